@@ -1,0 +1,51 @@
+"""cl_viz: inspect contrastive and self-supervised encoders.
+
+Every name below is imported at first use, so that ``import cl_viz`` needs neither torch nor plotly nor streamlit.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+# name -> module that defines it
+_EXPORTS = {
+    "EmbeddingSet": "cl_viz.core.embedding_set",
+    "Run": "cl_viz.core.run",
+    "Snapshot": "cl_viz.core.run",
+    "Result": "cl_viz.core.result",
+    "Finding": "cl_viz.core.result",
+    "ClVizError": "cl_viz.core.errors",
+    "load": "cl_viz.formats",
+    "save": "cl_viz.formats",
+    "open_run": "cl_viz.encoders",
+    "sample_runs": "cl_viz.encoders",
+    "scan": "cl_viz.engine",
+    "diagnose": "cl_viz.diagnostics",
+    "check": "cl_viz.diagnostics",
+    "render": "cl_viz.figures",
+}
+
+if TYPE_CHECKING:
+    from cl_viz.core.embedding_set import EmbeddingSet as EmbeddingSet
+    from cl_viz.core.errors import ClVizError as ClVizError
+    from cl_viz.core.result import Finding as Finding
+    from cl_viz.core.result import Result as Result
+    from cl_viz.core.run import Run as Run
+    from cl_viz.core.run import Snapshot as Snapshot
+
+__all__ = [*_EXPORTS, "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _EXPORTS:
+        raise AttributeError(f"module 'cl_viz' has no attribute {name!r}")
+    value = getattr(importlib.import_module(_EXPORTS[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*_EXPORTS, *globals()])

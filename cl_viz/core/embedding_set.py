@@ -1,0 +1,454 @@
+"""`EmbeddingSet`: views of the same samples, with metadata columns that play roles."""
+
+from __future__ import annotations
+
+import hashlib
+import html
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cl_viz.core.errors import InputError
+from cl_viz.core.validation import RowQuality, check_matrix, row_blocks, row_quality
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Role = Literal["label", "subclass", "group", "text", "image", "id"]
+ROLES: tuple[Role, ...] = get_args(Role)
+
+Column = NDArray[Any]
+Columns = Mapping[str, Column]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class EmbeddingSet:
+    """Embeddings of N samples in V >= 1 views, with metadata.
+
+    Build one with `EmbeddingSet.from_arrays` or `cl_viz.load`; arrays are read-only and may stay memory-mapped.
+
+    Attributes
+    ----------
+    views : Mapping[str, NDArray], each of shape (N, D)
+        One array per view, in order. A layer is not a view (its D differs): layers live in a `Run`.
+    metadata : Mapping[str, Mapping[str, NDArray]]
+        Columns of each view, by view name. All views of an aligned set share one mapping.
+    roles : Mapping[Role, str]
+        Which metadata column plays which role.
+    pairs : NDArray[np.int64] or None, shape (P, 2)
+        Rows (of the first view, of the second) that belong together, where the views are not aligned row by row:
+        several captions of an image, documents relevant to a query. None: row i is sample i in every view.
+    name, source : str
+        Name shown to people; where the set came from.
+    """
+
+    views: Mapping[str, NDArray[Any]]
+    metadata: Mapping[str, Columns] = field(default_factory=dict)
+    roles: Mapping[Role, str] = field(default_factory=dict)
+    pairs: NDArray[np.int64] | None = None
+    name: str = "embeddings"
+    source: str = "memory"
+
+    @classmethod
+    def from_arrays(
+        cls,
+        views: Mapping[str, NDArray[Any]] | NDArray[Any],
+        *,
+        metadata: Columns | Mapping[str, Columns] | None = None,
+        roles: Mapping[Role, str] | None = None,
+        pairs: NDArray[np.integer[Any]] | None = None,
+        name: str = "embeddings",
+        source: str = "memory",
+        **role_values: Column | Sequence[Any],
+    ) -> EmbeddingSet:
+        """Validate and wrap arrays.
+
+        Parameters
+        ----------
+        views : NDArray of shape (N, D), or mapping from view name to such arrays
+            All views share D. Without `pairs` and without ids they also share N.
+        metadata : mapping, optional
+            Columns of length N; for views of different N, a mapping from view name to such a mapping.
+        roles : mapping, optional
+            Role -> column name; see `ROLES`.
+        pairs : NDArray of int, shape (P, 2), optional
+            Which rows of the first and second view belong together.
+        name, source : str
+            Shown to people.
+        **role_values : array of length N
+            ``label=y`` is short for ``metadata={"label": y}, roles={"label": "label"}``.
+
+        Returns
+        -------
+        EmbeddingSet
+
+        Raises
+        ------
+        InputError
+            On wrong rank, N < 2, D < 2, views that do not fit together, columns of wrong length, unknown roles.
+        """
+        arrays = {"view_1": np.asanyarray(views)} if not isinstance(views, Mapping) else dict(views)
+        by_view = _columns_by_view(metadata or {}, tuple(arrays))
+        roles = dict(roles or {})
+        for role, values in role_values.items():
+            if role not in ROLES:
+                raise InputError(f"unknown role {role!r}", where=name, allowed=", ".join(ROLES))
+            column = {role: np.asarray(values)}
+            extended = {id(columns): {**columns, **column} for columns in by_view.values()}
+            by_view = {view: extended[id(columns)] for view, columns in by_view.items()}
+            roles[role] = role
+        frozen_views = {view: _read_only(np.asanyarray(array)) for view, array in arrays.items()}
+        checked = cls(
+            views=MappingProxyType(frozen_views),
+            metadata=MappingProxyType(_freeze_metadata(by_view)),
+            roles=MappingProxyType(roles),
+            pairs=None if pairs is None else _read_only(np.asarray(pairs, dtype=np.int64)),
+            name=name,
+            source=source,
+        )
+        _check_set(checked)
+        return checked
+
+    # -- shape ---------------------------------------------------------------------------------------------------
+    @property
+    def view_names(self) -> tuple[str, ...]:
+        """Names of the views, in order."""
+        return tuple(self.views)
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Rows of each view."""
+        return tuple(int(array.shape[0]) for array in self.views.values())
+
+    @property
+    def n(self) -> int:
+        """Rows of the first view; of every view where the set is aligned."""
+        return self.sizes[0]
+
+    @property
+    def dim(self) -> int:
+        """Columns of every view."""
+        return int(next(iter(self.views.values())).shape[1])
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Stored type of the first view."""
+        return next(iter(self.views.values())).dtype
+
+    @property
+    def aligned(self) -> bool:
+        """Whether row i is the same sample in every view."""
+        return self.pairs is None and len(set(self.sizes)) == 1
+
+    # -- metadata ------------------------------------------------------------------------------------------------
+    def columns(self, view: str | None = None) -> Columns:
+        """Metadata columns of `view` (default: the first)."""
+        return self.metadata.get(view or self.view_names[0], {})
+
+    def role(self, role: Role, view: str | None = None) -> Column | None:
+        """Return the column that plays `role` in `view`, or None where there is none."""
+        column = self.roles.get(role)
+        return None if column is None else self.columns(view).get(column)
+
+    def codes(self, role: Role) -> tuple[tuple[NDArray[np.int64], ...], tuple[str, ...]] | None:
+        """Number the values of a role jointly over the views.
+
+        Returns
+        -------
+        codes : tuple of NDArray[np.int64], one per view, shape (N_v,)
+            Index into `values`; -1 where the entry is missing (None, NaN, empty text).
+        values : tuple of str
+            Distinct values as text, sorted (numerically where all are numbers).
+
+        None is returned where no view has the column.
+        """
+        found = [self.role(role, view) for view in self.view_names]
+        if all(column is None for column in found):
+            return None
+        texts = [_as_text(column, size) for column, size in zip(found, self.sizes, strict=True)]
+        joined, inverse = np.unique(np.concatenate(texts), return_inverse=True)
+        order = _natural_order(joined)
+        rank = np.empty(len(joined), dtype=np.int64)
+        rank[order] = np.arange(len(joined))
+        names = [str(joined[i]) for i in order]
+        codes = rank[inverse]
+        if "" in names:
+            missing = names.index("")
+            codes = np.where(codes == missing, -1, codes - (codes > missing))
+            names.pop(missing)
+        splits = np.cumsum(self.sizes)[:-1]
+        return tuple(np.split(codes, splits)), tuple(names)
+
+    def links(self, first: str, second: str) -> NDArray[np.int64]:
+        """Return the pairs of rows of two views that are the same sample, shape (P, 2), sorted.
+
+        Between a view and itself a row is not paired with itself, and each pair is given once (i < j).
+        """
+        if first != second and self.pairs is not None:
+            links = self.pairs if first == self.view_names[0] else self.pairs[:, ::-1]
+            return links[np.lexsort((links[:, 1], links[:, 0]))]
+        ids = self.codes("id")
+        sizes = dict(zip(self.view_names, self.sizes, strict=True))
+        if ids is None:
+            rows = np.arange(sizes[first] if first != second and self.aligned else 0, dtype=np.int64)
+            return np.stack([rows, rows], axis=1)
+        code = dict(zip(self.view_names, ids[0], strict=True))
+        links = _join(code[first], code[second])
+        if first == second:
+            links = links[links[:, 0] < links[:, 1]]
+        return links
+
+    def table(self, view: str | None = None) -> pd.DataFrame:
+        """Metadata of `view` (default: the first) as a pandas frame of N rows."""
+        import pandas as pd
+
+        view = view or self.view_names[0]
+        return pd.DataFrame(dict(self.columns(view)), index=pd.RangeIndex(len(self.views[view]), name="row"))
+
+    # -- facts computed once -------------------------------------------------------------------------------------
+    @cached_property
+    def quality(self) -> Mapping[str, RowQuality]:
+        """What is wrong with the rows of each view; computed once."""
+        return {view: row_quality(array) for view, array in self.views.items()}
+
+    @cached_property
+    def usable_rows(self) -> Mapping[str, NDArray[np.bool_]]:
+        """Rows every statistic uses. In an aligned set a row that is bad in one view is left out of all of them."""
+        usable = {view: quality.usable for view, quality in self.quality.items()}
+        if not self.aligned:
+            return usable
+        everywhere: NDArray[np.bool_] = np.logical_and.reduce(list(usable.values()))
+        return dict.fromkeys(usable, everywhere)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Hash of the full content (arrays, metadata, roles, pairs), hexadecimal; computed once."""
+        digest = hashlib.blake2b(digest_size=16)
+        header = {
+            "views": [[view, str(array.dtype), list(array.shape)] for view, array in self.views.items()],
+            "roles": dict(sorted(self.roles.items())),
+        }
+        digest.update(json.dumps(header).encode())
+        for array in self.views.values():
+            for rows in row_blocks(array):
+                digest.update(np.ascontiguousarray(array[rows]).view(np.uint8).data)
+        hashed: set[int] = set()
+        for view, columns in self.metadata.items():
+            for column, values in sorted(columns.items()):
+                digest.update(f"{view}/{column}".encode())
+                if id(values) not in hashed:
+                    hashed.add(id(values))
+                    _hash_column(digest, values)
+        if self.pairs is not None:
+            digest.update(np.ascontiguousarray(self.pairs).data)
+        return digest.hexdigest()
+
+    # -- derived sets --------------------------------------------------------------------------------------------
+    def with_roles(self, **columns: str | None) -> EmbeddingSet:
+        """Return the same set with other columns in the roles; None empties a role."""
+        roles: dict[str, str] = {str(role): column for role, column in self.roles.items()}
+        for role, column in columns.items():
+            roles.pop(role, None)
+            if column is not None:
+                roles[role] = column
+        changed = replace(self, roles=MappingProxyType(roles))  # type: ignore[arg-type]
+        _check_set(changed)
+        return changed
+
+    def select(
+        self, *, views: Sequence[str] | None = None, rows: NDArray[Any] | None = None, name: str | None = None
+    ) -> EmbeddingSet:
+        """Return a set of some views and (for an aligned set) some rows.
+
+        Parameters
+        ----------
+        views : sequence of str, optional
+            Views to keep, in this order.
+        rows : NDArray of bool or int, shape (N,) or (M,), optional
+            Rows to keep; only for sets aligned row by row.
+        name : str, optional
+            Name of the new set.
+
+        Raises
+        ------
+        InputError
+            If a view does not exist, or rows are asked of views that are not aligned.
+        """
+        keep = tuple(views) if views is not None else self.view_names
+        for view in keep:
+            if view not in self.views:
+                raise InputError(f"no view {view!r}", where=self.name, allowed=", ".join(self.view_names))
+        if rows is not None and not self.aligned and len(keep) > 1:
+            raise InputError(
+                "rows cannot be selected from views that are not aligned row by row",
+                where=self.name,
+                remedy="select one view first",
+            )
+        chosen = slice(None) if rows is None else rows
+        return EmbeddingSet.from_arrays(
+            {view: self.views[view][chosen] for view in keep},
+            metadata={
+                view: {column: values[chosen] for column, values in self.metadata[view].items()}
+                for view in keep
+                if view in self.metadata
+            },
+            roles={role: c for role, c in self.roles.items() if any(c in self.columns(view) for view in keep)},
+            pairs=self.pairs if keep == self.view_names else None,
+            name=name or self.name,
+            source=self.source,
+        )
+
+    def __repr__(self) -> str:
+        shape = " + ".join(str(size) for size in dict.fromkeys(self.sizes))
+        return (
+            f"EmbeddingSet({self.name!r}, N={shape}, D={self.dim}, views={list(self.view_names)}, "
+            f"roles={dict(self.roles)})"
+        )
+
+    def _repr_html_(self) -> str:
+        return f"<code>{html.escape(repr(self))}</code>"
+
+
+def _columns_by_view(metadata: Columns | Mapping[str, Columns], views: tuple[str, ...]) -> dict[str, Columns]:
+    """Give every view its columns; a flat mapping of columns is shared by all views."""
+    nested = {key: value for key, value in metadata.items() if isinstance(value, Mapping)}
+    if nested and len(nested) == len(metadata):
+        for view in nested:
+            if view not in views:
+                raise InputError(f"metadata given for {view!r}, which is not a view", allowed=", ".join(views))
+        return {view: nested.get(view, {}) for view in views}
+    shared = {str(key): np.asarray(value) for key, value in metadata.items()}
+    return dict.fromkeys(views, shared)
+
+
+def _freeze_metadata(by_view: Mapping[str, Columns]) -> dict[str, Columns]:
+    """Make columns read-only; a mapping that views share stays shared, so that it is hashed and held once."""
+    frozen: dict[int, Columns] = {}
+    for columns in by_view.values():
+        if id(columns) not in frozen:
+            arrays = {str(name): _read_only(np.asarray(values)) for name, values in columns.items()}
+            frozen[id(columns)] = MappingProxyType(arrays)
+    return {view: frozen[id(columns)] for view, columns in by_view.items()}
+
+
+def _read_only(array: NDArray[Any]) -> NDArray[Any]:
+    # A view, so that the caller's own array stays writable; a memory map stays a memory map.
+    frozen = array.view()
+    frozen.flags.writeable = False
+    return frozen
+
+
+def _check_set(candidate: EmbeddingSet) -> None:
+    if not candidate.views:
+        raise InputError("no views", where=candidate.name, allowed="one or more (N, D) arrays")
+    for view, array in candidate.views.items():
+        check_matrix(array, where=f"{candidate.name}, view {view!r}")
+    dimensions = {view: array.shape[1] for view, array in candidate.views.items()}
+    if len(set(dimensions.values())) > 1:
+        raise InputError(
+            f"views differ in D: {dimensions}",
+            where=candidate.name,
+            allowed="views of one space, with equal D",
+            remedy="name the views to load together (views=...); layers of different width are separate sets",
+        )
+    _check_columns(candidate)
+    _check_pairing(candidate)
+
+
+def _check_columns(candidate: EmbeddingSet) -> None:
+    for view, size in zip(candidate.view_names, candidate.sizes, strict=True):
+        for column, values in candidate.columns(view).items():
+            if values.ndim != 1 or len(values) != size:
+                raise InputError(
+                    f"column {column!r} has shape {values.shape}, view {view!r} has {size} rows",
+                    where=candidate.name,
+                    allowed=f"one entry per row: shape ({size},)",
+                    remedy="check that labels and embeddings come from the same, unshuffled pass",
+                )
+    available = sorted({column for view in candidate.view_names for column in candidate.columns(view)})
+    for role, column in candidate.roles.items():
+        if role not in ROLES:
+            raise InputError(f"unknown role {role!r}", where=candidate.name, allowed=", ".join(ROLES))
+        if column not in available:
+            raise InputError(
+                f"no column {column!r} for the role {role!r}",
+                where=candidate.name,
+                allowed=", ".join(available) or "no columns in this set",
+            )
+
+
+def _check_pairing(candidate: EmbeddingSet) -> None:
+    pairs, sizes = candidate.pairs, candidate.sizes
+    if pairs is not None:
+        if len(sizes) != 2 or pairs.ndim != 2 or pairs.shape[1] != 2 or not len(pairs):
+            raise InputError(
+                f"pairs have shape {pairs.shape} for {len(sizes)} view(s)",
+                where=candidate.name,
+                allowed="shape (P, 2), P >= 1, for exactly two views: row of the first, row of the second",
+            )
+        if pairs.min() < 0 or (pairs >= np.array(sizes)).any():
+            raise InputError(
+                f"a pair names a row outside the views ({sizes[0]} and {sizes[1]} rows)",
+                where=candidate.name,
+                allowed=f"rows 0..{sizes[0] - 1} and 0..{sizes[1] - 1}",
+            )
+        if len(np.unique(pairs, axis=0)) != len(pairs):
+            raise InputError("a pair is listed twice", where=candidate.name, remedy="remove the repeated rows")
+    elif len(set(sizes)) > 1 and "id" not in candidate.roles:
+        raise InputError(
+            f"views have different numbers of rows: {dict(zip(candidate.view_names, sizes, strict=True))}",
+            where=candidate.name,
+            allowed="equal N, or an id column in every view, or a pairs file",
+            remedy="pass id=COLUMN or pairs=FILE (two columns: row of the first view, row of the second)",
+        )
+
+
+def _as_text(column: Column | None, size: int) -> NDArray[np.str_]:
+    if column is None:
+        return np.full(size, "", dtype=np.str_)
+    if column.dtype.kind == "f":
+        whole = np.isfinite(column) & (column == np.round(column))
+        return np.array(
+            ["" if np.isnan(v) else str(int(v)) if w else repr(float(v)) for v, w in zip(column, whole, strict=True)],
+            dtype=np.str_,
+        )
+    if column.dtype.kind == "O":
+        return np.array(["" if v is None or v != v else str(v) for v in column], dtype=np.str_)
+    return column.astype(np.str_)
+
+
+def _natural_order(values: NDArray[np.str_]) -> NDArray[np.int64]:
+    try:
+        keys = np.array([float(value) if value else -np.inf for value in values])
+    except ValueError:
+        return np.arange(len(values))
+    return np.argsort(keys, kind="stable")
+
+
+def _join(left: NDArray[np.int64], right: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return all (i, j) with left[i] == right[j], missing codes (-1) aside, sorted."""
+    order = np.argsort(right, kind="stable")
+    ranked = right[order]
+    low = np.searchsorted(ranked, left, side="left")
+    high = np.where(left < 0, low, np.searchsorted(ranked, left, side="right"))
+    counts = high - low
+    rows = np.repeat(np.arange(len(left)), counts)
+    offsets = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+    return np.stack([rows, order[np.repeat(low, counts) + offsets]], axis=1).astype(np.int64)
+
+
+def _hash_column(digest: Any, values: Column) -> None:
+    if values.dtype.kind in "OUS":
+        for value in values:
+            text = f"{type(value).__name__}:{value}".encode("utf-8", "surrogatepass")
+            digest.update(len(text).to_bytes(8, "little"))
+            digest.update(text)
+    else:
+        digest.update(str(values.dtype).encode())
+        digest.update(np.ascontiguousarray(values).view(np.uint8).data)

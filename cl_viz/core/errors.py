@@ -1,0 +1,86 @@
+"""Errors that tell a person what happened, where, what is allowed and what to do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class ClVizError(Exception):
+    """Base of every error that cl_viz raises on purpose.
+
+    Parameters
+    ----------
+    what : str
+        What happened, one sentence.
+    where : str, optional
+        The file, argument or page it happened in.
+    allowed : str, optional
+        What would have been accepted.
+    remedy : str, optional
+        What to do next.
+    """
+
+    def __init__(
+        self, what: str, *, where: str | None = None, allowed: str | None = None, remedy: str | None = None
+    ) -> None:
+        super().__init__(what)
+        self.what = what
+        self.where = where
+        self.allowed = allowed
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        """Return the whole message on one line."""
+        text = f"{self.where}: {self.what}" if self.where else self.what
+        text = _sentence(text)
+        if self.allowed:
+            text += f" Allowed: {_sentence(self.allowed)}"
+        if self.remedy:
+            text += f" What to do: {_sentence(self.remedy)}"
+        return text
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Keep the keyword fields when the error crosses a process boundary."""
+        return _rebuild, (type(self), self.what, self.where, self.allowed, self.remedy)
+
+
+def _sentence(text: str) -> str:
+    return text if text.endswith((".", "!", "?")) else text + "."
+
+
+def _rebuild(
+    kind: type[ClVizError], what: str, where: str | None, allowed: str | None, remedy: str | None
+) -> ClVizError:
+    return kind(what, where=where, allowed=allowed, remedy=remedy)
+
+
+class InputError(ClVizError, ValueError):
+    """Data or an argument that cannot be used."""
+
+
+class FormatError(InputError):
+    """A file that cannot be read as an embedding dump or a checkpoint."""
+
+
+class UnsafeFileError(FormatError):
+    """A file that would run code, or that claims more than it holds."""
+
+
+class MissingInputError(InputError):
+    """A diagnostic or loss lacks an input: labels, a second view, a second run."""
+
+
+class DeviceError(ClVizError, RuntimeError):
+    """The device asked for is absent, or has too little memory."""
+
+
+class MissingDependencyError(ClVizError, ImportError):
+    """An optional library is not installed; the remedy names the pip line."""
+
+
+class RegistryError(ClVizError, RuntimeError):
+    """A registry entry is malformed or declared twice; names the files."""
+
+
+class Cancelled(ClVizError):
+    """Long work was stopped by the user; nothing half-made is kept."""

@@ -1,0 +1,282 @@
+"""`Result`: what a diagnostic found, as numbers with intervals, figures as data, findings and caveats."""
+
+from __future__ import annotations
+
+import html
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from statistics import NormalDist
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cl_viz.core.view import View
+
+Level = Literal["bad", "watch", "unknown", "good"]
+LEVELS: tuple[Level, ...] = ("bad", "watch", "unknown", "good")
+"""Worst first; `unknown` means that an input is missing, never that something is wrong."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a definition or a threshold comes from.
+
+    Attributes
+    ----------
+    citation : str
+        Authors, year, short title.
+    url : str
+        Stable address (DOI or arXiv); shown as a link, never fetched.
+    """
+
+    citation: str
+    url: str = ""
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A confidence interval.
+
+    Attributes
+    ----------
+    low, high : float
+        Ends, in the unit of the quantity.
+    level : float
+        Confidence, in (0, 1).
+    method : str
+        How it was made, in words.
+    """
+
+    low: float
+    high: float
+    level: float = 0.95
+    method: str = ""
+
+
+def influence_interval(
+    estimate: float,
+    influence: NDArray[np.floating[Any]],
+    *,
+    level: float = 0.95,
+    limits: tuple[float, float] = (-math.inf, math.inf),
+) -> Interval:
+    """Interval of a statistic from the influence of each sample on it (the infinitesimal jackknife).
+
+    Parameters
+    ----------
+    estimate : float
+        The statistic on all samples.
+    influence : NDArray, shape (n,)
+        Derivative of the statistic with respect to the weight of each sample, times n; the mean is 0.
+    level : float
+        Confidence, in (0, 1).
+    limits : tuple of float
+        Range of the quantity. Between two finite limits the interval is made on the logit scale, so that it
+        cannot leave them and is not symmetric near them.
+
+    Returns
+    -------
+    Interval
+        Normal approximation with standard error ``std(influence) / sqrt(n)``.
+
+    Notes
+    -----
+    Samples are the units that vary, never pairs: pairs that share a sample are not independent.
+    """
+    n_samples = len(influence)
+    z_value = NormalDist().inv_cdf(0.5 + level / 2)
+    error = float(np.std(influence, ddof=1)) / math.sqrt(n_samples) if n_samples > 1 else math.inf
+    low, high = limits
+    method = f"infinitesimal jackknife over {n_samples} samples"
+    if math.isfinite(low) and math.isfinite(high) and low < estimate < high and math.isfinite(error):
+        share = (estimate - low) / (high - low)
+        logit = math.log(share / (1 - share))
+        width = z_value * error / (high - low) / (share * (1 - share))
+        ends = [
+            low + (high - low) / (1 + math.exp(-max(-700.0, min(700.0, end)))) for end in (logit - width, logit + width)
+        ]
+        return Interval(ends[0], ends[1], level, method)
+    return Interval(max(low, estimate - z_value * error), min(high, estimate + z_value * error), level, method)
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """One number, with all one needs to read it.
+
+    Attributes
+    ----------
+    name : str
+        Stable identifier; ``diagnostic.name`` is its key in JSON and never changes meaning.
+    value : float or None
+        None where the input cannot support it; `missing` then says what to add.
+    interval : Interval or None
+    n : int or None
+        How many units (samples, or pairs where `unit_of_n` says so) it rests on.
+    reference : float or None
+        A value to compare with (a null, a theoretical optimum), named by `reference_label`.
+    """
+
+    name: str
+    label: str
+    value: float | None
+    unit: str = ""
+    interval: Interval | None = None
+    n: int | None = None
+    unit_of_n: str = "samples"
+    range: tuple[float, float] | None = None
+    reference: float | None = None
+    reference_label: str = ""
+    missing: str = ""
+
+    def text(self, digits: int = 3) -> str:
+        """Return value and interval with `digits` significant digits, or what is missing."""
+        if self.value is None:
+            return f"unknown: {self.missing}"
+        value = format_number(self.value, digits)
+        if self.interval is None:
+            return value
+        ends = f"{format_number(self.interval.low, digits)}, {format_number(self.interval.high, digits)}"
+        return f"{value} [{ends}]"
+
+
+def format_number(value: float, digits: int = 3) -> str:
+    """Format with significant digits, thousands separated, never in exponent form between 1e-4 and 1e7."""
+    if not math.isfinite(value):
+        return "not defined" if math.isnan(value) else ("infinite" if value > 0 else "-infinite")
+    if value == 0:
+        return "0"
+    magnitude = math.floor(math.log10(abs(value)))
+    if magnitude < -4 or magnitude >= 7:
+        return f"{value:.{digits - 1}e}"
+    return f"{value:,.{max(0, digits - 1 - magnitude)}f}"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One plain sentence about what was found.
+
+    Attributes
+    ----------
+    diagnostic : str
+        Name of the diagnostic that says so.
+    level : {"bad", "watch", "unknown", "good"}
+    message : str
+        One sentence with the number and its N.
+    advice : str
+        What to try, or what to add.
+    source : Source or None
+        Who says that this number matters.
+    quantity : str
+        Name of the quantity it rests on.
+    """
+
+    diagnostic: str
+    level: Level
+    message: str
+    advice: str = ""
+    source: Source | None = None
+    quantity: str = ""
+
+    def _repr_html_(self) -> str:
+        return f"<p><b>{self.level}</b> {html.escape(self.message)} <i>{html.escape(self.advice)}</i></p>"
+
+
+def worst_first(findings: list[Finding] | tuple[Finding, ...]) -> list[Finding]:
+    """Sort findings by level, worst first, keeping their order within a level."""
+    return sorted(findings, key=lambda finding: LEVELS.index(finding.level))
+
+
+@dataclass(frozen=True)
+class Caveats:
+    """What a number rests on; shown beside every figure.
+
+    Attributes
+    ----------
+    n_used, n_excluded : int
+        Samples in the statistics; samples left out as NaN, infinite or zero.
+    dim : int
+        D of the embeddings.
+    views : tuple of str
+    layer, step : str / int or None
+        None where the input does not say.
+    normalised, centred : bool
+        What was done to the rows before the statistics.
+    seed : int or None
+        None where nothing was drawn at random.
+    notes : tuple of str
+        Anything else a careful reader asks.
+    """
+
+    n_used: int
+    n_excluded: int
+    dim: int
+    views: tuple[str, ...]
+    layer: str | None = None
+    step: int | None = None
+    normalised: bool = True
+    centred: bool = False
+    seed: int | None = None
+    notes: tuple[str, ...] = ()
+
+    def lines(self) -> list[str]:
+        """Return the caveats as short sentences."""
+        facts = [
+            f"N = {self.n_used:,} samples, D = {self.dim}, views: {', '.join(self.views)}",
+            f"layer: {self.layer or 'not stated'}, step: {'not stated' if self.step is None else f'{self.step:,}'}",
+            f"rows {'normalised to unit length' if self.normalised else 'not normalised'}, "
+            f"{'centred' if self.centred else 'not centred'}",
+            f"seed: {'nothing is drawn at random' if self.seed is None else self.seed}",
+            f"excluded rows (NaN, infinite or zero): {self.n_excluded:,}",
+        ]
+        return [*facts, *self.notes]
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one diagnostic found on one input.
+
+    Attributes
+    ----------
+    diagnostic, run : str
+        Names of the diagnostic and of the run.
+    quantities : Mapping[str, Quantity]
+    views : Mapping[str, View]
+        Figures as data; the first is the main one.
+    findings : tuple of Finding
+        Worst first.
+    caveats : Caveats
+    """
+
+    diagnostic: str
+    run: str
+    quantities: Mapping[str, Quantity]
+    views: Mapping[str, View]
+    findings: tuple[Finding, ...]
+    caveats: Caveats
+    params: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "findings", tuple(worst_first(self.findings)))
+
+    def __getitem__(self, quantity: str) -> Quantity:
+        return self.quantities[quantity]
+
+    @property
+    def level(self) -> Level:
+        """Worst level among the findings."""
+        return self.findings[0].level if self.findings else "unknown"
+
+    def __repr__(self) -> str:
+        return f"Result({self.diagnostic!r}, run={self.run!r}, level={self.level!r}, N={self.caveats.n_used})"
+
+    def _repr_html_(self) -> str:
+        findings = "".join(finding._repr_html_() for finding in self.findings)
+        rows = "".join(
+            f"<tr><td>{html.escape(quantity.label)}</td><td>{html.escape(quantity.text())}</td></tr>"
+            for quantity in self.quantities.values()
+        )
+        caveats = html.escape("; ".join(self.caveats.lines()))
+        heading = html.escape(f"{self.diagnostic}: {self.run}")
+        return f"<h4>{heading}</h4>{findings}<table>{rows}</table><small>{caveats}</small>"

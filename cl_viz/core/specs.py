@@ -1,0 +1,260 @@
+"""What an entry of each registry declares; menus, forms, docs and contract tests are made from these."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cl_viz.core.embedding_set import Column, EmbeddingSet
+from cl_viz.core.params import Params
+from cl_viz.core.result import Result, Source
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Needs = Literal["set", "steps", "layers", "pair", "family"]
+"""What a diagnostic looks at: one set; the steps of a run; its layers; a pair of runs; a family of runs."""
+
+
+@dataclass(frozen=True)
+class QuantitySpec:
+    """One number a diagnostic reports.
+
+    Attributes
+    ----------
+    name : str
+        Stable identifier; ``diagnostic.name`` is its key in JSON.
+    label : str
+        Shown to people.
+    definition : str
+        One sentence.
+    unit : str
+    range : tuple of float or None
+        Ends of its range, None where unbounded.
+    better : {"higher", "lower", "neither"}
+    """
+
+    name: str
+    label: str
+    definition: str
+    unit: str = ""
+    range: tuple[float, float] | None = None
+    better: Literal["higher", "lower", "neither"] = "neither"
+
+
+@dataclass(frozen=True)
+class DiagnosticSpec:
+    """One question asked of embeddings.
+
+    Attributes
+    ----------
+    name, title : str
+        Identifier; short name shown in menus.
+    question : str
+        The page's title, a question.
+    section, page : str
+        Menu section and page that shows it, for example ``"Scores"`` and ``"scores/distributions"``.
+    needs : Needs
+        What `compute` is given; see `cl_viz.engine.inputs`.
+    params : type of Params
+    compute : callable
+        ``compute(inputs, params) -> Result``; pure, no files, no streamlit, no plotly.
+    quantities : tuple of QuantitySpec
+    definition, formula, reading, traps : str
+        Docs text in Markdown; `formula` in LaTeX without dollar signs.
+    sources : tuple of Source
+    quick : bool
+        Computed when a run is opened; else only when asked for, with an estimate.
+    """
+
+    REQUIRED: ClassVar[tuple[str, ...]] = (
+        "name", "title", "question", "section", "page", "quantities", "definition", "formula", "reading", "traps",
+        "sources",
+    )  # fmt: skip
+
+    name: str
+    title: str
+    question: str
+    section: str
+    page: str
+    needs: Needs
+    params: type[Params]
+    compute: Callable[[Any, Any], Result]
+    quantities: tuple[QuantitySpec, ...]
+    definition: str
+    formula: str
+    reading: str
+    traps: str
+    sources: tuple[Source, ...]
+    quick: bool = True
+
+    def quantity(self, name: str) -> QuantitySpec:
+        """Return the declared quantity called `name`."""
+        return next(quantity for quantity in self.quantities if quantity.name == name)
+
+
+@dataclass(frozen=True)
+class RawDump:
+    """What a format reader found, before names become views and roles.
+
+    Attributes
+    ----------
+    arrays : Mapping[str, NDArray]
+        Candidate views by name: every numeric array of two or more axes, possibly memory-mapped.
+    columns : Mapping[str, Column]
+        One-axis arrays: candidate metadata.
+    card : Mapping
+        Anything the file says about itself.
+    """
+
+    arrays: Mapping[str, NDArray[Any]]
+    columns: Mapping[str, Column] = field(default_factory=dict)
+    card: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class FormatSpec:
+    """One dump format.
+
+    Attributes
+    ----------
+    name, label : str
+    suffixes : tuple of str
+        Lower case, with the dot.
+    sniff : callable
+        ``sniff(path, head) -> bool`` from the path and the first 512 bytes (empty for a folder).
+    read : callable
+        ``read(path) -> RawDump``. Never executes anything in the file; checks sizes against headers before allocating.
+    write : callable or None
+        ``write(embedding_set, path)``; writes to a temporary file, then renames.
+    description : str
+        What is read into what, one paragraph of Markdown for the docs.
+    """
+
+    REQUIRED: ClassVar[tuple[str, ...]] = ("name", "label", "description")
+
+    name: str
+    label: str
+    suffixes: tuple[str, ...]
+    sniff: Callable[[Path, bytes], bool]
+    read: Callable[[Path], RawDump]
+    write: Callable[[EmbeddingSet, Path], None] | None
+    description: str
+
+
+class Encoder(Protocol):
+    """A built encoder, in evaluation mode."""
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """Names of the outputs of `encode`; the first is shown by default."""
+        ...
+
+    def encode(self, batch: NDArray[np.generic], view: str) -> Mapping[str, NDArray[np.float32]]:
+        """Embed a batch of samples as `view`; one (B, D) array per layer."""
+        ...
+
+
+@dataclass(frozen=True)
+class EncoderSpec:
+    """One family of checkpoints.
+
+    Attributes
+    ----------
+    name, label : str
+    recognise : callable
+        ``recognise(path) -> bool`` from the file's own keys or configuration, never by executing it.
+    build : callable
+        ``build(path) -> Encoder``.
+    description : str
+    """
+
+    REQUIRED: ClassVar[tuple[str, ...]] = ("name", "label", "description")
+
+    name: str
+    label: str
+    recognise: Callable[[Path], bool]
+    build: Callable[[Path], Encoder]
+    description: str
+
+
+LossNeed = Literal["two_views", "labels", "queue", "prototypes"]
+
+
+@dataclass(frozen=True)
+class LossInputs:
+    """What a loss is given.
+
+    Attributes
+    ----------
+    views : tuple of Tensor, each of shape (N, D)
+        Unit rows where the spec says ``rows="unit"``, raw rows where it says ``rows="raw"``.
+    labels : Tensor of int64, shape (N,), optional
+    queue : Tensor, shape (Q, D), optional
+        Explicit negatives.
+    prototypes : Tensor, shape (K, D), optional
+    """
+
+    views: tuple[Tensor, ...]
+    labels: Tensor | None = None
+    queue: Tensor | None = None
+    prototypes: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class LossSpec:
+    """One loss.
+
+    Attributes
+    ----------
+    name, label : str
+    compute : callable
+        ``compute(inputs, params) -> Tensor``: one value per anchor, shape (A,), or shape () for a loss that is not
+        a sum over anchors. The loss itself is the mean. Differentiable.
+    params : type of Params
+        Hyper-parameters with their papers' defaults.
+    needs : tuple of LossNeed
+    rows : {"unit", "raw"}
+        Whether rows must be normalised before the call.
+    formula : str
+        LaTeX without dollar signs.
+    traps : str
+    sources : tuple of Source
+    peer : str
+        Package or repository it is tested against.
+    """
+
+    REQUIRED: ClassVar[tuple[str, ...]] = ("name", "label", "formula", "traps", "sources", "peer")
+
+    name: str
+    label: str
+    compute: Callable[[LossInputs, Any], Tensor]
+    params: type[Params]
+    needs: tuple[LossNeed, ...]
+    rows: Literal["unit", "raw"]
+    formula: str
+    traps: str
+    sources: tuple[Source, ...]
+    peer: str
+
+
+@dataclass(frozen=True)
+class LossFamily:
+    """The losses of one file, which share their core.
+
+    Attributes
+    ----------
+    name, label : str
+    losses : tuple of LossSpec
+    """
+
+    REQUIRED: ClassVar[tuple[str, ...]] = ("name", "label", "losses")
+
+    name: str
+    label: str
+    losses: tuple[LossSpec, ...]

@@ -1,0 +1,230 @@
+"""Figures as data: arrays and labels, no plotting library; only `cl_viz.figures.render` draws them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Meaning = Literal["positive", "negative", "false_negative", "reference", "other"]
+"""What a curve stands for; each meaning has one colour everywhere."""
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One axis.
+
+    Attributes
+    ----------
+    label : str
+        What it shows.
+    unit : str
+        Unit, or what one is ("cosine", "share of pairs"); empty for counts.
+    range : tuple of float or None
+        Fixed range, so that figures compare; None lets the data decide.
+    log : bool
+        Logarithmic scale.
+    """
+
+    label: str
+    unit: str = ""
+    range: tuple[float, float] | None = None
+    log: bool = False
+
+    @property
+    def title(self) -> str:
+        """Label with unit."""
+        return f"{self.label} ({self.unit})" if self.unit else self.label
+
+
+@dataclass(frozen=True)
+class Series:
+    """One named curve, set of bars or cloud.
+
+    Attributes
+    ----------
+    name : str
+    x, y : NDArray
+        Same length; for a histogram `x` holds the bin edges, one more than `y`.
+    meaning : Meaning
+    run : str
+        Run it belongs to.
+    low, high : NDArray or None
+        Ends of an interval around `y`.
+    n : int or None
+        Units it rests on.
+    """
+
+    name: str
+    x: NDArray[Any]
+    y: NDArray[Any]
+    meaning: Meaning = "other"
+    run: str = ""
+    low: NDArray[Any] | None = None
+    high: NDArray[Any] | None = None
+    n: int | None = None
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A dashed grey line with its label on it.
+
+    Attributes
+    ----------
+    label : str
+    at : float
+        Position on the axis `on`.
+    on : {"x", "y"}
+    """
+
+    label: str
+    at: float
+    on: Literal["x", "y"] = "x"
+
+
+@dataclass(frozen=True)
+class Histogram:
+    """Densities over shared bins.
+
+    Attributes
+    ----------
+    title : str
+        What the figure found.
+    series : tuple of Series
+        `x` = edges (B + 1,), `y` = density (B,).
+    """
+
+    title: str
+    x: Axis
+    y: Axis
+    series: tuple[Series, ...]
+    references: tuple[Reference, ...] = ()
+
+
+@dataclass(frozen=True)
+class Lines:
+    """Curves, with optional interval bands."""
+
+    title: str
+    x: Axis
+    y: Axis
+    series: tuple[Series, ...]
+    references: tuple[Reference, ...] = ()
+    markers: bool = True
+
+
+@dataclass(frozen=True)
+class Bars:
+    """One bar a category; `Series.x` holds the categories as text."""
+
+    title: str
+    x: Axis
+    y: Axis
+    series: tuple[Series, ...]
+    references: tuple[Reference, ...] = ()
+
+
+@dataclass(frozen=True)
+class Scatter:
+    """Points; `Series.x`, `Series.y` are coordinates."""
+
+    title: str
+    x: Axis
+    y: Axis
+    series: tuple[Series, ...]
+    references: tuple[Reference, ...] = ()
+
+
+@dataclass(frozen=True)
+class Heatmap:
+    """A matrix with named rows and columns.
+
+    Attributes
+    ----------
+    values : NDArray, shape (R, C)
+    row_labels, column_labels : tuple of str
+    scale : Axis
+        Label, unit and range of the colour.
+    centre : float or None
+        Stated centre of a diverging scale; None for a sequential one.
+    """
+
+    title: str
+    x: Axis
+    y: Axis
+    values: NDArray[Any]
+    row_labels: tuple[str, ...]
+    column_labels: tuple[str, ...]
+    scale: Axis
+    centre: float | None = None
+    run: str = ""
+
+
+@dataclass(frozen=True)
+class Table:
+    """Columns of equal length, shown as a table."""
+
+    title: str
+    columns: Mapping[str, NDArray[Any]]
+    run: str = ""
+
+
+SeriesView = Histogram | Lines | Bars | Scatter
+View = Histogram | Lines | Bars | Scatter | Heatmap | Table
+
+
+def overlay(views: list[SeriesView], title: str) -> SeriesView:
+    """Put the series of several views of one kind (one a run) into one view.
+
+    Parameters
+    ----------
+    views : list of SeriesView
+        At least one; all of the same kind. References that appear in several are kept once.
+    title : str
+        What the overlay found.
+
+    Raises
+    ------
+    ValueError
+        If the list is empty or mixes kinds.
+    """
+    kinds = {type(view) for view in views}
+    if len(kinds) != 1:
+        raise ValueError(f"overlay needs views of one kind, got {sorted(kind.__name__ for kind in kinds)}")
+    from dataclasses import replace
+
+    return replace(
+        views[0],
+        title=title,
+        series=tuple(series for view in views for series in view.series),
+        references=tuple(dict.fromkeys(reference for view in views for reference in view.references)),
+    )
+
+
+def series_table(view: SeriesView) -> dict[str, NDArray[Any]]:
+    """Return the data of a view as long-form columns (run, series, x, y), for CSV download.
+
+    Histogram rows carry `x_low` and `x_high`, the bin's edges.
+    """
+    parts: dict[str, list[NDArray[Any]]] = {}
+
+    def add(column: str, values: NDArray[Any]) -> None:
+        parts.setdefault(column, []).append(values)
+
+    for series in view.series:
+        size = len(series.y)
+        add("run", np.full(size, series.run, dtype=object))
+        add("series", np.full(size, series.name, dtype=object))
+        if isinstance(view, Histogram):
+            add("x_low", np.asarray(series.x[:-1]))
+            add("x_high", np.asarray(series.x[1:]))
+        else:
+            add("x", np.asarray(series.x))
+        add("y", np.asarray(series.y))
+        missing = np.full(size, np.nan)
+        add("low", missing if series.low is None else np.asarray(series.low))
+        add("high", missing if series.high is None else np.asarray(series.high))
+    return {column: np.concatenate(values) for column, values in parts.items()}

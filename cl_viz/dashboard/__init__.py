@@ -1,0 +1,1 @@
+"""The only place in the package that imports streamlit: state, cache, forms, panels, navigation."""

@@ -1,0 +1,1 @@
+"""View -> plotly figure; theme; colours. The only place that builds figures."""

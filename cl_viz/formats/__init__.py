@@ -1,0 +1,1 @@
+"""Embedding dumps: one file per format; sniff, read, write."""

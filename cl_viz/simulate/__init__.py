@@ -1,0 +1,1 @@
+"""What a loss would do: training of tiny encoders, gradient flow, block models."""
