@@ -141,10 +141,13 @@ class EmbeddingSet:
         """Stored type of the first view."""
         return next(iter(self.views.values())).dtype
 
-    @property
+    @cached_property
     def aligned(self) -> bool:
         """Whether row i is the same sample in every view."""
-        return self.pairs is None and len(set(self.sizes)) == 1
+        if self.pairs is not None or len(set(self.sizes)) > 1:
+            return False
+        ids = self.codes("id")
+        return ids is None or all(np.array_equal(ids[0][0], code) for code in ids[0][1:])
 
     # -- metadata ------------------------------------------------------------------------------------------------
     def columns(self, view: str | None = None) -> Columns:
