@@ -1,0 +1,121 @@
+"""Softmax losses: InfoNCE from one side, NT-Xent (SimCLR) and the symmetric loss of CLIP.
+
+All three are a cross-entropy over scores divided by a temperature; they differ in which pairs are candidates.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from cl_viz.core.params import Params, param
+from cl_viz.core.result import Source
+from cl_viz.core.specs import LossFamily, LossInputs, LossSpec
+from cl_viz.losses._views import scores_without_self, two_views
+
+_TEMPERATURE_HELP = "Divides the cosine scores; lower weights the hardest negatives more."
+
+
+@dataclass(frozen=True)
+class NTXentParams(Params):
+    """Parameters of NT-Xent; SimCLR's default for CIFAR."""
+
+    temperature: float = param(0.5, _TEMPERATURE_HELP, low=1e-3, high=100.0, log=True, card_key="temperature")
+
+
+@dataclass(frozen=True)
+class InfoNCEParams(Params):
+    """Parameters of one-sided InfoNCE; MoCo's default."""
+
+    temperature: float = param(0.07, _TEMPERATURE_HELP, low=1e-3, high=100.0, log=True, card_key="temperature")
+
+
+@dataclass(frozen=True)
+class ClipParams(Params):
+    """Parameters of the symmetric loss; CLIP's initial temperature (logit scale 1 / 0.07)."""
+
+    temperature: float = param(0.07, _TEMPERATURE_HELP, low=1e-3, high=100.0, log=True, card_key="temperature")
+
+
+def ntxent(inputs: LossInputs, params: NTXentParams) -> Tensor:
+    """Return NT-Xent of every anchor, first those of view 1, then of view 2; shape (2N,)."""
+    first, second = two_views(inputs, "ntxent")
+    scores = scores_without_self(torch.cat([first, second]), params.temperature)
+    positive = (first * second).sum(dim=1) / params.temperature
+    return torch.logsumexp(scores, dim=1) - torch.cat([positive, positive])
+
+
+def infonce_one_sided(inputs: LossInputs, params: InfoNCEParams) -> Tensor:
+    """Return InfoNCE of the anchors of view 1, shape (N,).
+
+    Candidates are all rows of view 2; with a queue they are the own positive and the queue (the form of MoCo).
+    """
+    first, second = two_views(inputs, "infonce_one_sided")
+    positive = (first * second).sum(dim=1) / params.temperature
+    if inputs.queue is None:
+        return torch.logsumexp(first @ second.T / params.temperature, dim=1) - positive
+    negatives = first @ inputs.queue.T / params.temperature
+    return torch.logsumexp(torch.cat([positive[:, None], negatives], dim=1), dim=1) - positive
+
+
+def clip(inputs: LossInputs, params: ClipParams) -> Tensor:
+    """Return the cross-entropies of the rows of view 1, then of view 2, shape (2N,)."""
+    first, second = two_views(inputs, "clip")
+    scores = first @ second.T / params.temperature
+    positive = scores.diagonal()
+    return torch.cat([torch.logsumexp(scores, dim=1) - positive, torch.logsumexp(scores, dim=0) - positive])
+
+
+_SIMCLR = Source("Chen, Kornblith, Norouzi, Hinton 2020, SimCLR", "https://arxiv.org/abs/2002.05709")
+_CPC = Source("van den Oord, Li, Vinyals 2018, Contrastive predictive coding", "https://arxiv.org/abs/1807.03748")
+_MOCO = Source("He, Fan, Wu, Xie, Girshick 2020, Momentum contrast", "https://arxiv.org/abs/1911.05722")
+_CLIP = Source("Radford and others 2021, CLIP", "https://arxiv.org/abs/2103.00020")
+
+SPEC = LossFamily(
+    name="softmax",
+    label="Softmax (InfoNCE)",
+    losses=(
+        LossSpec(
+            name="ntxent",
+            label="NT-Xent (SimCLR)",
+            compute=ntxent,
+            params=NTXentParams,
+            needs=("two_views",),
+            rows="unit",
+            formula=r"\frac{1}{2N}\sum_{a}\Big(\log\sum_{b\neq a} e^{s_{ab}/\tau} - s_{a\,p(a)}/\tau\Big)",
+            traps="Same-view negatives are candidates: 2N - 1 in all, the positive among them. With N = 1 the loss and "
+            "its gradient are 0.",
+            sources=(_SIMCLR,),
+            peer="lightly NTXentLoss; pytorch-metric-learning SelfSupervisedLoss(NTXentLoss)",
+        ),
+        LossSpec(
+            name="infonce_one_sided",
+            label="InfoNCE, one side",
+            compute=infonce_one_sided,
+            params=InfoNCEParams,
+            needs=("two_views",),
+            rows="unit",
+            formula=r"\frac{1}{N}\sum_i\Big(\log\sum_j e^{x_i\cdot y_j/\tau} - x_i\cdot y_i/\tau\Big)",
+            traps="Anchors are view 1 only and candidates view 2 only. With a queue the other rows of the batch are no "
+            "candidates. The bound on mutual information, log N - L, cannot exceed log N.",
+            sources=(_CPC, _MOCO),
+            peer="info-nce-pytorch InfoNCE",
+        ),
+        LossSpec(
+            name="clip",
+            label="Symmetric InfoNCE (CLIP)",
+            compute=clip,
+            params=ClipParams,
+            needs=("two_views",),
+            rows="unit",
+            formula=r"\tfrac12\big(\mathrm{CE}_{rows} + \mathrm{CE}_{columns}"
+            r"\big)\ \text{of}\ x_i\cdot y_j/\tau",
+            traps="Only pairs across the two modalities are candidates. open_clip takes the logit scale "
+            "1 / temperature, not its logarithm; in training the scale is learnt and clipped at 100.",
+            sources=(_CLIP,),
+            peer="open_clip ClipLoss",
+        ),
+    ),
+)
