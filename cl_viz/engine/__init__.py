@@ -1,1 +1,6 @@
-"""The pass over all pairs: plan, tiles, sketch, moments."""
+"""The pass over all pairs: tiles, sketch, anchors, moments."""
+
+from cl_viz.engine.scan import scan
+from cl_viz.engine.statistics import Statistics
+
+__all__ = ["Statistics", "scan"]

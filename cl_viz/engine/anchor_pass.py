@@ -1,0 +1,164 @@
+"""The pass over anchors: each chosen row against every row, in tiles."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from cl_viz.engine import bins
+from cl_viz.engine.anchor_sketch import OTHER, SAME, AnchorCandidates, AnchorSketch
+from cl_viz.engine.pair_pass import mark_links, relation_tile
+from cl_viz.engine.pair_sketch import Relation
+from cl_viz.engine.rows import ViewRows
+
+ANCHOR_TILE = 256
+COLUMN_TILE = 4096
+Links = dict[tuple[str, str], NDArray[np.int64]]
+
+
+def choose_anchors(n_rows: int, n_anchors: int, seed: int) -> NDArray[np.int64]:
+    """Return the anchors' rows, sorted: all of them, or a draw that depends only on N and the seed."""
+    if n_anchors >= n_rows:
+        return np.arange(n_rows, dtype=np.int64)
+    drawn = np.random.default_rng(seed).choice(n_rows, size=n_anchors, replace=False)
+    return np.sort(drawn).astype(np.int64)
+
+
+def directed_links(links: Links, view: str, other: str) -> NDArray[np.int64]:
+    """Return the same-sample pairs from rows of `view` to rows of `other`, sorted; both directions within a view."""
+    found = links[view, other] if (view, other) in links else links[other, view][:, ::-1]
+    if view == other:
+        found = np.concatenate([found, found[:, ::-1]])
+    return found[np.lexsort((found[:, 1], found[:, 0]))]
+
+
+def scan_anchors(
+    view: ViewRows, rows: dict[str, ViewRows], links: Links, n_anchors: int, seed: int, report: Callable[[float], None]
+) -> AnchorSketch:
+    """Run the anchors of one view against every view.
+
+    Parameters
+    ----------
+    view : ViewRows
+        View of the anchors.
+    rows, links
+        All views, and the same-sample pairs of each block.
+    n_anchors, seed : int
+        How many rows are anchors, and the seed of their draw.
+    report : callable
+        Given the fraction done; may raise to stop.
+    """
+    anchors = choose_anchors(len(view), n_anchors, seed)
+    directed = {name: _restrict(directed_links(links, view.name, name), anchors) for name in rows}
+    positives, offsets = _positives(view, anchors, rows, directed)
+    candidates: dict[str, AnchorCandidates] = {}
+    for index, (name, other) in enumerate(rows.items()):
+        candidates[name] = _scan_candidates(view, anchors, other, directed[name], positives, offsets)
+        report((index + 1) / len(rows))
+    return AnchorSketch(view.name, view.original[anchors], len(view), positives, offsets, candidates)
+
+
+def _restrict(links: NDArray[np.int64], anchors: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Keep the links of anchors, and number their rows by anchor."""
+    number = np.searchsorted(anchors, links[:, 0])
+    kept = (number < len(anchors)) & (anchors[np.minimum(number, len(anchors) - 1)] == links[:, 0])
+    return np.stack([number[kept], links[kept, 1]], axis=1)
+
+
+def _positives(
+    view: ViewRows, anchors: NDArray[np.int64], rows: dict[str, ViewRows], directed: dict[str, NDArray[np.int64]]
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Score every same-sample pair of every anchor, over all views, ordered by anchor."""
+    owners, scores = [], []
+    for name, links in directed.items():
+        for start in range(0, len(links), COLUMN_TILE):
+            part = links[start : start + COLUMN_TILE]
+            products = view.tile(anchors[part[:, 0]]) * rows[name].tile(part[:, 1])
+            scores.append(products.sum(dim=1).cpu().numpy().astype(np.float64))
+            owners.append(part[:, 0])
+    if not owners:
+        return np.zeros(0), np.zeros(len(anchors) + 1, dtype=np.int64)
+    owner = np.concatenate(owners)
+    order = np.argsort(owner, kind="stable")
+    offsets = np.searchsorted(owner[order], np.arange(len(anchors) + 1)).astype(np.int64)
+    return np.concatenate(scores)[order], offsets
+
+
+def _scan_candidates(
+    view: ViewRows,
+    anchors: NDArray[np.int64],
+    other: ViewRows,
+    links: NDArray[np.int64],
+    positives: NDArray[np.float64],
+    offsets: NDArray[np.int64],
+) -> AnchorCandidates:
+    n_anchors = len(anchors)
+    found = AnchorCandidates(
+        np.zeros((n_anchors, 2, bins.ANCHOR_BINS), dtype=np.int32),
+        np.zeros((n_anchors, 2, bins.ANCHOR_BINS), dtype=np.float32),
+        np.zeros((n_anchors, len(Relation), 3)),
+        np.zeros((len(positives), len(Relation))),
+    )
+    labels = None if view.labels is None else view.labels[torch.from_numpy(anchors).to(view.labels.device)]
+    for top in range(0, n_anchors, ANCHOR_TILE):
+        part = slice(top, min(top + ANCHOR_TILE, n_anchors))
+        left = view.tile(anchors[part])
+        for start in range(0, len(other), COLUMN_TILE):
+            columns = slice(start, min(start + COLUMN_TILE, len(other)))
+            scores = left @ other.tile(columns).T
+            relation = relation_tile(labels, other.labels, part, columns, scores)
+            mark_links(relation, links, part, columns)
+            if view is other:
+                itself = np.stack([np.arange(top, part.stop), anchors[part]], axis=1)
+                mark_links(relation, itself, part, columns)
+            _add(found, part, scores, relation)
+            _add_ranks(found.below, part, scores, relation, positives, offsets)
+    return found
+
+
+def _add(found: AnchorCandidates, part: slice, scores: torch.Tensor, relation: torch.Tensor) -> None:
+    """Bin one tile; pairs of one sample (and the anchor itself) are left out."""
+    n_rows = scores.shape[0]
+    size = n_rows * 2 * bins.ANCHOR_BINS
+    wide = scores.to(torch.float64) if scores.device.type != "mps" else scores.cpu().to(torch.float64)
+    relation = relation.to(wide.device)
+    kept = relation != int(Relation.SAME_SAMPLE)
+    side = torch.where(relation == int(Relation.SAME_LABEL), SAME, OTHER)
+    local = torch.arange(n_rows, device=wide.device)[:, None]
+    flat = ((local * 2 + side) * bins.ANCHOR_BINS + bins.anchor_bin_index(wide))[kept]
+    weights = wide[kept]
+    shape = (n_rows, 2, bins.ANCHOR_BINS)
+    found.counts[part] += torch.bincount(flat, minlength=size).reshape(shape).to(torch.int32).cpu().numpy()
+    sums = torch.bincount(flat, weights=weights, minlength=size).reshape(shape)
+    found.sums[part] += sums.cpu().numpy().astype(np.float32)
+    flat_relation = (local * len(Relation) + relation)[kept]
+    for power in range(3):
+        total = torch.bincount(flat_relation, weights=weights**power, minlength=n_rows * len(Relation))
+        found.moments[part, :, power] += total.reshape(n_rows, len(Relation)).cpu().numpy()
+
+
+def _add_ranks(
+    below: NDArray[np.float64],
+    part: slice,
+    scores: torch.Tensor,
+    relation: torch.Tensor,
+    positives: NDArray[np.float64],
+    offsets: NDArray[np.int64],
+) -> None:
+    """Count the candidates below each positive, one positive of every anchor at a time; ties count half."""
+    counts = np.diff(offsets)[part]
+    # A product of matrices and a sum of products differ by rounding: equal scores must stay equal.
+    tolerance = 8 * torch.finfo(scores.dtype).eps
+    for slot in range(int(counts.max(initial=0))):
+        has = np.flatnonzero(counts > slot)
+        which = offsets[part.start + has] + slot
+        threshold = torch.from_numpy(positives[which]).to(scores.dtype).to(scores.device)[:, None]
+        rows = torch.from_numpy(has).to(scores.device)
+        difference = threshold - scores[rows]
+        value = (difference > tolerance).to(torch.float32) + 0.5 * (difference.abs() <= tolerance).to(torch.float32)
+        for kind in (Relation.SAME_LABEL, Relation.DIFFERENT_LABEL, Relation.UNKNOWN_LABEL):
+            match = relation[rows] == int(kind)
+            below[which, int(kind)] += (value * match).sum(dim=1, dtype=torch.float32).cpu().numpy()

@@ -1,0 +1,99 @@
+"""The usable rows of a set on the device: unit length, tile by tile, with their labels and their partners."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from cl_viz.core.embedding_set import EmbeddingSet
+from cl_viz.core.errors import InputError
+
+# Views up to this size (as floats on the device) are kept there whole; larger ones are read tile by tile.
+_RESIDENT_BYTES = 1 << 30
+
+
+@dataclass
+class ViewRows:
+    """The usable rows of one view, numbered 0..n-1 without gaps.
+
+    Attributes
+    ----------
+    original : NDArray[np.int64], shape (n,)
+        Row of the view that each stands for.
+    labels : torch.Tensor of int64, shape (n,), or None
+        Label codes, -1 where unknown.
+    """
+
+    name: str
+    original: NDArray[np.int64]
+    labels: torch.Tensor | None
+    _array: NDArray[np.generic]
+    _norms: NDArray[np.float64]
+    _device: torch.device
+    _dtype: torch.dtype
+    _resident: torch.Tensor | None = None
+
+    def __len__(self) -> int:
+        return len(self.original)
+
+    def tile(self, rows: slice | NDArray[np.int64]) -> torch.Tensor:
+        """Return unit rows, shape (len(rows), D), on the device."""
+        if self._resident is not None:
+            index = rows if isinstance(rows, slice) else torch.from_numpy(rows).to(self._device)
+            return self._resident[index]
+        return self._load(self.original[rows])
+
+    def make_resident(self) -> None:
+        """Keep all unit rows on the device if they are small enough."""
+        size = len(self) * self._array.shape[1] * torch.empty(0, dtype=self._dtype).element_size()
+        if self._resident is None and size <= _RESIDENT_BYTES:
+            self._resident = self._load(self.original)
+
+    def _load(self, original: NDArray[np.int64]) -> torch.Tensor:
+        # float64 division first: a float16 row times its own reciprocal norm would not have unit length.
+        block = np.asarray(self._array[original], dtype=np.float64)
+        block /= self._norms[original][:, None]
+        return torch.from_numpy(block).to(self._dtype).to(self._device)
+
+
+def view_rows(embedding_set: EmbeddingSet, device: torch.device, dtype: torch.dtype) -> dict[str, ViewRows]:
+    """Return the usable rows of every view.
+
+    Raises
+    ------
+    InputError
+        If a view has fewer than two usable rows.
+    """
+    labels = embedding_set.codes("label")
+    found: dict[str, ViewRows] = {}
+    for index, (view, array) in enumerate(embedding_set.views.items()):
+        original = np.flatnonzero(embedding_set.usable_rows[view])
+        if len(original) < 2:
+            raise InputError(
+                f"view {view!r} has {len(original)} usable row(s) of {array.shape[0]}",
+                where=embedding_set.name,
+                allowed="two or more rows that are finite and not all zeros",
+                remedy="look at the Data page for what is wrong with the rows",
+            )
+        codes = None if labels is None else torch.from_numpy(labels[0][index][original]).to(device)
+        rows = ViewRows(view, original, codes, array, embedding_set.quality[view].norms, device, dtype)
+        rows.make_resident()
+        found[view] = rows
+    return found
+
+
+def compact_links(embedding_set: EmbeddingSet, rows: dict[str, ViewRows], first: str, second: str) -> NDArray[np.int64]:
+    """Return the same-sample pairs of two views in the numbering of `ViewRows`, shape (P, 2), sorted."""
+    links = embedding_set.links(first, second)
+    left = _numbering(rows[first], embedding_set.views[first].shape[0])[links[:, 0]]
+    right = _numbering(rows[second], embedding_set.views[second].shape[0])[links[:, 1]]
+    return np.stack([left, right], axis=1)[(left >= 0) & (right >= 0)]
+
+
+def _numbering(rows: ViewRows, size: int) -> NDArray[np.int64]:
+    number = np.full(size, -1, dtype=np.int64)
+    number[rows.original] = np.arange(len(rows))
+    return number

@@ -1,0 +1,155 @@
+"""`scan`: look at all pairs of a set once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import combinations_with_replacement
+from typing import Literal
+
+import torch
+
+from cl_viz.core.embedding_set import EmbeddingSet
+from cl_viz.core.errors import DeviceError, InputError
+from cl_viz.core.progress import ProgressCallback, silent
+from cl_viz.engine.anchor_pass import scan_anchors
+from cl_viz.engine.device import resolve_device
+from cl_viz.engine.moments import compute_moments
+from cl_viz.engine.pair_pass import TILE, PairAccumulator, run_pairs, tiles
+from cl_viz.engine.rows import ViewRows, compact_links, view_rows
+from cl_viz.engine.statistics import Statistics
+
+AUTO_ANCHORS = 1024
+"""Anchors of one view with ``anchors="auto"``; every row up to this N."""
+_FLOAT64_ROWS = 8192
+_SMALLEST_TILE = 64
+
+
+def scan(
+    embedding_set: EmbeddingSet,
+    device: str = "auto",
+    *,
+    anchors: Literal["auto"] | int = "auto",
+    precision: Literal["auto", "float32", "float64"] = "auto",
+    seed: int = 0,
+    progress: ProgressCallback = silent,
+) -> Statistics:
+    """Compute the statistics of all pairs of a set, exactly, without ever holding N x N numbers.
+
+    Parameters
+    ----------
+    embedding_set : EmbeddingSet
+        Rows are normalised to unit length; NaN, infinite and zero rows are left out and counted.
+    device : str
+        ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"`` or ``"mps"``.
+    anchors : "auto" or int
+        How many rows of each view get statistics of their own; 0 for none. ``"auto"``: every row up to
+        `AUTO_ANCHORS`, above that a draw of so many that depends only on N and `seed`.
+    precision : {"auto", "float32", "float64"}
+        Type of the scores. ``"auto"``: float64 up to 8,192 rows in all, on a device that has it; else float32.
+        Sums are float64 always.
+    seed : int
+        Seed of the anchors' draw.
+    progress : callable
+        Called with fraction and message after each tile; may raise `Cancelled` to stop.
+
+    Returns
+    -------
+    Statistics
+
+    Raises
+    ------
+    InputError
+        If fewer than two rows are usable.
+    DeviceError
+        If the device is absent, or has too little memory even for small tiles.
+    """
+    target = resolve_device(device)
+    dtype = _score_type(embedding_set, target, precision)
+    if not (anchors == "auto" or (isinstance(anchors, int) and anchors >= 0)):
+        raise InputError(f"anchors = {anchors!r}", where="scan", allowed='"auto" or a count >= 0')
+    n_anchors = AUTO_ANCHORS if anchors == "auto" else anchors
+    size = TILE
+    while True:
+        try:
+            with _full_float32():
+                return _scan(embedding_set, target, dtype, n_anchors, seed, progress, size)
+        except torch.OutOfMemoryError as error:
+            torch.cuda.empty_cache()
+            size //= 4
+            if size < _SMALLEST_TILE:
+                raise DeviceError(
+                    f"{target} has too little free memory, even for tiles of {size * 4} rows",
+                    where=embedding_set.name,
+                    remedy="close other programs that use the device, or pass device='cpu'",
+                ) from error
+
+
+def _scan(
+    embedding_set: EmbeddingSet,
+    device: torch.device,
+    dtype: torch.dtype,
+    n_anchors: int,
+    seed: int,
+    progress: ProgressCallback,
+    tile_size: int,
+) -> Statistics:
+    progress(0.0, "reading rows")
+    rows = view_rows(embedding_set, device, dtype)
+    blocks = list(combinations_with_replacement(embedding_set.view_names, 2))
+    links = {block: compact_links(embedding_set, rows, *block) for block in blocks}
+    work = list(tiles(blocks, rows, tile_size))
+    share = _pair_share(rows, n_anchors)
+    accumulator = PairAccumulator(blocks, rows, [links[block] for block in blocks])
+    sketch = run_pairs(accumulator, work, lambda done: progress(share * done, "all pairs"))
+    found = {}
+    for index, (view, part) in enumerate(rows.items() if n_anchors else ()):
+        start, width = share + (1 - share) * index / len(rows), (1 - share) / len(rows)
+
+        def report(done: float, start: float = start, width: float = width) -> None:
+            progress(start + width * done, "anchors")
+
+        found[view] = scan_anchors(part, rows, links, n_anchors, seed, report)
+    n_used = len(next(iter(rows.values())))
+    return Statistics(
+        pairs=sketch,
+        anchors=found,
+        moments=compute_moments(embedding_set),
+        n_used=n_used,
+        n_excluded=sum(embedding_set.sizes) - sum(map(len, rows.values()))
+        if not embedding_set.aligned
+        else embedding_set.n - n_used,
+        device=str(device),
+        precision=str(dtype).removeprefix("torch."),
+        seed=seed if any(len(part) > n_anchors > 0 for part in rows.values()) else None,
+        fingerprint=embedding_set.fingerprint,
+    )
+
+
+def _score_type(embedding_set: EmbeddingSet, device: torch.device, precision: str) -> torch.dtype:
+    if precision == "auto":
+        small = sum(embedding_set.sizes) <= _FLOAT64_ROWS
+        precision = "float64" if small and device.type != "mps" else "float32"
+    known = {"float32": torch.float32, "float64": torch.float64}
+    if precision not in known:
+        raise InputError(f"precision = {precision!r}", where="scan", allowed="auto, float32, float64")
+    return known[precision]
+
+
+def _pair_share(rows: dict[str, ViewRows], n_anchors: int) -> float:
+    """Estimate which share of the work the pass over pairs is, for the progress bar."""
+    total = sum(map(len, rows.values()))
+    pairs = total * total / 2
+    with_anchors = sum(min(n_anchors, len(part)) for part in rows.values()) * total * 3
+    return pairs / (pairs + with_anchors)
+
+
+@contextmanager
+def _full_float32() -> Iterator[None]:
+    """Keep products in full float32 on CUDA: TF32's 10-bit mantissa would move scores between bins."""
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("highest")
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)

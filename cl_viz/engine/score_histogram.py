@@ -1,0 +1,138 @@
+"""A histogram of scores, and what two of them (positives, negatives) say about separation."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cl_viz.engine import bins
+
+OVERLAP_BINS = 100
+"""Bins over [-1, 1] of the histogram overlap, as published values use them."""
+
+
+@dataclass(frozen=True)
+class ScoreHistogram:
+    """Counts and sums of scores in the bins of `cl_viz.engine.bins`, with exact moments.
+
+    Attributes
+    ----------
+    counts : NDArray[np.int64], shape (BINS,)
+    sums : NDArray[np.float64], shape (BINS,)
+        Sum of the scores in each bin.
+    squares : float
+        Sum of squared scores.
+    low, high : float
+        Smallest and largest score; NaN where empty.
+    """
+
+    counts: NDArray[np.int64]
+    sums: NDArray[np.float64]
+    squares: float
+    low: float
+    high: float
+
+    @property
+    def count(self) -> int:
+        """Number of pairs."""
+        return int(self.counts.sum())
+
+    @property
+    def mean(self) -> float:
+        """Mean score; NaN where empty."""
+        return float(self.sums.sum() / self.count) if self.count else math.nan
+
+    @property
+    def variance(self) -> float:
+        """Variance with ddof = 1; NaN below two pairs."""
+        if self.count < 2:
+            return math.nan
+        return max(0.0, (self.squares - self.count * self.mean**2) / (self.count - 1))
+
+    def masses(self, n_bins: int) -> NDArray[np.float64]:
+        """Return the share of pairs in `n_bins` equal bins over [-1, 1], shape (n_bins,).
+
+        Exact where `n_bins` divides `bins.UNIFORM_BINS`; otherwise a fine bin goes where its mean score lies.
+        """
+        which = _target_bins(n_bins)
+        if bins.UNIFORM_BINS % n_bins:
+            means = np.divide(self.sums, self.counts, out=_middles().copy(), where=self.counts > 0)
+            which = np.clip(((means + 1) * (n_bins / 2)).astype(np.int64), 0, n_bins - 1)
+        return np.bincount(which, weights=self.counts, minlength=n_bins) / max(1, self.count)
+
+    def density(self, n_bins: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return edges (n_bins + 1,) and density (n_bins,), which integrates to 1 over [-1, 1]."""
+        return np.linspace(-1.0, 1.0, n_bins + 1), self.masses(n_bins) * (n_bins / 2)
+
+    def bin_means(self) -> NDArray[np.float64]:
+        """Return the mean score of each bin, its middle where it is empty, shape (BINS,)."""
+        return np.divide(self.sums, self.counts, out=_middles().copy(), where=self.counts > 0)
+
+    def log_mean_exp(self, factor: float) -> float:
+        """Return log of the mean of exp(factor * s) over the pairs; each bin stands at its mean score."""
+        filled = self.counts > 0
+        exponents = factor * self.bin_means()[filled]
+        top = exponents.max()
+        return float(top + np.log(np.average(np.exp(exponents - top), weights=self.counts[filled])))
+
+
+@lru_cache(maxsize=16)
+def _target_bins(n_bins: int) -> NDArray[np.int64]:
+    return np.clip(((_middles() + 1) * (n_bins / 2)).astype(np.int64), 0, n_bins - 1)
+
+
+@lru_cache(maxsize=1)
+def _middles() -> NDArray[np.float64]:
+    edges = bins.edges()
+    middles: NDArray[np.float64] = (edges[1:] + edges[:-1]) / 2
+    return middles
+
+
+def auc(positives: ScoreHistogram, negatives: ScoreHistogram) -> float:
+    """Probability that a positive scores above a negative, ties counted half; NaN where either is empty.
+
+    Pairs in one fine bin count as ties; `auc_error` bounds what that can change.
+    """
+    if not positives.count or not negatives.count:
+        return math.nan
+    return float((positives.counts / positives.count) @ placement(negatives))
+
+
+def auc_error(positives: ScoreHistogram, negatives: ScoreHistogram) -> float:
+    """Largest possible error of `auc` from binning: half the chance that the two fall into one bin."""
+    shared = (positives.counts / max(1, positives.count)) @ (negatives.counts / max(1, negatives.count))
+    return float(shared) / 2
+
+
+def placement(histogram: ScoreHistogram) -> NDArray[np.float64]:
+    """Share of pairs below each bin plus half of those in it, shape (BINS,)."""
+    share = histogram.counts / max(1, histogram.count)
+    below: NDArray[np.float64] = np.cumsum(share) - share / 2
+    return below
+
+
+def dprime(positives: ScoreHistogram, negatives: ScoreHistogram) -> float:
+    """Difference of means over the root of the mean variance (ddof = 1); NaN where both variances are 0."""
+    spread = math.sqrt((positives.variance + negatives.variance) / 2)
+    return (positives.mean - negatives.mean) / spread if spread > 0 else math.nan
+
+
+def overlap(positives: ScoreHistogram, negatives: ScoreHistogram, n_bins: int = OVERLAP_BINS) -> float:
+    """Shared area of the two histograms over `n_bins` bins, in [0, 1]."""
+    return float(np.minimum(positives.masses(n_bins), negatives.masses(n_bins)).sum())
+
+
+def kolmogorov_smirnov(positives: ScoreHistogram, negatives: ScoreHistogram) -> float:
+    """Largest distance of the two distribution functions, at bin edges, in [0, 1]."""
+    shares = [np.cumsum(h.counts / max(1, h.count)) for h in (positives, negatives)]
+    return float(np.abs(shares[0] - shares[1]).max())
+
+
+def wasserstein(positives: ScoreHistogram, negatives: ScoreHistogram) -> float:
+    """Earth mover's distance (order 1) of the two, each bin at its mean score; in score units, [0, 2]."""
+    shares = [np.cumsum(h.counts / max(1, h.count)) for h in (positives, negatives)]
+    return float(np.abs(shares[0] - shares[1])[:-1] @ np.diff(_middles()))

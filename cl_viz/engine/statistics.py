@@ -1,0 +1,42 @@
+"""`Statistics`: everything one scan of a set leaves behind."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from cl_viz.engine.anchor_sketch import AnchorSketch
+from cl_viz.engine.moments import Moments
+from cl_viz.engine.pair_sketch import PairSketch
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """What a scan found.
+
+    Attributes
+    ----------
+    pairs : PairSketch
+        Every pair, exactly once.
+    anchors : Mapping[str, AnchorSketch]
+        By view; empty where none were asked for.
+    moments : Moments
+    n_used, n_excluded : int
+        Samples in the statistics; samples left out as NaN, infinite or zero.
+    device, precision : str
+        Where the scores were computed, and their type.
+    seed : int or None
+        Seed of the anchors' draw; None where every row is an anchor (nothing was drawn).
+    fingerprint : str
+        Of the set scanned.
+    """
+
+    pairs: PairSketch
+    anchors: Mapping[str, AnchorSketch]
+    moments: Moments
+    n_used: int
+    n_excluded: int
+    device: str
+    precision: str
+    seed: int | None
+    fingerprint: str
