@@ -1,8 +1,5 @@
 """Diagnostics: one file per question; inputs in, `Result` out."""
 
-from __future__ import annotations
+from cl_viz.diagnostics._running import DIAGNOSTICS, check, diagnose, unknown_result
 
-from cl_viz.core.registry import Registry
-from cl_viz.core.specs import DiagnosticSpec
-
-DIAGNOSTICS: Registry[DiagnosticSpec] = Registry("cl_viz.diagnostics", DiagnosticSpec)
+__all__ = ["DIAGNOSTICS", "check", "diagnose", "unknown_result"]

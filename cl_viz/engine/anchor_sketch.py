@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cl_viz.engine import bins
-from cl_viz.engine.pair_sketch import PairRoles, Relation, negative_relations
+from cl_viz.engine.pair_sketch import PairRoles, negative_relations
 
 SAME, OTHER = 0, 1
 """Rows of an anchor's histogram: candidates of its own label; of another or an unknown one."""

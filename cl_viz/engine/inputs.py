@@ -17,6 +17,9 @@ from cl_viz.engine.scan import scan
 from cl_viz.engine.statistics import Statistics
 
 
+_ONLY = Snapshot()
+
+
 class Scanner(Protocol):
     """How statistics are had: `cl_viz.scan`, or something that keeps its answers."""
 
@@ -46,7 +49,7 @@ class SetInputs:
 
     embedding_set: EmbeddingSet
     run: str
-    snapshot: Snapshot = Snapshot()
+    snapshot: Snapshot = _ONLY
     card: Mapping[str, Any] = field(default_factory=dict)
     scanner: Scanner = _plain_scan
     progress: ProgressCallback = silent
