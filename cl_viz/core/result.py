@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import NormalDist
 from typing import Any, Literal
@@ -57,8 +57,8 @@ class Interval:
 
 def influence_interval(
     estimate: float,
-    influence: NDArray[np.floating[Any]],
-    *,
+    *groups: NDArray[np.floating[Any]],
+    sizes: Sequence[int] | None = None,
     level: float = 0.95,
     limits: tuple[float, float] = (-math.inf, math.inf),
 ) -> Interval:
@@ -68,8 +68,12 @@ def influence_interval(
     ----------
     estimate : float
         The statistic on all samples.
-    influence : NDArray, shape (n,)
-        Derivative of the statistic with respect to the weight of each sample, times n; the mean is 0.
+    *groups : NDArray, each of shape (n,)
+        Derivative of the statistic with respect to the weight of each sample, times the number of samples; the mean
+        is 0. Groups are samples drawn independently of each other, such as the images and the captions of a set
+        whose views are not aligned.
+    sizes : sequence of int, optional
+        Number of samples of each group, where the influence was computed on a draw of them only.
     level : float
         Confidence, in (0, 1).
     limits : tuple of float
@@ -79,26 +83,33 @@ def influence_interval(
     Returns
     -------
     Interval
-        Normal approximation with standard error ``std(influence) / sqrt(n)``.
+        Normal approximation; the squared standard error is the sum over groups of ``var(influence) / n``.
 
     Notes
     -----
     Samples are the units that vary, never pairs: pairs that share a sample are not independent.
+    Source: Efron 1982, The Jackknife, the Bootstrap and Other Resampling Plans, chapter 6.
     """
-    n_samples = len(influence)
+    counts = [len(group) for group in groups] if sizes is None else list(sizes)
     z_value = NormalDist().inv_cdf(0.5 + level / 2)
-    error = float(np.std(influence, ddof=1)) / math.sqrt(n_samples) if n_samples > 1 else math.inf
+    spread = [
+        float(np.var(group, ddof=1)) / n if len(group) > 1 else math.inf
+        for group, n in zip(groups, counts, strict=True)
+    ]
+    error = math.sqrt(sum(spread))
     low, high = limits
-    method = f"infinitesimal jackknife over {n_samples} samples"
+    method = f"infinitesimal jackknife over {' and '.join(f'{n:,}' for n in counts)} samples"
     if math.isfinite(low) and math.isfinite(high) and low < estimate < high and math.isfinite(error):
         share = (estimate - low) / (high - low)
-        logit = math.log(share / (1 - share))
+        centre = math.log(share / (1 - share))
         width = z_value * error / (high - low) / (share * (1 - share))
-        ends = [
-            low + (high - low) / (1 + math.exp(-max(-700.0, min(700.0, end)))) for end in (logit - width, logit + width)
-        ]
+        ends = [low + (high - low) * _logistic(end) for end in (centre - width, centre + width)]
         return Interval(ends[0], ends[1], level, method)
     return Interval(max(low, estimate - z_value * error), min(high, estimate + z_value * error), level, method)
+
+
+def _logistic(value: float) -> float:
+    return 1 / (1 + math.exp(-value)) if value > -700 else 0.0
 
 
 @dataclass(frozen=True)

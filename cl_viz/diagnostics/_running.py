@@ -12,7 +12,7 @@ from cl_viz.core.registry import Registry
 from cl_viz.core.result import Caveats, Finding, Result
 from cl_viz.core.run import Run
 from cl_viz.core.specs import DiagnosticSpec
-from cl_viz.engine.inputs import Scanner, _plain_scan, gather
+from cl_viz.engine.inputs import Scanner, gather, plain_scan
 
 DIAGNOSTICS: Registry[DiagnosticSpec] = Registry("cl_viz.diagnostics", DiagnosticSpec)
 
@@ -24,7 +24,7 @@ def diagnose(
     step: int | None = None,
     layer: str | None = None,
     params: Mapping[str, Any] | None = None,
-    scanner: Scanner = _plain_scan,
+    scanner: Scanner = plain_scan,
     progress: ProgressCallback = silent,
 ) -> Result:
     """Run one diagnostic.
@@ -75,7 +75,7 @@ def check(
     *,
     step: int | None = None,
     layer: str | None = None,
-    scanner: Scanner = _plain_scan,
+    scanner: Scanner = plain_scan,
     progress: ProgressCallback = silent,
 ) -> list[Result]:
     """Run every quick diagnostic, with the run card's parameters.

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from cl_viz.engine import bins
-from cl_viz.engine.anchor_sketch import OTHER, SAME, AnchorCandidates, AnchorSketch
+from cl_viz.engine.anchor_sketch import OTHER, SAME, TAIL, AnchorCandidates, AnchorSketch
 from cl_viz.engine.pair_pass import mark_links, relation_tile
 from cl_viz.engine.pair_sketch import Relation
 from cl_viz.engine.rows import ViewRows
@@ -101,6 +101,8 @@ def _scan_candidates(
         np.zeros((n_anchors, 2, bins.ANCHOR_BINS), dtype=np.float32),
         np.zeros((n_anchors, len(Relation), 3)),
         np.zeros((len(positives), len(Relation))),
+        np.full((n_anchors, TAIL), -np.inf),
+        np.zeros((n_anchors, TAIL), dtype=np.bool_),
     )
     labels = None if view.labels is None else view.labels[torch.from_numpy(anchors).to(view.labels.device)]
     for top in range(0, n_anchors, ANCHOR_TILE):
@@ -115,6 +117,7 @@ def _scan_candidates(
                 itself = np.stack([np.arange(top, part.stop), anchors[part]], axis=1)
                 mark_links(relation, itself, part, columns)
             _add(found, part, scores, relation)
+            _add_tail(found, part, scores, relation)
             _add_ranks(found.below, part, scores, relation, positives, offsets)
     return found
 
@@ -138,6 +141,18 @@ def _add(found: AnchorCandidates, part: slice, scores: torch.Tensor, relation: t
     for power in range(3):
         total = torch.bincount(flat_relation, weights=weights**power, minlength=n_rows * len(Relation))
         found.moments[part, :, power] += total.reshape(n_rows, len(Relation)).cpu().numpy()
+
+
+def _add_tail(found: AnchorCandidates, part: slice, scores: torch.Tensor, relation: torch.Tensor) -> None:
+    """Keep the largest candidates of each anchor among those seen so far and this tile's."""
+    allowed = torch.where(relation == int(Relation.SAME_SAMPLE), -torch.inf, scores)
+    top, place = allowed.topk(min(TAIL, scores.shape[1]), dim=1)
+    same = (relation == int(Relation.SAME_LABEL)).gather(1, place)
+    merged = np.concatenate([found.top_scores[part], top.cpu().numpy().astype(np.float64)], axis=1)
+    merged_same = np.concatenate([found.top_same[part], same.cpu().numpy()], axis=1)
+    order = np.argsort(-merged, axis=1, kind="stable")[:, :TAIL]
+    found.top_scores[part] = np.take_along_axis(merged, order, axis=1)
+    found.top_same[part] = np.take_along_axis(merged_same, order, axis=1)
 
 
 def _add_ranks(

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from cl_viz.engine import bins
 from cl_viz.engine.pair_sketch import PairRoles, negative_relations
 
+TAIL = 32
+"""Largest candidates of an anchor that are kept exactly."""
 SAME, OTHER = 0, 1
 """Rows of an anchor's histogram: candidates of its own label; of another or an unknown one."""
 
@@ -29,12 +31,18 @@ class AnchorCandidates:
         By `Relation`: count, sum and sum of squares of the scores.
     below : NDArray[np.float64], shape (P, 4)
         For every positive of every anchor: how many candidates of each `Relation` score below it, ties half.
+    top_scores : NDArray[np.float64], shape (A, TAIL)
+        The largest candidates exactly, descending (they decide at low temperature); -inf where there are fewer.
+    top_same : NDArray[np.bool_], shape (A, TAIL)
+        Whether each of them has the anchor's label.
     """
 
     counts: NDArray[np.int32]
     sums: NDArray[np.float32]
     moments: NDArray[np.float64]
     below: NDArray[np.float64]
+    top_scores: NDArray[np.float64]
+    top_same: NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -81,6 +89,14 @@ class AnchorSketch:
             self._sum([candidates.sums.astype(np.float64) for candidates in chosen]),
         )
 
+    def tail(self, roles: PairRoles) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+        """Return the largest candidates over the views of these roles: scores (A, TAIL) and whether labels agree."""
+        chosen = [self.candidates[view] for view in self.views_for(roles)]
+        scores = np.concatenate([candidates.top_scores for candidates in chosen], axis=1)
+        same = np.concatenate([candidates.top_same for candidates in chosen], axis=1)
+        order = np.argsort(-scores, axis=1, kind="stable")[:, :TAIL]
+        return np.take_along_axis(scores, order, axis=1), np.take_along_axis(same, order, axis=1)
+
     def positive_rank(self, roles: PairRoles) -> NDArray[np.float64]:
         """Return the share of the anchor's negatives that score below each positive, shape (P,); NaN without any."""
         relations = [int(relation) for relation in negative_relations(roles)]
@@ -114,14 +130,34 @@ def relative_penalty_share(sketch: AnchorSketch, roles: PairRoles, temperature: 
     """Share of each anchor's repulsion that falls on candidates of its own label, shape (A,).
 
     The repulsion on negative j of anchor i is in proportion to exp(s_ij / temperature) (Wang and Liu 2021, eq. 5:
-    the positive is not in the denominator). NaN for an anchor without negatives.
+    the positive is not in the denominator). The largest candidates count exactly, the others at the mean score of
+    their bin. NaN for an anchor without negatives.
     """
     counts, sums = sketch.histogram(roles)
-    exponents = anchor_bin_means(counts, sums) / temperature
+    scores, same = sketch.tail(roles)
+    _remove_tail(counts, sums, scores, same)
+    largest = scores[:, 0]
+    reference = np.where(np.isfinite(largest), largest, 0.0)
     filled = counts > 0
-    top = np.where(filled, exponents, -np.inf).max(axis=(1, 2), keepdims=True)
-    top = np.where(np.isfinite(top), top, 0.0)
-    mass = (counts * np.exp(np.where(filled, exponents - top, -np.inf))).sum(axis=2)
-    total = mass.sum(axis=1)
-    share: NDArray[np.float64] = np.divide(mass[:, SAME], total, out=np.full(len(total), np.nan), where=total > 0)
+    distance = np.minimum(anchor_bin_means(counts, sums) - reference[:, None, None], 0.0)
+    body = (counts * np.exp(np.where(filled, distance / temperature, -np.inf))).sum(axis=2)
+    tail = np.exp((scores - reference[:, None]) / temperature)
+    own = body[:, SAME] + (tail * same).sum(axis=1)
+    total = body.sum(axis=1) + tail.sum(axis=1)
+    share: NDArray[np.float64] = np.divide(own, total, out=np.full(len(total), np.nan), where=total > 0)
     return share
+
+
+def _remove_tail(
+    counts: NDArray[np.float64], sums: NDArray[np.float64], scores: NDArray[np.float64], same: NDArray[np.bool_]
+) -> None:
+    """Take the candidates that are kept exactly out of the histograms, in place."""
+    anchor, place = np.nonzero(np.isfinite(scores))
+    score = scores[anchor, place]
+    where = (anchor, np.where(same[anchor, place], SAME, OTHER), _anchor_bins(score))
+    np.subtract.at(counts, where, 1)
+    np.subtract.at(sums, where, score)
+
+
+def _anchor_bins(scores: NDArray[np.float64]) -> NDArray[np.int64]:
+    return np.clip(((scores + 1.0) * (bins.ANCHOR_BINS / 2)).astype(np.int64), 0, bins.ANCHOR_BINS - 1)

@@ -16,7 +16,6 @@ from cl_viz.core.specs import Needs
 from cl_viz.engine.scan import scan
 from cl_viz.engine.statistics import Statistics
 
-
 _ONLY = Snapshot()
 
 
@@ -28,7 +27,8 @@ class Scanner(Protocol):
         ...
 
 
-def _plain_scan(embedding_set: EmbeddingSet, *, anchors: Any, progress: ProgressCallback) -> Statistics:
+def plain_scan(embedding_set: EmbeddingSet, *, anchors: Any, progress: ProgressCallback) -> Statistics:
+    """Scan without keeping anything: the default scanner."""
     return scan(embedding_set, anchors=anchors, progress=progress)
 
 
@@ -51,7 +51,7 @@ class SetInputs:
     run: str
     snapshot: Snapshot = _ONLY
     card: Mapping[str, Any] = field(default_factory=dict)
-    scanner: Scanner = _plain_scan
+    scanner: Scanner = plain_scan
     progress: ProgressCallback = silent
 
     @cached_property
@@ -90,7 +90,7 @@ def set_inputs(
     step: int | None = None,
     layer: str | None = None,
     *,
-    scanner: Scanner = _plain_scan,
+    scanner: Scanner = plain_scan,
     progress: ProgressCallback = silent,
 ) -> SetInputs:
     """Return the inputs of a diagnostic that needs one set (default: last step, first layer)."""
@@ -100,7 +100,7 @@ def set_inputs(
 
 
 def step_inputs(
-    run: Run, layer: str | None = None, *, scanner: Scanner = _plain_scan, progress: ProgressCallback = silent
+    run: Run, layer: str | None = None, *, scanner: Scanner = plain_scan, progress: ProgressCallback = silent
 ) -> StepInputs:
     """Return the inputs of a diagnostic that needs the steps of a run.
 
@@ -136,7 +136,7 @@ def gather(
     step: int | None = None,
     layer: str | None = None,
     *,
-    scanner: Scanner = _plain_scan,
+    scanner: Scanner = plain_scan,
     progress: ProgressCallback = silent,
 ) -> SetInputs | StepInputs:
     """Return the inputs that a diagnostic's `needs` name.
