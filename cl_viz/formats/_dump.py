@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from cl_viz.core.embedding_set import ROLES, Column, EmbeddingSet
 from cl_viz.core.errors import InputError
 from cl_viz.core.specs import RawDump
+from cl_viz.formats._big_arrays import as_supported
 from cl_viz.formats._guard import shared_columns
 
 MANIFEST_KEY = "__cl_viz__"
@@ -114,7 +115,7 @@ def arrays_to_store(embedding_set: EmbeddingSet, path: Path) -> tuple[dict[str, 
     InputError
         If a name is taken by the format itself.
     """
-    arrays: dict[str, NDArray[Any]] = {view: np.asarray(array) for view, array in embedding_set.views.items()}
+    arrays: dict[str, NDArray[Any]] = {view: as_supported(array) for view, array in embedding_set.views.items()}
     for reserved in (PAIRS_KEY, MANIFEST_KEY):
         if reserved in arrays:
             raise InputError(f"a view is called {reserved!r}", where=str(path), remedy="give it another name")
