@@ -1,0 +1,61 @@
+# Two commands matter: `make app` opens the dashboard, `make test` runs every test. Both set up what they need.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+# Two workers: the tests are written for two cores; each worker computes with one thread.
+WORKERS ?= 2
+PORT ?=
+CHECKED := cl_viz app.py pages sample_models docs tests
+
+.PHONY: help app test lint format docs browser clean
+
+help:
+	@echo "make app     open the dashboard on the bundled sample models (PORT=8600 for another port)"
+	@echo "make test    set up and run all tests, with a real browser"
+	@echo "make lint    ruff check, ruff format --check, mypy --strict"
+	@echo "make format  let ruff mend formatting and simple findings"
+	@echo "make docs    make the docs pages again from the specs"
+	@echo "make clean   remove caches and build output (the virtual environment stays)"
+
+app: $(VENV)/.installed
+	@exec $(BIN)/cl-viz app $(if $(PORT),--port $(PORT))
+
+test: $(VENV)/.installed-dev browser
+	CL_VIZ_REQUIRE_BROWSER=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+
+lint: $(VENV)/.installed-dev
+	$(BIN)/ruff check $(CHECKED)
+	$(BIN)/ruff format --check $(CHECKED)
+	$(BIN)/mypy
+
+format: $(VENV)/.installed-dev
+	$(BIN)/ruff check --fix $(CHECKED)
+	$(BIN)/ruff format $(CHECKED)
+
+docs: $(VENV)/.installed-dev
+	$(BIN)/python docs/generate.py
+
+browser:
+	@sh .ci/install_browser
+
+# A virtual environment needs ensurepip, which Debian ships apart (python3-venv); where it is missing, the pip that
+# is at hand installs another one into the environment.
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "cl_viz needs Python 3.11 or newer: make PYTHON=python3.12 ..." >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV) 2>/dev/null || { \
+		$(PYTHON) -m venv --clear --without-pip $(VENV) && $(PYTHON) -m pip --python $(BIN)/python install pip; }
+
+$(VENV)/.installed: requirements.txt pyproject.toml | $(BIN)/python
+	$(PIP) install -r requirements.txt
+	$(PIP) install --no-deps --editable .
+	@touch $@
+
+$(VENV)/.installed-dev: requirements-dev.txt $(VENV)/.installed
+	$(PIP) install -r requirements-dev.txt
+	@touch $@
+
+clean:
+	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis screenshots
+	find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +
