@@ -14,7 +14,8 @@ from cl_viz.core.embedding_set import Column, EmbeddingSet, Role
 from cl_viz.core.errors import InputError
 from cl_viz.core.specs import RawDump
 from cl_viz.formats._big_arrays import as_supported
-from cl_viz.formats._choose_views import Requested, choose_views, split_narrow, split_pairs
+from cl_viz.formats._choose_views import Requested, choose_views, no_arrays, split_narrow, split_pairs
+from cl_viz.formats._dump import compact_text
 from cl_viz.formats._roles import guess_roles, known_role
 
 # Roles whose column may not silently be left out when its length does not fit.
@@ -64,9 +65,11 @@ def make_plan(dump: RawDump, path: Path, *, requested: Requested = None, pairs: 
     InputError
         If the views cannot be told, or a label column has the wrong length.
     """
+    if not dump.arrays:
+        raise no_arrays(dump, path)
     candidates, own_pairs = split_pairs(dump.arrays)
     candidates, narrow = split_narrow(candidates)
-    columns = {**dump.columns, **narrow}
+    columns = {name: compact_text(values) for name, values in {**dump.columns, **narrow}.items()}
     saved = dump.card.get("cl_viz", {})
     linked = pairs is not None or own_pairs is not None
     views, notes = choose_views(candidates, path, requested=requested, saved=saved.get("views", ()), linked=linked)

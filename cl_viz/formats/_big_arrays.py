@@ -48,6 +48,16 @@ def allocate(shape: Sequence[int], dtype: DTypeLike) -> NDArray[Any]:
         return np.memmap(file, dtype=kind, mode="w+", shape=tuple(shape))
 
 
+def in_temporary_file(array: NDArray[Any]) -> NDArray[Any]:
+    """Return a copy of an array mapped to a nameless temporary file; a mapped array is returned as it is."""
+    if isinstance(array, np.memmap) or not array.size:
+        return array
+    with tempfile.TemporaryFile() as file:
+        copy = np.memmap(file, dtype=array.dtype, mode="w+", shape=array.shape)
+        copy[:] = array
+        return copy
+
+
 def map_array(path: Path, dtype: np.dtype[Any], shape: tuple[int, ...], offset: int, *, fortran: bool) -> NDArray[Any]:
     """Map a contiguous array of a file read-only; an array without entries is made in memory."""
     if math.prod(shape) == 0:

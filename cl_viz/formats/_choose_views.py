@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cl_viz.core.errors import InputError
+from cl_viz.core.specs import RawDump
 from cl_viz.formats._dump import PAIRS_KEY, is_number_type
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -120,14 +121,20 @@ def _as_requested(arrays: Arrays, path: Path, requested: Sequence[str] | Mapping
     return wanted
 
 
+def no_arrays(dump: RawDump, path: Path) -> InputError:
+    """Return the error for a file that holds no array of two axes; it says what the file holds instead."""
+    found = [f"column {name!r} ({len(values):,} entries, {values.dtype})" for name, values in dump.columns.items()]
+    left_out = list(dump.card.get("notes", ()))
+    return InputError(
+        "the file holds no embeddings: no array of two axes, no list column, no block of number columns; it holds "
+        + ("; ".join([*found[:_MOST_LISTED], *left_out]) or "nothing that can be used"),
+        where=str(path),
+        allowed="an array of N rows (samples) by D >= 2 columns (dimensions)",
+        remedy="check that this is the file with the embeddings, not only labels or metadata",
+    )
+
+
 def _no_matrix(arrays: Arrays, path: Path) -> InputError:
-    if not arrays:
-        return InputError(
-            "the file holds no embeddings: no numeric array of two axes, no list column, no block of number columns",
-            where=str(path),
-            allowed="an array of N rows (samples) by D >= 2 columns (dimensions)",
-            remedy="check that this is the file with the embeddings, not only labels or metadata",
-        )
     return InputError(
         f"the file holds no array of two axes, but {list_arrays(arrays)}; with three axes it cannot be told which one "
         "counts the views",

@@ -21,6 +21,7 @@ PAIRS_KEY = "pairs"
 COLUMN_PREFIX = "columns/"
 
 _LONGEST_MANIFEST = 1 << 20
+_LARGEST_TEXT_BYTES = 64 << 20
 
 
 def is_number_type(dtype: np.dtype[Any]) -> bool:
@@ -130,6 +131,18 @@ def arrays_to_store(embedding_set: EmbeddingSet, path: Path) -> tuple[dict[str, 
     if embedding_set.pairs is not None:
         arrays[PAIRS_KEY] = embedding_set.pairs
     return arrays, columns
+
+
+def compact_text(values: Column) -> Column:
+    """Return a text column as a fixed-width array where no entry is missing and none is much longer than the rest.
+
+    Files of different formats then give the same column, and so the same fingerprint.
+    """
+    if values.dtype.kind != "O" or not len(values) or not all(isinstance(value, str) for value in values):
+        return values
+    if len(values) * max(len(value) for value in values) * 4 > _LARGEST_TEXT_BYTES:
+        return values
+    return values.astype(np.str_)
 
 
 def column_to_store(values: Column) -> Column:

@@ -49,7 +49,9 @@ def read(path: Path) -> RawDump:
     """
     import torch
 
-    zipped = zipfile.is_zipfile(path)
+    with path.open("rb") as file:
+        # As torch decides; a pickle with an archive behind it must not pass for an archive.
+        zipped = file.read(4) == b"PK\x03\x04"
     largest = _check_zip(path) if zipped else _check_old(path)
     try:
         with warnings.catch_warnings():

@@ -1,0 +1,187 @@
+"""Tables: which columns are an embedding (lists of numbers, numbered columns), and which are metadata."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cl_viz.core.embedding_set import Column, EmbeddingSet
+from cl_viz.core.errors import FormatError, InputError
+from cl_viz.core.specs import RawDump
+from cl_viz.formats._big_arrays import allocate
+from cl_viz.formats._dump import COLUMN_PREFIX, read_manifest
+from cl_viz.formats._roles import known_role
+
+# "dim_12", "emb.3", "x[4]", "17": a name and the number of the dimension.
+_NUMBERED = re.compile(r"(?P<prefix>.*?)[ _.\-\[(]?(?P<number>\d{1,6})[\])]?", re.DOTALL)
+_DEFAULT_NAME = "embedding"
+
+
+def table_dump(
+    columns: Mapping[str, Column],
+    path: Path,
+    *,
+    vectors: Mapping[str, NDArray[Any]] | None = None,
+    manifest: str | None = None,
+    notes: Sequence[str] = (),
+    headless: bool = False,
+) -> RawDump:
+    """Sort the columns of a table into candidate views and metadata.
+
+    Parameters
+    ----------
+    columns : Mapping[str, Column]
+        One entry per row, in the order of the table.
+    path : Path
+        For messages.
+    vectors : Mapping[str, NDArray], each of shape (N, D), optional
+        List columns, one vector per row. Where there are none, number columns are put together: those whose names
+        differ only in a number running from 0 or 1 (one view per name), else all that hold fractions.
+    manifest : str, optional
+        What the file says about itself.
+    notes : sequence of str
+    headless : bool
+        Whether the names are only positions.
+
+    Raises
+    ------
+    FormatError
+        If a column among numbered number columns holds text.
+    """
+    said = list(notes)
+    rest = dict(columns)
+    arrays: dict[str, NDArray[Any]] = dict(vectors or {})
+    if not arrays:
+        if headless:
+            _name_positions(rest, said, path)
+        for name, members in _numbered_groups(rest, path).items():
+            arrays[name] = _stack([rest.pop(member) for member in members])
+    if not arrays:
+        loose = [name for name, values in rest.items() if values.dtype.kind == "f" and not _is_role(name, values)]
+        if len(loose) > 1:
+            said.append(f"{len(loose)} number columns are read as the dimensions: {_some(loose)}")
+            arrays[_DEFAULT_NAME] = _stack([rest.pop(name) for name in loose])
+    plain = {name.removeprefix(COLUMN_PREFIX): values for name, values in rest.items()}
+    return RawDump(arrays, plain, {"cl_viz": read_manifest(manifest), "notes": tuple(said)})
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names) if len(names) <= 6 else f"{', '.join(names[:3])}, ... {names[-1]}"
+
+
+def _is_role(name: str, values: Column) -> bool:
+    """Return whether a number column is called like a label, and could be one."""
+    return known_role(name) is not None and not (values.dtype.kind == "f" and _has_fractions(values))
+
+
+def _has_fractions(values: Column) -> bool:
+    finite = values[np.isfinite(values)]
+    return bool((finite != np.round(finite)).any())
+
+
+def _numbered_groups(columns: Mapping[str, Column], path: Path) -> dict[str, list[str]]:
+    """Find names that differ only in a number running from 0 or 1 without gaps; name -> its columns in order."""
+    found: dict[str, dict[int, str]] = {}
+    for name in columns:
+        match = _NUMBERED.fullmatch(name)
+        if match:
+            found.setdefault(match["prefix"], {})[int(match["number"])] = name
+    groups: dict[str, list[str]] = {}
+    for prefix, members in found.items():
+        order = sorted(members)
+        if len(order) < 2 or order[0] > 1 or order != list(range(order[0], order[0] + len(order))):
+            continue
+        names = [members[number] for number in order]
+        numeric = [name for name in names if columns[name].dtype.kind in "fiu"]
+        if len(numeric) == len(names):
+            groups[prefix.rstrip("_.- /") or _DEFAULT_NAME] = names
+        elif len(numeric) > len(names) // 2:
+            text = next(name for name in names if name not in numeric)
+            raise _text_among_numbers(text, columns[text], path)
+    return groups
+
+
+def _text_among_numbers(name: str, values: Column, path: Path) -> FormatError:
+    row, entry = next(
+        ((i, v) for i, v in enumerate(values) if not isinstance(v, float | int) and not _is_number(str(v))),
+        (0, values[0]),
+    )
+    return FormatError(
+        f"column {name!r} stands among the numbers of the embedding, but row {row + 1} holds {str(entry)[:60]!r}",
+        where=str(path),
+        allowed="numbers in every dimension; text columns with names of their own",
+        remedy="mend that entry, or rename the column if it is no dimension",
+    )
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _name_positions(columns: dict[str, Column], notes: list[str], path: Path) -> None:
+    """Name the columns of a table without names: text stays text, and a first or last column of whole numbers beside
+    fractions is a label; the rest are dimensions, numbered without a gap.
+    """
+    for name in [name for name, values in columns.items() if values.dtype.kind not in "fiu"]:
+        text = columns.pop(name)
+        if sum(_is_number(str(entry)) for entry in text) > len(text) / 2:
+            raise _text_among_numbers(f"column {int(name) + 1}", text, path)
+        columns[f"column {int(name) + 1}"] = text
+    numeric = [name for name, values in columns.items() if values.dtype.kind in "fiu"]
+    fractions = [name for name in numeric if columns[name].dtype.kind == "f"]
+    for name in (numeric[:1] + numeric[-1:]) if len(fractions) > 1 else []:
+        values = columns.get(name)
+        if values is not None and values.dtype.kind in "iu" and len(np.unique(values)) > 1:
+            columns["label"] = columns.pop(name)
+            notes.append(f"column {int(name) + 1} holds whole numbers only and is read as a label, not as a dimension")
+            break
+    # What is left is numbered anew, so that the dimensions run without a gap.
+    for position, name in enumerate([name for name in numeric if name in columns]):
+        columns[f"\0{position}"] = columns.pop(name)
+    for name in [name for name in columns if name.startswith("\0")]:
+        columns[name[1:]] = columns.pop(name)
+
+
+def _stack(columns: Sequence[Column]) -> NDArray[Any]:
+    dtype = np.result_type(*columns)
+    if dtype.kind in "iu" and all(len(c) and c.min() >= -128 and c.max() <= 127 for c in columns):
+        dtype = np.dtype(np.int8)
+    stacked = allocate((len(columns[0]), len(columns)), dtype)
+    for dimension, values in enumerate(columns):
+        stacked[:, dimension] = values
+    return stacked
+
+
+def unequal_lengths(path: Path, column: str, row: str, found: int, expected: int) -> FormatError:
+    """Return the error for vectors of different dimension in one column."""
+    return FormatError(
+        f"column {column!r} holds vectors of different dimension: {found} entries in {row}, {expected} before",
+        where=str(path),
+        allowed="the same number of entries in every row",
+        remedy="embed all rows with one model and layer, and save again",
+    )
+
+
+def table_columns(embedding_set: EmbeddingSet, path: Path, taken: Sequence[str]) -> dict[str, Column]:
+    """Return the shared metadata columns of a set under names that no view has.
+
+    Raises
+    ------
+    InputError
+        If two columns would get one name.
+    """
+    named = {
+        f"{COLUMN_PREFIX}{name}" if name in taken else name: values for name, values in embedding_set.columns().items()
+    }
+    if len(named) < len(embedding_set.columns()):
+        raise InputError("two columns would get the same name", where=str(path), remedy="rename one of them")
+    return named

@@ -1,0 +1,95 @@
+"""Arrow IPC files and streams, among them Feather, memory-mapped."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from cl_viz.core.embedding_set import EmbeddingSet
+from cl_viz.core.specs import FormatSpec, RawDump
+from cl_viz.formats._arrow_columns import arrow_table, column, is_vector_type, schema_manifest, vectors
+from cl_viz.formats._guard import guarded_reader, missing_library, replacing
+from cl_viz.formats._table import table_dump
+
+_FILE_MAGIC = b"ARROW1"
+_FEATHER_1_MAGIC = b"FEA1"
+# A stream begins with a continuation marker and the length of its schema.
+_STREAM_MAGIC = b"\xff\xff\xff\xff"
+
+
+def sniff(path: Path, head: bytes) -> bool:
+    """Recognise an Arrow file, an Arrow stream, or Feather version 1."""
+    return head.startswith((_FILE_MAGIC, _FEATHER_1_MAGIC, _STREAM_MAGIC))
+
+
+@guarded_reader("Arrow or Feather file")
+def read(path: Path) -> RawDump:
+    """Map the file; a fixed-size list column in one uncompressed batch stays mapped.
+
+    Raises
+    ------
+    FormatError
+        If the file is cut off or damaged, or vectors differ in dimension.
+    """
+    try:
+        import pyarrow as pa
+    except ImportError as error:
+        raise missing_library("pyarrow", path) from error
+    table = _open(pa, path)
+    # Offsets inside the file are not trusted before this.
+    table.validate(full=True)
+    found, columns, notes = {}, {}, []
+    for name, values in zip(table.column_names, table.columns, strict=True):
+        if is_vector_type(values.type):
+            found[name] = vectors(values.chunks, len(values), name, path)
+            continue
+        plain = column(values)
+        if plain is None:
+            notes.append(f"column {name!r} of type {values.type} was left out")
+        else:
+            columns[name] = plain
+    return table_dump(columns, path, vectors=found, manifest=schema_manifest(table.schema), notes=notes)
+
+
+def _open(pa: Any, path: Path) -> Any:
+    source = pa.memory_map(str(path), "r")
+    head = source.read(len(_FILE_MAGIC))
+    source.seek(0)
+    if head.startswith(_FEATHER_1_MAGIC):
+        from pyarrow import feather
+
+        return feather.read_table(source)
+    reader = pa.ipc.open_file(source) if head == _FILE_MAGIC else pa.ipc.open_stream(source)
+    return reader.read_all()
+
+
+def write(embedding_set: EmbeddingSet, path: Path) -> None:
+    """Write one uncompressed batch, so that it can be mapped again.
+
+    Raises
+    ------
+    InputError
+        If the set has pairs, or views that differ in N or columns.
+    """
+    try:
+        import pyarrow as pa
+    except ImportError as error:
+        raise missing_library("pyarrow", path) from error
+    table = arrow_table(embedding_set, path)
+    with replacing(path) as temporary, pa.ipc.new_file(str(temporary), table.schema) as writer:
+        writer.write_table(table)
+
+
+SPEC = FormatSpec(
+    name="arrow",
+    label="Arrow or Feather file",
+    suffixes=(".feather", ".arrow", ".ipc", ".arrows"),
+    sniff=sniff,
+    read=read,
+    write=write,
+    description=(
+        "List and fixed-size-list columns of numbers become views by name; columns of one number per dimension "
+        "(`dim_0`, `dim_1`, ...) are put together; the rest are metadata columns. The file is memory-mapped: "
+        "fixed-size lists in one uncompressed batch are not copied. Files, streams and Feather are read."
+    ),
+)

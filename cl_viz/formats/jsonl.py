@@ -1,0 +1,157 @@
+"""One JSON object a line, with vectors as lists."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cl_viz.core.embedding_set import Column, EmbeddingSet
+from cl_viz.core.errors import FormatError
+from cl_viz.core.specs import FormatSpec, RawDump
+from cl_viz.formats._big_arrays import allocate
+from cl_viz.formats._dump import column_to_store
+from cl_viz.formats._guard import check_table_fits, guarded_reader, replacing
+from cl_viz.formats._table import table_columns, table_dump, unequal_lengths
+
+_DEFAULT_NAME = "embedding"
+
+
+def sniff(path: Path, head: bytes) -> bool:
+    """Recognise text whose first character opens a JSON object or list."""
+    start = head.removeprefix(b"\xef\xbb\xbf").lstrip()
+    if not start.startswith((b"{", b"[")) or b"\0" in head:
+        return False
+    return start.startswith(b"{") or path.suffix.lower() in SPEC.suffixes
+
+
+@guarded_reader("JSON Lines file")
+def read(path: Path) -> RawDump:
+    """Read line by line.
+
+    Raises
+    ------
+    FormatError
+        If a line is no JSON object, or vectors are missing or differ in dimension; the message names the line.
+    """
+    values: dict[str, list[Any]] = {}
+    widths: dict[str, int] = {}
+    for n_rows, (number, record) in enumerate(_records(path)):
+        for key in [key for key in record if key not in values]:
+            values[key] = [None] * n_rows
+        for key, column in values.items():
+            column.append(_entry(record.get(key), key, number, widths, path))
+    found: dict[str, NDArray[Any]] = {}
+    columns: dict[str, Column] = {}
+    notes = []
+    for key, column in values.items():
+        if key in widths:
+            found[key] = _matrix(column, widths[key], key, path)
+        elif any(isinstance(entry, dict | list) for entry in column):
+            notes.append(f"key {key!r} was left out: it holds nested values")
+        else:
+            columns[key] = column_to_store(np.array([*column, None], dtype=object)[:-1])
+    return table_dump(columns, path, vectors=found, notes=notes)
+
+
+def _records(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    with path.open(encoding="utf-8-sig") as lines:
+        for number, line in enumerate(lines, start=1):
+            if not line.strip():
+                continue
+            try:
+                record = json.loads(line)
+            except (ValueError, RecursionError) as error:
+                raise FormatError(
+                    f"line {number} is not JSON: {str(error)[:200]}",
+                    where=str(path),
+                    allowed="one JSON object a line",
+                    remedy="if it is the last line, the file was cut off: write or copy it again",
+                ) from error
+            if isinstance(record, list):
+                record = {_DEFAULT_NAME: record}
+            if not isinstance(record, dict):
+                raise FormatError(
+                    f"line {number} holds {type(record).__name__}",
+                    where=str(path),
+                    allowed='one JSON object a line: {"embedding": [0.1, ...], "label": "cat"}',
+                )
+            yield number, record
+
+
+def _entry(value: Any, key: str, number: int, widths: dict[str, int], path: Path) -> Any:
+    """Return a value as it is kept: a list of numbers as an array, which fixes the width of its key."""
+    if not isinstance(value, list) or not value or not all(_is_number(entry) for entry in value):
+        return value
+    if widths.setdefault(key, len(value)) != len(value):
+        raise unequal_lengths(path, key, f"line {number}", len(value), widths[key])
+    try:
+        return np.array([np.nan if entry is None else entry for entry in value])
+    except OverflowError:
+        return np.array([float("inf") if entry is None else float(str(entry)) for entry in value])
+
+
+def _is_number(value: Any) -> bool:
+    return value is None or (isinstance(value, int | float) and not isinstance(value, bool))
+
+
+def _matrix(rows: list[Any], width: int, key: str, path: Path) -> NDArray[Any]:
+    for row, entry in enumerate(rows):
+        if not isinstance(entry, np.ndarray):
+            raise FormatError(
+                f"{key!r} is a vector elsewhere, but record {row + 1} holds "
+                + ("nothing" if entry is None else type(entry).__name__),
+                where=str(path),
+                allowed=f"a list of {width} numbers in every record",
+                remedy="drop the record, or embed it",
+            )
+    dtype = np.result_type(*{entry.dtype for entry in rows})
+    if dtype.kind in "iu" and all(entry.min() >= -128 and entry.max() <= 127 for entry in rows):
+        dtype = np.dtype(np.int8)
+    matrix = allocate((len(rows), width), np.float64 if dtype.kind not in "fi" else dtype)
+    for row, entry in enumerate(rows):
+        matrix[row] = entry
+    return matrix
+
+
+def write(embedding_set: EmbeddingSet, path: Path) -> None:
+    """Write one object per sample, with the shortest decimals that give the same numbers again.
+
+    Raises
+    ------
+    InputError
+        If the set has pairs, or views that differ in N or columns.
+    """
+    check_table_fits(embedding_set, path)
+    columns = table_columns(embedding_set, path, embedding_set.view_names)
+    stored = {name: column_to_store(values) for name, values in columns.items()}
+    with replacing(path) as temporary, temporary.open("w", encoding="utf-8") as file:
+        for row in range(embedding_set.n):
+            record: dict[str, Any] = {
+                view: [_shortest(entry) for entry in array[row]] for view, array in embedding_set.views.items()
+            }
+            record |= {name: values[row].item() for name, values in stored.items()}
+            file.write(json.dumps(record, ensure_ascii=False) + "\n")
+
+
+def _shortest(entry: Any) -> int | float:
+    return int(entry) if isinstance(entry, np.integer) else float(str(entry))
+
+
+SPEC = FormatSpec(
+    name="jsonl",
+    label="JSON Lines file",
+    suffixes=(".jsonl", ".ndjson"),
+    sniff=sniff,
+    read=read,
+    write=write,
+    description=(
+        "One JSON object a line: lists of numbers become views by key, numbers and text become columns; number keys "
+        "that differ only in a number (`dim_0`, `dim_1`, ...) are put together. Roles are guessed from the keys when "
+        "such a file is read."
+    ),
+)

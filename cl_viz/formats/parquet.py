@@ -1,0 +1,102 @@
+"""Parquet tables with list columns or one column per dimension."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from cl_viz.core.embedding_set import EmbeddingSet
+from cl_viz.core.specs import FormatSpec, RawDump
+from cl_viz.formats._arrow_columns import arrow_table, column, is_vector_type, schema_manifest, vectors
+from cl_viz.formats._guard import guarded_reader, missing_library, replacing
+from cl_viz.formats._limits import check_expansion
+from cl_viz.formats._table import table_dump
+
+_MAGIC = b"PAR1"
+
+
+def sniff(path: Path, head: bytes) -> bool:
+    """Recognise Parquet's magic bytes."""
+    return head.startswith(_MAGIC)
+
+
+@guarded_reader("Parquet file")
+def read(path: Path) -> RawDump:
+    """Read list columns batch by batch, the others whole.
+
+    Raises
+    ------
+    FormatError, UnsafeFileError
+        If the file is cut off or damaged, would unpack to far more than it holds, or vectors differ in dimension.
+    """
+    try:
+        import pyarrow.parquet as pq
+    except ImportError as error:
+        raise missing_library("pyarrow", path) from error
+    found, columns, notes = {}, {}, []
+    with pq.ParquetFile(path, memory_map=True) as file:
+        _check_claims(file.metadata, path)
+        for field in file.schema_arrow:
+            if is_vector_type(field.type):
+                found[field.name] = vectors(_chunks(file, field.name), file.metadata.num_rows, field.name, path)
+                continue
+            values = file.read(columns=[field.name]).column(0) if not _is_nested(field.type) else None
+            plain = None if values is None else column(values)
+            if plain is None:
+                notes.append(f"column {field.name!r} of type {field.type} was left out")
+            else:
+                columns[field.name] = plain
+        manifest = schema_manifest(file.schema_arrow)
+    return table_dump(columns, path, vectors=found, manifest=manifest, notes=notes)
+
+
+def _check_claims(metadata: Any, path: Path) -> None:
+    groups = [metadata.row_group(index) for index in range(metadata.num_row_groups)]
+    size = path.stat().st_size
+    check_expansion(path, "the table", sum(group.total_byte_size for group in groups), size)
+    # Repeated values are stored once: the number of rows can be far beyond the bytes.
+    check_expansion(path, f"a table of {metadata.num_rows:,} rows", metadata.num_rows * metadata.num_columns * 8, size)
+
+
+def _is_nested(kind: Any) -> bool:
+    import pyarrow as pa
+
+    return bool(pa.types.is_nested(kind))
+
+
+def _chunks(file: Any, name: str) -> Iterator[Any]:
+    for batch in file.iter_batches(columns=[name], batch_size=8192):
+        yield batch.column(0)
+
+
+def write(embedding_set: EmbeddingSet, path: Path) -> None:
+    """Write a list column per view; numbers are stored plain, because embeddings hardly compress.
+
+    Raises
+    ------
+    InputError
+        If the set has pairs, or views that differ in N or columns.
+    """
+    try:
+        import pyarrow.parquet as pq
+    except ImportError as error:
+        raise missing_library("pyarrow", path) from error
+    table = arrow_table(embedding_set, path)
+    with replacing(path) as temporary:
+        pq.write_table(table, temporary, use_dictionary=list(embedding_set.columns()), compression="zstd")
+
+
+SPEC = FormatSpec(
+    name="parquet",
+    label="Parquet file",
+    suffixes=(".parquet", ".pq"),
+    sniff=sniff,
+    read=read,
+    write=write,
+    description=(
+        "List and fixed-size-list columns of numbers become views by name; columns of one number per dimension "
+        "(`dim_0`, `dim_1`, ...) are put together; the rest are metadata columns. Vectors are read batch by batch; "
+        "what does not fit in memory goes to a mapped temporary file."
+    ),
+)
