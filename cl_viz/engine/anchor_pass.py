@@ -105,6 +105,7 @@ def _scan_candidates(
         np.zeros((n_anchors, TAIL), dtype=np.bool_),
     )
     labels = None if view.labels is None else view.labels[torch.from_numpy(anchors).to(view.labels.device)]
+    kinds = _kinds(labels, other.labels)
     for top in range(0, n_anchors, ANCHOR_TILE):
         part = slice(top, min(top + ANCHOR_TILE, n_anchors))
         left = view.tile(anchors[part])
@@ -116,31 +117,48 @@ def _scan_candidates(
             if view is other:
                 itself = np.stack([np.arange(top, part.stop), anchors[part]], axis=1)
                 mark_links(relation, itself, part, columns)
-            _add(found, part, scores, relation)
+            _add_histograms(found, part, scores, relation)
+            _add_moments(found, part, scores, relation, kinds)
             _add_tail(found, part, scores, relation)
-            _add_ranks(found.below, part, scores, relation, positives, offsets)
+            _add_ranks(found.below, part, scores, relation, kinds, positives, offsets)
     return found
 
 
-def _add(found: AnchorCandidates, part: slice, scores: torch.Tensor, relation: torch.Tensor) -> None:
-    """Bin one tile; pairs of one sample (and the anchor itself) are left out."""
+def _kinds(first: torch.Tensor | None, second: torch.Tensor | None) -> tuple[Relation, ...]:
+    """Return the relations, other than SAME_SAMPLE, that can occur between rows with these labels."""
+    if first is None or second is None:
+        return (Relation.UNKNOWN_LABEL,)
+    unknown = bool((first < 0).any()) or bool((second < 0).any())
+    known = (Relation.SAME_LABEL, Relation.DIFFERENT_LABEL)
+    return (*known, Relation.UNKNOWN_LABEL) if unknown else known
+
+
+def _add_histograms(found: AnchorCandidates, part: slice, scores: torch.Tensor, relation: torch.Tensor) -> None:
+    """Bin one tile; pairs of one sample (and the anchor itself) go to one more bin, which is dropped."""
     n_rows = scores.shape[0]
     size = n_rows * 2 * bins.ANCHOR_BINS
     wide = scores.to(torch.float64) if scores.device.type != "mps" else scores.cpu().to(torch.float64)
     relation = relation.to(wide.device)
-    kept = relation != int(Relation.SAME_SAMPLE)
     side = torch.where(relation == int(Relation.SAME_LABEL), SAME, OTHER)
     local = torch.arange(n_rows, device=wide.device)[:, None]
-    flat = ((local * 2 + side) * bins.ANCHOR_BINS + bins.anchor_bin_index(wide))[kept]
-    weights = wide[kept]
+    flat = (local * 2 + side) * bins.ANCHOR_BINS + bins.anchor_bin_index(wide)
+    flat = torch.where(relation == int(Relation.SAME_SAMPLE), size, flat).reshape(-1)
     shape = (n_rows, 2, bins.ANCHOR_BINS)
-    found.counts[part] += torch.bincount(flat, minlength=size).reshape(shape).to(torch.int32).cpu().numpy()
-    sums = torch.bincount(flat, weights=weights, minlength=size).reshape(shape)
+    counts = torch.bincount(flat, minlength=size + 1)[:size].reshape(shape)
+    sums = torch.bincount(flat, weights=wide.reshape(-1), minlength=size + 1)[:size].reshape(shape)
+    found.counts[part] += counts.to(torch.int32).cpu().numpy()
     found.sums[part] += sums.cpu().numpy().astype(np.float32)
-    flat_relation = (local * len(Relation) + relation)[kept]
-    for power in range(3):
-        total = torch.bincount(flat_relation, weights=weights**power, minlength=n_rows * len(Relation))
-        found.moments[part, :, power] += total.reshape(n_rows, len(Relation)).cpu().numpy()
+
+
+def _add_moments(
+    found: AnchorCandidates, part: slice, scores: torch.Tensor, relation: torch.Tensor, kinds: tuple[Relation, ...]
+) -> None:
+    wide = scores.to(torch.float64) if scores.device.type != "mps" else scores.cpu().to(torch.float64)
+    for kind in kinds:
+        match = (relation.to(wide.device) == int(kind)).to(torch.float64)
+        matched = match * wide
+        powers = torch.stack([match.sum(dim=1), matched.sum(dim=1), (matched * wide).sum(dim=1)], dim=1)
+        found.moments[part, int(kind)] += powers.cpu().numpy()
 
 
 def _add_tail(found: AnchorCandidates, part: slice, scores: torch.Tensor, relation: torch.Tensor) -> None:
@@ -160,6 +178,7 @@ def _add_ranks(
     part: slice,
     scores: torch.Tensor,
     relation: torch.Tensor,
+    kinds: tuple[Relation, ...],
     positives: NDArray[np.float64],
     offsets: NDArray[np.int64],
 ) -> None:
@@ -173,7 +192,9 @@ def _add_ranks(
         threshold = torch.from_numpy(positives[which]).to(scores.dtype).to(scores.device)[:, None]
         rows = torch.from_numpy(has).to(scores.device)
         difference = threshold - scores[rows]
-        value = (difference > tolerance).to(torch.float32) + 0.5 * (difference.abs() <= tolerance).to(torch.float32)
-        for kind in (Relation.SAME_LABEL, Relation.DIFFERENT_LABEL, Relation.UNKNOWN_LABEL):
+        tie = difference.abs() <= tolerance
+        above = (difference > tolerance) & ~tie
+        for kind in kinds:
             match = relation[rows] == int(kind)
-            below[which, int(kind)] += (value * match).sum(dim=1, dtype=torch.float32).cpu().numpy()
+            count = (above & match).sum(dim=1) + 0.5 * (tie & match).sum(dim=1)
+            below[which, int(kind)] += count.cpu().numpy()

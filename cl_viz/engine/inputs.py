@@ -59,21 +59,33 @@ class SetInputs:
         """Pairs, anchors and moments."""
         return self.scanner(self.embedding_set, anchors="auto", progress=self.progress)
 
-    def caveats(self, *, normalised: bool = True, notes: tuple[str, ...] = (), sampled: bool = True) -> Caveats:
-        """Return what numbers from `statistics` rest on."""
-        statistics = self.statistics
-        drawn = statistics.seed if sampled else None
+    def plain_caveats(
+        self,
+        n_used: int,
+        n_excluded: int,
+        *,
+        normalised: bool = True,
+        seed: int | None = None,
+        notes: tuple[str, ...] = (),
+    ) -> Caveats:
+        """Return what numbers that do not come from `statistics` rest on."""
         return Caveats(
-            n_used=statistics.n_used,
-            n_excluded=statistics.n_excluded,
+            n_used=n_used,
+            n_excluded=n_excluded,
             dim=self.embedding_set.dim,
             views=self.embedding_set.view_names,
             layer=self.snapshot.layer,
             step=self.snapshot.step,
             normalised=normalised,
-            seed=drawn,
-            notes=(*notes, f"scores in {statistics.precision} on {statistics.device}, sums in float64"),
+            seed=seed,
+            notes=notes,
         )
+
+    def caveats(self, *, notes: tuple[str, ...] = ()) -> Caveats:
+        """Return what numbers from `statistics` rest on."""
+        found = self.statistics
+        notes = (*notes, f"scores in {found.precision} on {found.device}, sums in float64")
+        return self.plain_caveats(found.n_used, found.n_excluded, seed=found.seed, notes=notes)
 
 
 @dataclass
