@@ -1,8 +1,31 @@
-"""Checkpoints: one file per family; recognise, build, encode."""
+"""Checkpoints: one file per family; recognise, build, encode.
+
+`open_run` opens a run folder or a dump, `sample_runs` the bundled ones. They are imported at first use, because
+running an encoder needs torch.
+"""
 
 from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
 
 from cl_viz.core.registry import Registry
 from cl_viz.core.specs import EncoderSpec
 
+if TYPE_CHECKING:
+    from cl_viz.encoders._open import open_run as open_run
+    from cl_viz.encoders._open import sample_folder as sample_folder
+    from cl_viz.encoders._open import sample_run_names as sample_run_names
+    from cl_viz.encoders._open import sample_runs as sample_runs
+
 ENCODERS: Registry[EncoderSpec] = Registry("cl_viz.encoders", EncoderSpec)
+
+_EXPORTS = ("open_run", "sample_folder", "sample_run_names", "sample_runs")
+
+__all__ = ["ENCODERS", *_EXPORTS]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _EXPORTS:
+        raise AttributeError(f"module 'cl_viz.encoders' has no attribute {name!r}")
+    return getattr(importlib.import_module("cl_viz.encoders._open"), name)

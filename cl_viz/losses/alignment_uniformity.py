@@ -43,7 +43,8 @@ class AlignUniformParams(Params):
 def alignment(inputs: LossInputs, params: AlignmentParams) -> Tensor:
     """Return the distance of each pair to the power alpha, shape (N,)."""
     first, second = two_views(inputs, "alignment")
-    return torch.linalg.vector_norm(first - second, dim=1).pow(params.alpha)
+    distance: Tensor = torch.linalg.vector_norm(first - second, dim=1)
+    return distance**params.alpha
 
 
 def uniformity(inputs: LossInputs, params: UniformityParams) -> Tensor:

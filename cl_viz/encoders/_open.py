@@ -1,0 +1,237 @@
+"""Open runs: a run folder's checkpoints are really run on the evaluation digits; anything else is a dump."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+import cl_viz
+from cl_viz.core.embedding_set import Column, EmbeddingSet, Role
+from cl_viz.core.errors import ClVizError, FormatError, InputError
+from cl_viz.core.run import Run, Snapshot
+from cl_viz.encoders._card import CARD, DigitRunCard, DumpCard, read_card, read_facts
+from cl_viz.encoders._digit_captions import CaptionRule, caption_texts
+from cl_viz.encoders._digit_data import DigitData, load_digits, thumbnails
+from cl_viz.encoders._digit_inputs import VIEW_NAMES, DigitInputs
+from cl_viz.encoders._digit_views import DigitAugmentation, hue_names, tint
+from cl_viz.encoders._embedding_cache import Arrays, cache_key, read_cached, write_cached
+from cl_viz.encoders.tiny import LAYERS, build
+
+PathLike = str | os.PathLike[str]
+_NO_CHANGE = DigitAugmentation()
+
+
+def open_run(path: PathLike) -> Run:
+    """Open a run folder, or any embedding dump.
+
+    A run folder holds ``card.json`` and checkpoints; its embeddings are computed when a snapshot is first looked at,
+    by running the encoder on the evaluation images, and kept in the cache folder (environment variable
+    ``CL_VIZ_CACHE``). Anything else is read by `cl_viz.load` and becomes a run with one snapshot.
+
+    Parameters
+    ----------
+    path : path
+        A folder with ``card.json``, or a dump.
+
+    Returns
+    -------
+    Run
+        Snapshots by training step and layer, projector first.
+
+    Raises
+    ------
+    FormatError
+        If the card or a file it names cannot be used; damaged weights are noticed when their snapshot is asked for.
+    """
+    folder = Path(path)
+    if not (folder / CARD).is_file():
+        from cl_viz.formats import load
+
+        return Run.from_set(load(folder))
+    card = read_card(folder)
+    if isinstance(card, DumpCard):
+        return Run(card.facts["name"], {Snapshot(): partial(_load_dump, card)}, card=card.facts, source=str(folder))
+    missing = [file.name for file in (card.data, *card.checkpoints.values()) if not file.is_file()]
+    if missing:
+        raise FormatError(
+            f"missing: {', '.join(missing)}", where=str(folder), allowed=f"every file that {CARD} names",
+            remedy="restore the folder or train the run again",
+        )  # fmt: skip
+    loaders = {
+        Snapshot(step, layer): partial(_embedding_set, card, step, layer)
+        for step in card.checkpoints
+        for layer in LAYERS
+    }
+    return Run(card.facts["name"], loaders, card=card.facts, source=str(folder))
+
+
+def sample_folder() -> Path:
+    """Return the folder of the bundled sample models.
+
+    Raises
+    ------
+    FormatError
+        If this installation lacks it.
+    """
+    package = Path(cl_viz.__file__).parent
+    for candidate in (package / "_app" / "sample_models", package.parent / "sample_models"):
+        if (candidate / "runs").is_dir():
+            return candidate
+    raise FormatError(
+        "the sample models are missing", where=str(package), remedy="install the whole wheel, or run from a checkout"
+    )
+
+
+def sample_run_names() -> tuple[str, ...]:
+    """Return the names of the bundled runs: those that open by default first, then in the order of their cards."""
+    runs = sample_folder() / "runs"
+    names = sorted(
+        folder.name for folder in runs.iterdir() if (folder / CARD).is_file() and not folder.name.startswith(".")
+    )
+    return tuple(sorted(names, key=lambda name: _place_in_list(runs / name)))
+
+
+def sample_runs(
+    names: Sequence[str] | None = None, *, on_error: Callable[[ClVizError], None] | None = None
+) -> list[Run]:
+    """Open bundled runs.
+
+    Parameters
+    ----------
+    names : sequence of str, optional
+        Which; by default those whose card says ``open_by_default``.
+    on_error : callable, optional
+        Called with the error of a run that cannot be opened, which is then left out; by default it is raised.
+
+    Raises
+    ------
+    InputError
+        On an unknown name.
+    FormatError
+        If a run cannot be opened and `on_error` is not given.
+    """
+    available = sample_run_names()
+    runs = sample_folder() / "runs"
+    wanted = [name for name in available if _opens_by_default(runs / name)] if names is None else list(names)
+    opened = []
+    for name in wanted:
+        if name not in available:
+            raise InputError(f"no sample run {name!r}", where="sample_runs", allowed=", ".join(available))
+        try:
+            opened.append(open_run(runs / name))
+        except ClVizError as error:
+            if on_error is None:
+                raise
+            on_error(error)
+    return opened
+
+
+def _opens_by_default(folder: Path) -> bool:
+    """Tell what the card says; a card that cannot be read is tried, so that its error is seen."""
+    try:
+        return bool(read_facts(folder).get("open_by_default", False))
+    except FormatError:
+        return True
+
+
+def _place_in_list(folder: Path) -> tuple[bool, float]:
+    """Return a sorting key: default runs first, then the card's ``order``; unreadable cards and others last."""
+    try:
+        order = read_facts(folder).get("order")
+    except FormatError:
+        order = None
+    return not _opens_by_default(folder), float(order) if isinstance(order, int) else float("inf")
+
+
+def _load_dump(card: DumpCard) -> EmbeddingSet:
+    from cl_viz.formats import load
+
+    loaded = load(card.dump, views=card.views, name=card.facts["name"])
+    return loaded.with_roles(**card.roles) if card.roles else loaded
+
+
+def _embedding_set(card: DigitRunCard, step: int, layer: str) -> EmbeddingSet:
+    arrays = _embeddings(card, step)
+    metadata, roles = _evaluation_metadata(card.data, card.data.stat().st_mtime_ns, card.inputs, card.evaluation_seed)
+    roles = {**roles, "label": card.label}
+    if card.label == "parity":
+        roles["subclass"] = "digit"
+    return EmbeddingSet.from_arrays(
+        {view: arrays[f"{layer}/{view}"] for view in VIEW_NAMES[card.inputs]},
+        metadata=metadata,
+        roles=roles,
+        name=card.facts["name"],
+        source=f"{card.checkpoints[step]}, {layer}",
+    )
+
+
+def _embeddings(card: DigitRunCard, step: int) -> Arrays:
+    """Return the evaluation embeddings of one checkpoint, from the cache where they are there."""
+    checkpoint = card.checkpoints[step]
+    recipe = {
+        "inputs": card.inputs, "seed": card.evaluation_seed, "augmentation": card.augmentation.as_dict(),
+    }  # fmt: skip
+    wanted = {f"{layer}/{view}" for layer in LAYERS for view in VIEW_NAMES[card.inputs]}
+    try:
+        key = cache_key((checkpoint, card.data), recipe)
+    except OSError as error:
+        raise FormatError(f"the checkpoint cannot be read ({error.strerror})", where=str(checkpoint)) from error
+    cached = read_cached(key)
+    if cached is not None and set(cached) == wanted:
+        return cached
+    encoder = build(checkpoint)
+    data = load_digits(card.data)
+    inputs = _evaluation_inputs(card, data)
+    batches = inputs.views(torch.arange(len(inputs.images)), torch.Generator().manual_seed(card.evaluation_seed))
+    try:
+        outputs = {view: encoder.encode(batch.numpy(), view) for view, batch in batches.items()}
+    except (RuntimeError, IndexError) as error:
+        raise FormatError(f"the encoder does not take {card.inputs} digits ({error})", where=str(checkpoint)) from error
+    arrays = {f"{layer}/{view}": output[layer] for view, output in outputs.items() for layer in LAYERS}
+    write_cached(key, arrays)
+    return arrays
+
+
+def _evaluation_inputs(card: DigitRunCard, data: DigitData) -> DigitInputs:
+    rows = data.evaluation_rows
+    rule = CaptionRule.fit(data.images[data.training_rows]) if card.inputs == "captioned" else None
+    return DigitInputs.make(
+        card.inputs, data.images[rows], data.digits[rows], card.augmentation,
+        seed=card.evaluation_seed, caption_rule=rule,
+    )  # fmt: skip
+
+
+@lru_cache(maxsize=8)
+def _evaluation_metadata(
+    path: Path, modified: int, inputs: str, seed: int
+) -> tuple[Mapping[str, Column], Mapping[Role, str]]:
+    """Return metadata and roles of the evaluation digits; the runs of one kind share the same arrays."""
+    data = load_digits(path)
+    rows = data.evaluation_rows
+    images: NDArray[np.uint8] = data.images[rows]
+    metadata: dict[str, Any] = {
+        "digit": data.digits[rows],
+        "parity": np.where(data.digits[rows] % 2 == 1, "odd", "even"),
+        "image_row": rows,
+    }
+    roles: dict[Role, str] = {"image": "image"}
+    if inputs == "tinted":
+        tinted = DigitInputs.make("tinted", images, data.digits[rows], _NO_CHANGE, seed=seed)
+        assert tinted.tints is not None
+        metadata["colour"] = hue_names(tinted.tints)
+        roles["group"] = "colour"
+        pixels = tint(tinted.images, tinted.tints).permute(0, 2, 3, 1)
+        images = torch.round(pixels * 255).to(torch.uint8).numpy()
+    if inputs == "captioned":
+        rule = CaptionRule.fit(data.images[data.training_rows])
+        metadata["caption"] = caption_texts(rule.word_numbers(images, data.digits[rows]))
+        roles["text"] = "caption"
+    metadata["image"] = thumbnails(images)
+    return metadata, roles
