@@ -1,0 +1,1 @@
+"""What the commands share: opening what a path names, showing findings and errors, progress, starting the app."""

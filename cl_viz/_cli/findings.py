@@ -1,0 +1,60 @@
+"""Findings as tables in a terminal, and what they mean for the exit code."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from cl_viz.core.embedding_set import EmbeddingSet
+from cl_viz.core.result import LEVELS, Finding, Level, Result, worst_first
+from cl_viz.core.run import Run, Snapshot
+
+_STYLES: dict[Level, str] = {"bad": "bold red", "watch": "yellow", "unknown": "dim", "good": "green"}
+
+
+def show_findings(
+    console: Console, run: Run, snapshot: Snapshot, embedding_set: EmbeddingSet, results: Sequence[Result]
+) -> None:
+    """Print the findings of one run, worst first, with advice and source under each."""
+    table = Table(
+        title=Text(f"{run.name}: {_facts(embedding_set, snapshot)}"), title_justify="left", title_style="bold"
+    )
+    table.add_column("Level", no_wrap=True)
+    table.add_column("Diagnostic", no_wrap=True)
+    table.add_column("Finding", overflow="fold")
+    for finding in all_findings(results):
+        table.add_row(Text(finding.level, style=_STYLES[finding.level]), Text(finding.diagnostic), _sentences(finding))
+    console.print(table)
+
+
+def all_findings(results: Sequence[Result]) -> list[Finding]:
+    """Return the findings of several results, worst first."""
+    return worst_first([finding for result in results for finding in result.findings])
+
+
+def reaches(findings: Sequence[Finding], level: Level) -> bool:
+    """Whether a finding is at `level` (``"bad"`` or ``"watch"``) or worse."""
+    failing = LEVELS[: LEVELS.index(level) + 1]
+    return any(finding.level in failing for finding in findings)
+
+
+def _facts(embedding_set: EmbeddingSet, snapshot: Snapshot) -> str:
+    sizes = " + ".join(f"{size:,}" for size in dict.fromkeys(embedding_set.sizes))
+    facts = [f"N = {sizes}", f"D = {embedding_set.dim}", f"views {', '.join(embedding_set.view_names)}"]
+    if snapshot.step is not None:
+        facts.append(f"step {snapshot.step:,}")
+    if snapshot.layer is not None:
+        facts.append(f"layer {snapshot.layer}")
+    return ", ".join(facts)
+
+
+def _sentences(finding: Finding) -> Text:
+    text = Text(finding.message)
+    if finding.advice:
+        text.append(f"\n{finding.advice}", style="italic")
+    if finding.source is not None:
+        text.append(f"\n{finding.source.citation}", style="dim")
+    return text

@@ -1,0 +1,103 @@
+"""From what a person typed to a run: a dump, a run folder, or ``sample:NAME``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from cl_viz.core.embedding_set import EmbeddingSet
+from cl_viz.core.errors import FormatError
+from cl_viz.core.run import Run
+
+SAMPLE = "sample:"
+CARD = "card.json"
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What a person chose instead of the guesses.
+
+    Attributes
+    ----------
+    views : tuple of str
+        Views to keep, in order; empty keeps what would be kept anyway.
+    roles : Mapping[str, str]
+        Role -> column; for a dump also a path to a file of labels.
+    pairs : str or None
+        File of row pairs, for views that are not aligned row by row.
+    """
+
+    views: tuple[str, ...] = ()
+    roles: Mapping[str, str] = field(default_factory=dict)
+    pairs: str | None = None
+
+    def __bool__(self) -> bool:
+        """Whether anything was chosen."""
+        return bool(self.views or self.roles or self.pairs)
+
+
+def is_run(target: str) -> bool:
+    """Whether `target` names a bundled run or a run folder, and not a dump."""
+    return target.startswith(SAMPLE) or (Path(target) / CARD).is_file()
+
+
+def open_target(target: str, choices: Choices | None = None) -> Run:
+    """Open a dump, a run folder or ``sample:NAME``.
+
+    Raises
+    ------
+    FormatError
+        If there is nothing at the path, or it cannot be read.
+    InputError
+        If there is no sample of that name, or the choices do not fit what is there.
+    """
+    choices = choices or Choices()
+    if not is_run(target):
+        from cl_viz.formats import load
+
+        check_exists(target)
+        views = list(choices.views) or None
+        return Run.from_set(load(Path(target), views=views, pairs=choices.pairs, **choices.roles))
+    if choices.pairs:
+        raise FormatError("--pairs is for a dump, and this is a run", where=target)
+    if target.startswith(SAMPLE):
+        from cl_viz.encoders import sample_runs
+
+        run = sample_runs([target.removeprefix(SAMPLE)])[0]
+    else:
+        from cl_viz.encoders import open_run
+
+        run = open_run(Path(target))
+    return _with_choices(run, choices) if choices else run
+
+
+def check_exists(target: str) -> None:
+    """Raise `FormatError` where `target` is neither a bundled run nor an existing path."""
+    if not target.startswith(SAMPLE) and not Path(target).exists():
+        raise FormatError(
+            "there is no such file or folder",
+            where=target,
+            allowed=f"a dump, a run folder, or {SAMPLE}NAME for a bundled run",
+            remedy="check the spelling, and the folder the command was started in",
+        )
+
+
+def absolute_target(target: str) -> str:
+    """Return `target` so that it means the same in another working directory."""
+    return target if target.startswith(SAMPLE) else str(Path(target).resolve())
+
+
+def _with_choices(run: Run, choices: Choices) -> Run:
+    loaders: dict[tuple[int | None, str | None], Callable[[], EmbeddingSet]] = {
+        snapshot: partial(_chosen, run, snapshot.step, snapshot.layer, choices) for snapshot in run.snapshots
+    }
+    return Run(run.name, loaders, card=run.card, source=run.source)  # type: ignore[arg-type]
+
+
+def _chosen(run: Run, step: int | None, layer: str | None, choices: Choices) -> EmbeddingSet:
+    found = run.get(step, layer)
+    if choices.views:
+        found = found.select(views=choices.views)
+    return found.with_roles(**choices.roles) if choices.roles else found

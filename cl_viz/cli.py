@@ -1,0 +1,223 @@
+"""The command line: the same calls as a notebook makes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+import cl_viz
+from cl_viz.core.errors import ClVizError, InputError
+
+if TYPE_CHECKING:
+    from cl_viz._cli.opening import Choices
+
+# Everything heavy is imported inside the command that needs it, so that --help answers at once.
+
+FINE, FOUND, UNUSABLE, MISTAKE, STOPPED = 0, 1, 2, 3, 130
+"""Exit codes: fine; findings at the level asked for; input that cannot be used; a mistake in cl_viz; Ctrl-C."""
+
+application = typer.Typer(
+    name="cl-viz",
+    help="Inspect contrastive and self-supervised encoders: open the dashboard, check embeddings, convert dumps.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+_PANEL = "Views and roles"
+_TARGET = "An embedding dump, a run folder, or sample:NAME for a bundled run."
+Targets = Annotated[list[str], typer.Argument(metavar="PATH", help=_TARGET, show_default=False)]
+Target = Annotated[str, typer.Argument(metavar="PATH", help=_TARGET, show_default=False)]
+Views = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--view", metavar="NAME", help="Array or view to use; once for each view, in order.", rich_help_panel=_PANEL
+    ),
+]
+
+
+def _role(name: str, meaning: str) -> Any:
+    return typer.Option(f"--{name}", metavar="COLUMN", help=meaning, rich_help_panel=_PANEL)
+
+
+Label = Annotated[str | None, _role("label", "Column that holds the label, or a file with one entry a row.")]
+Subclass = Annotated[str | None, _role("subclass", "Column that divides the labels further.")]
+Group = Annotated[str | None, _role("group", "Column that holds the group.")]
+Text = Annotated[str | None, _role("text", "Column of texts to show.")]
+Image = Annotated[str | None, _role("image", "Column of images to show.")]
+Identifier = Annotated[str | None, _role("id", "Column that says which rows of two views are one sample.")]
+Pairs = Annotated[
+    str | None,
+    typer.Option(
+        "--pairs",
+        metavar="FILE",
+        help="Rows of the first and second view that belong together, where views are not aligned row by row.",
+        rich_help_panel=_PANEL,
+    ),
+]
+Step = Annotated[int | None, typer.Option("--step", help="Training step of a run; by default the last.")]
+Layer = Annotated[str | None, typer.Option("--layer", help="Layer of a run; by default the first.")]
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"cl-viz {cl_viz.__version__}")
+        raise typer.Exit
+
+
+@application.callback()
+def _common(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and stop.")
+    ] = False,
+) -> None:
+    pass
+
+
+@application.command()
+def app(
+    paths: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="PATH", help=f"{_TARGET} Nothing opens the bundled runs.", show_default=False),
+    ] = None,
+    port: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="Port; by default the first free one from 8501.")
+    ] = None,
+) -> None:
+    """Open the dashboard and print its address; Ctrl-C stops it."""
+    from cl_viz._cli.launching import start_app
+    from cl_viz._cli.opening import absolute_target, check_exists
+
+    for path in paths or ():
+        check_exists(path)
+    start_app([absolute_target(path) for path in paths or ()], port)
+
+
+@application.command()
+def check(
+    paths: Targets,
+    view: Views = None,
+    label: Label = None,
+    subclass: Subclass = None,
+    group: Group = None,
+    text: Text = None,
+    image: Image = None,
+    id: Identifier = None,
+    pairs: Pairs = None,
+    step: Step = None,
+    layer: Layer = None,
+    json: Annotated[
+        str | None, typer.Option("--json", metavar="OUT", help="Also write everything as JSON; - writes only that.")
+    ] = None,
+    fail_on: Annotated[
+        Literal["bad", "watch"] | None, typer.Option(help="Exit with 1 where a finding is at this level or worse.")
+    ] = None,
+    device: Annotated[str, typer.Option(help="Where to compute: auto, cpu, cuda, cuda:1, mps.")] = "auto",
+) -> None:
+    """Run every quick diagnostic and show the findings, worst first.
+
+    Exit code 0: fine. 1: findings at the level of --fail-on. 2: input that cannot be used.
+    """
+    from cl_viz._cli.checking import check_targets, report_checked
+    from cl_viz._cli.findings import reaches
+
+    choices = _choices(view, pairs, label=label, subclass=subclass, group=group, text=text, image=image, id=id)
+    checked = check_targets(paths, choices, step=step, layer=layer, device=device)
+    findings = report_checked(checked, json)
+    failing = fail_on is not None and reaches(findings, fail_on)
+    raise typer.Exit(UNUSABLE if len(checked) < len(paths) else FOUND if failing else FINE)
+
+
+@application.command()
+def convert(
+    source: Annotated[str, typer.Argument(metavar="IN", help=_TARGET, show_default=False)],
+    target: Annotated[
+        Path, typer.Argument(metavar="OUT", help="File to write; its suffix chooses the format.", show_default=False)
+    ],
+    view: Views = None,
+    label: Label = None,
+    subclass: Subclass = None,
+    group: Group = None,
+    text: Text = None,
+    image: Image = None,
+    id: Identifier = None,
+    pairs: Pairs = None,
+    step: Step = None,
+    layer: Layer = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace OUT where it exists.")] = False,
+) -> None:
+    """Write a dump, or one snapshot of a run, in another format."""
+    from cl_viz._cli.console import answers
+    from cl_viz._cli.opening import open_target
+    from cl_viz._cli.progress import progress_bar
+    from cl_viz._cli.writing import writing
+
+    if target.exists() and not overwrite:
+        raise InputError("the file is already there", where=str(target), remedy="pass --overwrite, or another name")
+    choices = _choices(view, pairs, label=label, subclass=subclass, group=group, text=text, image=image, id=id)
+    with progress_bar(source) as report:
+        report(0.0, "reading")
+        found = open_target(source, choices).get(step, layer)
+        report(0.5, "writing")
+        with writing(target):
+            cl_viz.save(found, target)
+    sizes = " + ".join(f"{size:,}" for size in dict.fromkeys(found.sizes))
+    answers().print(
+        f"{target}: N = {sizes}, D = {found.dim}, views {', '.join(found.view_names)}", markup=False, soft_wrap=True
+    )
+
+
+@application.command()
+def info(path: Target) -> None:
+    """Say what a path holds: arrays, columns and guessed roles of a dump; card, steps and layers of a run."""
+    from cl_viz._cli.console import answers
+    from cl_viz._cli.describing import show_dump, show_run
+    from cl_viz._cli.opening import check_exists, is_run, open_target
+
+    if is_run(path):
+        show_run(answers(), open_target(path))
+        return
+    from cl_viz.formats import inspect
+
+    check_exists(path)
+    show_dump(answers(), inspect(Path(path)))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        By default those of the process.
+
+    Returns
+    -------
+    int
+        The exit code.
+    """
+    try:
+        application(args=None if arguments is None else list(arguments), prog_name="cl-viz")
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else int(stop.code is not None)
+    except ClVizError as error:
+        from cl_viz._cli.console import show_error
+
+        show_error(error)
+        return UNUSABLE
+    except Exception as error:  # the last resort: a person gets a sentence, not a traceback
+        from cl_viz._cli.console import show_mistake
+
+        show_mistake(error)
+        return MISTAKE
+    return FINE
+
+
+def _choices(view: list[str] | None, pairs: str | None, **roles: str | None) -> Choices:
+    from cl_viz._cli.opening import Choices
+
+    return Choices(tuple(view or ()), {role: column for role, column in roles.items() if column is not None}, pairs)
