@@ -50,6 +50,20 @@ def dprime(positives: Scores, negatives: Scores) -> float:
     return float((positives.mean() - negatives.mean()) / spread) if spread > 0 else math.nan
 
 
+def kolmogorov_smirnov(positives: Scores, negatives: Scores) -> float:
+    """Largest distance of the two distribution functions, in [0, 1]."""
+    from scipy.stats import ks_2samp
+
+    return float(ks_2samp(positives, negatives, method="asymp").statistic)
+
+
+def wasserstein(positives: Scores, negatives: Scores) -> float:
+    """Earth mover's distance (order 1) of the two, in score units."""
+    from scipy.stats import wasserstein_distance
+
+    return float(wasserstein_distance(positives, negatives))
+
+
 def histogram_overlap(positives: Scores, negatives: Scores, bins: int = 100) -> float:
     """Shared area of two histograms over `bins` equal bins of [-1, 1], in [0, 1]."""
     shares = [np.histogram(np.clip(s, -1, 1), bins=bins, range=(-1, 1))[0] / len(s) for s in (positives, negatives)]
