@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -67,8 +66,8 @@ def labelled_set() -> EmbeddingSet:
 
 
 @pytest.fixture
-def labelled_dump(labelled_set: EmbeddingSet, tmp_path: Path) -> Iterator[Path]:
+def labelled_dump(labelled_set: EmbeddingSet, tmp_path: Path) -> Path:
     """`labelled_set` as a file."""
     path = tmp_path / "labelled.npz"
     np.savez(path, **labelled_set.views, label=labelled_set.role("label"))
-    yield path
+    return path

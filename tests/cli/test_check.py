@@ -1,0 +1,176 @@
+"""`cl-viz check`: tables, JSON, exit codes, and what happens to bad input."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import cl_viz
+from cl_viz.cli import main
+from cl_viz.core.embedding_set import EmbeddingSet
+from cl_viz.diagnostics import DIAGNOSTICS
+
+
+def _strict(text: str) -> dict:
+    def refuse(constant: str) -> None:
+        raise AssertionError(f"{constant} is not JSON")
+
+    return json.loads(text, parse_constant=refuse)
+
+
+@pytest.fixture
+def collapsed_dump(tmp_path: Path) -> Path:
+    generator = np.random.default_rng(3)
+    nearly_one_point = np.ones((80, 8)) + 1e-3 * generator.normal(size=(2, 80, 8))
+    path = tmp_path / "collapsed.npz"
+    np.savez(path, view_1=nearly_one_point[0], view_2=nearly_one_point[1])
+    return path
+
+
+@pytest.fixture
+def healthy_dump(tmp_path: Path) -> Path:
+    generator = np.random.default_rng(4)
+    first = generator.normal(size=(300, 16))
+    second = first + 0.3 * generator.normal(size=first.shape)
+    path = tmp_path / "healthy.npz"
+    np.savez(path, view_1=first, view_2=second, label=generator.integers(0, 5, 300))
+    return path
+
+
+def test_findings_are_shown_worst_first(labelled_dump: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", str(labelled_dump)]) == 0
+    shown = capsys.readouterr().out
+    levels = [line.split("│")[1].strip() for line in shown.splitlines() if line.startswith("│")]
+    levels = [level for level in levels if level]
+    order = ["bad", "watch", "unknown", "good"]
+    assert len(levels) >= 3
+    assert levels == sorted(levels, key=order.index)
+    assert "N = 120, D = 12, views view_1, view_2" in shown
+
+
+def test_json_has_the_promised_form(
+    labelled_dump: Path, labelled_set: EmbeddingSet, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out.json"
+    assert main(["check", str(labelled_dump), "--json", str(out)]) == 0
+    document = _strict(out.read_text(encoding="utf-8"))
+    assert list(document) == ["runs"]
+    (run,) = document["runs"]
+    assert list(run) == ["name", "n", "dim", "views", "quantities", "findings"]
+    assert (run["name"], run["n"], run["dim"], run["views"]) == ("labelled", 120, 12, ["view_1", "view_2"])
+    entry = run["quantities"]["score_distribution.auc"]
+    expected = cl_viz.diagnose("score_distribution", labelled_set)["auc"]
+    assert entry["value"] == pytest.approx(expected.value)
+    assert entry["n"] == expected.n
+    assert expected.interval is not None
+    assert entry["interval"]["low"] == pytest.approx(expected.interval.low)
+    assert run["findings"]
+    for finding in run["findings"]:
+        assert list(finding) == ["diagnostic", "level", "message", "source"]
+        assert finding["diagnostic"] in DIAGNOSTICS
+    assert not list(tmp_path.glob("*.part"))
+    assert str(out) not in capsys.readouterr().err
+
+
+def test_json_on_standard_output_is_nothing_but_json(labelled_dump: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", str(labelled_dump), "--json", "-"]) == 0
+    assert _strict(capsys.readouterr().out)["runs"][0]["name"] == "labelled"
+
+
+def test_numbers_that_json_cannot_say_become_null(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "same.npy"
+    np.save(path, np.ones((20, 4)))
+    assert main(["check", str(path), "--json", "-"]) == 0
+    for name, entry in _strict(capsys.readouterr().out)["runs"][0]["quantities"].items():
+        assert entry["value"] is None or math.isfinite(entry["value"]), name
+
+
+def test_fail_on_decides_the_exit_code(
+    collapsed_dump: Path, healthy_dump: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["check", str(collapsed_dump)]) == 0
+    assert main(["check", str(collapsed_dump), "--fail-on", "bad"]) == 1
+    assert main(["check", str(collapsed_dump), "--fail-on", "watch"]) == 1
+    assert main(["check", str(healthy_dump), "--fail-on", "watch"]) == 0
+    assert main(["check", str(healthy_dump), str(collapsed_dump), "--fail-on", "bad"]) == 1
+    capsys.readouterr()
+
+
+def test_one_unusable_path_leaves_the_others_alive(
+    labelled_dump: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broken = tmp_path / "broken [bold].npy"
+    broken.write_bytes(b"\x93NUMPY\x01\x00")
+    assert main(["check", str(broken), str(labelled_dump), "--json", "-"]) == 2
+    captured = capsys.readouterr()
+    assert [run["name"] for run in _strict(captured.out)["runs"]] == ["labelled"]
+    assert "broken [bold].npy" in captured.err
+    assert "Traceback" not in captured.err
+
+
+def test_roles_and_views_can_be_chosen(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    generator = np.random.default_rng(5)
+    path = tmp_path / "wärme dump.npz"
+    arrays = {name: generator.normal(size=(40, 6)) for name in ("early", "late", "other")}
+    np.savez(path, **arrays, kind=np.repeat([0, 1], 20))
+    chosen = ["--view", "late", "--view", "early", "--label", "kind"]
+    assert main(["check", str(path), *chosen, "--json", "-"]) == 0
+    (run,) = _strict(capsys.readouterr().out)["runs"]
+    assert run["views"] == ["late", "early"]
+    assert run["quantities"]["score_distribution.false_negative_share"]["value"] is not None
+    assert main(["check", str(path), "--label", "absent"]) == 2
+    assert "absent" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["check", "nowhere.npy"], "no such file or folder"),
+        (["check", "sample:nobody"], "nobody"),
+        (["check"], "Missing argument"),
+        (["check", "x.npy", "--fail-on", "good"], "good"),
+    ],
+)
+def test_what_cannot_be_used_exits_with_2(
+    arguments: list[str], expected: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments) == 2
+    captured = capsys.readouterr()
+    assert expected in captured.err
+    assert "Traceback" not in captured.err
+
+
+def test_a_device_that_is_absent_is_unusable_input(labelled_dump: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", str(labelled_dump), "--device", "cuda:99"]) == 2
+    assert "cuda:99" in capsys.readouterr().err
+
+
+def test_json_into_a_missing_folder_is_unusable_input(
+    labelled_dump: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["check", str(labelled_dump), "--json", str(tmp_path / "absent" / "out.json")]) == 2
+    assert "cannot be written" in capsys.readouterr().err
+
+
+def test_markup_in_names_is_shown_as_text(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "[red]run[ red].npy"
+    np.save(path, np.random.default_rng(1).normal(size=(30, 5)))
+    assert main(["check", str(path)]) == 0
+    assert "[red]run[ red]" in capsys.readouterr().out
+
+
+def test_a_sample_run_is_checked_at_its_last_step_or_the_one_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    from cl_viz.encoders import sample_run_names, sample_runs
+
+    name = sample_run_names()[0]
+    run = sample_runs([name])[0]
+    assert main(["check", f"sample:{name}"]) == 0
+    assert f"step {run.steps[-1]:,}" in capsys.readouterr().out.replace("\n", " ")
+    assert main(["check", f"sample:{name}", "--step", str(run.steps[0]), "--label", "digit"]) == 0
+    assert f"step {run.steps[0]:,}" in capsys.readouterr().out.replace("\n", " ")
+    assert main(["check", f"sample:{name}", "--step", "123456789"]) == 2
+    assert "123456789" in capsys.readouterr().err

@@ -1,0 +1,84 @@
+"""`cl-viz convert` and `cl-viz info`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import cl_viz
+from cl_viz.cli import main
+from cl_viz.core.embedding_set import EmbeddingSet
+
+
+def test_convert_keeps_views_and_labels(
+    labelled_dump: Path, labelled_set: EmbeddingSet, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out.safetensors"
+    assert main(["convert", str(labelled_dump), str(out)]) == 0
+    assert "N = 120, D = 12" in capsys.readouterr().out
+    again = cl_viz.load(out)
+    assert again.view_names == labelled_set.view_names
+    for view, array in labelled_set.views.items():
+        np.testing.assert_array_equal(again.views[view], array)
+    np.testing.assert_array_equal(again.role("label"), labelled_set.role("label"))
+
+
+def test_convert_never_replaces_a_file_unasked(
+    labelled_dump: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out.npz"
+    out.write_text("precious")
+    assert main(["convert", str(labelled_dump), str(out)]) == 2
+    assert "--overwrite" in capsys.readouterr().err
+    assert out.read_text() == "precious"
+    assert main(["convert", str(labelled_dump), str(out), "--overwrite"]) == 0
+    assert cl_viz.load(out).n == 120
+
+
+def test_convert_to_an_unknown_suffix_names_those_that_work(
+    labelled_dump: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["convert", str(labelled_dump), str(tmp_path / "out.xyz")]) == 2
+    assert ".npz" in capsys.readouterr().err
+
+
+def test_convert_writes_a_snapshot_of_a_sample_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from cl_viz.encoders import sample_run_names, sample_runs
+
+    run = sample_runs([sample_run_names()[0]])[0]
+    step, layer = run.steps[0], run.layers[-1]
+    out = tmp_path / "snapshot.npz"
+    assert main(["convert", f"sample:{run.name}", str(out), "--step", str(step), "--layer", str(layer)]) == 0
+    view = run.get(step, layer).view_names[0]
+    np.testing.assert_array_equal(cl_viz.load(out).views[view], run.get(step, layer).views[view])
+    capsys.readouterr()
+
+
+def test_info_of_a_dump_shows_arrays_columns_and_guesses(
+    labelled_dump: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["info", str(labelled_dump)]) == 0
+    shown = capsys.readouterr().out
+    for word in ("format npz", "view_1", "120 x 12", "float32", "label", "Distinct"):
+        assert word in shown
+
+
+def test_info_of_a_sample_run_shows_card_steps_and_layers(capsys: pytest.CaptureFixture[str]) -> None:
+    from cl_viz.encoders import sample_run_names, sample_runs
+
+    run = sample_runs([sample_run_names()[0]])[0]
+    assert main(["info", f"sample:{run.name}"]) == 0
+    shown = capsys.readouterr().out
+    assert f"{run.steps[-1]:,}" in shown
+    assert str(run.layers[0]) in shown
+    assert "loss" in shown
+
+
+def test_info_of_a_missing_or_damaged_file_exits_with_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    damaged = tmp_path / "damaged.npz"
+    damaged.write_bytes(b"PK\x03\x04 nothing")
+    assert main(["info", str(tmp_path / "absent.npy")]) == 2
+    assert main(["info", str(damaged)]) == 2
+    assert "damaged.npz" in capsys.readouterr().err
