@@ -69,11 +69,13 @@ def make_plan(dump: RawDump, path: Path, *, requested: Requested = None, pairs: 
         raise no_arrays(dump, path)
     candidates, own_pairs = split_pairs(dump.arrays)
     candidates, narrow = split_narrow(candidates)
-    columns = {name: compact_text(values) for name, values in {**dump.columns, **narrow}.items()}
     saved = dump.card.get("cl_viz", {})
+    found = {**dump.columns, **narrow}
+    order = [name for name in saved.get("columns", ()) if name in found]
+    columns = {name: compact_text(found[name]) for name in dict.fromkeys([*order, *found])}
     linked = pairs is not None or own_pairs is not None
-    views, notes = choose_views(candidates, path, requested=requested, saved=saved.get("views", ()), linked=linked)
-    notes = [*dump.card.get("notes", ()), *notes]
+    views, guessed = choose_views(candidates, path, requested=requested, saved=saved.get("views", ()), linked=linked)
+    notes = [*dump.card.get("notes", ()), *guessed]
     arrays = {view: candidates[name] for view, name in views.items()}
     if pairs is None and len(views) == 2:
         pairs = own_pairs

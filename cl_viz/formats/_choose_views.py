@@ -106,9 +106,9 @@ def _as_requested(arrays: Arrays, path: Path, requested: Sequence[str] | Mapping
     wanted = dict(requested) if isinstance(requested, Mapping) else {name: name for name in requested}
     if not wanted:
         raise InputError("views is empty", where=str(path), allowed=list_arrays(arrays))
-    if len(arrays) == 1 and len(wanted) == 1 and next(iter(arrays)) == path.stem:
+    if len(arrays) == 1 and len(wanted) == 1 and path.stem in arrays:
         # The only array has no name of its own: the caller names it.
-        return {next(iter(wanted)): path.stem}
+        wanted = {next(iter(wanted)): path.stem}
     for name in wanted.values():
         if name not in arrays:
             raise InputError(

@@ -79,9 +79,13 @@ def plain_column(array: NDArray[Any]) -> Column:
 
 
 def manifest_text(embedding_set: EmbeddingSet) -> str:
-    """Return what a file should say about a set beside its arrays: views in order, roles and name, as JSON."""
+    """Return what a file should say beside its arrays: views and columns in order, and the roles, as JSON."""
     return json.dumps(
-        {"views": list(embedding_set.view_names), "roles": dict(embedding_set.roles), "name": embedding_set.name}
+        {
+            "views": list(embedding_set.view_names),
+            "columns": list(embedding_set.columns()),
+            "roles": dict(embedding_set.roles),
+        }
     )
 
 
@@ -96,20 +100,20 @@ def read_manifest(text: str | None) -> dict[str, Any]:
     if not isinstance(found, dict):
         return {}
     manifest: dict[str, Any] = {}
-    views, roles, name = found.get("views"), found.get("roles"), found.get("name")
-    if isinstance(views, list) and views and all(isinstance(view, str) for view in views):
-        manifest["views"] = views
+    for key in ("views", "columns"):
+        names = found.get(key)
+        if isinstance(names, list) and all(isinstance(name, str) for name in names):
+            manifest[key] = names
+    roles = found.get("roles")
     if isinstance(roles, dict):
         manifest["roles"] = {k: v for k, v in roles.items() if k in ROLES and isinstance(v, str)}
-    if isinstance(name, str):
-        manifest["name"] = name
     return manifest
 
 
 def arrays_to_store(embedding_set: EmbeddingSet, path: Path) -> tuple[dict[str, NDArray[Any]], dict[str, Column]]:
     """Return the arrays (views and pairs) and the columns of a set under the names an array store uses.
 
-    Columns that all views share keep their name, unless a view has it; other columns are called ``view/column``.
+    Columns that all views share keep their name, unless a view has it; other columns are called ``columns/view/column``.
 
     Raises
     ------
@@ -127,7 +131,7 @@ def arrays_to_store(embedding_set: EmbeddingSet, path: Path) -> tuple[dict[str, 
             columns[f"{COLUMN_PREFIX}{name}" if taken else name] = values
     else:
         for view in embedding_set.view_names:
-            columns.update({f"{view}/{name}": values for name, values in embedding_set.columns(view).items()})
+            columns.update({f"{COLUMN_PREFIX}{view}/{name}": values for name, values in embedding_set.columns(view).items()})
     if embedding_set.pairs is not None:
         arrays[PAIRS_KEY] = embedding_set.pairs
     return arrays, columns
