@@ -113,7 +113,7 @@ def read_manifest(text: str | None) -> dict[str, Any]:
 def arrays_to_store(embedding_set: EmbeddingSet, path: Path) -> tuple[dict[str, NDArray[Any]], dict[str, Column]]:
     """Return the arrays (views and pairs) and the columns of a set under the names an array store uses.
 
-    Columns that all views share keep their name, unless a view has it; other columns are called ``columns/view/column``.
+    Columns that all views share keep their name, unless a view has it; others are called ``columns/view/column``.
 
     Raises
     ------
@@ -131,7 +131,9 @@ def arrays_to_store(embedding_set: EmbeddingSet, path: Path) -> tuple[dict[str, 
             columns[f"{COLUMN_PREFIX}{name}" if taken else name] = values
     else:
         for view in embedding_set.view_names:
-            columns.update({f"{COLUMN_PREFIX}{view}/{name}": values for name, values in embedding_set.columns(view).items()})
+            columns.update(
+                {f"{COLUMN_PREFIX}{view}/{name}": values for name, values in embedding_set.columns(view).items()}
+            )
     if embedding_set.pairs is not None:
         arrays[PAIRS_KEY] = embedding_set.pairs
     return arrays, columns

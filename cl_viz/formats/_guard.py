@@ -9,7 +9,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from cl_viz.core.embedding_set import EmbeddingSet
+import numpy as np
+
+from cl_viz.core.embedding_set import Column, EmbeddingSet
 from cl_viz.core.errors import ClVizError, FormatError, InputError, MissingDependencyError
 from cl_viz.core.specs import RawDump
 
@@ -45,6 +47,13 @@ def guarded_reader(label: str) -> Callable[[Callable[[Path], RawDump]], Callable
                 return read(path)
             except ClVizError:
                 raise
+            except UnicodeDecodeError as error:
+                raise FormatError(
+                    f"the file is not UTF-8 text: {error.reason} at byte {error.start:,}",
+                    where=str(path),
+                    allowed="UTF-8 text",
+                    remedy="save it as UTF-8",
+                ) from error
             # The one boundary to a dozen libraries, each with its own exceptions; RecursionError and MemoryError too.
             except Exception as error:
                 raise FormatError(
@@ -145,4 +154,12 @@ def check_table_fits(embedding_set: EmbeddingSet, path: Path) -> None:
 
 def shared_columns(embedding_set: EmbeddingSet) -> bool:
     """Return whether all views have the very same metadata columns."""
-    return len({id(embedding_set.columns(view)) for view in embedding_set.view_names if view}) <= 1
+    first, *others = [embedding_set.columns(view) for view in embedding_set.view_names]
+    return all(
+        own is first or (own.keys() == first.keys() and all(_same(own[name], first[name]) for name in first))
+        for own in others
+    )
+
+
+def _same(left: Column, right: Column) -> bool:
+    return left is right or np.array_equal(left, right, equal_nan=left.dtype.kind == right.dtype.kind == "f")

@@ -21,6 +21,7 @@ from cl_viz.formats._table import table_columns, table_dump, unequal_lengths
 _SEPARATORS = ("\t", ",", ";", "|")
 # Rows longer than a block cannot be parsed; this is room for a million dimensions.
 _BLOCK_BYTES = 32 << 20
+_CHANCE = 8
 _VECTORS_STEM = re.compile(r"(?P<front>.*?)(?:vectors|tensors|vecs)", re.IGNORECASE)
 
 
@@ -106,10 +107,11 @@ def _first_row(path: Path, separator: str | None = None) -> tuple[list[str], str
 
 def _is_headless(row: list[str]) -> bool:
     """Return whether a first row holds data: any number in it, unless the numbers count 0, 1, 2, ... as names do."""
-    numbers = [cell for cell in row if _number(cell) is not None]
-    counting = [str(position) for position in range(len(numbers))]
-    counts_up = len(numbers) > 2 and numbers in (counting, [str(position + 1) for position in range(len(numbers))])
-    return bool(numbers) and not counts_up
+    numbers = [cell.strip() for cell in row if _number(cell) is not None]
+    # A few numbers must stand in order to be names; many that are each there once cannot be chance.
+    found = sorted(numbers, key=float) if len(numbers) > _CHANCE else numbers
+    counting = [[str(position + start) for position in range(len(numbers))] for start in (0, 1)]
+    return bool(numbers) and not (len(numbers) > 2 and found in counting)
 
 
 def _number(cell: str) -> float | None:
