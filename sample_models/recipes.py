@@ -96,9 +96,9 @@ RECIPES: tuple[SampleRecipe, ...] = (
     SampleRecipe(
         name="mnist-low-temperature",
         title="Temperature too low",
-        description="The healthy recipe at temperature 0.03: nearly all the push goes to the very hardest negatives, "
-        "many of which are the same digit.",
-        look_for="Same-digit negatives are pushed away; weights concentrate on a few negatives.",
+        description="The healthy recipe at temperature 0.03: each anchor is pushed only from its very hardest negatives, "
+        "many of them the same digit, and nothing is pushed any more once the positive is a little nearer.",
+        look_for="Weights rest on a few negatives; less uniform and worse neighbourhoods than the healthy run.",
         config=replace(HEALTHY, loss_parameters={"temperature": 0.03}),
         open_by_default=True,
     ),
@@ -122,7 +122,7 @@ RECIPES: tuple[SampleRecipe, ...] = (
         name="mnist-small-batch-dcl",
         title="Small batch, DCL",
         description="As the small-batch run, with the positive taken out of the denominator (decoupled loss).",
-        look_for="Compare with NT-Xent at the same batch size.",
+        look_for="Positives come closer than with NT-Xent at the same batch size; on these digits the gain is small.",
         config=replace(HEALTHY, loss="dcl", batch_size=8, epochs=6, learning_rate=1e-3),
     ),
     SampleRecipe(
@@ -183,7 +183,7 @@ RECIPES: tuple[SampleRecipe, ...] = (
         title="VICReg",
         description="The healthy recipe with VICReg at its authors' weights: no negatives, but variance and covariance "
         "terms against collapse.",
-        look_for="Compare spectrum and uniformity with the healthy run.",
+        look_for="Rows are not centred, so that cosines lie high: compare the spectrum and neighbourhoods instead.",
         config=replace(HEALTHY, loss="vicreg", loss_parameters={}),
     ),
     SampleRecipe(

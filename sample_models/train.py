@@ -41,6 +41,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     names = [recipe.name for recipe in RECIPES] if options.all else options.only
     if options.fast and options.out.resolve() == HOME.resolve():
         sys.exit("--fast makes throw-away runs: give another folder with --out")
+    if options.cards:
+        for recipe in RECIPES:
+            refresh_card(recipe, options.out)
+        return 0
     _provide_data(options.out)
     started = time.monotonic()
     jobs = [(name, options.out, options.fast) for name in names]
@@ -88,6 +92,17 @@ def make_run(recipe: SampleRecipe, out: Path, *, fast: bool = False) -> Path:
     shutil.rmtree(folder, ignore_errors=True)
     scratch.rename(folder)
     return folder
+
+
+def refresh_card(recipe: SampleRecipe, out: Path) -> None:
+    """Write a run's card again from its recipe, keeping the checkpoints and what was measured on them."""
+    path = out / "runs" / recipe.name / CARD
+    old = json.loads(path.read_text(encoding="utf-8"))
+    data = load_digits(out / DATA)
+    digits = data.digits[_training_rows(recipe, data)]
+    card = _card(recipe, recipe.config, digits, old["checkpoints"])
+    kept = {name: value for name, value in old.items() if name not in card}
+    path.write_text(json.dumps({**card, **kept}, indent=1) + "\n", encoding="utf-8")
 
 
 def _train_one(name: str, out: Path, fast: bool) -> str:
@@ -163,6 +178,7 @@ def _parser() -> argparse.ArgumentParser:
     which = parser.add_mutually_exclusive_group(required=True)
     which.add_argument("--all", action="store_true", help="train every run")
     which.add_argument("--only", nargs="+", choices=sorted(BY_NAME), metavar="NAME", help="train these runs")
+    which.add_argument("--cards", action="store_true", help="write the cards again after a change of their words")
     parser.add_argument("--fast", action="store_true", help="a few steps on a few images, to see that it works")
     parser.add_argument("--out", type=Path, default=HOME, help="folder to write runs/ into (default: this one)")
     parser.add_argument("--jobs", type=int, default=2, help="runs trained at a time, one thread each (default: 2)")
