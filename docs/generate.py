@@ -1,0 +1,234 @@
+"""Make the docs pages of diagnostics, losses, formats and encoders from their own specs.
+
+``python docs/generate.py`` writes them, ``python docs/generate.py --check`` only says which are out of date.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from cl_viz.core.params import Params
+from cl_viz.core.result import Source, format_number
+from cl_viz.core.specs import DiagnosticSpec, FormatSpec, LossSpec, QuantitySpec
+from cl_viz.diagnostics import DIAGNOSTICS
+from cl_viz.encoders import ENCODERS
+from cl_viz.formats import FORMATS
+from cl_viz.losses import FAMILIES
+
+DOCS = Path(__file__).parent
+NOTE = "<!-- Made from the specs by docs/generate.py: change the spec, then run `make docs`. -->"
+
+NEEDS = {
+    "set": "one embedding set",
+    "steps": "the training steps of a run",
+    "layers": "the layers of a run",
+    "pair": "a pair of runs",
+    "family": "a family of runs",
+}
+LOSS_NEEDS = {
+    "two_views": "two views",
+    "labels": "labels",
+    "queue": "a queue of negatives",
+    "prototypes": "prototypes",
+}
+
+
+def pages() -> dict[str, str]:
+    """Return the text of every generated page, by its path inside docs/."""
+    made = {f"diagnostics/{name}.md": diagnostic_page(spec) for name, spec in DIAGNOSTICS.items()}
+    made["diagnostics/README.md"] = diagnostics_index()
+    made["losses.md"] = losses_page()
+    made["formats.md"] = formats_page()
+    made["encoders.md"] = encoders_page()
+    return made
+
+
+def out_of_date() -> list[str]:
+    """Return the pages that differ from what the specs say, and those that no spec asks for any more."""
+    wanted = pages()
+    differing = [
+        name
+        for name, text in wanted.items()
+        if not (DOCS / name).is_file() or (DOCS / name).read_text(encoding="utf-8") != text
+    ]
+    stored = {f"diagnostics/{path.name}" for path in (DOCS / "diagnostics").glob("*.md")}
+    return sorted([*differing, *(stored - set(wanted))])
+
+
+def write() -> None:
+    """Write every page and remove those that no spec asks for any more."""
+    wanted = pages()
+    for name, text in wanted.items():
+        (DOCS / name).parent.mkdir(exist_ok=True)
+        (DOCS / name).write_text(text, encoding="utf-8")
+    for path in (DOCS / "diagnostics").glob("*.md"):
+        if f"diagnostics/{path.name}" not in wanted:
+            path.unlink()
+
+
+def diagnostic_page(spec: DiagnosticSpec) -> str:
+    """Return the page of one diagnostic."""
+    quick = "computed when a run is opened" if spec.quick else "computed when it is asked for"
+    rows = [[f"`{spec.name}.{entry.name}`", *_quantity_cells(entry)] for entry in spec.quantities]
+    return _joined(
+        NOTE,
+        f"# {spec.title}",
+        f"*{spec.question}*",
+        f"Looks at {NEEDS[spec.needs]}; {quick}. In the dashboard: {_place(spec)}.",
+        _code("python", f'result = cl_viz.diagnose("{spec.name}", cl_viz.load("dump.npz"))'),
+        "## Definition",
+        spec.definition,
+        _code("math", spec.formula),
+        "## Quantities",
+        _table(["Name", "Quantity", "Definition", "Unit", "Range", "Better"], rows),
+        "## How to read it",
+        spec.reading,
+        "## Traps",
+        spec.traps,
+        "## Parameters",
+        _parameters(spec.params),
+        "## Sources",
+        _sources(spec.sources),
+    )
+
+
+def diagnostics_index() -> str:
+    """Return the list of diagnostics."""
+    rows = [
+        [f"[{spec.title}]({spec.name}.md)", spec.question, NEEDS[spec.needs], str(len(spec.quantities))]
+        for spec in DIAGNOSTICS.values()
+    ]
+    return _joined(NOTE, "# Diagnostics", _table(["Diagnostic", "Question", "Looks at", "Quantities"], rows))
+
+
+def losses_page() -> str:
+    """Return the page of all losses, family by family."""
+    parts = [
+        NOTE,
+        "# Losses",
+        "Every loss returns one value per anchor; the loss of a batch is their mean. `cl_viz.losses.losses()` holds "
+        "them by name.",
+    ]
+    for family in FAMILIES.values():
+        parts.append(f"## {family.label}")
+        for loss in family.losses:
+            parts += _loss_parts(loss)
+    return _joined(*parts)
+
+
+def formats_page() -> str:
+    """Return the page of the dump formats."""
+    parts = [
+        NOTE,
+        "# Formats",
+        "`cl_viz.load(path)` tells the format from the content and the suffix; `cl_viz.save(embedding_set, path)` "
+        "and `cl-viz convert IN OUT` choose it by the suffix. Nothing in a file is ever executed, and sizes are "
+        "checked against headers before memory is taken.",
+        _table(
+            ["Format", "Suffixes", "Read", "Written"],
+            [
+                [spec.label, _suffixes(spec), "yes", "yes" if spec.write is not None else "no"]
+                for spec in FORMATS.values()
+            ],
+        ),
+    ]
+    for spec in FORMATS.values():
+        parts += [f"## {spec.label}", spec.description]
+    return _joined(*parts)
+
+
+def encoders_page() -> str:
+    """Return the page of the checkpoint families."""
+    parts = [NOTE, "# Encoders", "`cl_viz.open_run(folder)` runs a checkpoint of one of these families."]
+    for name, spec in ENCODERS.items():
+        parts += [f"## {spec.label}", f"`{name}`", spec.description]
+    return _joined(*parts)
+
+
+def _loss_parts(loss: LossSpec) -> list[str]:
+    needs = " and ".join(LOSS_NEEDS[need] for need in loss.needs) or "one view"
+    rows = "unit rows" if loss.rows == "unit" else "raw rows"
+    return [
+        f"### {loss.label}",
+        f"`{loss.name}`: needs {needs}, {rows}. Tested against {loss.peer}.",
+        _code("math", loss.formula),
+        loss.traps,
+        _parameters(loss.params),
+        _sources(loss.sources),
+    ]
+
+
+def _quantity_cells(entry: QuantitySpec) -> list[str]:
+    return [entry.label, entry.definition, entry.unit, _range(entry.range), entry.better]
+
+
+def _range(ends: tuple[float, float] | None) -> str:
+    if ends is None:
+        return "unbounded"
+    low, high = (_end(value) for value in ends)
+    return f"{'(' if math.isinf(ends[0]) else '['}{low}, {high}{')' if math.isinf(ends[1]) else ']'}"
+
+
+def _end(value: float) -> str:
+    if math.isinf(value):
+        return "∞" if value > 0 else "-∞"
+    return str(int(value)) if value == int(value) else format_number(value)
+
+
+def _parameters(params: type[Params]) -> str:
+    infos = params.describe()
+    if not infos:
+        return "No parameters."
+    rows = [
+        [
+            f"`{info.name}`",
+            f"`{info.default!r}`",
+            info.allowed,
+            info.unit,
+            info.help + (f" Taken from the run card's `{info.card_key}` where it is there." if info.card_key else ""),
+        ]
+        for info in infos
+    ]
+    return _table(["Parameter", "Default", "Allowed", "Unit", "Meaning"], rows)
+
+
+def _sources(sources: Sequence[Source]) -> str:
+    return "\n".join(
+        f"- [{source.citation}]({source.url})" if source.url else f"- {source.citation}" for source in sources
+    )
+
+
+def _place(spec: DiagnosticSpec) -> str:
+    return f"section {spec.section}, page `pages/{spec.page}.py`"
+
+
+def _suffixes(spec: FormatSpec) -> str:
+    return " ".join(f"`{suffix}`" for suffix in spec.suffixes) or "a folder"
+
+
+def _table(header: list[str], rows: list[list[str]]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(_cell(cell) for cell in line) + " |" for line in lines)
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ")
+
+
+def _code(language: str, text: str) -> str:
+    return f"```{language}\n{text}\n```"
+
+
+def _joined(*parts: str) -> str:
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+if __name__ == "__main__":
+    if "--check" in sys.argv[1:]:
+        stale = out_of_date()
+        print("\n".join(f"out of date: docs/{name}" for name in stale) or "the docs are up to date")
+        sys.exit(bool(stale))
+    write()
