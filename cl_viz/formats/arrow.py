@@ -6,12 +6,15 @@ from pathlib import Path
 from typing import Any
 
 from cl_viz.core.embedding_set import EmbeddingSet
+from cl_viz.core.errors import FormatError
 from cl_viz.core.specs import FormatSpec, RawDump
 from cl_viz.formats._arrow_columns import arrow_table, column, is_vector_type, schema_manifest, vectors
+from cl_viz.formats._arrow_messages import check_messages
 from cl_viz.formats._guard import guarded_reader, missing_library, replacing
 from cl_viz.formats._table import table_dump
 
 _FILE_MAGIC = b"ARROW1"
+_FIRST_MESSAGE = 8
 _FEATHER_1_MAGIC = b"FEA1"
 # A stream begins with a continuation marker and the length of its schema.
 _STREAM_MAGIC = b"\xff\xff\xff\xff"
@@ -30,6 +33,8 @@ def read(path: Path) -> RawDump:
     ------
     FormatError
         If the file is cut off or damaged, or vectors differ in dimension.
+    UnsafeFileError
+        If it would unpack to far more than it holds.
     """
     try:
         import pyarrow as pa
@@ -59,8 +64,20 @@ def _open(pa: Any, path: Path) -> Any:
         from pyarrow import feather
 
         return feather.read_table(source)
-    reader = pa.ipc.open_file(source) if head == _FILE_MAGIC else pa.ipc.open_stream(source)
-    return reader.read_all()
+    start = _FIRST_MESSAGE if head == _FILE_MAGIC else 0
+    promised = pa.ipc.open_file(source).num_record_batches if head == _FILE_MAGIC else None
+    source.seek(start)
+    batches = check_messages(pa, source, path)
+    if promised is not None and promised != batches:
+        raise FormatError(
+            f"the footer lists {promised} batches, the file holds {batches}",
+            where=str(path),
+            allowed="a footer that agrees with the content",
+            remedy="write or copy the file again",
+        )
+    # An Arrow file holds a stream between its magic bytes and its footer; what is read is what was checked.
+    source.seek(start)
+    return pa.ipc.open_stream(source).read_all()
 
 
 def write(embedding_set: EmbeddingSet, path: Path) -> None:

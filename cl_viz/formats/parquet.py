@@ -14,6 +14,7 @@ from cl_viz.formats._limits import check_expansion
 from cl_viz.formats._table import table_dump
 
 _MAGIC = b"PAR1"
+_BATCH_ENTRIES = 8 << 20
 
 
 def sniff(path: Path, head: bytes) -> bool:
@@ -39,7 +40,7 @@ def read(path: Path) -> RawDump:
         _check_claims(file.metadata, path)
         for field in file.schema_arrow:
             if is_vector_type(field.type):
-                found[field.name] = vectors(_chunks(file, field.name), file.metadata.num_rows, field.name, path)
+                found[field.name] = vectors(_chunks(file, field.name, path), file.metadata.num_rows, field.name, path)
                 continue
             values = file.read(columns=[field.name]).column(0) if not _is_nested(field.type) else None
             plain = None if values is None else column(values)
@@ -55,7 +56,8 @@ def _check_claims(metadata: Any, path: Path) -> None:
     groups = [metadata.row_group(index) for index in range(metadata.num_row_groups)]
     size = path.stat().st_size
     check_expansion(path, "the table", sum(group.total_byte_size for group in groups), size)
-    # Repeated values are stored once: the number of rows can be far beyond the bytes.
+    # Repeated values are stored once: the number of rows can be far beyond the bytes. (The metadata of a column would
+    # say more, but asking a damaged file for it ends the process: pyarrow does not catch the library's exception.)
     check_expansion(path, f"a table of {metadata.num_rows:,} rows", metadata.num_rows * metadata.num_columns * 8, size)
 
 
@@ -65,8 +67,12 @@ def _is_nested(kind: Any) -> bool:
     return bool(pa.types.is_nested(kind))
 
 
-def _chunks(file: Any, name: str) -> Iterator[Any]:
-    for batch in file.iter_batches(columns=[name], batch_size=8192):
+def _chunks(file: Any, name: str, path: Path) -> Iterator[Any]:
+    """Yield a list column in batches of about eight million entries, once the first row has said how wide it is."""
+    first = next(file.iter_batches(columns=[name], batch_size=1), None)
+    entries = 1 if first is None else max(1, len(first.column(0).flatten()))
+    check_expansion(path, f"column {name!r}", file.metadata.num_rows * entries, path.stat().st_size)
+    for batch in file.iter_batches(columns=[name], batch_size=max(1, min(8192, _BATCH_ENTRIES // entries))):
         yield batch.column(0)
 
 

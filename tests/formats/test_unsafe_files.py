@@ -239,6 +239,45 @@ def test_parquet_with_endless_repetition(tmp_path: Path) -> None:
         cl_viz.load(path)
 
 
+def test_parquet_vectors_of_endless_repetition(tmp_path: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    path = tmp_path / "bomb.parquet"
+    zeros = pa.array(np.zeros(100 * 100_000, dtype=np.float32))
+    column = pa.FixedSizeListArray.from_arrays(zeros, 100_000)
+    with pq.ParquetWriter(path, pa.schema([("view_1", column.type)])) as writer:
+        for _ in range(10):
+            writer.write_table(pa.table({"view_1": column}))
+    assert path.stat().st_size < 1 << 20
+    with pytest.raises(UnsafeFileError, match="claims"):
+        cl_viz.load(path)
+
+
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize("column", ["vector", "dictionary"])
+def test_compressed_arrow_bomb(stream: bool, column: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import pyarrow as pa
+
+    path = tmp_path / "bomb.arrow"
+    if column == "vector":
+        zeros = pa.array(np.zeros(300 << 18, dtype=np.float32))
+        table = pa.table({"view_1": pa.FixedSizeListArray.from_arrays(zeros, 1024)})
+    else:
+        words = pa.array(["a" * (300 << 20), "b"])
+        table = pa.table({"label": pa.DictionaryArray.from_arrays(pa.array([0, 1], type=pa.int8()), words)})
+    options = pa.ipc.IpcWriteOptions(compression="zstd")
+    opened = pa.ipc.new_stream if stream else pa.ipc.new_file
+    with opened(str(path), table.schema, options=options) as writer:
+        writer.write_table(table)
+    assert path.stat().st_size < 1 << 20
+    with pytest.raises(UnsafeFileError, match="claims"):
+        inspect(path)
+    if column == "vector":
+        monkeypatch.setenv(LIMIT_VARIABLE, "4e8")
+        assert inspect(path).arrays["view_1"].shape == (300 << 8, 1024)
+
+
 # -- files that point to other files -----------------------------------------------------------------------------
 @pytest.fixture
 def secret(tmp_path: Path) -> Path:
