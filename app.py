@@ -1,1 +1,18 @@
+"""The frame of the dashboard: page config, menu, sidebar. Start it with `cl-viz app` or `streamlit run app.py`."""
 
+from pathlib import Path
+
+import streamlit as st
+
+from cl_viz.dashboard import errors, icon, navigation, sidebar, state
+
+st.set_page_config(page_title="cl_viz", page_icon=icon.image(), layout="wide", initial_sidebar_state="expanded")
+
+page = navigation.menu(Path(__file__).parent / "pages")
+with errors.boundary("sidebar"):
+    sidebar.open_runs_first()
+    sidebar.draw()
+    errors.show_problems()
+with errors.boundary("page"):
+    page.run()
+state.write_address()

@@ -1,1 +1,7 @@
 """View -> plotly figure; theme; colours. The only place that builds figures."""
+
+from cl_viz.figures.comparing import compare
+from cl_viz.figures.notebook import csv_text, python_lines
+from cl_viz.figures.rendering import render
+
+__all__ = ["compare", "csv_text", "python_lines", "render"]

@@ -1,0 +1,121 @@
+"""The checkup: every quick diagnostic on every open run, as one paragraph a run and a grid of levels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from cl_viz.core.result import Finding, Result, worst_first
+from cl_viz.core.specs import DiagnosticSpec
+from cl_viz.dashboard import cache, errors, state
+from cl_viz.dashboard.navigation import page_path
+from cl_viz.dashboard.sidebar import chip_image
+from cl_viz.dashboard.text import cite, escape, mark, short_mark
+from cl_viz.diagnostics import DIAGNOSTICS
+
+RUNS_IN_A_ROW = 4
+_NUMBER_WORDS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+
+Results = dict[str, dict[str, Result]]
+"""Run -> diagnostic -> result; a diagnostic that failed on a run is missing there."""
+
+
+def show(runs: Sequence[state.OpenRun]) -> None:
+    """Draw the checkup; what takes longer is filled in while the rest can be read already."""
+    place = st.empty()
+    results: Results = {opened.name: {} for opened in runs}
+    by_cost = sorted((spec for spec in DIAGNOSTICS.values() if spec.quick), key=lambda spec: spec.needs != "set")
+    problems = st.container()
+    for spec in by_cost:
+        for opened in runs:
+            with problems, errors.boundary(f"{spec.name} {opened.name}"):
+                results[opened.name][spec.name] = cache.result(opened, spec.name, {})
+        with place.container():
+            paragraphs(results)
+            grid(results)
+
+
+def paragraphs(results: Results) -> None:
+    """Say in plain words what was found in each run; the runs with the worst findings first."""
+    ordered = sorted(results, key=lambda name: _severity(results[name]), reverse=True)
+    for name in ordered:
+        findings = _findings(results[name])
+        with st.container(border=True, gap="xsmall"):
+            st.markdown(f"{chip_image(name)} **{escape(name)}**: {summary(findings)}")
+            for finding in findings:
+                if finding.level in ("bad", "watch"):
+                    advice = f" *{escape(finding.advice)}*" if finding.advice else ""
+                    source = f" {cite(finding.source)}" if finding.source else ""
+                    st.markdown(f"{mark(finding.level)} {escape(finding.message)}{advice}{source}")
+
+
+def summary(findings: Sequence[Finding]) -> str:
+    """Count what was found, in words."""
+    counts = {level: sum(finding.level == level for finding in findings) for level in ("bad", "watch", "unknown")}
+    parts = []
+    if counts["bad"]:
+        parts.append(f"{_count(counts['bad'])} problem{'s' if counts['bad'] > 1 else ''}")
+    if counts["watch"]:
+        parts.append(f"{_count(counts['watch'])} thing{'s' if counts['watch'] > 1 else ''} to watch")
+    text = " and ".join(parts) or "no problem found"
+    if counts["unknown"]:
+        text += f", {_count(counts['unknown'])} question{'s' if counts['unknown'] > 1 else ''} without an answer"
+    good = len(findings) - sum(counts.values())
+    return f"{text} ({good} of {len(findings)} checks are good)."
+
+
+def grid(results: Results) -> None:
+    """Draw levels: rows are the questions, columns the runs; a cell opens its page with its run."""
+    st.subheader("All questions", anchor=False)
+    names = list(results)
+    for start in range(0, len(names), RUNS_IN_A_ROW):
+        _grid_part(results, names[start : start + RUNS_IN_A_ROW])
+
+
+def _grid_part(results: Results, names: list[str]) -> None:
+    widths = [1.5, *([1] * len(names))]
+    with st.container(border=True, gap="xsmall"):
+        header = st.columns(widths, vertical_alignment="bottom")
+        header[0].markdown("**Question**")
+        for column, name in zip(header[1:], names, strict=True):
+            column.markdown(f"{chip_image(name)} **{escape(name)}**")
+        for spec in DIAGNOSTICS.values():
+            cells = st.columns(widths, vertical_alignment="center")
+            cells[0].markdown(escape(spec.question))
+            for column, name in zip(cells[1:], names, strict=True):
+                with column:
+                    _cell(spec, name, results[name].get(spec.name))
+
+
+def _cell(spec: DiagnosticSpec, run: str, result: Result | None) -> None:
+    label = short_mark(result.level) if result is not None else ":gray[:material/hourglass: not computed]"
+    number = headline(result) if result is not None else ""
+    st.page_link(
+        page_path(spec.page),
+        label=f"{label} {escape(number)}",
+        query_params={state.RUN_PARAMETER: [run]},
+        help=f"Open {escape(spec.title)} with {escape(run)}",
+    )
+
+
+def headline(result: Result) -> str:
+    """Return the one number of a result: that of its worst finding, with its name."""
+    named = [finding.quantity for finding in result.findings if finding.quantity in result.quantities]
+    quantity = result.quantities.get(named[0]) if named else next(iter(result.quantities.values()), None)
+    if quantity is None or quantity.value is None:
+        return ""
+    return f"{quantity.label} {quantity.text().split(' [')[0]}"
+
+
+def _findings(by_diagnostic: dict[str, Result]) -> list[Finding]:
+    return worst_first([finding for result in by_diagnostic.values() for finding in result.findings])
+
+
+def _severity(by_diagnostic: dict[str, Result]) -> tuple[int, int]:
+    levels = [finding.level for finding in _findings(by_diagnostic)]
+    return levels.count("bad"), levels.count("watch")
+
+
+def _count(number: int) -> str:
+    return _NUMBER_WORDS[number] if number < len(_NUMBER_WORDS) else f"{number}"

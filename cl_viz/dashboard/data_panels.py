@@ -1,0 +1,218 @@
+"""The Data page's own parts: adding runs, what was recognised in a file, and the runs' cards."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from cl_viz.core.embedding_set import ROLES
+from cl_viz.core.errors import ClVizError
+from cl_viz.dashboard import errors, opening, state
+from cl_viz.dashboard.sidebar import chip_image
+from cl_viz.dashboard.text import escape
+from cl_viz.formats import FORMATS, Inspection, inspect
+
+_NONE = "none"
+
+
+def adding(*, expanded: bool) -> None:
+    """Draw the three ways of opening a run."""
+    with st.expander("Add a run", icon=":material/add:", expanded=expanded, key="adding", on_change="rerun"):
+        sample, path, upload = st.columns(3, gap="medium")
+        with sample:
+            _sample()
+        with path:
+            _path()
+        with upload:
+            _upload()
+
+
+def _sample() -> None:
+    closed: list[str] = []
+    with errors.boundary("samples"):
+        closed = opening.closed_samples()
+    name = st.selectbox(
+        "A bundled sample",
+        closed,
+        index=None,
+        placeholder="Choose a run" if closed else "All are open",
+        help="Small encoders that show one phenomenon each.",
+        key="sample_name",
+    )
+    st.button("Open sample", disabled=name is None, on_click=_open, args=("sample", name))
+
+
+def _path() -> None:
+    allowed = opening.paths_allowed()
+    path = st.text_input(
+        "A file or folder on this machine",
+        placeholder="/data/embeddings.npz",
+        disabled=not allowed,
+        help="A dump, a folder of shards, or a folder with a run card.",
+        key="path",
+    )
+    st.button("Open path", disabled=not allowed, on_click=_open, args=("path", path))
+    if not allowed:
+        st.caption("Paths can be opened only while the server listens to this machine alone (server.address).")
+
+
+def _upload() -> None:
+    suffixes = sorted({suffix for spec in FORMATS.values() for suffix in spec.suffixes})
+    st.file_uploader(
+        "An upload",
+        key="upload",
+        on_change=_uploaded,
+        help=f"{', '.join(suffixes)}. It stays in this session and is deleted with it.",
+    )
+
+
+def _open(origin: str, value: str | None) -> None:
+    """Open a sample or a path; an error is shown on the page, and nothing else changes."""
+    try:
+        if origin == "sample" and value:
+            opening.open_sample(value)
+        elif origin == "path":
+            if not value or not value.strip():
+                raise ClVizError("no path was given", where="Open path", remedy="type the path of a file or a folder")
+            opened = opening.open_path(value.strip())
+            state.set_pending(state.Pending(opened.key, "path", opened.name))
+    except ClVizError as error:
+        state.add_problem(error)
+
+
+def _uploaded() -> None:
+    uploaded = st.session_state.get("upload")
+    if uploaded is None:
+        return
+    try:
+        path = opening.store_upload(uploaded.name, uploaded)
+        state.set_pending(state.Pending(str(path), "upload", ""))
+        opened = opening.open_upload(path)
+        state.rename_pending(opened.name)
+    except ClVizError as error:
+        state.add_problem(error)
+
+
+def recognised() -> None:
+    """Show what was found in the file that was opened last, and let views and roles be overruled."""
+    pending = state.pending()
+    if pending is None or (pending.run_name and pending.run_name not in state.open_runs()):
+        return
+    try:
+        found = inspect(pending.path)
+    except ClVizError:
+        return  # The error was shown when the file was opened.
+    if not found.arrays:
+        return
+    with st.container(border=True):
+        st.markdown(f"**Recognised in {escape(pending.path.rsplit('/', 1)[-1])}**: {escape(_format_label(found))}")
+        for note in found.notes:
+            st.caption(escape(note))
+        arrays, columns = st.columns(2, gap="medium")
+        with arrays:
+            st.dataframe(_array_table(found), hide_index=True, width="stretch", height="content")
+        with columns:
+            if found.columns:
+                st.dataframe(_column_table(found), hide_index=True, width="stretch", height="content")
+            else:
+                st.caption("No columns: labels, groups and texts are unknown.")
+        _choices(found, pending)
+
+
+def _format_label(found: Inspection) -> str:
+    return FORMATS[found.format].label if found.format in FORMATS else found.format
+
+
+def _choices(found: Inspection, pending: state.Pending) -> None:
+    opened = state.open_runs().get(pending.run_name)
+    current = dict(opened.run.get().roles) if opened is not None else dict(found.roles)
+    with st.form("choices", border=False):
+        views = st.multiselect(
+            "Views",
+            list(found.arrays),
+            default=[array for array in found.views.values() if array in found.arrays],
+            help="Arrays that show the same samples; all have the same number of columns.",
+        )
+        roles: dict[str, str] = {}
+        for column, role in zip(st.columns(len(ROLES), gap="small"), ROLES, strict=True):
+            options = [_NONE, *found.columns]
+            with column:
+                roles[role] = st.selectbox(
+                    role.capitalize(),
+                    options,
+                    index=options.index(current[role]) if current.get(role) in options else 0,
+                )
+        if st.form_submit_button("Use these", icon=":material/check:"):
+            _reopen(found, pending, views, roles)
+
+
+def _reopen(found: Inspection, pending: state.Pending, views: Sequence[str], roles: dict[str, str]) -> None:
+    choices: dict[str, Any] = {role: column for role, column in roles.items() if column != _NONE}
+    if list(views) != list(found.views.values()):
+        choices["views"] = tuple(views)
+    try:
+        opened = opening.reopen(pending, choices)
+    except ClVizError as error:
+        errors.show(error)
+        return
+    state.rename_pending(opened.name)
+    st.rerun()
+
+
+def _array_table(found: Inspection) -> pd.DataFrame:
+    used = {array: view for view, array in found.views.items()}
+    return pd.DataFrame(
+        {
+            "Array": list(found.arrays),
+            "Shape": [" × ".join(f"{size:,}" for size in facts.shape) for facts in found.arrays.values()],
+            "Type": [facts.dtype for facts in found.arrays.values()],
+            "View": [used.get(name, "") for name in found.arrays],
+        }
+    )
+
+
+def _column_table(found: Inspection) -> pd.DataFrame:
+    role_of = {column: role for role, column in found.roles.items()}
+    return pd.DataFrame(
+        {
+            "Column": list(found.columns),
+            "Role": [role_of.get(name, "") for name in found.columns],
+            "Distinct": [f"{facts.distinct:,}" for facts in found.columns.values()],
+            "Examples": [", ".join(facts.examples) for facts in found.columns.values()],
+        }
+    )
+
+
+def cards(runs: Sequence[state.OpenRun]) -> None:
+    """Show what each run says about itself, and let it be closed."""
+    st.subheader("The runs", anchor=False)
+    columns = st.columns(min(3, len(runs)), gap="medium")
+    for index, opened in enumerate(runs):
+        with columns[index % len(columns)].container(border=True, gap="xsmall"):
+            st.markdown(f"{chip_image(opened.name)} **{escape(opened.name)}**")
+            st.dataframe(_card_table(opened), hide_index=True, width="stretch", height="content")
+            st.button(
+                "Close",
+                key=f"close {opened.name}",
+                on_click=state.close_run,
+                args=(opened.name,),
+                type="tertiary",
+                icon=":material/close:",
+            )
+
+
+def _card_table(opened: state.OpenRun) -> pd.DataFrame:
+    found = opened.run.get()
+    facts: dict[str, Any] = {
+        "views": ", ".join(found.view_names),
+        "roles": ", ".join(f"{role} = {column}" for role, column in found.roles.items()) or "none",
+        "steps": ", ".join(f"{step:,}" for step in opened.run.steps if step is not None) or "not stated",
+        "layers": ", ".join(layer for layer in opened.run.layers if layer is not None) or "not stated",
+        "source": opened.run.source,
+    }
+    plain = {key: value for key, value in opened.run.card.items() if isinstance(value, (str, int, float, bool))}
+    facts |= {key.replace("_", " "): value for key, value in plain.items() if key not in ("name", "open_by_default")}
+    return pd.DataFrame({"": list(facts), "value": [str(value) for value in facts.values()]})

@@ -1,0 +1,73 @@
+"""Error boxes: what happened, where, what is allowed, what to do. Never a traceback; the app stays alive."""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import streamlit as st
+
+from cl_viz.core.errors import ClVizError
+from cl_viz.dashboard import state
+from cl_viz.dashboard.cache import LongWork
+from cl_viz.dashboard.text import escape
+
+_LOGGER = logging.getLogger("cl_viz.dashboard")
+
+
+@contextmanager
+def boundary(name: str = "") -> Iterator[None]:
+    """Turn errors of the block into boxes; what comes after the block goes on."""
+    try:
+        yield
+    except LongWork as work:
+        show_long_work(work, name)
+    except ClVizError as error:
+        show(error)
+    except Exception as error:
+        show_unexpected(error)
+
+
+def show(error: ClVizError) -> None:
+    """Show an error that cl_viz raised on purpose."""
+    lines = [f"**{escape(_sentence(error.what))}**"]
+    for word, text in (("Where", error.where), ("Allowed", error.allowed), ("What to do", error.remedy)):
+        if text:
+            lines.append(f"{word}: {escape(text)}")
+    st.error("  \n".join(lines), icon=":material/error:")
+
+
+def show_unexpected(error: Exception) -> None:
+    """Show an error that nobody foresaw: an id here, the details in the terminal."""
+    number = uuid.uuid4().hex[:8]
+    _LOGGER.error("unexpected error %s", number, exc_info=error)
+    st.error(
+        f"**This part could not be shown: an unexpected {escape(type(error).__name__)}, number {number}.**  \n"
+        "The open runs and the other pages are untouched.  \n"
+        f"What to do: report it with the lines that the terminal shows under number {number}, and with what you did.",
+        icon=":material/error:",
+    )
+
+
+def show_long_work(work: LongWork, name: str = "") -> None:
+    """Ask before work that takes long, or offer work that was stopped."""
+    job = work.where or ""
+    st.info(escape(_sentence(work.what[:1].upper() + work.what[1:])), icon=":material/hourglass:")
+    st.button(
+        "Compute", key=f"_compute {name} {job}", icon=":material/play_arrow:", on_click=state.allow_job, args=(job,)
+    )
+
+
+def _sentence(text: str) -> str:
+    return text if text.endswith((".", "?")) else f"{text}."
+
+
+def show_problems() -> None:
+    """Show what could not be opened since the last run of the script."""
+    for problem in state.take_problems():
+        if isinstance(problem, ClVizError):
+            show(problem)
+        else:
+            show_unexpected(problem)

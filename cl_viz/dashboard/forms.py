@@ -1,0 +1,139 @@
+"""Parameters -> controls. A value that is not its default stands in the address, so that a link restores it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import streamlit as st
+
+from cl_viz.core.params import ParamInfo
+from cl_viz.core.specs import DiagnosticSpec
+from cl_viz.dashboard.state import OpenRun
+from cl_viz.dashboard.text import escape
+
+OWN = "each run's own"
+"""Choice that leaves a parameter to the card of each run."""
+
+_LAST = "last"
+_WORDS = {"auto": "automatic", "cross": "across views", "all": "within views too"}
+_PER_DECADE = (1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0)
+
+
+def parameter_controls(specs: Sequence[DiagnosticSpec], runs: Sequence[OpenRun], *, skip: Sequence[str] = ()) -> None:
+    """Draw one control for each parameter, in a row; a parameter that diagnostics share has one control.
+
+    The values are read with `chosen`.
+    """
+    infos = {info.name: info for spec in specs for info in spec.params.describe() if info.name not in skip}
+    for info in infos.values():
+        control(info, runs)
+
+
+def control(info: ParamInfo, runs: Sequence[OpenRun]) -> None:
+    """Draw the control that fits a parameter's type and range."""
+    label = _label(info)
+    common: dict[str, Any] = {"key": info.name, "help": escape(info.help), "bind": "query-params"}
+    if info.choices is not None:
+        st.segmented_control(
+            label,
+            list(info.choices),
+            default=info.default,
+            required=True,
+            format_func=lambda value: _WORDS.get(value, str(value)),
+            **common,
+        )
+    elif isinstance(info.default, bool):
+        st.toggle(label, value=info.default, **common)
+    elif info.log or info.card_key is not None:
+        options = log_options(info)
+        if _on_card(info, runs):
+            st.select_slider(label, [OWN, *options], value=OWN, **common)
+        else:
+            st.select_slider(label, options, value=f"{info.default:g}", **common)
+    elif info.low is not None and info.high is not None:
+        st.slider(label, info.low, info.high, info.default, _step(info), **common)
+    else:
+        st.number_input(label, info.low, info.high, info.default, **common)
+
+
+def chosen(spec: DiagnosticSpec) -> dict[str, Any]:
+    """Return the values of a diagnostic's controls; those at their default, or left to the card, are left out."""
+    values: dict[str, Any] = {}
+    for info in spec.params.describe():
+        value = st.session_state.get(info.name)
+        if value is None or value == OWN:
+            continue
+        if isinstance(info.default, (int, float)) and not isinstance(info.default, bool):
+            value = type(info.default)(value)
+        if info.card_key is not None or value != info.default:
+            values[info.name] = value
+    return values
+
+
+def log_options(info: ParamInfo) -> list[str]:
+    """Return values spaced evenly on a logarithmic scale, as text, with both ends and the default among them."""
+    low, high = float(info.low or 0.001), float(info.high or 1000.0)
+    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    values = {round(digit * 10.0**decade, 12) for decade in decades for digit in _PER_DECADE}
+    values |= {low, high, float(info.default)}
+    return [f"{value:g}" for value in sorted(values) if low <= value <= high]
+
+
+def step_control(runs: Sequence[OpenRun]) -> int | None:
+    """Draw the control of the training step, where the shown runs share several; None stands for the last."""
+    steps = _shared([run.run.steps for run in runs])
+    if len(steps) < 2:
+        return None
+    options = [*(f"{step}" for step in steps[:-1]), _LAST]
+    value = st.select_slider(
+        "Training step",
+        options,
+        value=_LAST,
+        key="step",
+        bind="query-params",
+        help="The checkpoint whose embeddings are shown.",
+    )
+    return None if value == _LAST else int(value)
+
+
+def layer_control(runs: Sequence[OpenRun]) -> str | None:
+    """Draw the control of the layer, where the shown runs share several; None stands for the first."""
+    layers = _shared([run.run.layers for run in runs])
+    if len(layers) < 2:
+        return None
+    value = st.segmented_control(
+        "Layer",
+        layers,
+        default=layers[0],
+        required=True,
+        key="layer",
+        bind="query-params",
+        help="The output of the encoder whose embeddings are shown.",
+    )
+    return None if value == layers[0] else str(value)
+
+
+def _shared(entries: Sequence[Sequence[Any]]) -> list[Any]:
+    """Return what all sequences have, in the order of the first."""
+    if not entries:
+        return []
+    return [entry for entry in entries[0] if entry is not None and all(entry in others for others in entries)]
+
+
+def _on_card(info: ParamInfo, runs: Sequence[OpenRun]) -> bool:
+    return info.card_key is not None and any(run.run.card.get(info.card_key) is not None for run in runs)
+
+
+def _label(info: ParamInfo) -> str:
+    words = info.name.replace("_", " ")
+    return f"{words[:1].upper()}{words[1:]}" + (f" ({info.unit})" if info.unit else "")
+
+
+def _step(info: ParamInfo) -> int | float:
+    assert info.low is not None
+    assert info.high is not None
+    if isinstance(info.default, int):
+        return max(1, int((info.high - info.low) // 49))
+    return float((info.high - info.low) / 100)

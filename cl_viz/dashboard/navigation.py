@@ -1,0 +1,66 @@
+"""The menu: sections are the folders of `pages/`, pages their files, both in the order of the field's questions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import streamlit as st
+
+SECTIONS: Mapping[str, tuple[str, ...]] = {
+    "start": ("checkup", "data", "checkpoint"),
+    "scores": ("distributions", "pairs", "feature_transformation"),
+    "temperature": ("hardness", "individual_temperatures"),
+    "geometry": ("alignment_uniformity", "collapse", "neural_collapse", "modality_gap"),
+    "groups": ("representation_harm", "allocation_harm", "suppression", "downstream"),
+    "runs": ("map", "over_training", "compare"),
+    "losses": ("loss_lab", "train"),
+    "learn": (),
+}
+"""Order of sections and, within them, of pages; pages that are not named here follow by name."""
+
+_TITLES = {"alignment_uniformity": "Alignment & uniformity", "loss_lab": "Loss Lab"}
+_ICONS = {
+    "checkup": ":material/checklist:",
+    "data": ":material/database:",
+    "distributions": ":material/area_chart:",
+}
+
+
+def page_path(page: str) -> str:
+    """Return the file of a page given as ``section/page``, as Streamlit's links want it."""
+    return f"pages/{page}.py"
+
+
+def find_pages(folder: Path) -> dict[str, list[Path]]:
+    """Return the files of the pages that exist, by section, in menu order."""
+    sections = [path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(("_", "."))]
+    sections.sort(key=lambda path: (_place(path.name, tuple(SECTIONS)), path.name))
+    found = {}
+    for section in sections:
+        files = [file for file in section.glob("*.py") if not file.name.startswith("_")]
+        order = SECTIONS.get(section.name, ())
+        if files:
+            found[section.name] = sorted(files, key=lambda file: (_place(file.stem, order), file.stem))
+    return found
+
+
+def menu(folder: Path) -> st.Page:
+    """Draw the menu and return the page that was chosen; the first page is the one the app opens on."""
+    pages: dict[str, list[st.Page]] = {}
+    first = True
+    for section, files in find_pages(folder).items():
+        pages[_title(section)] = [
+            st.Page(file, title=_title(file.stem), icon=_ICONS.get(file.stem), default=first and index == 0)
+            for index, file in enumerate(files)
+        ]
+        first = False
+    return st.navigation(pages, expanded=True)
+
+
+def _place(name: str, order: tuple[str, ...]) -> int:
+    return order.index(name) if name in order else len(order)
+
+
+def _title(name: str) -> str:
+    return _TITLES.get(name, name.replace("_", " ").capitalize())

@@ -1,0 +1,307 @@
+"""What pages are made of: findings, figures with their explanations, tables, caveats, empty states."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from cl_viz.core.errors import MissingInputError
+from cl_viz.core.result import LEVELS, Finding, Result, format_number
+from cl_viz.core.specs import DiagnosticSpec
+from cl_viz.core.view import Heatmap, Table, View
+from cl_viz.dashboard import cache, errors, forms, state
+from cl_viz.dashboard.text import cite, escape, mark
+from cl_viz.figures import compare, csv_text, python_lines, render
+
+MAIN_HEIGHT = 440
+"""Pixels of a main figure: more than half of a window of 1280 x 800."""
+SIDE_HEIGHT = 330
+_SHOWN_FINDINGS = 3
+_IMAGE_ADDRESS = ("data:image/png;base64,", "data:image/jpeg;base64,", "data:image/webp;base64,")
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What a page shows of one diagnostic: the results of the ticked runs, and how they were asked for.
+
+    Attributes
+    ----------
+    spec : DiagnosticSpec
+    runs : tuple of OpenRun
+        Runs that have a result, in the order of `results`.
+    results : tuple of Result
+    params : Mapping
+    step, layer : optional
+    """
+
+    spec: DiagnosticSpec
+    runs: tuple[state.OpenRun, ...]
+    results: tuple[Result, ...]
+    params: Mapping[str, Any] = field(default_factory=dict)
+    step: int | None = None
+    layer: str | None = None
+
+    def only(self, name: str) -> Shown:
+        """Return what is shown of one run."""
+        kept = [(run, result) for run, result in zip(self.runs, self.results, strict=True) if run.name == name]
+        runs, results = (tuple(run for run, _ in kept), tuple(result for _, result in kept))
+        return Shown(self.spec, runs, results, self.params, self.step, self.layer)
+
+
+def question(spec: DiagnosticSpec) -> None:
+    """Draw the page's title: the question it answers."""
+    st.title(spec.question, anchor=False)
+
+
+def ask(
+    spec: DiagnosticSpec, runs: Sequence[state.OpenRun], *, step: int | None = None, layer: str | None = None
+) -> Shown:
+    """Return the results of a diagnostic on some runs, with the parameters that the controls hold.
+
+    A run whose result cannot be had gets an error box; the others are shown.
+    """
+    params = forms.chosen(spec)
+    having, results = [], []
+    for opened in runs:
+        with errors.boundary(f"{spec.name} {opened.name}"):
+            results.append(cache.result(opened, spec.name, params, step, layer))
+            having.append(opened)
+    return Shown(spec, tuple(having), tuple(results), params, step, layer)
+
+
+def no_runs() -> None:
+    """Say what to do where no run is open or shown."""
+    if state.open_runs():
+        st.info("No run is shown. Tick one in the sidebar.", icon=":material/visibility_off:")
+    else:
+        st.info("No run is open. Open a sample, a file or an upload on the Data page.", icon=":material/database:")
+        st.page_link("pages/start/data.py", label="Open a run", icon=":material/add:")
+
+
+def findings(shown: Shown) -> None:
+    """Draw the findings of all runs, worst first: three, and the others on demand."""
+    lines = [(finding, result.run) for result in shown.results for finding in result.findings]
+    lines.sort(key=lambda line: LEVELS.index(line[0].level))
+    several = len(shown.results) > 1
+    with st.container(border=True, gap="xsmall"):
+        for finding, run in lines[:_SHOWN_FINDINGS]:
+            _finding_line(finding, run if several else "")
+        if len(lines) > _SHOWN_FINDINGS:
+            with st.expander(f"{len(lines) - _SHOWN_FINDINGS} more findings", type="compact"):
+                for finding, run in lines[_SHOWN_FINDINGS:]:
+                    _finding_line(finding, run if several else "")
+
+
+def _finding_line(finding: Finding, run: str) -> None:
+    owner = f"**{escape(run)}**: " if run else ""
+    advice = f" *{escape(finding.advice)}*" if finding.advice else ""
+    source = f" {cite(finding.source)}" if finding.source else ""
+    st.markdown(f"{mark(finding.level)} {owner}{escape(finding.message)}{advice}{source}")
+
+
+def figure(
+    shown: Shown,
+    view_name: str,
+    *,
+    quantity: str = "",
+    height: int = MAIN_HEIGHT,
+    log_y: bool = False,
+    explained: bool = True,
+) -> None:
+    """Draw one figure of all shown runs, with its row of quiet buttons.
+
+    Parameters
+    ----------
+    shown : Shown
+    view_name : str
+        Key of `Result.views`; runs that lack it are left out, and a figure that no run has is not drawn.
+    quantity : str
+        What the title compares, with several runs.
+    height : int
+        Pixels.
+    log_y : bool
+        Logarithmic vertical axis.
+    explained : bool
+        Whether "How to read this" is among the buttons.
+    """
+    try:
+        view = compare(shown.results, view_name, quantity)
+    except MissingInputError:
+        return
+    drawn_runs = [run for run, result in zip(shown.runs, shown.results, strict=True) if view_name in result.views]
+    colours = {run.name: run.colour for run in drawn_runs}
+    key = f"figure {shown.spec.name} {view_name}"
+    st.plotly_chart(
+        render(view, state.theme(), run_colours=colours, log_y=log_y),
+        theme=None,
+        width="stretch",
+        height=height,
+        key=key,
+        config=_chart_config(f"{shown.spec.name}-{view_name}"),
+        alt=view.title,
+    )
+    in_order = list(colours.values()) == list(range(len(colours))) or len(colours) == 1
+    lines = python_lines(
+        shown.spec.name,
+        [run.expression for run in drawn_runs],
+        view_name,
+        quantity=quantity,
+        params=shown.params,
+        step=shown.step,
+        layer=shown.layer,
+        theme=state.theme(),
+        run_colours=None if in_order and not _coloured_by_run(view) else colours,
+        log_y=log_y,
+    )
+    _buttons(shown.spec, view, key, lines, explained=explained)
+
+
+def _coloured_by_run(view: View) -> bool:
+    """Whether a figure of one run takes the run's colour: where its only curve has no meaning of its own."""
+    return not isinstance(view, (Table, Heatmap)) and [entry.meaning for entry in view.series] == ["other"]
+
+
+def _chart_config(name: str) -> dict[str, Any]:
+    return {
+        "displaylogo": False,
+        "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d"],
+        "toImageButtonOptions": {"format": "png", "scale": 2, "filename": f"cl_viz-{name}"},
+    }
+
+
+def _buttons(spec: DiagnosticSpec, view: View, key: str, lines: str, *, explained: bool) -> None:
+    with st.container(horizontal=True, gap="xsmall"):
+        if explained:
+            with st.popover("How to read this", type="tertiary", icon=":material/menu_book:"):
+                explanation(spec)
+        with st.popover("Python", type="tertiary", icon=":material/code:"):
+            st.caption("The same figure in a notebook:")
+            st.code(lines, language="python", wrap_lines=True)
+        st.download_button(
+            "CSV",
+            csv_text(view),
+            f"{key.replace(' ', '-')}.csv",
+            "text/csv",
+            key=f"csv {key}",
+            icon=":material/table:",
+            type="tertiary",
+            on_click="ignore",
+            help="The numbers behind this figure",
+        )
+        with st.popover("PNG", type="tertiary", icon=":material/image:"):
+            st.write(
+                "Point at the figure: the camera at its top right saves it as you see it, at twice the size. "
+                "Without a browser, the lines under *Python* give a plotly figure to write out."
+            )
+        if explained:
+            with st.popover("Link", type="tertiary", icon=":material/link:"):
+                st.caption("This address restores what you see, on a server with the same runs:")
+                st.code(address(), language=None, wrap_lines=True)
+
+
+def address() -> str:
+    """Return the address of this page in this state."""
+    parts = urlsplit(st.context.url or "")
+    shown = [run.name for run in state.shown_runs()]
+    bound = {name: st.query_params.get_all(name) for name in st.query_params if name != state.RUN_PARAMETER}
+    query = urlencode({state.RUN_PARAMETER: shown, **bound}, doseq=True)
+    return f"{parts.scheme}://{parts.netloc}{parts.path}?{query}"
+
+
+def explanation(spec: DiagnosticSpec) -> None:
+    """Explain a diagnostic: definition, formula, quantities with their ranges, reading, traps, sources."""
+    st.markdown("**Definition**")
+    st.markdown(spec.definition)
+    st.latex(spec.formula)
+    st.markdown("**Reading**")
+    st.markdown(spec.reading)
+    st.markdown("**Traps**")
+    st.markdown(spec.traps)
+    st.markdown("**Quantities**")
+    st.markdown(
+        "\n".join(f"- **{escape(q.label)}**{_range(q.range, q.unit)}: {escape(q.definition)}" for q in spec.quantities)
+    )
+    st.markdown("**Sources**")
+    st.markdown("\n".join(f"- {cite(source)}" for source in spec.sources))
+
+
+def explained(spec: DiagnosticSpec) -> None:
+    """Draw the button that explains a diagnostic whose figures stand together."""
+    with st.popover("How to read this", type="tertiary", icon=":material/menu_book:"):
+        explanation(spec)
+
+
+def _range(ends: tuple[float, float] | None, unit: str) -> str:
+    text = "" if ends is None else f"{format_number(ends[0])} to {format_number(ends[1])}"
+    joined = ", ".join(part for part in (text, unit) if part)
+    return f" ({escape(joined)})" if joined else ""
+
+
+def quantities(shown: Shown) -> None:
+    """Draw all numbers: rows are quantities, columns runs; intervals stand in the same cell."""
+    names = list(dict.fromkeys(name for result in shown.results for name in result.quantities))
+    labels = {name: next(r.quantities[name].label for r in shown.results if name in r.quantities) for name in names}
+    table: dict[str, list[str]] = {"Quantity": [labels[name] for name in names]}
+    for result in shown.results:
+        table[result.run] = [result.quantities[name].text() if name in result.quantities else "" for name in names]
+    config = {name: st.column_config.TextColumn(name, alignment="right") for name in list(table)[1:]}
+    config["Quantity"] = st.column_config.TextColumn("Quantity", pinned=True)
+    st.dataframe(pd.DataFrame(table), hide_index=True, column_config=config, width="stretch", height="content")
+
+
+def table(shown: Shown, view_name: str) -> None:
+    """Draw a table of the first shown run that has it; pictures stand in their cells."""
+    result = next((entry for entry in shown.results if view_name in entry.views), None)
+    if result is None:
+        return
+    view = result.views[view_name]
+    assert isinstance(view, Table)
+    owner = f" ({escape(result.run)})" if len(state.open_runs()) > 1 else ""
+    st.markdown(f"{escape(view.title)}{owner}")
+    frame, config = pd.DataFrame(dict(view.columns)), {}
+    for name, values in view.columns.items():
+        config[name] = _column(name, np.asarray(values))
+    st.dataframe(frame, hide_index=True, column_config=config, width="stretch", height=SIDE_HEIGHT, row_height=40)
+
+
+def _column(name: str, values: np.ndarray) -> Any:
+    if values.dtype.kind == "f":
+        return st.column_config.NumberColumn(name, format="%.3f")
+    if values.dtype.kind in "iu":
+        return st.column_config.NumberColumn(name, format="%d")
+    # Only pictures that are in the file itself: an address elsewhere would be fetched, so it stays text.
+    if len(values) and all(str(value).startswith(_IMAGE_ADDRESS) for value in values):
+        return st.column_config.ImageColumn(name, width="small")
+    return st.column_config.TextColumn(name)
+
+
+def caveats(shown: Shown) -> None:
+    """Draw what the numbers rest on; what is the same for all runs stands once."""
+    if not shown.results:
+        return
+    every = [result.caveats.lines() for result in shown.results]
+    common = [line for line in every[0] if all(line in lines for lines in every)]
+    st.caption(escape(" · ".join(common)))
+    if len(every) > 1:
+        for result, lines in zip(shown.results, every, strict=True):
+            own = [line for line in lines if line not in common]
+            if own:
+                st.caption(f"{escape(result.run)}: {escape(' · '.join(own))}")
+
+
+def one_of(shown: Shown, view_name: str) -> Shown:
+    """Return what is shown of one run that has a figure: the reference run, or else the first."""
+    having = [result.run for result in shown.results if view_name in result.views]
+    reference = state.reference_run()
+    return shown.only(reference.name if reference is not None and reference.name in having else having[0])
+
+
+def has_view(shown: Shown, view_name: str) -> bool:
+    """Whether any shown result has this figure."""
+    return any(view_name in result.views for result in shown.results)

@@ -1,0 +1,54 @@
+"""Text for Streamlit's Markdown: names and labels come from files and are shown as they are, never as markup."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from cl_viz.core.result import Level, Source
+
+_SPECIAL = re.compile(r"([\\`*_{}\[\]()#+\-.!|~>$:<&^=@])")
+# Shortcodes (:name:), addresses (scheme://, www., a@b) are recognised after escapes are resolved; a character of no
+# width keeps them apart.
+_JOINER = "\u2060"
+_RECOGNISED = re.compile(r"(:(?=\S)|@|www(?=\.))")
+
+_MARKS: Mapping[Level, tuple[str, str, str]] = {
+    "bad": ("red", "error", "bad"),
+    "watch": ("orange", "warning", "watch"),
+    "unknown": ("gray", "help", "unknown"),
+    "good": ("green", "check_circle", "good"),
+}
+
+
+def escape(text: object) -> str:
+    """Return text that Markdown shows letter by letter, on one line."""
+    flat = " ".join(str(text).split())
+    return _SPECIAL.sub(r"\\\1", _RECOGNISED.sub(rf"\1{_JOINER}", flat))
+
+
+def mark(level: Level) -> str:
+    """Return a level as word, icon and colour: never colour alone."""
+    colour, icon, word = _MARKS[level]
+    return f":{colour}-badge[:material/{icon}: {word}]"
+
+
+def short_mark(level: Level) -> str:
+    """Return a level as icon and word, for the label of a link."""
+    colour, icon, word = _MARKS[level]
+    return f":{colour}[:material/{icon}: {word}]"
+
+
+def cite(source: Source) -> str:
+    """Return a source as a link; the address is only followed when somebody clicks it."""
+    citation = escape(source.citation)
+    if source.url.startswith(("https://", "http://")) and not re.search(r"[\s()<>\[\]]", source.url):
+        return f"[{citation}]({source.url})"
+    return citation
+
+
+def sentence_list(words: list[str]) -> str:
+    """Join words as in a sentence."""
+    if len(words) < 2:
+        return "".join(words)
+    return f"{', '.join(words[:-1])} and {words[-1]}"

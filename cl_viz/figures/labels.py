@@ -1,0 +1,97 @@
+"""Direct labels: the name of a curve written at the curve, where there is room."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import plotly.graph_objects as go
+
+from cl_viz.figures.frame import plain
+
+Side = Literal["left", "right"]
+
+# Size of a label as a share of the plot, for a figure of half the page's width.
+_CHARACTER = 0.0165
+_HEIGHT = 0.075
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a label may stand.
+
+    Attributes
+    ----------
+    x, y : float
+        Point in data coordinates.
+    across, up : float
+        The same point as shares (0 to 1) of the plot's width and height.
+    side : {"left", "right"}
+        On which side of the point the text stands.
+    """
+
+    x: float
+    y: float
+    across: float
+    up: float
+    side: Side
+
+
+@dataclass(frozen=True)
+class Label:
+    """A text, its colour, and the places it may take, best first."""
+
+    text: str
+    colour: str
+    places: tuple[Place, ...]
+
+
+_Box = tuple[float, float, float, float]
+
+
+def add_labels(figure: go.Figure, labels: list[Label], *, log_y: bool = False) -> bool:
+    """Write each label at its first place where it touches neither another label nor the plot's edge.
+
+    Returns
+    -------
+    bool
+        Whether all could be written; if not none is, and the figure needs a legend.
+    """
+    chosen: list[tuple[Label, Place]] = []
+    taken: list[_Box] = []
+    for label in labels:
+        free = (place for place in label.places if not _blocked(_box(label, place), taken))
+        place = next(free, None)
+        if place is None:
+            return False
+        chosen.append((label, place))
+        taken.append(_box(label, place))
+    for label, place in chosen:
+        figure.add_annotation(
+            x=place.x,
+            y=math.log10(place.y) if log_y and place.y > 0 else place.y,
+            text=plain(label.text),
+            showarrow=False,
+            xanchor="left" if place.side == "right" else "right",
+            yanchor="middle",
+            xshift=7 if place.side == "right" else -7,
+            font={"color": label.colour, "size": 13, "weight": 600},
+        )
+    return True
+
+
+def _box(label: Label, place: Place) -> _Box:
+    width = _CHARACTER * len(label.text)
+    left = place.across if place.side == "right" else place.across - width
+    return left, left + width, place.up - _HEIGHT / 2, place.up + _HEIGHT / 2
+
+
+def _blocked(box: _Box, taken: list[_Box]) -> bool:
+    left, right, bottom, top = box
+    if left < -0.001 or right > 1.001 or bottom < -0.06 or top > 1.06:
+        return True
+    return any(
+        left < other_right and other_left < right and bottom < other_top and other_bottom < top
+        for other_left, other_right, other_bottom, other_top in taken
+    )

@@ -1,0 +1,86 @@
+"""Curves, with the band of their interval."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import plotly.graph_objects as go
+
+from cl_viz.core.view import Lines, Series
+from cl_viz.figures.frame import add_references, new_figure, numbers, plain, set_axes
+from cl_viz.figures.labels import Label, Place, add_labels
+from cl_viz.figures.strokes import DIRECT_LABELS, Stroke, add_style_legend, is_several, strokes
+from cl_viz.figures.theme import Theme, translucent
+
+
+def draw_lines(view: Lines, theme: Theme, colours: Mapping[str, int]) -> go.Figure:
+    """Draw curves; up to four curves of one run are labelled at their end."""
+    figure = new_figure(view.title, theme)
+    found = strokes(view.series, theme, colours)
+    several = is_several(view.series)
+    for entry, stroke in zip(view.series, found, strict=True):
+        _add_band(figure, entry, stroke)
+        _add_curve(figure, view, entry, stroke)
+    set_axes(figure, view.x, view.y, theme)
+    add_references(figure, view.references, theme)
+    if several:
+        add_style_legend(figure, view.series, found, theme)
+    elif len(view.series) == 1:
+        figure.update_layout(showlegend=False)
+    elif len(view.series) <= DIRECT_LABELS:
+        figure.update_layout(showlegend=not add_labels(figure, _labels(view, found), log_y=view.y.log))
+    return figure
+
+
+def _add_curve(figure: go.Figure, view: Lines, entry: Series, stroke: Stroke) -> None:
+    owner = f"{plain(entry.run)}, " if entry.run else ""
+    size = f"<br>N = {entry.n:,}" if entry.n is not None else ""
+    figure.add_scatter(
+        x=numbers(entry.x),
+        y=numbers(entry.y),
+        mode="lines+markers" if view.markers else "lines",
+        line={"color": stroke.colour, "dash": stroke.dash, "width": 2},
+        marker={"color": stroke.colour, "size": 7},
+        name=plain(stroke.legend or entry.name),
+        showlegend=bool(stroke.legend),
+        legendgroup=stroke.group,
+        hovertemplate=f"{owner}{plain(entry.name)}<br>{plain(view.x.label)} %{{x}}"
+        f"<br>{plain(view.y.label)} %{{y:.4g}}{size}<extra></extra>",
+    )
+
+
+def _add_band(figure: go.Figure, entry: Series, stroke: Stroke) -> None:
+    if entry.low is None or entry.high is None:
+        return
+    across = np.concatenate([numbers(entry.x), numbers(entry.x)[::-1]])
+    around = np.concatenate([numbers(entry.high), numbers(entry.low)[::-1]])
+    figure.add_scatter(
+        x=across,
+        y=around,
+        mode="lines",
+        line={"width": 0},
+        fill="toself",
+        fillcolor=translucent(stroke.colour, 0.15),
+        legendgroup=stroke.group,
+        showlegend=False,
+        hoverinfo="skip",
+    )
+
+
+def _labels(view: Lines, found: list[Stroke]) -> list[Label]:
+    """One label at the end of each curve."""
+    lows = [float(np.nanmin(entry.y)) for entry in view.series if len(entry.y)]
+    highs = [float(np.nanmax(entry.y)) for entry in view.series if len(entry.y)]
+    low, high = view.y.range or (min(lows, default=0.0), max(highs, default=1.0))
+    height = (high - low) or 1.0
+    labels = []
+    for entry, stroke in zip(view.series, found, strict=True):
+        if len(entry.y) and np.asarray(entry.x).dtype.kind in "iuf":
+            x, y = float(entry.x[-1]), float(entry.y[-1])
+            places = tuple(
+                Place(x, y + rise * height, 1.0, (y - low) / height + rise, "left")
+                for rise in (0.05, -0.05, 0.12, -0.12)
+            )
+            labels.append(Label(entry.name, stroke.colour, places))
+    return labels

@@ -1,0 +1,88 @@
+"""A figure taken elsewhere: the lines of Python that make it again, and its numbers as CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from cl_viz.core.view import Heatmap, Table, View, series_table
+from cl_viz.figures.theme import ThemeName
+
+
+def python_lines(
+    diagnostic: str,
+    runs: Sequence[str],
+    view: str,
+    *,
+    quantity: str = "",
+    params: Mapping[str, Any] | None = None,
+    step: int | None = None,
+    layer: str | None = None,
+    theme: ThemeName = "light",
+    run_colours: Mapping[str, int] | None = None,
+    log_y: bool = False,
+) -> str:
+    """Return three lines of Python that make a figure in a notebook.
+
+    Parameters
+    ----------
+    diagnostic : str
+    runs : sequence of str
+        For each run, the Python expression that opens it.
+    view : str
+        Key of `Result.views`.
+    quantity, theme, run_colours, log_y
+        As given to `compare` and `render`; defaults are left out of the lines.
+    params, step, layer
+        As given to `cl_viz.diagnose`; defaults are left out of the lines.
+
+    Returns
+    -------
+    str
+    """
+    given = {"step": step, "layer": layer, "params": dict(params or {}) or None}
+    arguments = "".join(f", {name}={value!r}" for name, value in given.items() if value is not None)
+    look = {
+        "theme": None if theme == "light" else theme,
+        "run_colours": dict(run_colours or {}) or None,
+        "log_y": log_y or None,
+    }
+    drawn = "".join(f", {name}={value!r}" for name, value in look.items() if value is not None)
+    if len(runs) == 1:
+        return (
+            "import cl_viz\n"
+            f"result = cl_viz.diagnose({diagnostic!r}, {runs[0]}{arguments})\n"
+            f"cl_viz.render(result.views[{view!r}]{drawn})"
+        )
+    return (
+        "import cl_viz, cl_viz.figures\n"
+        f"results = [cl_viz.diagnose({diagnostic!r}, run{arguments}) for run in [{', '.join(runs)}]]\n"
+        f"cl_viz.render(cl_viz.figures.compare(results, {view!r}, {quantity!r}){drawn})"
+    )
+
+
+def csv_text(view: View) -> str:
+    """Return the numbers behind a view as CSV text."""
+    columns = _columns(view)
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(zip(*(values.tolist() for values in columns.values()), strict=True))
+    return buffer.getvalue()
+
+
+def _columns(view: View) -> dict[str, np.ndarray]:
+    if isinstance(view, Table):
+        return {name: np.asarray(values) for name, values in view.columns.items()}
+    if isinstance(view, Heatmap):
+        rows, columns = np.asarray(view.values).shape
+        return {
+            "row": np.repeat(np.array(view.row_labels, dtype=object), columns),
+            "column": np.tile(np.array(view.column_labels, dtype=object), rows),
+            "value": np.asarray(view.values).ravel(),
+        }
+    return series_table(view)

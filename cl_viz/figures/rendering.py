@@ -1,0 +1,67 @@
+"""`render`: one view becomes one figure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from cl_viz.core.errors import InputError
+from cl_viz.core.view import Bars, Heatmap, Histogram, Lines, Scatter, Table, View
+from cl_viz.figures.bars import draw_bars
+from cl_viz.figures.heatmap import draw_heatmap
+from cl_viz.figures.histogram import draw_histogram
+from cl_viz.figures.lines import draw_lines
+from cl_viz.figures.scatter import draw_scatter
+from cl_viz.figures.table import draw_table
+from cl_viz.figures.theme import THEMES, ThemeName
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+
+def render(
+    view: View,
+    theme: ThemeName = "light",
+    *,
+    run_colours: Mapping[str, int] | None = None,
+    log_y: bool = False,
+) -> go.Figure:
+    """Draw a view. Notebook, dashboard and report all call this, so they show the same figure.
+
+    Parameters
+    ----------
+    view : View
+    theme : {"light", "dark"}
+    run_colours : Mapping[str, int], optional
+        Number of each run's colour; by default in order of appearance.
+    log_y : bool
+        Logarithmic vertical axis for histograms, lines, bars and points.
+
+    Returns
+    -------
+    plotly.graph_objects.Figure
+
+    Raises
+    ------
+    InputError
+        If the theme is not known.
+    """
+    if theme not in THEMES:
+        raise InputError(f"theme = {theme!r}", where="render", allowed=", ".join(THEMES))
+    chosen, colours = THEMES[theme], run_colours or {}
+    if isinstance(view, Heatmap):
+        return draw_heatmap(view, chosen)
+    if isinstance(view, Table):
+        return draw_table(view, chosen)
+    if log_y:
+        view = replace(view, y=replace(view.y, log=True))
+    if isinstance(view, Histogram):
+        return draw_histogram(view, chosen, colours)
+    if isinstance(view, Lines):
+        return draw_lines(view, chosen, colours)
+    if isinstance(view, Bars):
+        return draw_bars(view, chosen, colours)
+    if isinstance(view, Scatter):
+        return draw_scatter(view, chosen, colours)
+    raise InputError(f"{type(view).__name__} is not a view", where="render", allowed="the types of cl_viz.core.view")

@@ -1,0 +1,121 @@
+"""How a series looks, and how it is named: by meaning where one run is shown, by run where there are several."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import plotly.graph_objects as go
+
+from cl_viz.core.view import Meaning, Series
+from cl_viz.figures.frame import numbers, plain
+from cl_viz.figures.theme import DASHES, Theme, run_colour
+
+DIRECT_LABELS = 4
+"""Up to this many curves of one run are labelled on the curve."""
+
+_MEANING_WORDS: Mapping[Meaning, str] = {
+    "positive": "positives",
+    "negative": "negatives",
+    "false_negative": "false negatives",
+}
+_EXTRA_DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
+
+
+@dataclass(frozen=True)
+class Stroke:
+    """Colour and dash of one series.
+
+    Attributes
+    ----------
+    colour, dash : str
+    legend : str
+        Entry of the legend; empty where an earlier series of the run stands for it.
+    group : str
+        Series of one group are hidden together.
+    """
+
+    colour: str
+    dash: str
+    legend: str
+    group: str
+
+
+def is_several(series: tuple[Series, ...]) -> bool:
+    """Whether the series belong to more than one run; reference curves belong to none."""
+    return len({entry.run for entry in series if entry.meaning != "reference"}) > 1
+
+
+def strokes(series: tuple[Series, ...], theme: Theme, colours: Mapping[str, int]) -> list[Stroke]:
+    """Return the stroke of each series.
+
+    Parameters
+    ----------
+    series : tuple of Series
+    theme : Theme
+    colours : Mapping[str, int]
+        Number of each run's colour; runs that are not in it are numbered after those that are.
+    """
+    if not is_several(series):
+        return _by_meaning(series, theme, colours)
+    runs = list(dict.fromkeys(entry.run for entry in series if entry.meaning != "reference"))
+    numbering = dict(colours)
+    for run in runs:
+        if run not in numbering:
+            numbering[run] = max(numbering.values(), default=-1) + 1
+    others = list(dict.fromkeys(entry.name for entry in series if entry.meaning == "other"))
+    found, named = [], set()
+    for entry in series:
+        if entry.meaning == "reference":
+            found.append(_reference(entry, theme))
+            continue
+        dash = DASHES[entry.meaning]
+        if entry.meaning == "other":
+            dash = _EXTRA_DASHES[others.index(entry.name) % len(_EXTRA_DASHES)]
+        legend = "" if entry.run in named else entry.run
+        named.add(entry.run)
+        found.append(Stroke(run_colour(numbering[entry.run], theme), dash, legend, entry.run))
+    return found
+
+
+def _by_meaning(series: tuple[Series, ...], theme: Theme, colours: Mapping[str, int]) -> list[Stroke]:
+    """One run: colour is meaning; several series without a meaning take the run colours in turn."""
+    unnamed = [index for index, entry in enumerate(series) if entry.meaning == "other"]
+    found = []
+    for index, entry in enumerate(series):
+        if entry.meaning == "reference":
+            found.append(_reference(entry, theme))
+            continue
+        if entry.meaning != "other":
+            colour = theme.meanings[entry.meaning]
+        elif len(unnamed) > 1:
+            colour = run_colour(unnamed.index(index), theme)
+        else:
+            colour = run_colour(colours[entry.run], theme) if entry.run in colours else theme.meanings["other"]
+        found.append(Stroke(colour, "solid", entry.name, entry.name))
+    return found
+
+
+def _reference(entry: Series, theme: Theme) -> Stroke:
+    return Stroke(theme.meanings["reference"], "dash", entry.name, f"reference: {entry.name}")
+
+
+def add_style_legend(figure: go.Figure, series: tuple[Series, ...], found: list[Stroke], theme: Theme) -> None:
+    """With several runs, say what the line styles stand for."""
+    styles: dict[str, str] = {}
+    for entry, stroke in zip(series, found, strict=True):
+        if entry.meaning != "reference":
+            styles.setdefault(entry.name if entry.meaning == "other" else _MEANING_WORDS[entry.meaning], stroke.dash)
+    if len(styles) < 2:
+        return
+    for word, dash in styles.items():
+        figure.add_scatter(
+            x=numbers(np.array([np.nan])),
+            y=numbers(np.array([np.nan])),
+            mode="lines",
+            name=plain(word),
+            legendgroup=f"style: {word}",
+            line={"color": theme.muted, "dash": dash, "width": 2},
+            hoverinfo="skip",
+        )

@@ -1,0 +1,84 @@
+"""Scores: positives against negatives, of one run or several, at one step and over training."""
+
+import streamlit as st
+
+from cl_viz.dashboard import forms, panels, state
+from cl_viz.diagnostics import DIAGNOSTICS
+
+SCORES, CURVES = DIAGNOSTICS["score_distribution"], DIAGNOSTICS["score_curves"]
+CONTROLS = {info.name: info for info in SCORES.params.describe()}
+
+
+def controls(runs: list[state.OpenRun]) -> tuple[int | None, str | None]:
+    """Draw the controls of the main figure; return the step and the layer."""
+    which, weighing, place, look = st.columns([1.15, 1.15, 1, 1], gap="medium")
+    with which:
+        forms.control(CONTROLS["positives"], runs)
+        layer = forms.layer_control(runs)
+    with weighing:
+        forms.control(CONTROLS["negatives"], runs)
+        st.toggle(
+            "Logarithmic density",
+            key="log_density",
+            bind="query-params",
+            help="Shows the tails, where the hard negatives are.",
+        )
+    with place:
+        forms.control(CONTROLS["temperature"], runs)
+    with look:
+        forms.control(CONTROLS["bins"], runs)
+    with place:
+        step = forms.step_control(runs)
+    return step, layer
+
+
+def over_training(runs: list[state.OpenRun], layer: str | None) -> None:
+    """Draw the four curves of Zhu et al. for the runs that have several steps."""
+    trained = [opened for opened in runs if len(opened.run.steps) > 1]
+    st.subheader(CURVES.question, anchor=False)
+    if not trained:
+        st.info(
+            "Unknown: the shown runs have one training step each. Save embeddings at several steps to see it.",
+            icon=":material/help:",
+        )
+        return
+    shown = panels.ask(CURVES, trained, layer=layer)
+    panels.findings(shown)
+    names = list(dict.fromkeys(name for result in shown.results for name in result.views))
+    columns = st.columns(2, gap="medium")
+    for index, name in enumerate(names):
+        with columns[index % 2]:
+            panels.figure(shown, name, quantity=name, height=panels.SIDE_HEIGHT, explained=False)
+    panels.explained(CURVES)
+    panels.caveats(shown)
+
+
+def show(runs: list[state.OpenRun]) -> None:
+    """Draw the page."""
+    top = st.container()
+    step, layer = controls(runs)
+    shown = panels.ask(SCORES, runs, step=step, layer=layer)
+    with top:
+        panels.findings(shown)
+    panels.figure(shown, "distribution", quantity="auc", log_y=bool(st.session_state.get("log_density")))
+    left, right = st.columns(2, gap="medium")
+    with left:
+        panels.figure(shown, "rank", quantity="auc_per_anchor", height=panels.SIDE_HEIGHT, explained=False)
+    with right:
+        panels.figure(
+            shown, "false_negatives", quantity="false_negative_push", height=panels.SIDE_HEIGHT, explained=False
+        )
+    panels.quantities(shown)
+    if panels.has_view(shown, "weakest_positives"):
+        st.subheader("The samples behind this", anchor=False)
+        panels.table(panels.one_of(shown, "weakest_positives"), "weakest_positives")
+    panels.caveats(shown)
+    over_training(runs, layer)
+
+
+panels.question(SCORES)
+shown_runs = state.shown_runs()
+if shown_runs:
+    show(shown_runs)
+else:
+    panels.no_runs()

@@ -1,0 +1,26 @@
+"""Data: open runs, say what their columns are, and see whether their rows can be used."""
+
+import streamlit as st
+
+from cl_viz.dashboard import data_panels, panels, state
+from cl_viz.diagnostics import DIAGNOSTICS
+
+QUALITY = DIAGNOSTICS["data_quality"]
+
+panels.question(QUALITY)
+data_panels.adding(expanded=not state.open_runs())
+data_panels.recognised()
+runs = state.shown_runs()
+if runs:
+    shown = panels.ask(QUALITY, runs)
+    panels.findings(shown)
+    left, right = st.columns(2, gap="medium")
+    with left:
+        panels.figure(shown, "norms")
+    with right:
+        panels.figure(shown, "labels", explained=False)
+    panels.quantities(shown)
+    panels.caveats(shown)
+    data_panels.cards(runs)
+else:
+    panels.no_runs()
