@@ -1,0 +1,74 @@
+"""Data quality: planted faults are counted, and nothing else."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import cl_viz
+from cl_viz.core.result import Result
+from cl_viz.testing import sphere
+
+
+def quality(rows: object, **roles: object) -> Result:
+    return cl_viz.diagnose("data_quality", cl_viz.EmbeddingSet.from_arrays(rows, **roles))
+
+
+def test_planted_faults_are_counted() -> None:
+    rows = sphere(100, 6).copy()
+    rows[0, 0], rows[1, 3], rows[2, 1], rows[3] = np.nan, np.nan, np.inf, 0
+    rows[10] = rows[11] = rows[12]
+    found = quality({"a": rows, "b": sphere(100, 6, 1)}, label=np.arange(100) % 4)
+    expected = {"rows": 200, "nan_rows": 2, "infinite_rows": 1, "zero_rows": 1, "classes": 4, "smallest_class": 50}
+    assert {name: found[name].value for name in expected} == expected
+    assert found["unusable_share"].value == pytest.approx(4 / 200)
+    assert found["duplicate_share"].value == pytest.approx(2 / 196)
+    assert (found.caveats.n_used, found.caveats.n_excluded) == (96, 4)
+    assert found.level == "bad"
+    assert any("2 NaN and 1 infinite and 1 zero" in finding.message for finding in found.findings)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 20), st.sampled_from(["float16", "float32", "float64", "int8"]), st.integers(0, 99))
+def test_duplicates_are_exact(copies: int, dtype: str, seed: int) -> None:
+    generator = np.random.default_rng(seed)
+    rows = generator.permutation(np.arange(60 * 5)).reshape(60, 5) % 101 - 50
+    rows = np.unique(rows, axis=0).astype(dtype)
+    rows = rows[np.abs(rows).sum(axis=1) > 0]
+    planted = np.concatenate([rows, rows[generator.integers(0, len(rows), copies)]])
+    found = quality(generator.permutation(planted))
+    assert found["duplicate_share"].value == pytest.approx(copies / len(planted))
+
+
+def test_minus_zero_is_zero() -> None:
+    found = quality(np.array([[1.0, 0.0], [1.0, -0.0], [0.5, 1.0]]))
+    assert found["duplicate_share"].value == pytest.approx(1 / 3)
+
+
+def test_all_rows_equal_is_collapse() -> None:
+    found = quality(np.tile(sphere(1, 5), (20, 1)))
+    assert any("All 20 usable rows are equal" in f.message and f.level == "bad" for f in found.findings)
+
+
+def test_missing_and_lonely_labels_are_told() -> None:
+    labels = np.array(["a"] * 8 + ["b", ""], dtype=object)
+    found = quality(sphere(10, 4), label=labels)
+    assert found["unlabelled_share"].value == pytest.approx(0.1)
+    assert found["smallest_class"].value == 1
+    assert found.level == "watch"
+    assert quality(sphere(10, 4))["classes"].missing
+
+
+def test_half_precision_norms_do_not_overflow() -> None:
+    rows = np.full((4, 600), 3e4, dtype=np.float16) * np.array([[1], [-1], [1], [0.5]], dtype=np.float16)
+    found = quality(rows)
+    assert found["norm_mean"].value == pytest.approx(np.linalg.norm(rows.astype(float), axis=1).mean())
+    assert found["unusable_share"].value == 0
+
+
+def test_ten_thousand_labels() -> None:
+    found = quality(sphere(20_000, 3), label=np.arange(20_000) // 2)
+    assert found["classes"].value == 10_000
+    assert "50 largest" in found.views["labels"].title
