@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 from cl_viz.core.embedding_set import Column, EmbeddingSet
 from cl_viz.core.errors import FormatError, InputError
 from cl_viz.core.specs import FormatSpec, RawDump
+from cl_viz.core.validation import row_blocks
 from cl_viz.formats._arrow_columns import column
+from cl_viz.formats._big_arrays import as_supported
 from cl_viz.formats._dump import column_to_store
 from cl_viz.formats._guard import check_table_fits, guarded_reader, missing_library, replacing
 from cl_viz.formats._table import table_columns, table_dump, unequal_lengths
@@ -239,16 +241,31 @@ def write(embedding_set: EmbeddingSet, path: Path) -> None:
         If the set has pairs, or views that differ in N or columns.
     """
     check_table_fits(embedding_set, path)
-    separator = "\t" if path.suffix.lower() == ".tsv" else ","
+    try:
+        import pyarrow as pa
+        from pyarrow import csv as arrow_csv
+    except ImportError as error:
+        raise missing_library("pyarrow", path) from error
+    options = arrow_csv.WriteOptions(delimiter="\t" if path.suffix.lower() == ".tsv" else ",")
     dimensions = [f"{view}_{k}" for view in embedding_set.view_names for k in range(embedding_set.dim)]
     columns = table_columns(embedding_set, path, [*embedding_set.view_names, *dimensions])
     stored = [column_to_store(values) for values in columns.values()]
-    with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, delimiter=separator, lineterminator="\n")
-        writer.writerow([*dimensions, *columns])
-        for row in range(embedding_set.n):
-            numbers = [str(entry) for array in embedding_set.views.values() for entry in array[row]]
-            writer.writerow([*numbers, *(str(values[row]) for values in stored)])
+    arrays = [as_supported(array) for array in embedding_set.views.values()]
+
+    def table(rows: slice) -> Any:
+        # Every float16 is a float32, which Arrow can write as decimals.
+        blocks = [array[rows].astype(np.promote_types(array.dtype, np.float32)) if array.dtype == np.float16
+                  else array[rows] for array in arrays]  # fmt: skip
+        numbers = [pa.array(np.ascontiguousarray(block[:, k])) for block in blocks for k in range(block.shape[1])]
+        texts = [pa.array(v[rows] if v.dtype.kind in "fiub" else v[rows].tolist()) for v in stored]
+        return pa.table([*numbers, *texts], names=[*dimensions, *columns])
+
+    with (
+        replacing(path) as temporary,
+        arrow_csv.CSVWriter(temporary, table(slice(0, 1)).schema, write_options=options) as writer,
+    ):
+        for rows in row_blocks(arrays[0]):
+            writer.write_table(table(rows))
 
 
 SPEC = FormatSpec(

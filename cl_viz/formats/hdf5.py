@@ -19,6 +19,7 @@ from cl_viz.formats._limits import check_expansion, check_extent
 
 _MAGIC = b"\x89HDF\r\n\x1a\n"
 _DEEPEST = 16
+_LARGEST_FIXED_TEXT = 64 << 20
 
 
 def sniff(path: Path, head: bytes) -> bool:
@@ -52,8 +53,7 @@ def read(path: Path) -> RawDump:
                 notes.append(f"dataset {name!r} of type {dataset.dtype} was left out")
             else:
                 arrays[name] = array
-        manifest = file.attrs.get(MANIFEST_KEY)
-    return sort_arrays(arrays, path, manifest=manifest if isinstance(manifest, str) else None, notes=tuple(notes))
+    return sort_arrays(arrays, path, notes=tuple(notes))
 
 
 def _collect(
@@ -115,12 +115,12 @@ def _read_dataset(h5py: Any, dataset: Any, name: str, path: Path) -> NDArray[Any
 
 def _text(dataset: Any) -> NDArray[Any]:
     if dataset.ndim == 0:
-        return np.array(dataset.asstr(errors="replace")[()])
-    return np.array(dataset.asstr(errors="replace")[:], dtype=np.str_)
+        return np.array(dataset.asstr("utf-8", errors="replace")[()])
+    return np.array(dataset.asstr("utf-8", errors="replace")[:], dtype=np.str_)
 
 
 def write(embedding_set: EmbeddingSet, path: Path) -> None:
-    """Write every view, pair list and column as a contiguous dataset, and the roles as an attribute."""
+    """Write every view, pair list and column as a contiguous dataset, and the roles as text."""
     try:
         import h5py
     except ImportError as error:
@@ -133,9 +133,14 @@ def write(embedding_set: EmbeddingSet, path: Path) -> None:
             stored = column_to_store(values)
             if stored.dtype.kind in "fiub":
                 file.create_dataset(name, data=stored)
-            else:
-                file.create_dataset(name, data=stored.astype(object), dtype=h5py.string_dtype("utf-8"))
-        file.attrs[MANIFEST_KEY] = manifest_text(embedding_set)
+                continue
+            # Text of fixed width where it is compact: libhdf5 reads it more safely than text of variable length.
+            encoded = [value.encode() for value in stored.tolist()]
+            width = max(1, *(len(value) for value in encoded))
+            compact = width * len(encoded) <= _LARGEST_FIXED_TEXT
+            kind = h5py.string_dtype("utf-8", width if compact else None)
+            file.create_dataset(name, data=encoded, dtype=kind)
+        file.create_dataset(MANIFEST_KEY, data=np.bytes_(manifest_text(embedding_set).encode()))
 
 
 SPEC = FormatSpec(

@@ -13,12 +13,14 @@ from numpy.typing import NDArray
 from cl_viz.core.embedding_set import Column, EmbeddingSet
 from cl_viz.core.errors import FormatError
 from cl_viz.core.specs import FormatSpec, RawDump
-from cl_viz.formats._big_arrays import allocate
+from cl_viz.core.validation import row_blocks
+from cl_viz.formats._big_arrays import allocate, as_supported
 from cl_viz.formats._dump import column_to_store
-from cl_viz.formats._guard import check_table_fits, guarded_reader, replacing
+from cl_viz.formats._guard import check_table_fits, guarded_reader, missing_library, replacing
 from cl_viz.formats._table import table_columns, table_dump, unequal_lengths
 
 _DEFAULT_NAME = "embedding"
+_NOT_FINITE = {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}
 
 
 def sniff(path: Path, head: bytes) -> bool:
@@ -85,10 +87,17 @@ def _records(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
 
 def _entry(value: Any, key: str, number: int, widths: dict[str, int], path: Path) -> Any:
     """Return a value as it is kept: a list of numbers as an array, which fixes the width of its key."""
-    if not isinstance(value, list) or not value or not all(_is_number(entry) for entry in value):
+    if not isinstance(value, list) or not value:
         return value
+    vector = np.array(value) if isinstance(value[0], int | float) and None not in value else None
+    if vector is None or vector.ndim != 1 or vector.dtype.kind not in "fi":
+        vector = None
+        if not all(_is_number(entry) for entry in value):
+            return value
     if widths.setdefault(key, len(value)) != len(value):
         raise unequal_lengths(path, key, f"line {number}", len(value), widths[key])
+    if vector is not None:
+        return vector
     try:
         return np.array([np.nan if entry is None else entry for entry in value])
     except OverflowError:
@@ -129,17 +138,32 @@ def write(embedding_set: EmbeddingSet, path: Path) -> None:
     check_table_fits(embedding_set, path)
     columns = table_columns(embedding_set, path, embedding_set.view_names)
     stored = {name: column_to_store(values) for name, values in columns.items()}
+    arrays = {view: as_supported(array) for view, array in embedding_set.views.items()}
     with replacing(path) as temporary, temporary.open("w", encoding="utf-8") as file:
-        for row in range(embedding_set.n):
-            record: dict[str, Any] = {
-                view: [_shortest(entry) for entry in array[row]] for view, array in embedding_set.views.items()
-            }
-            record |= {name: values[row].item() for name, values in stored.items()}
-            file.write(json.dumps(record, ensure_ascii=False) + "\n")
+        for rows in row_blocks(arrays[embedding_set.view_names[0]]):
+            texts = {view: _decimals(array[rows], path) for view, array in arrays.items()}
+            for place, row in enumerate(range(rows.start, rows.stop)):
+                parts = [f"{json.dumps(view, ensure_ascii=False)}: {lists[place]}" for view, lists in texts.items()]
+                parts += [
+                    f"{json.dumps(name, ensure_ascii=False)}: {json.dumps(values[row].item(), ensure_ascii=False)}"
+                    for name, values in stored.items()
+                ]
+                file.write("{" + ", ".join(parts) + "}\n")
 
 
-def _shortest(entry: Any) -> int | float:
-    return int(entry) if isinstance(entry, np.integer) else float(str(entry))
+def _decimals(block: NDArray[Any], path: Path) -> list[str]:
+    """Return every row of a block as a JSON list."""
+    try:
+        import pyarrow as pa
+        import pyarrow.compute as pc
+    except ImportError as error:
+        raise missing_library("pyarrow", path) from error
+    # Every float16 is a float32, which Arrow can write as decimals.
+    plain = block.astype(np.float32) if block.dtype == np.float16 else block
+    entries = pc.cast(pa.array(np.ascontiguousarray(plain).reshape(-1)), pa.string()).to_pylist()
+    entries = [_NOT_FINITE.get(entry, entry) for entry in entries]
+    width = block.shape[1]
+    return ["[" + ", ".join(entries[start : start + width]) + "]" for start in range(0, len(entries), width)]
 
 
 SPEC = FormatSpec(

@@ -318,3 +318,16 @@ def test_frames_of_pandas(suffix: str, tmp_path: Path) -> None:
     wide = pd.DataFrame(array, columns=["d0", "d1", "d2"])
     wide.to_parquet(path) if suffix == ".parquet" else wide.to_feather(path)
     np.testing.assert_array_equal(cl_viz.load(path).views["d"], array)
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".tsv", ".jsonl", ".parquet", ".feather"])
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_extreme_numbers_survive_tables(suffix: str, dtype: str, tmp_path: Path) -> None:
+    array = RNG.normal(size=(6, 4)).astype(dtype)
+    info = np.finfo(dtype)
+    array[0] = [info.max, info.min, info.tiny, info.smallest_subnormal]
+    array[1] = [np.nan, np.inf, -np.inf, -0.0]
+    saved = cl_viz.EmbeddingSet.from_arrays(array, label=[f"a\n,{i}" for i in range(6)])
+    loaded = cl_viz.load(cl_viz.save(saved, tmp_path / f"a{suffix}"))
+    np.testing.assert_array_equal(loaded.views["view_1"].astype(dtype), array)
+    np.testing.assert_array_equal(loaded.role("label"), saved.role("label"))
