@@ -26,7 +26,9 @@ LAYER = "backbone"
 Floats = NDArray[np.float64]
 
 
-def representation_harm(rare: Sequence[Run], balanced: Sequence[Run], digit: int) -> dict[str, Any]:
+def representation_harm(
+    rare: Sequence[Run], balanced: Sequence[Run], digit: int, *, bootstraps: int = BOOTSTRAPS
+) -> dict[str, Any]:
     """Return RH of `digit` against every digit with 95 % intervals.
 
     The bootstrap draws seeds and evaluation images together, the same for a run and its twin; with few seeds the
@@ -37,6 +39,8 @@ def representation_harm(rare: Sequence[Run], balanced: Sequence[Run], digit: int
     rare, balanced : sequence of Run, of one length
         Twins at the same place.
     digit : int
+    bootstraps : int
+        Draws.
 
     Returns
     -------
@@ -49,7 +53,7 @@ def representation_harm(rare: Sequence[Run], balanced: Sequence[Run], digit: int
     value = _harm(pairs, labels, digit, whole)
     generator = np.random.default_rng(0)
     draws = []
-    for _ in range(BOOTSTRAPS):
+    for _ in range(bootstraps):
         seeds = generator.integers(len(pairs), size=len(pairs))
         counts = np.zeros(len(labels))
         for other in range(10):

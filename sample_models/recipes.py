@@ -96,7 +96,7 @@ RECIPES: tuple[SampleRecipe, ...] = (
     SampleRecipe(
         name="mnist-low-temperature",
         title="Temperature too low",
-        description="The healthy recipe at temperature 0.03: each anchor is pushed only from its very hardest negatives, "
+        description="The healthy recipe at temperature 0.03: each anchor is pushed only from its hardest negatives, "
         "many of them the same digit, and nothing is pushed any more once the positive is a little nearer.",
         look_for="Weights rest on a few negatives; less uniform and worse neighbourhoods than the healthy run.",
         config=replace(HEALTHY, loss_parameters={"temperature": 0.03}),

@@ -32,7 +32,7 @@ from sample_models.recipes import BY_NAME, RARE_RATIO, RECIPES, SampleRecipe
 HOME = Path(__file__).parent
 DATA = "data/mnist_5k.npz"
 EVALUATION_SEED = 2024
-_FAST_SAMPLES = 200
+_FAST_SAMPLES = 100
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
