@@ -59,11 +59,11 @@ NEGATIVE_SPREAD = Threshold(
 """Variance of the negatives as a share of that of random directions (1/D): near 0 all pairs score alike."""
 
 FALSE_NEGATIVE_PUSH = Threshold(
-    0.25,
     0.5,
+    0.75,
     Source("Chuang et al. 2020, Debiased Contrastive Learning", "https://arxiv.org/abs/2007.00224"),
 )
-"""Share of the repulsion spent on samples of the same label: at 0.5 most of it works against the labels."""
+"""Share of the repulsion on samples of the same label, as odds: from 1 to 1, and from 3 to 1 against the labels."""
 
 UNUSABLE_ROWS = Threshold(1e-9, 0.01, Source("cl_viz: rows without a direction have no cosine", ""))
 """Share of rows that are NaN, infinite or zero."""
