@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 # Two workers: the tests are written for two cores; each worker computes with one thread.
 WORKERS ?= 2
 PORT ?=
-CHECKED := cl_viz app.py pages sample_models docs tests
+CHECKED := cl_viz app.py pages sample_models docs tests hatch_build.py
 
 .PHONY: help app test lint format docs browser clean
 
