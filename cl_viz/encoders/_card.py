@@ -23,8 +23,8 @@ class DigitRunCard:
 
     Attributes
     ----------
-    checkpoints : Mapping[int, Path]
-        Checkpoint of each step.
+    checkpoints : Mapping[int or None, Path]
+        Checkpoint of each step; None where the step is not known.
     data : Path
         The images.
     inputs : InputKind
@@ -35,7 +35,7 @@ class DigitRunCard:
         The whole card, as shown to people.
     """
 
-    checkpoints: Mapping[int, Path]
+    checkpoints: Mapping[int | None, Path]
     data: Path
     inputs: InputKind
     augmentation: DigitAugmentation

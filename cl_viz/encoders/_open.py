@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
@@ -19,26 +20,28 @@ from cl_viz.core.run import Run, Snapshot
 from cl_viz.encoders._card import CARD, DigitRunCard, DumpCard, read_card, read_facts
 from cl_viz.encoders._digit_captions import CaptionRule, caption_texts
 from cl_viz.encoders._digit_data import DigitData, load_digits, thumbnails
-from cl_viz.encoders._digit_inputs import VIEW_NAMES, DigitInputs
+from cl_viz.encoders._digit_inputs import VIEW_NAMES, DigitInputs, InputKind
 from cl_viz.encoders._digit_views import DigitAugmentation, hue_names, tint
 from cl_viz.encoders._embedding_cache import Arrays, cache_key, read_cached, write_cached
-from cl_viz.encoders.tiny import LAYERS, build
+from cl_viz.encoders.tiny import LAYERS, build, recognise
 
 PathLike = str | os.PathLike[str]
-_NO_CHANGE = DigitAugmentation()
+# Seed of the views of a checkpoint that comes without a card; the sample runs use the same.
+_BARE_SEED = 2024
 
 
 def open_run(path: PathLike) -> Run:
-    """Open a run folder, or any embedding dump.
+    """Open a run folder, a checkpoint of a tiny encoder, or any embedding dump.
 
     A run folder holds ``card.json`` and checkpoints; its embeddings are computed when a snapshot is first looked at,
     by running the encoder on the evaluation images, and kept in the cache folder (environment variable
-    ``CL_VIZ_CACHE``). Anything else is read by `cl_viz.load` and becomes a run with one snapshot.
+    ``CL_VIZ_CACHE``). A single checkpoint is a run with one step; without a card beside it, it is run on the bundled
+    digits. Anything else is read by `cl_viz.load` and becomes a run with one snapshot.
 
     Parameters
     ----------
     path : path
-        A folder with ``card.json``, or a dump.
+        A folder with ``card.json``, a checkpoint, or a dump.
 
     Returns
     -------
@@ -51,6 +54,8 @@ def open_run(path: PathLike) -> Run:
         If the card or a file it names cannot be used; damaged weights are noticed when their snapshot is asked for.
     """
     folder = Path(path)
+    if folder.is_file() and recognise(folder):
+        return _computed_run(_card_of_checkpoint(folder), source=str(folder))
     if not (folder / CARD).is_file():
         from cl_viz.formats import load
 
@@ -58,10 +63,14 @@ def open_run(path: PathLike) -> Run:
     card = read_card(folder)
     if isinstance(card, DumpCard):
         return Run(card.facts["name"], {Snapshot(): partial(_load_dump, card)}, card=card.facts, source=str(folder))
+    return _computed_run(card, source=str(folder))
+
+
+def _computed_run(card: DigitRunCard, *, source: str) -> Run:
     missing = [file.name for file in (card.data, *card.checkpoints.values()) if not file.is_file()]
     if missing:
         raise FormatError(
-            f"missing: {', '.join(missing)}", where=str(folder), allowed=f"every file that {CARD} names",
+            f"missing: {', '.join(missing)}", where=source, allowed=f"every file that {CARD} names",
             remedy="restore the folder or train the run again",
         )  # fmt: skip
     loaders = {
@@ -69,7 +78,29 @@ def open_run(path: PathLike) -> Run:
         for step in card.checkpoints
         for layer in LAYERS
     }
-    return Run(card.facts["name"], loaders, card=card.facts, source=str(folder))
+    return Run(card.facts["name"], loaders, card=card.facts, source=source)
+
+
+def _card_of_checkpoint(path: Path) -> DigitRunCard:
+    """Return the card beside a checkpoint, cut down to it; without one, what its architecture can be fed."""
+    place = path.resolve()
+    if (place.parent / CARD).is_file():
+        card = read_card(place.parent)
+        if isinstance(card, DigitRunCard):
+            steps = {step: file for step, file in card.checkpoints.items() if file == place}
+            if steps:
+                return replace(card, checkpoints=steps)
+    architecture = build(path).network.architecture
+    inputs: InputKind = "captioned" if architecture.words else "tinted" if architecture.channels == 3 else "grey"
+    return DigitRunCard(
+        checkpoints={None: place},
+        data=sample_folder() / "data" / "mnist_5k.npz",
+        inputs=inputs,
+        augmentation=DigitAugmentation(),
+        evaluation_seed=_BARE_SEED,
+        label="digit",
+        facts={"name": path.stem, "encoder": "tiny", "architecture": architecture.as_dict(), "inputs": inputs},
+    )
 
 
 def sample_folder() -> Path:
@@ -157,7 +188,7 @@ def _load_dump(card: DumpCard) -> EmbeddingSet:
     return loaded.with_roles(**card.roles) if card.roles else loaded
 
 
-def _embedding_set(card: DigitRunCard, step: int, layer: str) -> EmbeddingSet:
+def _embedding_set(card: DigitRunCard, step: int | None, layer: str) -> EmbeddingSet:
     arrays = _embeddings(card, step)
     metadata, roles = _evaluation_metadata(card.data, card.data.stat().st_mtime_ns, card.inputs, card.evaluation_seed)
     roles = {**roles, "label": card.label}
@@ -172,7 +203,7 @@ def _embedding_set(card: DigitRunCard, step: int, layer: str) -> EmbeddingSet:
     )
 
 
-def _embeddings(card: DigitRunCard, step: int) -> Arrays:
+def _embeddings(card: DigitRunCard, step: int | None) -> Arrays:
     """Return the evaluation embeddings of one checkpoint, from the cache where they are there."""
     checkpoint = card.checkpoints[step]
     recipe = {
@@ -223,7 +254,7 @@ def _evaluation_metadata(
     }
     roles: dict[Role, str] = {"image": "image"}
     if inputs == "tinted":
-        tinted = DigitInputs.make("tinted", images, data.digits[rows], _NO_CHANGE, seed=seed)
+        tinted = DigitInputs.make("tinted", images, data.digits[rows], DigitAugmentation(), seed=seed)
         assert tinted.tints is not None
         metadata["colour"] = hue_names(tinted.tints)
         roles["group"] = "colour"

@@ -29,7 +29,9 @@ LAYERS = ("projector", "backbone")
 
 # The header of a checkpoint of this family takes a few kilobytes; a longer one is somebody else's.
 _LARGEST_HEADER = 1 << 20
-_LARGEST_WIDTH = 4096
+# Bounds what a header can make us allocate to a few hundred megabytes.
+_LARGEST_WIDTH = 512
+_MOST_WORDS = 4096
 _ENCODE_BATCH = 500
 # Three convolutions of stride 2 leave 4 x 4 of the 28 x 28 pixels.
 _PIXELS_LEFT = 16
@@ -72,14 +74,14 @@ class TinyArchitecture:
             and all(isinstance(size, int) and 8 <= size <= _LARGEST_WIDTH and size % 8 == 0 for size in sizes)
             and self.projector in ("mlp", "deep_linear")
             and isinstance(self.words, int)
-            and 0 <= self.words <= _LARGEST_WIDTH
+            and 0 <= self.words <= _MOST_WORDS
         )
         if not usable:
             raise InputError(
                 f"{self} cannot be built", where="TinyArchitecture",
                 allowed="1 or 3 channels; three widths, a backbone and a projector width, multiples of 8 up to "
                 f"{_LARGEST_WIDTH}; "
-                f"projector mlp or deep_linear; up to {_LARGEST_WIDTH} words",
+                f"projector mlp or deep_linear; up to {_MOST_WORDS} words",
             )  # fmt: skip
 
     def as_dict(self) -> dict[str, Any]:

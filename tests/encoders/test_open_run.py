@@ -151,6 +151,28 @@ def test_anything_else_is_a_dump(tmp_path):
         open_run(tmp_path / "nowhere")
 
 
+def test_a_single_checkpoint_is_a_run_with_its_step(folder):
+    whole, single = open_run(folder), open_run(folder / "step_000300.safetensors")
+    assert single.steps == (300,)
+    assert single.card == whole.card
+    assert single.get().fingerprint == whole.get(step=300).fingerprint
+
+
+def test_a_checkpoint_without_card_is_run_on_the_bundled_digits(folder, tmp_path):
+    whole = open_run(folder)
+    for name in ("mnist-healthy", "mnist-colour-shortcut", "mnist-two-towers"):
+        alone = tmp_path / f"{name}.safetensors"
+        shutil.copy(sample_folder() / "runs" / name / "step_000300.safetensors", alone)
+        run = open_run(alone)
+        assert run.name == name
+        assert run.get().n == 1000
+        assert run.card["encoder"] == "tiny"
+        assert run.steps == (None,)
+    assert np.array_equal(
+        open_run(tmp_path / "mnist-healthy.safetensors").get().views["view_1"], whole.get().views["view_1"]
+    )
+
+
 def test_three_runs_open_by_default():
     assert [run.name for run in cl_viz.sample_runs()] == list(sample_run_names()[:3])
     assert len(sample_runs()) == 3
