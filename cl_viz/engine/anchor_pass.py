@@ -13,9 +13,10 @@ from cl_viz.engine.anchor_sketch import OTHER, SAME, TAIL, AnchorCandidates, Anc
 from cl_viz.engine.pair_pass import mark_links, relation_tile
 from cl_viz.engine.pair_sketch import Relation
 from cl_viz.engine.rows import ViewRows
+from cl_viz.engine.workers import share_out
 
-ANCHOR_TILE = 256
-COLUMN_TILE = 4096
+ANCHOR_TILE = 128
+COLUMN_TILE = 2048
 Links = dict[tuple[str, str], NDArray[np.int64]]
 
 
@@ -54,10 +55,19 @@ def scan_anchors(
     anchors = choose_anchors(len(view), n_anchors, seed)
     directed = {name: _restrict(directed_links(links, view.name, name), anchors) for name in rows}
     positives, offsets = _positives(view, anchors, rows, directed)
-    candidates: dict[str, AnchorCandidates] = {}
-    for index, (name, other) in enumerate(rows.items()):
-        candidates[name] = _scan_candidates(view, anchors, other, directed[name], positives, offsets)
-        report((index + 1) / len(rows))
+    scanners = {
+        name: _CandidateScanner(view, anchors, other, directed[name], positives, offsets)
+        for name, other in rows.items()
+    }
+    starts = range(0, len(anchors), ANCHOR_TILE)
+    work = [(name, slice(top, min(top + ANCHOR_TILE, len(anchors)))) for name in rows for top in starts]
+
+    def make_worker() -> Callable[[tuple[str, slice]], None]:
+        # Each item writes rows of its own, so the threads share the arrays.
+        return lambda item: scanners[item[0]].add(item[1])
+
+    share_out(work, make_worker, report, view.device)
+    candidates = {name: scanner.found for name, scanner in scanners.items()}
     return AnchorSketch(view.name, view.original[anchors], len(view), positives, offsets, candidates)
 
 
@@ -87,41 +97,47 @@ def _positives(
     return np.concatenate(scores)[order], offsets
 
 
-def _scan_candidates(
-    view: ViewRows,
-    anchors: NDArray[np.int64],
-    other: ViewRows,
-    links: NDArray[np.int64],
-    positives: NDArray[np.float64],
-    offsets: NDArray[np.int64],
-) -> AnchorCandidates:
-    n_anchors = len(anchors)
-    found = AnchorCandidates(
-        np.zeros((n_anchors, 2, bins.ANCHOR_BINS), dtype=np.int32),
-        np.zeros((n_anchors, 2, bins.ANCHOR_BINS), dtype=np.float32),
-        np.zeros((n_anchors, len(Relation), 3)),
-        np.zeros((len(positives), len(Relation))),
-        np.full((n_anchors, TAIL), -np.inf),
-        np.zeros((n_anchors, TAIL), dtype=np.bool_),
-    )
-    labels = None if view.labels is None else view.labels[torch.from_numpy(anchors).to(view.labels.device)]
-    kinds = _kinds(labels, other.labels)
-    for top in range(0, n_anchors, ANCHOR_TILE):
-        part = slice(top, min(top + ANCHOR_TILE, n_anchors))
-        left = view.tile(anchors[part])
-        for start in range(0, len(other), COLUMN_TILE):
-            columns = slice(start, min(start + COLUMN_TILE, len(other)))
-            scores = left @ other.tile(columns).T
-            relation = relation_tile(labels, other.labels, part, columns, scores)
-            mark_links(relation, links, part, columns)
-            if view is other:
-                itself = np.stack([np.arange(top, part.stop), anchors[part]], axis=1)
+class _CandidateScanner:
+    """Scores the anchors of one view against the rows of one view."""
+
+    def __init__(
+        self,
+        view: ViewRows,
+        anchors: NDArray[np.int64],
+        other: ViewRows,
+        links: NDArray[np.int64],
+        positives: NDArray[np.float64],
+        offsets: NDArray[np.int64],
+    ) -> None:
+        n_anchors = len(anchors)
+        self.view, self.other, self.anchors, self.links = view, other, anchors, links
+        self.positives, self.offsets = positives, offsets
+        self.labels = None if view.labels is None else view.labels[torch.from_numpy(anchors).to(view.labels.device)]
+        self.kinds = _kinds(self.labels, other.labels)
+        self.found = AnchorCandidates(
+            np.zeros((n_anchors, 2, bins.ANCHOR_BINS), dtype=np.int32),
+            np.zeros((n_anchors, 2, bins.ANCHOR_BINS), dtype=np.float32),
+            np.zeros((n_anchors, len(Relation), 3)),
+            np.zeros((len(positives), len(Relation))),
+            np.full((n_anchors, TAIL), -np.inf),
+            np.zeros((n_anchors, TAIL), dtype=np.bool_),
+        )
+
+    def add(self, part: slice) -> None:
+        """Score a range of anchors against every row."""
+        left = self.view.tile(self.anchors[part])
+        for start in range(0, len(self.other), COLUMN_TILE):
+            columns = slice(start, min(start + COLUMN_TILE, len(self.other)))
+            scores = left @ self.other.tile(columns).T
+            relation = relation_tile(self.labels, self.other.labels, part, columns, scores)
+            mark_links(relation, self.links, part, columns)
+            if self.view is self.other:
+                itself = np.stack([np.arange(part.start, part.stop), self.anchors[part]], axis=1)
                 mark_links(relation, itself, part, columns)
-            _add_histograms(found, part, scores, relation)
-            _add_moments(found, part, scores, relation, kinds)
-            _add_tail(found, part, scores, relation)
-            _add_ranks(found.below, part, scores, relation, kinds, positives, offsets)
-    return found
+            _add_histograms(self.found, part, scores, relation)
+            _add_moments(self.found, part, scores, relation, self.kinds)
+            _add_tail(self.found, part, scores, relation)
+            _add_ranks(self.found.below, part, scores, relation, self.kinds, self.positives, self.offsets)
 
 
 def _kinds(first: torch.Tensor | None, second: torch.Tensor | None) -> tuple[Relation, ...]:

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from cl_viz.engine import bins
 from cl_viz.engine.pair_sketch import Block, PairSketch, Relation
 from cl_viz.engine.rows import ViewRows
+from cl_viz.engine.workers import share_out
 
-TILE = 1024
-"""Rows and columns of a tile: 8 MB of float64 scores, which stays in cache."""
+TILE = 512
+"""Rows and columns of a tile: 2 MB of float64 scores, which stays in cache."""
 
 
 @dataclass(frozen=True)
@@ -107,9 +108,22 @@ def mark_links(relation: torch.Tensor, links: NDArray[np.int64], rows: slice, co
         relation[local[:, 0], local[:, 1]] = int(Relation.SAME_SAMPLE)
 
 
-def run_pairs(accumulator: PairAccumulator, work: list[Tile], report: Callable[[float], None]) -> PairSketch:
-    """Add all tiles, reporting the fraction done after each; the report may raise to stop."""
-    for done, tile in enumerate(work, start=1):
-        accumulator.add(tile)
-        report(done / len(work))
-    return accumulator.sketch
+def run_pairs(
+    blocks: list[Block],
+    rows: dict[str, ViewRows],
+    links: list[NDArray[np.int64]],
+    work: list[Tile],
+    report: Callable[[float], None],
+) -> PairSketch:
+    """Return the sketch of all tiles, reporting the fraction done after each; the report may raise to stop."""
+    parts: list[PairAccumulator] = []
+
+    def make_worker() -> Callable[[Tile], None]:
+        parts.append(PairAccumulator(blocks, rows, links))
+        return parts[-1].add
+
+    share_out(work, make_worker, report, rows[blocks[0][0]].device)
+    total = PairSketch.empty(blocks)
+    for part in parts:
+        total = total + part.sketch
+    return total

@@ -25,14 +25,16 @@ class ViewRows:
         Row of the view that each stands for.
     labels : torch.Tensor of int64, shape (n,), or None
         Label codes, -1 where unknown.
+    device : torch.device
+        Where tiles are.
     """
 
     name: str
     original: NDArray[np.int64]
     labels: torch.Tensor | None
+    device: torch.device
     _array: NDArray[np.generic]
     _norms: NDArray[np.float64]
-    _device: torch.device
     _dtype: torch.dtype
     _resident: torch.Tensor | None = None
 
@@ -42,7 +44,7 @@ class ViewRows:
     def tile(self, rows: slice | NDArray[np.int64]) -> torch.Tensor:
         """Return unit rows, shape (len(rows), D), on the device."""
         if self._resident is not None:
-            index = rows if isinstance(rows, slice) else torch.from_numpy(rows).to(self._device)
+            index = rows if isinstance(rows, slice) else torch.from_numpy(rows).to(self.device)
             return self._resident[index]
         return self._load(self.original[rows])
 
@@ -56,7 +58,7 @@ class ViewRows:
         # float64 division first: a float16 row times its own reciprocal norm would not have unit length.
         block = np.asarray(self._array[original], dtype=np.float64)
         block /= self._norms[original][:, None]
-        return torch.from_numpy(block).to(self._dtype).to(self._device)
+        return torch.from_numpy(block).to(self._dtype).to(self.device)
 
 
 def view_rows(embedding_set: EmbeddingSet, device: torch.device, dtype: torch.dtype) -> dict[str, ViewRows]:
@@ -79,7 +81,7 @@ def view_rows(embedding_set: EmbeddingSet, device: torch.device, dtype: torch.dt
                 remedy="look at the Data page for what is wrong with the rows",
             )
         codes = None if labels is None else torch.from_numpy(labels[0][index][original]).to(device)
-        rows = ViewRows(view, original, codes, array, embedding_set.quality[view].norms, device, dtype)
+        rows = ViewRows(view, original, codes, device, array, embedding_set.quality[view].norms, dtype)
         rows.make_resident()
         found[view] = rows
     return found

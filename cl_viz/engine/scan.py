@@ -15,7 +15,7 @@ from cl_viz.core.progress import ProgressCallback, silent
 from cl_viz.engine.anchor_pass import scan_anchors
 from cl_viz.engine.device import resolve_device
 from cl_viz.engine.moments import compute_moments
-from cl_viz.engine.pair_pass import TILE, PairAccumulator, run_pairs, tiles
+from cl_viz.engine.pair_pass import TILE, run_pairs, tiles
 from cl_viz.engine.rows import ViewRows, compact_links, view_rows
 from cl_viz.engine.statistics import Statistics
 
@@ -100,8 +100,8 @@ def _scan(
     links = {block: compact_links(embedding_set, rows, *block) for block in blocks}
     work = list(tiles(blocks, rows, tile_size))
     share = _pair_share(rows, n_anchors)
-    accumulator = PairAccumulator(blocks, rows, [links[block] for block in blocks])
-    sketch = run_pairs(accumulator, work, lambda done: progress(share * done, "all pairs"))
+    linked = [links[block] for block in blocks]
+    sketch = run_pairs(blocks, rows, linked, work, lambda done: progress(share * done, "all pairs"))
     found = {}
     for index, (view, part) in enumerate(rows.items() if n_anchors else ()):
         start, width = share + (1 - share) * index / len(rows), (1 - share) / len(rows)
