@@ -1,0 +1,113 @@
+"""The docs say what the code says: generated pages are fresh, links lead somewhere, the README's Python runs."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cl_viz.diagnostics import DIAGNOSTICS
+from cl_viz.encoders import ENCODERS
+from cl_viz.formats import FORMATS
+from cl_viz.losses import losses
+from docs import generate
+
+CHECKOUT = Path(__file__).parents[2]
+WRITTEN = [CHECKOUT / "README.md", CHECKOUT / "CONTRIBUTING.md", *sorted((CHECKOUT / "docs").rglob("*.md"))]
+
+
+def test_generated_pages_are_up_to_date() -> None:
+    assert generate.out_of_date() == [], "run `make docs`"
+
+
+def test_a_page_that_differs_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(generate, "DOCS", tmp_path)
+    assert set(generate.out_of_date()) == set(generate.pages())
+    generate.write()
+    assert generate.out_of_date() == []
+    (tmp_path / "formats.md").write_text("old")
+    (tmp_path / "diagnostics" / "gone.md").write_text("a diagnostic that was removed")
+    assert generate.out_of_date() == ["diagnostics/gone.md", "formats.md"]
+    generate.write()
+    assert generate.out_of_date() == []
+    assert not (tmp_path / "diagnostics" / "gone.md").exists()
+
+
+@pytest.mark.parametrize("name", list(DIAGNOSTICS))
+def test_every_diagnostic_has_a_page_with_every_quantity(name: str) -> None:
+    page = (CHECKOUT / "docs" / "diagnostics" / f"{name}.md").read_text(encoding="utf-8")
+    spec = DIAGNOSTICS[name]
+    for part in (spec.title, spec.question, spec.definition, spec.formula, spec.reading, spec.traps):
+        assert part in page
+    for quantity in spec.quantities:
+        assert f"`{name}.{quantity.name}`" in page
+    for source in spec.sources:
+        assert source.citation in page
+
+
+@pytest.mark.parametrize(
+    ("page", "entries"),
+    [
+        ("formats.md", [spec.description for spec in FORMATS.values()]),
+        ("encoders.md", [spec.description for spec in ENCODERS.values()]),
+        ("losses.md", [f"`{name}`" for name in losses()]),
+    ],
+)
+def test_every_entry_is_on_its_page(page: str, entries: list[str]) -> None:
+    text = (CHECKOUT / "docs" / page).read_text(encoding="utf-8")
+    assert entries
+    assert [entry for entry in entries if entry not in text] == []
+
+
+def test_the_readme_names_every_suffix_that_is_read() -> None:
+    readme = (CHECKOUT / "README.md").read_text(encoding="utf-8")
+    assert [spec.name for spec in FORMATS.values() if spec.suffixes and spec.suffixes[0] not in readme] == []
+
+
+@pytest.mark.parametrize("path", WRITTEN, ids=lambda path: str(path.relative_to(CHECKOUT)))
+def test_links_inside_the_docs_lead_somewhere(path: Path) -> None:
+    targets = re.findall(r"\]\(([^)#\s]+)[^)]*\)", path.read_text(encoding="utf-8"))
+    local = [target for target in targets if not target.startswith(("http:", "https:"))]
+    assert [target for target in local if not (path.parent / target).exists()] == []
+
+
+@pytest.mark.parametrize("path", WRITTEN[:2], ids=lambda path: path.name)
+def test_files_named_in_the_text_exist(path: Path) -> None:
+    named = re.findall(r"`((?:cl_viz|tests|docs|notebooks|pages)/[\w./]+)`", path.read_text(encoding="utf-8"))
+    assert named
+    assert [name for name in named if not (CHECKOUT / name).exists()] == []
+
+
+def test_the_python_of_the_readme_runs(tmp_path: Path) -> None:
+    blocks = re.findall(r"```python\n(.*?)```", (CHECKOUT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    assert len(blocks) >= 2
+    for block in blocks:
+        done = subprocess.run([sys.executable, "-c", block], cwd=tmp_path, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout
+
+
+def test_the_commands_of_the_readme_exist(capsys: pytest.CaptureFixture[str]) -> None:
+    from cl_viz.cli import main
+
+    readme = (CHECKOUT / "README.md").read_text(encoding="utf-8")
+    used = {tuple(line.split()[:2]) for line in readme.splitlines() if line.startswith("cl-viz ")}
+    assert len(used) >= 4
+    for _, command in used:
+        assert main([command, "--help"]) == 0
+    options = set(re.findall(r"^cl-viz check .*?(--[\w-]+)", readme, re.MULTILINE))
+    capsys.readouterr()
+    main(["check", "--help"])
+    shown = capsys.readouterr().out
+    assert [option for option in options if option not in shown] == []
+
+
+def test_the_makefile_has_the_targets_that_the_docs_name() -> None:
+    text = "".join(path.read_text(encoding="utf-8") for path in WRITTEN[:2])
+    makefile = (CHECKOUT / "Makefile").read_text(encoding="utf-8")
+    named = set(re.findall(r"\bmake (app|test|lint|format|docs|clean)\b", text))
+    assert {"app", "test"} <= named
+    assert [target for target in named if f"\n{target}:" not in makefile] == []
