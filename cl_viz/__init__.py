@@ -22,6 +22,7 @@ _EXPORTS = {
     "save": "cl_viz.formats",
     "open_run": "cl_viz.encoders",
     "sample_runs": "cl_viz.encoders",
+    "sample_run_names": "cl_viz.encoders",
     "scan": "cl_viz.engine",
     "diagnose": "cl_viz.diagnostics",
     "check": "cl_viz.diagnostics",

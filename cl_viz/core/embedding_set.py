@@ -296,16 +296,21 @@ class EmbeddingSet:
         chosen = slice(None) if rows is None else rows
         return EmbeddingSet.from_arrays(
             {view: self.views[view][chosen] for view in keep},
-            metadata={
-                view: {column: values[chosen] for column, values in self.metadata[view].items()}
-                for view in keep
-                if view in self.metadata
-            },
+            metadata=self._metadata_of(keep, chosen),
             roles={role: c for role, c in self.roles.items() if any(c in self.columns(view) for view in keep)},
             pairs=self.pairs if keep == self.view_names else None,
             name=name or self.name,
             source=self.source,
         )
+
+    def _metadata_of(self, views: tuple[str, ...], rows: Any) -> dict[str, Columns]:
+        """Return the chosen rows of the columns of some views; a mapping that views share stays shared."""
+        chosen: dict[int, Columns] = {}
+        for view in views:
+            columns = self.columns(view)
+            if id(columns) not in chosen:
+                chosen[id(columns)] = {column: values[rows] for column, values in columns.items()}
+        return {view: chosen[id(self.columns(view))] for view in views}
 
     def __repr__(self) -> str:
         shape = " + ".join(str(size) for size in dict.fromkeys(self.sizes))

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,8 +57,8 @@ class PairInfluence:
     def same_label(self, share: float) -> list[Scores]:
         """Return the influence on the share of negatives that have the anchor's label, one array per view."""
         found = []
-        for view, sketch in self.statistics.anchors.items():
-            cells = self._cells[view]
+        for sketch in self.statistics.anchors.values():
+            cells = sketch.cells(self.roles)
             values = cells.counts * ((cells.side == SAME) - share)
             total = np.bincount(cells.anchor, weights=values, minlength=len(sketch.rows))
             found.append(sketch.population * total / max(1, self.n_negatives))
@@ -87,28 +86,9 @@ class PairInfluence:
     def _of_histogram(
         self, sketch: AnchorSketch, measure: Measure, mean: float, sides: list[int], n_pairs: int
     ) -> Scores:
-        cells = self._cells[sketch.view]
+        cells = sketch.cells(self.roles)
         chosen = np.isin(cells.side, sides)
         values = cells.counts[chosen] * (measure(cells.scores[chosen]) - mean)
         total = np.bincount(cells.anchor[chosen], weights=values, minlength=len(sketch.rows))
         scaled: Scores = sketch.population * total / max(1, n_pairs)
         return scaled
-
-    @cached_property
-    def _cells(self) -> dict[str, _Cells]:
-        """The filled cells of the anchors' histograms, by view: most are empty, and each measure visits them all."""
-        found = {}
-        for view, sketch in self.statistics.anchors.items():
-            counts, sums = sketch.histogram(self.roles)
-            anchor, side, place = np.nonzero(counts)
-            filled = counts[anchor, side, place]
-            found[view] = _Cells(anchor, side, filled, sums[anchor, side, place] / filled)
-        return found
-
-
-@dataclass(frozen=True)
-class _Cells:
-    anchor: NDArray[np.int64]
-    side: NDArray[np.int64]
-    counts: Scores
-    scores: Scores

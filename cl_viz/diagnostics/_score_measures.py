@@ -104,7 +104,10 @@ class ScoreMeasures:
         """Return one declared quantity; what the input cannot support has no value and says what to add."""
         missing, value, interval = "", math.nan, None
         try:
-            value, interval = _MEASURES[spec.name](self)
+            # Only the push moves with the temperature; a slider must not compute the rest again.
+            temperature = self.temperature if spec.name == "false_negative_push" else None
+            key = ("score_distribution", spec.name, self.roles, temperature)
+            value, interval = self.statistics.remember(key, lambda: _MEASURES[spec.name](self))
         except MissingInputError as error:
             missing = error.remedy or error.what
         if not missing and math.isnan(value):

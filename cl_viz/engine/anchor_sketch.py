@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,6 +46,24 @@ class AnchorCandidates:
 
 
 @dataclass(frozen=True)
+class AnchorCells:
+    """The filled cells of the anchors' histograms, one entry each, ordered by anchor.
+
+    Attributes
+    ----------
+    anchor, side : NDArray[np.int64]
+        Which anchor; `SAME` or `OTHER`.
+    counts, scores : NDArray[np.float64]
+        Candidates in the cell, and their mean score.
+    """
+
+    anchor: NDArray[np.int64]
+    side: NDArray[np.int64]
+    counts: NDArray[np.float64]
+    scores: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
 class AnchorSketch:
     """The anchors of one view.
 
@@ -70,6 +88,7 @@ class AnchorSketch:
     positives: NDArray[np.float64]
     offsets: NDArray[np.int64]
     candidates: Mapping[str, AnchorCandidates]
+    _cells: dict[tuple[PairRoles, bool], AnchorCells] = field(default_factory=dict, repr=False, compare=False)
 
     def views_for(self, roles: PairRoles) -> tuple[str, ...]:
         """Return the views whose rows are candidates under these roles."""
@@ -81,7 +100,22 @@ class AnchorSketch:
         relations = [int(relation) for relation in negative_relations(roles)]
         return self._sum([self.candidates[view].moments[:, relations].sum(axis=1) for view in self.views_for(roles)])
 
-    def histogram(self, roles: PairRoles) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def cells(self, roles: PairRoles, *, without_tail: bool = False) -> AnchorCells:
+        """Return the filled cells over the candidates of these roles; kept, since most cells are empty.
+
+        With `without_tail` the candidates that `tail` returns are taken out.
+        """
+        key = (roles, without_tail)
+        if key not in self._cells:
+            counts, sums = self._histogram(roles)
+            if without_tail:
+                _remove_tail(counts, sums, *self.tail(roles))
+            anchor, side, place = np.nonzero(counts > 0)
+            filled = counts[anchor, side, place]
+            self._cells[key] = AnchorCells(anchor, side, filled, sums[anchor, side, place] / filled)
+        return self._cells[key]
+
+    def _histogram(self, roles: PairRoles) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return counts and sums of scores, both of shape (A, 2, ANCHOR_BINS), over the candidates of these roles."""
         chosen = [self.candidates[view] for view in self.views_for(roles)]
         return (
@@ -117,34 +151,24 @@ class AnchorSketch:
         return total
 
 
-def anchor_bin_means(counts: NDArray[np.float64], sums: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the mean score of each bin of anchors' histograms, the bin's middle where it is empty; same shape."""
-    middles = -1.0 + (np.arange(bins.ANCHOR_BINS) + 0.5) * (2.0 / bins.ANCHOR_BINS)
-    means: NDArray[np.float64] = np.divide(
-        sums, counts, out=np.broadcast_to(middles, counts.shape).copy(), where=counts > 0
-    )
-    return means
-
-
 def relative_penalty_share(sketch: AnchorSketch, roles: PairRoles, temperature: float) -> NDArray[np.float64]:
     """Share of each anchor's repulsion that falls on candidates of its own label, shape (A,).
 
     The repulsion on negative j of anchor i is in proportion to exp(s_ij / temperature) (Wang and Liu 2021, eq. 5:
     the positive is not in the denominator). The largest candidates count exactly, the others at the mean score of
-    their bin. NaN for an anchor without negatives.
+    their cell. NaN for an anchor without negatives.
     """
-    counts, sums = sketch.histogram(roles)
     scores, same = sketch.tail(roles)
-    _remove_tail(counts, sums, scores, same)
-    largest = scores[:, 0]
-    reference = np.where(np.isfinite(largest), largest, 0.0)
-    filled = counts > 0
-    distance = np.minimum(anchor_bin_means(counts, sums) - reference[:, None, None], 0.0)
-    body = (counts * np.exp(np.where(filled, distance / temperature, -np.inf))).sum(axis=2)
-    tail = np.exp((scores - reference[:, None]) / temperature)
-    own = body[:, SAME] + (tail * same).sum(axis=1)
-    total = body.sum(axis=1) + tail.sum(axis=1)
-    share: NDArray[np.float64] = np.divide(own, total, out=np.full(len(total), np.nan), where=total > 0)
+    cells = sketch.cells(roles, without_tail=True)
+    n_anchors = len(sketch.rows)
+    largest = np.where(np.isfinite(scores[:, 0]), scores[:, 0], 0.0)
+    distance = np.minimum(cells.scores - largest[cells.anchor], 0.0)
+    mass = cells.counts * np.exp(distance / temperature)
+    tail = np.exp((scores - largest[:, None]) / temperature)
+    own = np.bincount(cells.anchor, weights=mass * (cells.side == SAME), minlength=n_anchors)
+    own += (tail * same).sum(axis=1)
+    total = np.bincount(cells.anchor, weights=mass, minlength=n_anchors) + tail.sum(axis=1)
+    share: NDArray[np.float64] = np.divide(own, total, out=np.full(n_anchors, np.nan), where=total > 0)
     return share
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass, field
+from typing import TypeVar
 
 from cl_viz.engine.anchor_sketch import AnchorSketch
 from cl_viz.engine.moments import Moments
 from cl_viz.engine.pair_sketch import PairSketch
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -40,3 +43,11 @@ class Statistics:
     precision: str
     seed: int | None
     fingerprint: str
+    _memo: dict[Hashable, object] = field(default_factory=dict, repr=False, compare=False)
+
+    def remember(self, key: Hashable, make: Callable[[], T]) -> T:
+        """Return what `make` returned for this key the first time: for what a control does not change."""
+        if key not in self._memo:
+            self._memo[key] = make()
+        found: T = self._memo[key]  # type: ignore[assignment]
+        return found
