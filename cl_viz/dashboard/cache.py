@@ -11,9 +11,9 @@ import json
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import streamlit as st
 
@@ -21,11 +21,17 @@ from cl_viz.core.embedding_set import EmbeddingSet
 from cl_viz.core.errors import Cancelled
 from cl_viz.core.progress import ProgressCallback
 from cl_viz.core.result import Result
+from cl_viz.core.view import View
 from cl_viz.dashboard import state
 from cl_viz.dashboard.progress import Progress
 from cl_viz.diagnostics import DIAGNOSTICS, diagnose
 from cl_viz.engine import Statistics, scan
 from cl_viz.engine.device import describe_device
+from cl_viz.figures import compare, render
+from cl_viz.figures.theme import ThemeName
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
 
 T = TypeVar("T")
 
@@ -80,6 +86,11 @@ def _private() -> _Stores:
     return _Stores()
 
 
+@st.cache_resource(show_spinner=False, scope="session")
+def _figures() -> BoundedStore[tuple[Any, View, Figure]]:
+    return BoundedStore(64)
+
+
 @st.cache_resource(show_spinner=False)
 def _speed() -> BoundedStore[float]:
     return BoundedStore(1)
@@ -119,6 +130,26 @@ def result(
     with Progress(f"{run.name}: {DIAGNOSTICS[name].title}", job) as progress:
         computed = diagnose(name, run, step=step, layer=layer, params=params, scanner=scanner, progress=progress)
     return stores.results.put(key, computed)
+
+
+def figure(
+    results: Sequence[Result], view_name: str, quantity: str, theme: ThemeName, colours: Mapping[str, int], log_y: bool
+) -> tuple[View, Figure]:
+    """Return a view of one or several results and its figure, drawing it only once.
+
+    Raises
+    ------
+    MissingInputError
+        If no result has the view.
+    """
+    # Results are kept with the figure, so that no other object can take over their identity.
+    key = (tuple(map(id, results)), view_name, quantity, theme, tuple(colours.items()), log_y)
+    kept = _figures().get(key)
+    if kept is None:
+        view = compare(results, view_name, quantity)
+        drawn = render(view, theme, run_colours=colours, log_y=log_y)
+        kept = _figures().put(key, (tuple(results), view, drawn))
+    return kept[1], kept[2]
 
 
 def statistics(

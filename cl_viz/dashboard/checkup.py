@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from cl_viz.core.result import Finding, Result, worst_first
+from cl_viz.core.result import Finding, Quantity, Result, worst_first
 from cl_viz.core.specs import DiagnosticSpec
 from cl_viz.dashboard import cache, errors, state
 from cl_viz.dashboard.navigation import page_path
 from cl_viz.dashboard.sidebar import chip_image
-from cl_viz.dashboard.text import cite, escape, mark, short_mark
+from cl_viz.dashboard.text import cite_briefly, escape, mark, short_mark
 from cl_viz.diagnostics import DIAGNOSTICS
 
 RUNS_IN_A_ROW = 4
@@ -46,7 +46,7 @@ def paragraphs(results: Results) -> None:
             for finding in findings:
                 if finding.level in ("bad", "watch"):
                     advice = f" *{escape(finding.advice)}*" if finding.advice else ""
-                    source = f" {cite(finding.source)}" if finding.source else ""
+                    source = f" :small[{cite_briefly(finding.source)}]" if finding.source else ""
                     st.markdown(f"{mark(finding.level)} {escape(finding.message)}{advice}{source}")
 
 
@@ -89,23 +89,24 @@ def _grid_part(results: Results, names: list[str]) -> None:
 
 
 def _cell(spec: DiagnosticSpec, run: str, result: Result | None) -> None:
+    quantity = headline(result) if result is not None else None
     label = short_mark(result.level) if result is not None else ":gray[:material/hourglass: not computed]"
-    number = headline(result) if result is not None else ""
-    st.page_link(
-        page_path(spec.page),
-        label=f"{label} {escape(number)}",
-        query_params={state.RUN_PARAMETER: [run]},
-        help=f"Open {escape(spec.title)} with {escape(run)}",
-    )
+    with st.container(gap=None):
+        st.page_link(
+            page_path(spec.page),
+            label=label if quantity is None else f"{label} **{escape(quantity.text().split(' [')[0])}**",
+            query_params={state.RUN_PARAMETER: [run]},
+            help=f"Open {escape(spec.title)} with {escape(run)}",
+        )
+        if quantity is not None:
+            st.caption(escape(quantity.label))
 
 
-def headline(result: Result) -> str:
-    """Return the one number of a result: that of its worst finding, with its name."""
+def headline(result: Result) -> Quantity | None:
+    """Return the one number of a result: that of its worst finding, or its first."""
     named = [finding.quantity for finding in result.findings if finding.quantity in result.quantities]
     quantity = result.quantities.get(named[0]) if named else next(iter(result.quantities.values()), None)
-    if quantity is None or quantity.value is None:
-        return ""
-    return f"{quantity.label} {quantity.text().split(' [')[0]}"
+    return quantity if quantity is not None and quantity.value is not None else None
 
 
 def _findings(by_diagnostic: dict[str, Result]) -> list[Finding]:

@@ -16,19 +16,12 @@ from cl_viz.dashboard.text import escape
 OWN = "each run's own"
 """Choice that leaves a parameter to the card of each run."""
 
+SLIDER_WIDTH = 150
+"""Pixels; controls stand in a row that wraps."""
+
 _LAST = "last"
-_WORDS = {"auto": "automatic", "cross": "across views", "all": "within views too"}
+_WORDS = {"cross": "across views", "all": "all"}
 _PER_DECADE = (1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0)
-
-
-def parameter_controls(specs: Sequence[DiagnosticSpec], runs: Sequence[OpenRun], *, skip: Sequence[str] = ()) -> None:
-    """Draw one control for each parameter, in a row; a parameter that diagnostics share has one control.
-
-    The values are read with `chosen`.
-    """
-    infos = {info.name: info for spec in specs for info in spec.params.describe() if info.name not in skip}
-    for info in infos.values():
-        control(info, runs)
 
 
 def control(info: ParamInfo, runs: Sequence[OpenRun]) -> None:
@@ -49,13 +42,13 @@ def control(info: ParamInfo, runs: Sequence[OpenRun]) -> None:
     elif info.log or info.card_key is not None:
         options = log_options(info)
         if _on_card(info, runs):
-            st.select_slider(label, [OWN, *options], value=OWN, **common)
+            st.select_slider(label, [OWN, *options], value=OWN, width=SLIDER_WIDTH, **common)
         else:
-            st.select_slider(label, options, value=f"{info.default:g}", **common)
+            st.select_slider(label, options, value=f"{info.default:g}", width=SLIDER_WIDTH, **common)
     elif info.low is not None and info.high is not None:
-        st.slider(label, info.low, info.high, info.default, _step(info), **common)
+        st.slider(label, info.low, info.high, info.default, _step(info), width=SLIDER_WIDTH, **common)
     else:
-        st.number_input(label, info.low, info.high, info.default, **common)
+        st.number_input(label, info.low, info.high, info.default, width=SLIDER_WIDTH, **common)
 
 
 def chosen(spec: DiagnosticSpec) -> dict[str, Any]:
@@ -91,6 +84,7 @@ def step_control(runs: Sequence[OpenRun]) -> int | None:
         "Training step",
         options,
         value=_LAST,
+        width=SLIDER_WIDTH,
         key="step",
         bind="query-params",
         help="The checkpoint whose embeddings are shown.",

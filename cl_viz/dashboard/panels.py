@@ -11,17 +11,16 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from cl_viz.core.errors import MissingInputError
 from cl_viz.core.result import LEVELS, Finding, Result, format_number
 from cl_viz.core.specs import DiagnosticSpec
 from cl_viz.core.view import Heatmap, Table, View
 from cl_viz.dashboard import cache, errors, forms, state
-from cl_viz.dashboard.text import cite, escape, mark
-from cl_viz.figures import compare, csv_text, python_lines, render
+from cl_viz.dashboard.text import cite, cite_briefly, escape, mark
+from cl_viz.figures import csv_text, python_lines
 
 MAIN_HEIGHT = 440
 """Pixels of a main figure: more than half of a window of 1280 x 800."""
-SIDE_HEIGHT = 330
+SIDE_HEIGHT = 370
 _SHOWN_FINDINGS = 3
 _IMAGE_ADDRESS = ("data:image/png;base64,", "data:image/jpeg;base64,", "data:image/webp;base64,")
 
@@ -101,7 +100,7 @@ def findings(shown: Shown) -> None:
 def _finding_line(finding: Finding, run: str) -> None:
     owner = f"**{escape(run)}**: " if run else ""
     advice = f" *{escape(finding.advice)}*" if finding.advice else ""
-    source = f" {cite(finding.source)}" if finding.source else ""
+    source = f" :small[{cite_briefly(finding.source)}]" if finding.source else ""
     st.markdown(f"{mark(finding.level)} {owner}{escape(finding.message)}{advice}{source}")
 
 
@@ -130,15 +129,14 @@ def figure(
     explained : bool
         Whether "How to read this" is among the buttons.
     """
-    try:
-        view = compare(shown.results, view_name, quantity)
-    except MissingInputError:
-        return
     drawn_runs = [run for run, result in zip(shown.runs, shown.results, strict=True) if view_name in result.views]
     colours = {run.name: run.colour for run in drawn_runs}
+    if not drawn_runs:
+        return
+    view, drawn = cache.figure(shown.results, view_name, quantity, state.theme(), colours, log_y)
     key = f"figure {shown.spec.name} {view_name}"
     st.plotly_chart(
-        render(view, state.theme(), run_colours=colours, log_y=log_y),
+        drawn,
         theme=None,
         width="stretch",
         height=height,
@@ -244,7 +242,12 @@ def _range(ends: tuple[float, float] | None, unit: str) -> str:
 
 
 def quantities(shown: Shown) -> None:
-    """Draw all numbers: rows are quantities, columns runs; intervals stand in the same cell."""
+    """Draw all numbers, on demand: rows are quantities, columns runs; intervals stand in the same cell."""
+    with st.expander("All numbers", icon=":material/format_list_numbered:"):
+        _quantity_table(shown)
+
+
+def _quantity_table(shown: Shown) -> None:
     names = list(dict.fromkeys(name for result in shown.results for name in result.quantities))
     labels = {name: next(r.quantities[name].label for r in shown.results if name in r.quantities) for name in names}
     table: dict[str, list[str]] = {"Quantity": [labels[name] for name in names]}
@@ -287,12 +290,13 @@ def caveats(shown: Shown) -> None:
         return
     every = [result.caveats.lines() for result in shown.results]
     common = [line for line in every[0] if all(line in lines for lines in every)]
-    st.caption(escape(" · ".join(common)))
+    paragraphs = [escape(" · ".join(common))]
     if len(every) > 1:
         for result, lines in zip(shown.results, every, strict=True):
             own = [line for line in lines if line not in common]
             if own:
-                st.caption(f"{escape(result.run)}: {escape(' · '.join(own))}")
+                paragraphs.append(f"{escape(result.run)}: {escape(' · '.join(own))}")
+    st.caption("  \n".join(paragraphs))
 
 
 def one_of(shown: Shown, view_name: str) -> Shown:

@@ -40,13 +40,9 @@ def draw() -> None:
 def _run_line(opened: state.OpenRun) -> None:
     key = state.tick_key(opened.name)
     st.session_state.setdefault(key, True)
-    st.checkbox(
-        f"{chip_image(opened.name)} {escape(opened.name)}",
-        key=key,
-        help=_facts(opened.run),
-        persist_state="session",
-    )
-    st.caption(_facts(opened.run))
+    with st.container(gap=None):
+        st.checkbox(f"{chip_image(opened.name)} {escape(opened.name)}", key=key, persist_state="session")
+        st.caption(_facts(opened.run))
 
 
 def _facts(run: Run) -> str:

@@ -42,13 +42,19 @@ def short_mark(level: Level) -> str:
 def cite(source: Source) -> str:
     """Return a source as a link; the address is only followed when somebody clicks it."""
     citation = escape(source.citation)
-    if source.url.startswith(("https://", "http://")) and not re.search(r"[\s()<>\[\]]", source.url):
+    if _is_address(source.url):
         return f"[{citation}]({source.url})"
     return citation
 
 
-def sentence_list(words: list[str]) -> str:
-    """Join words as in a sentence."""
-    if len(words) < 2:
-        return "".join(words)
-    return f"{', '.join(words[:-1])} and {words[-1]}"
+def cite_briefly(source: Source) -> str:
+    """Return authors and year as a link whose tooltip is the whole citation."""
+    brief, _, rest = source.citation.partition(",")
+    if not rest or not _is_address(source.url):
+        return cite(source)
+    title = source.citation.replace("\\", "").replace('"', "'")
+    return f'[{escape(brief)}]({source.url} "{title}")'
+
+
+def _is_address(url: str) -> bool:
+    return url.startswith(("https://", "http://")) and not re.search(r"[\s()<>\[\]\"]", url)

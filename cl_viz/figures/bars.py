@@ -8,31 +8,33 @@ import numpy as np
 import plotly.graph_objects as go
 
 from cl_viz.core.view import Bars, Series
-from cl_viz.figures.frame import add_references, new_figure, numbers, plain, set_axes
+from cl_viz.figures.frame import add_references, new_canvas, numbers, plain, set_axes
 from cl_viz.figures.strokes import strokes
 from cl_viz.figures.theme import Theme
 
 
 def draw_bars(view: Bars, theme: Theme, colours: Mapping[str, int]) -> go.Figure:
     """Draw bars side by side; categories keep their order."""
-    figure = new_figure(view.title, theme)
+    canvas = new_canvas(view.title, theme)
     for entry, stroke in zip(view.series, strokes(view.series, theme, colours), strict=True):
         owner = f"{plain(entry.run)}, " if entry.run else ""
-        figure.add_bar(
+        canvas.add(
+            "bar",
             x=np.array([plain(str(value)) for value in entry.x], dtype=object),
             y=numbers(entry.y),
             marker={"color": stroke.colour, "line": {"width": 0}},
             error_y=_whiskers(entry, theme),
             name=plain(stroke.legend or entry.name),
             showlegend=bool(stroke.legend),
+            legendrank=stroke.rank,
             legendgroup=stroke.group,
             hovertemplate=f"{owner}{plain(entry.name)}<br>%{{x}}<br>{plain(view.y.label)} %{{y:.4g}}<extra></extra>",
         )
-    set_axes(figure, view.x, view.y, theme)
-    figure.update_xaxes(type="category", categoryorder="trace")
-    figure.update_layout(barmode="group", showlegend=len(view.series) > 1)
-    add_references(figure, view.references, theme)
-    return figure
+    set_axes(canvas, view.x, view.y, theme)
+    canvas.x.update(type="category", categoryorder="trace")
+    canvas.layout |= {"barmode": "group", "showlegend": len(view.series) > 1}
+    add_references(canvas, view.references, theme)
+    return canvas.figure()
 
 
 def _whiskers(entry: Series, theme: Theme) -> dict[str, object] | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import math
 import textwrap
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -15,8 +16,9 @@ from cl_viz.core.view import Axis, Reference
 from cl_viz.figures.theme import FONT, Theme
 
 # Characters of a title that fit on one line of a figure of half the page's width.
-_TITLE_WIDTH = 58
-_TITLE_SIZE = 16
+_TITLE_WIDTH = 50
+_AXIS_WIDTH = 30
+_TITLE_SIZE = 15
 _TEXT_SIZE = 13
 
 
@@ -35,34 +37,68 @@ def numbers(values: NDArray[Any]) -> NDArray[Any]:
     return np.array([plain(str(value)) for value in array], dtype=object)
 
 
-def new_figure(title: str, theme: Theme) -> go.Figure:
-    """Return an empty figure with paper, title, type and hover of the theme."""
-    lines = textwrap.wrap(title, _TITLE_WIDTH) or [""]
-    figure = go.Figure()
-    figure.update_layout(
-        template="none",
-        paper_bgcolor=theme.background,
-        plot_bgcolor=theme.background,
-        font={"family": FONT, "size": _TEXT_SIZE, "color": theme.text},
-        title={
+@dataclass
+class Canvas:
+    """A figure being drawn, as plain dictionaries; plotly checks it once, when it is finished.
+
+    Attributes
+    ----------
+    traces : list of dict
+    layout : dict
+    x, y : dict
+        The two axes.
+    notes, shapes : list of dict
+        Annotations and lines.
+    """
+
+    traces: list[dict[str, Any]]
+    layout: dict[str, Any]
+    x: dict[str, Any] = field(default_factory=dict)
+    y: dict[str, Any] = field(default_factory=dict)
+    notes: list[dict[str, Any]] = field(default_factory=list)
+    shapes: list[dict[str, Any]] = field(default_factory=list)
+
+    def add(self, kind: str, **settings: Any) -> None:
+        """Add a trace; settings that are None are left out."""
+        self.traces.append({"type": kind, **{name: value for name, value in settings.items() if value is not None}})
+
+    def note(self, **settings: Any) -> None:
+        """Add a text without an arrow."""
+        self.notes.append({"showarrow": False, **settings})
+
+    def figure(self) -> go.Figure:
+        """Return the finished figure."""
+        layout = self.layout | {"xaxis": self.x, "yaxis": self.y, "annotations": self.notes, "shapes": self.shapes}
+        return go.Figure(data=self.traces, layout=layout)
+
+
+def new_canvas(title: str, theme: Theme) -> Canvas:
+    """Return an empty canvas with paper, title, type and hover of the theme."""
+    lines = textwrap.wrap(title, _TITLE_WIDTH, break_on_hyphens=False) or [""]
+    layout = {
+        "template": "none",
+        "paper_bgcolor": theme.background,
+        "plot_bgcolor": theme.background,
+        "font": {"family": FONT, "size": _TEXT_SIZE, "color": theme.text},
+        "title": {
             "text": "<br>".join(plain(line) for line in lines),
             "x": 0,
-            "xref": "paper",
+            "xref": "container",
             "xanchor": "left",
             "y": 1,
             "yref": "container",
             "yanchor": "top",
-            "pad": {"t": 10},
+            "pad": {"t": 10, "l": 2},
             "font": {"size": _TITLE_SIZE, "weight": 600, "color": theme.text},
         },
-        margin={"l": 64, "r": 24, "t": 28 + 21 * len(lines), "b": 52},
-        hoverlabel={
+        "margin": {"l": 64, "r": 24, "t": 20 + 20 * len(lines), "b": 52},
+        "hoverlabel": {
             "bgcolor": theme.background,
             "bordercolor": theme.muted,
             "font": {"family": FONT, "size": _TEXT_SIZE, "color": theme.text},
             "namelength": -1,
         },
-        legend={
+        "legend": {
             "orientation": "h",
             "x": 0,
             "xanchor": "left",
@@ -73,28 +109,32 @@ def new_figure(title: str, theme: Theme) -> go.Figure:
             "bgcolor": "rgba(0,0,0,0)",
             "itemsizing": "trace",
         },
-        modebar={
+        "modebar": {
             "bgcolor": "rgba(0,0,0,0)",
             "color": theme.muted,
             "activecolor": theme.text,
             "orientation": "v",
         },
         # Zoom and hidden curves stay when a control changes the numbers.
-        uirevision="cl_viz",
-        bargap=0.35,
-    )
-    return figure
+        "uirevision": "cl_viz",
+        "bargap": 0.35,
+    }
+    return Canvas([], layout)
 
 
-def set_axes(figure: go.Figure, x: Axis, y: Axis, theme: Theme) -> None:
+def set_axes(canvas: Canvas, x: Axis, y: Axis, theme: Theme) -> None:
     """Give the figure its two axes, with units and fixed ranges."""
-    figure.update_xaxes(**_axis(x, theme), showspikes=False)
-    figure.update_yaxes(**_axis(y, theme), title_standoff=8)
+    canvas.x |= _axis(x, theme)
+    canvas.y |= _axis(y, theme)
 
 
 def _axis(axis: Axis, theme: Theme) -> dict[str, Any]:
+    lines = textwrap.wrap(axis.title, _AXIS_WIDTH)
     settings: dict[str, Any] = {
-        "title": {"text": plain(axis.title), "font": {"size": _TEXT_SIZE, "color": theme.text}},
+        "title": {
+            "text": "<br>".join(plain(line) for line in lines),
+            "font": {"size": _TEXT_SIZE, "color": theme.text},
+        },
         "tickfont": {"size": _TEXT_SIZE - 1, "color": theme.muted},
         "gridcolor": theme.grid,
         "linecolor": theme.muted,
@@ -115,39 +155,22 @@ def _axis(axis: Axis, theme: Theme) -> dict[str, Any]:
     return settings
 
 
-def add_references(figure: go.Figure, references: tuple[Reference, ...], theme: Theme) -> None:
+def add_references(canvas: Canvas, references: tuple[Reference, ...], theme: Theme) -> None:
     """Draw dashed grey lines with their labels on them; neighbouring labels take different heights."""
-    seen: dict[str, int] = {"x": 0, "y": 0}
+    on_x = 0
     for reference in references:
         if not math.isfinite(reference.at):
             continue
-        level = seen[reference.on]
-        seen[reference.on] += 1
+        along_x, at = reference.on == "x", reference.at
+        ends = {"x0": at, "x1": at, "y0": 0, "y1": 1, "yref": "paper"} if along_x else {
+            "y0": at, "y1": at, "x0": 0, "x1": 1, "xref": "paper"}  # fmt: skip
         line = {"color": theme.muted, "width": 1.2, "dash": "dash"}
-        label = {
-            "text": plain(reference.label),
-            "showarrow": False,
-            "font": {"size": _TEXT_SIZE - 1, "color": theme.muted},
-            "bgcolor": theme.background,
-            "borderpad": 1,
-        }
-        if reference.on == "x":
-            figure.add_shape(
-                type="line", x0=reference.at, x1=reference.at, y0=0, y1=1, yref="paper", line=line, layer="below"
-            )
-            figure.add_annotation(
-                x=reference.at,
-                y=1 - 0.07 * level,
-                yref="paper",
-                xanchor="left",
-                yanchor="top",
-                xshift=4,
-                **label,
-            )
-        else:
-            figure.add_shape(
-                type="line", y0=reference.at, y1=reference.at, x0=0, x1=1, xref="paper", line=line, layer="below"
-            )
-            figure.add_annotation(
-                x=1, xref="paper", y=reference.at, xanchor="right", yanchor="bottom", yshift=2, **label
-            )
+        canvas.shapes.append({"type": "line", "line": line, "layer": "below", **ends})
+        place: dict[str, Any] = {
+            "x": at, "y": 1 - 0.08 * on_x, "yref": "paper", "xanchor": "left", "yanchor": "top", "xshift": 4,
+        } if along_x else {
+            "x": 1, "xref": "paper", "y": at, "xanchor": "right", "yanchor": "bottom", "yshift": 2,
+        }  # fmt: skip
+        on_x += along_x
+        font = {"size": _TEXT_SIZE - 1, "color": theme.muted}
+        canvas.note(text=plain(reference.label), font=font, bgcolor=theme.background, borderpad=1, **place)

@@ -6,7 +6,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from cl_viz.core.view import Heatmap
-from cl_viz.figures.frame import new_figure, numbers, plain, set_axes
+from cl_viz.figures.frame import new_canvas, numbers, plain, set_axes
 from cl_viz.figures.theme import SEQUENTIAL, Theme
 
 _NUMBERED_CELLS = 150
@@ -14,10 +14,11 @@ _NUMBERED_CELLS = 150
 
 def draw_heatmap(view: Heatmap, theme: Theme) -> go.Figure:
     """Draw the matrix, first row on top; a stated centre makes the scale diverge around it."""
-    figure = new_figure(view.title, theme)
+    canvas = new_canvas(view.title, theme)
     values = np.asarray(view.values, dtype=np.float32)
     low, high = _limits(view, values)
-    figure.add_heatmap(
+    canvas.add(
+        "heatmap",
         z=values,
         x=numbers(np.array(view.column_labels, dtype=object)),
         y=numbers(np.array(view.row_labels, dtype=object)),
@@ -36,10 +37,10 @@ def draw_heatmap(view: Heatmap, theme: Theme) -> go.Figure:
         xgap=1,
         ygap=1,
     )
-    set_axes(figure, view.x, view.y, theme)
-    figure.update_xaxes(type="category", showgrid=False)
-    figure.update_yaxes(type="category", autorange="reversed", showgrid=False)
-    return figure
+    set_axes(canvas, view.x, view.y, theme)
+    canvas.x.update(type="category", showgrid=False)
+    canvas.y.update(type="category", autorange="reversed", showgrid=False)
+    return canvas.figure()
 
 
 def _limits(view: Heatmap, values: np.ndarray) -> tuple[float, float]:

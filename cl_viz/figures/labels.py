@@ -6,15 +6,16 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-import plotly.graph_objects as go
-
-from cl_viz.figures.frame import plain
+from cl_viz.figures.frame import Canvas, plain
 
 Side = Literal["left", "right"]
 
-# Size of a label as a share of the plot, for a figure of half the page's width.
-_CHARACTER = 0.0165
-_HEIGHT = 0.075
+# Size of a label as a share of the plot.
+WIDE_CHARACTER = 0.0115
+"""Width of a letter in a figure as wide as the page."""
+NARROW_CHARACTER = 0.0165
+"""Width of a letter in a figure of half the page's width."""
+HEIGHT = 0.075
 
 
 @dataclass(frozen=True)
@@ -40,17 +41,18 @@ class Place:
 
 @dataclass(frozen=True)
 class Label:
-    """A text, its colour, and the places it may take, best first."""
+    """A text, its colour, the places it may take (best first), and the width of its letters."""
 
     text: str
     colour: str
     places: tuple[Place, ...]
+    letter: float = NARROW_CHARACTER
 
 
 _Box = tuple[float, float, float, float]
 
 
-def add_labels(figure: go.Figure, labels: list[Label], *, log_y: bool = False) -> bool:
+def add_labels(canvas: Canvas, labels: list[Label], *, log_y: bool = False) -> bool:
     """Write each label at its first place where it touches neither another label nor the plot's edge.
 
     Returns
@@ -68,11 +70,10 @@ def add_labels(figure: go.Figure, labels: list[Label], *, log_y: bool = False) -
         chosen.append((label, place))
         taken.append(_box(label, place))
     for label, place in chosen:
-        figure.add_annotation(
+        canvas.note(
             x=place.x,
             y=math.log10(place.y) if log_y and place.y > 0 else place.y,
             text=plain(label.text),
-            showarrow=False,
             xanchor="left" if place.side == "right" else "right",
             yanchor="middle",
             xshift=7 if place.side == "right" else -7,
@@ -82,9 +83,9 @@ def add_labels(figure: go.Figure, labels: list[Label], *, log_y: bool = False) -
 
 
 def _box(label: Label, place: Place) -> _Box:
-    width = _CHARACTER * len(label.text)
+    width = label.letter * len(label.text)
     left = place.across if place.side == "right" else place.across - width
-    return left, left + width, place.up - _HEIGHT / 2, place.up + _HEIGHT / 2
+    return left, left + width, place.up - HEIGHT / 2, place.up + HEIGHT / 2
 
 
 def _blocked(box: _Box, taken: list[_Box]) -> bool:

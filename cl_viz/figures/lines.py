@@ -8,7 +8,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from cl_viz.core.view import Lines, Series
-from cl_viz.figures.frame import add_references, new_figure, numbers, plain, set_axes
+from cl_viz.figures.frame import Canvas, add_references, new_canvas, numbers, plain, set_axes
 from cl_viz.figures.labels import Label, Place, add_labels
 from cl_viz.figures.strokes import DIRECT_LABELS, Stroke, add_style_legend, is_several, strokes
 from cl_viz.figures.theme import Theme, translucent
@@ -16,27 +16,28 @@ from cl_viz.figures.theme import Theme, translucent
 
 def draw_lines(view: Lines, theme: Theme, colours: Mapping[str, int]) -> go.Figure:
     """Draw curves; up to four curves of one run are labelled at their end."""
-    figure = new_figure(view.title, theme)
+    canvas = new_canvas(view.title, theme)
     found = strokes(view.series, theme, colours)
     several = is_several(view.series)
     for entry, stroke in zip(view.series, found, strict=True):
-        _add_band(figure, entry, stroke)
-        _add_curve(figure, view, entry, stroke)
-    set_axes(figure, view.x, view.y, theme)
-    add_references(figure, view.references, theme)
+        _add_band(canvas, entry, stroke)
+        _add_curve(canvas, view, entry, stroke)
+    set_axes(canvas, view.x, view.y, theme)
+    add_references(canvas, view.references, theme)
     if several:
-        add_style_legend(figure, view.series, found, theme)
+        add_style_legend(canvas, view.series, found, theme)
     elif len(view.series) == 1:
-        figure.update_layout(showlegend=False)
+        canvas.layout["showlegend"] = False
     elif len(view.series) <= DIRECT_LABELS:
-        figure.update_layout(showlegend=not add_labels(figure, _labels(view, found), log_y=view.y.log))
-    return figure
+        canvas.layout["showlegend"] = not add_labels(canvas, _labels(view, found), log_y=view.y.log)
+    return canvas.figure()
 
 
-def _add_curve(figure: go.Figure, view: Lines, entry: Series, stroke: Stroke) -> None:
+def _add_curve(canvas: Canvas, view: Lines, entry: Series, stroke: Stroke) -> None:
     owner = f"{plain(entry.run)}, " if entry.run else ""
     size = f"<br>N = {entry.n:,}" if entry.n is not None else ""
-    figure.add_scatter(
+    canvas.add(
+        "scatter",
         x=numbers(entry.x),
         y=numbers(entry.y),
         mode="lines+markers" if view.markers else "lines",
@@ -44,18 +45,20 @@ def _add_curve(figure: go.Figure, view: Lines, entry: Series, stroke: Stroke) ->
         marker={"color": stroke.colour, "size": 7},
         name=plain(stroke.legend or entry.name),
         showlegend=bool(stroke.legend),
+        legendrank=stroke.rank,
         legendgroup=stroke.group,
         hovertemplate=f"{owner}{plain(entry.name)}<br>{plain(view.x.label)} %{{x}}"
         f"<br>{plain(view.y.label)} %{{y:.4g}}{size}<extra></extra>",
     )
 
 
-def _add_band(figure: go.Figure, entry: Series, stroke: Stroke) -> None:
+def _add_band(canvas: Canvas, entry: Series, stroke: Stroke) -> None:
     if entry.low is None or entry.high is None:
         return
     across = np.concatenate([numbers(entry.x), numbers(entry.x)[::-1]])
     around = np.concatenate([numbers(entry.high), numbers(entry.low)[::-1]])
-    figure.add_scatter(
+    canvas.add(
+        "scatter",
         x=across,
         y=around,
         mode="lines",

@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import plotly.graph_objects as go
 
 from cl_viz.core.view import Meaning, Series
-from cl_viz.figures.frame import numbers, plain
+from cl_viz.figures.frame import Canvas, numbers, plain
 from cl_viz.figures.theme import DASHES, Theme, run_colour
 
 DIRECT_LABELS = 4
@@ -34,12 +33,15 @@ class Stroke:
         Entry of the legend; empty where an earlier series of the run stands for it.
     group : str
         Series of one group are hidden together.
+    rank : int
+        Place in the legend: runs or meanings first, then styles, then references.
     """
 
     colour: str
     dash: str
     legend: str
     group: str
+    rank: int = 1
 
 
 def is_several(series: tuple[Series, ...]) -> bool:
@@ -75,7 +77,7 @@ def strokes(series: tuple[Series, ...], theme: Theme, colours: Mapping[str, int]
             dash = _EXTRA_DASHES[others.index(entry.name) % len(_EXTRA_DASHES)]
         legend = "" if entry.run in named else entry.run
         named.add(entry.run)
-        found.append(Stroke(run_colour(numbering[entry.run], theme), dash, legend, entry.run))
+        found.append(Stroke(run_colour(numbering[entry.run], theme), dash, legend, plain(entry.run)))
     return found
 
 
@@ -93,15 +95,15 @@ def _by_meaning(series: tuple[Series, ...], theme: Theme, colours: Mapping[str, 
             colour = run_colour(unnamed.index(index), theme)
         else:
             colour = run_colour(colours[entry.run], theme) if entry.run in colours else theme.meanings["other"]
-        found.append(Stroke(colour, "solid", entry.name, entry.name))
+        found.append(Stroke(colour, "solid", entry.name, plain(entry.name)))
     return found
 
 
 def _reference(entry: Series, theme: Theme) -> Stroke:
-    return Stroke(theme.meanings["reference"], "dash", entry.name, f"reference: {entry.name}")
+    return Stroke(theme.meanings["reference"], "dash", entry.name, f"reference: {plain(entry.name)}", rank=3)
 
 
-def add_style_legend(figure: go.Figure, series: tuple[Series, ...], found: list[Stroke], theme: Theme) -> None:
+def add_style_legend(canvas: Canvas, series: tuple[Series, ...], found: list[Stroke], theme: Theme) -> None:
     """With several runs, say what the line styles stand for."""
     styles: dict[str, str] = {}
     for entry, stroke in zip(series, found, strict=True):
@@ -110,12 +112,14 @@ def add_style_legend(figure: go.Figure, series: tuple[Series, ...], found: list[
     if len(styles) < 2:
         return
     for word, dash in styles.items():
-        figure.add_scatter(
+        canvas.add(
+            "scatter",
             x=numbers(np.array([np.nan])),
             y=numbers(np.array([np.nan])),
             mode="lines",
             name=plain(word),
             legendgroup=f"style: {word}",
+            legendrank=2,
             line={"color": theme.muted, "dash": dash, "width": 2},
             hoverinfo="skip",
         )

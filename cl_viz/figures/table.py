@@ -7,15 +7,16 @@ import plotly.graph_objects as go
 
 from cl_viz.core.result import format_number
 from cl_viz.core.view import Table
-from cl_viz.figures.frame import new_figure, plain
+from cl_viz.figures.frame import new_canvas, plain
 from cl_viz.figures.theme import Theme
 
 
 def draw_table(view: Table, theme: Theme) -> go.Figure:
     """Draw columns; numbers are right-aligned, with three significant digits."""
-    figure = new_figure(view.title, theme)
+    canvas = new_canvas(view.title, theme)
     columns = [np.asarray(values) for values in view.columns.values()]
-    figure.add_table(
+    canvas.add(
+        "table",
         header={
             "values": [plain(name) for name in view.columns],
             "align": [_align(values) for values in columns],
@@ -32,8 +33,8 @@ def draw_table(view: Table, theme: Theme) -> go.Figure:
             "height": 26,
         },
     )
-    figure.update_layout(margin={"b": 16, "l": 16, "r": 16})
-    return figure
+    canvas.layout["margin"] |= {"b": 16, "l": 16, "r": 16}
+    return canvas.figure()
 
 
 def _align(values: np.ndarray) -> str:

@@ -11,24 +11,19 @@ CONTROLS = {info.name: info for info in SCORES.params.describe()}
 
 def controls(runs: list[state.OpenRun]) -> tuple[int | None, str | None]:
     """Draw the controls of the main figure; return the step and the layer."""
-    which, weighing, place, look = st.columns([1.15, 1.15, 1, 1], gap="medium")
-    with which:
-        forms.control(CONTROLS["positives"], runs)
+    with st.container(horizontal=True, gap="medium", vertical_alignment="top"):
+        for name in ("positives", "negatives"):
+            forms.control(CONTROLS[name], runs)
         layer = forms.layer_control(runs)
-    with weighing:
-        forms.control(CONTROLS["negatives"], runs)
+        for name in ("temperature", "bins"):
+            forms.control(CONTROLS[name], runs)
+        step = forms.step_control(runs)
         st.toggle(
             "Logarithmic density",
             key="log_density",
             bind="query-params",
             help="Shows the tails, where the hard negatives are.",
         )
-    with place:
-        forms.control(CONTROLS["temperature"], runs)
-    with look:
-        forms.control(CONTROLS["bins"], runs)
-    with place:
-        step = forms.step_control(runs)
     return step, layer
 
 
