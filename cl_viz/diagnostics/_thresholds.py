@@ -65,7 +65,14 @@ FALSE_NEGATIVE_PUSH = Threshold(
 )
 """Share of the repulsion on samples of the same label, as odds: from 1 to 1, and from 3 to 1 against the labels."""
 
-UNUSABLE_ROWS = Threshold(1e-9, 0.01, Source("cl_viz: rows without a direction have no cosine", ""))
+UNUSABLE_ROWS = Threshold(
+    1e-9,
+    0.01,
+    Source(
+        "Goldberg 1991, What Every Computer Scientist Should Know About Floating-Point Arithmetic",
+        "https://doi.org/10.1145/103162.103163",
+    ),
+)
 """Share of rows that are NaN, infinite or zero."""
 
 DUPLICATE_ROWS = Threshold(

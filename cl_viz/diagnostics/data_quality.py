@@ -9,17 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cl_viz.core.params import Params
-from cl_viz.core.result import Finding, Quantity, Result, Source, format_number
+from cl_viz.core.result import Finding, Quantity, Result, format_number
 from cl_viz.core.specs import DiagnosticSpec, QuantitySpec
 from cl_viz.core.view import Axis, Bars, Histogram, Reference, Series, View
 from cl_viz.diagnostics import _thresholds
 from cl_viz.diagnostics._row_facts import RowFacts, row_facts
 from cl_viz.engine.inputs import SetInputs
 
-GOLDBERG = Source(
-    "Goldberg 1991, What Every Computer Scientist Should Know About Floating-Point Arithmetic",
-    "https://doi.org/10.1145/103162.103163",
-)
 BARS = 50
 """Classes shown in the figure of label counts, the largest first."""
 
@@ -136,7 +132,7 @@ def _unusable(facts: RowFacts) -> Finding:
         _thresholds.UNUSABLE_ROWS.level(facts.unusable / facts.n_rows),
         f"{' and '.join(parts)} among {rows}: they have no direction and are left out of everything.",
         "Find what the encoder was given for these rows; NaN often comes from overflow in half precision.",
-        GOLDBERG,
+        source,
         "unusable_share",
     )
 
@@ -259,5 +255,5 @@ SPEC = DiagnosticSpec(
         "overflows above 65,504 and turns into infinite entries; int8 dumps are read without their scale, which a "
         "cosine does not need."
     ),
-    sources=(GOLDBERG, _thresholds.DUPLICATE_ROWS.source),
+    sources=(_thresholds.UNUSABLE_ROWS.source, _thresholds.DUPLICATE_ROWS.source),
 )

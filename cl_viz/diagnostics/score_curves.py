@@ -160,7 +160,7 @@ SPEC = DiagnosticSpec(
         ),
         QuantitySpec(
             "negative_variance",
-            "Negative variance",
+            "Negative variance, within anchors",
             "Mean over anchors of the variance of an anchor's negatives (ddof = 1), last step.",
             "cosine²",
             (0.0, 1.0),
