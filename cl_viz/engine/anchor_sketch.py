@@ -165,7 +165,8 @@ def relative_penalty_share(sketch: AnchorSketch, roles: PairRoles, temperature: 
     distance = np.minimum(cells.scores - largest[cells.anchor], 0.0)
     mass = cells.counts * np.exp(distance / temperature)
     tail = np.exp((scores - largest[:, None]) / temperature)
-    own = np.bincount(cells.anchor, weights=mass * (cells.side == SAME), minlength=n_anchors)
+    # bincount of nothing has whole numbers, whatever the weights.
+    own = np.bincount(cells.anchor, weights=mass * (cells.side == SAME), minlength=n_anchors).astype(np.float64)
     own += (tail * same).sum(axis=1)
     total = np.bincount(cells.anchor, weights=mass, minlength=n_anchors) + tail.sum(axis=1)
     share: NDArray[np.float64] = np.divide(own, total, out=np.full(n_anchors, np.nan), where=total > 0)

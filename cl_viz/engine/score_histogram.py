@@ -99,7 +99,8 @@ def auc(positives: ScoreHistogram, negatives: ScoreHistogram) -> float:
     """
     if not positives.count or not negatives.count:
         return math.nan
-    return float((positives.counts / positives.count) @ placement(negatives))
+    # Shares that are rounded may add up to a little more than 1.
+    return min(1.0, float((positives.counts / positives.count) @ placement(negatives)))
 
 
 def auc_error(positives: ScoreHistogram, negatives: ScoreHistogram) -> float:
@@ -110,8 +111,8 @@ def auc_error(positives: ScoreHistogram, negatives: ScoreHistogram) -> float:
 
 def placement(histogram: ScoreHistogram) -> NDArray[np.float64]:
     """Share of pairs below each bin plus half of those in it, shape (BINS,)."""
-    share = histogram.counts / max(1, histogram.count)
-    below: NDArray[np.float64] = np.cumsum(share) - share / 2
+    # Counts are added before they are divided: whole numbers add up exactly, shares to a little more than 1.
+    below: NDArray[np.float64] = (np.cumsum(histogram.counts) - histogram.counts / 2) / max(1, histogram.count)
     return below
 
 
@@ -128,11 +129,11 @@ def overlap(positives: ScoreHistogram, negatives: ScoreHistogram, n_bins: int = 
 
 def kolmogorov_smirnov(positives: ScoreHistogram, negatives: ScoreHistogram) -> float:
     """Largest distance of the two distribution functions, at bin edges, in [0, 1]."""
-    shares = [np.cumsum(h.counts / max(1, h.count)) for h in (positives, negatives)]
+    shares = [np.cumsum(h.counts) / max(1, h.count) for h in (positives, negatives)]
     return float(np.abs(shares[0] - shares[1]).max())
 
 
 def wasserstein(positives: ScoreHistogram, negatives: ScoreHistogram) -> float:
     """Earth mover's distance (order 1) of the two, each bin at its mean score; in score units, [0, 2]."""
-    shares = [np.cumsum(h.counts / max(1, h.count)) for h in (positives, negatives)]
+    shares = [np.cumsum(h.counts) / max(1, h.count) for h in (positives, negatives)]
     return float(np.abs(shares[0] - shares[1])[:-1] @ np.diff(_middles()))
