@@ -93,7 +93,9 @@ def _false_negatives(measures: ScoreMeasures, quantities: Mapping[str, Quantity]
             source,
             "false_negative_push",
         )
-    level = _thresholds.FALSE_NEGATIVE_PUSH.level(push.value)
+    # Beyond chance: with two classes half of the push falls on the own label even where nothing is wrong.
+    beyond_chance = (push.value - share.value) / (1 - share.value) if share.value < 1 else 1.0
+    level = _thresholds.FALSE_NEGATIVE_PUSH.level(beyond_chance)
     message = (
         f"Negatives that share a label take {_percent(push)} of the push at temperature {measures.temperature:g} "
         f"(they are {format_number(100 * share.value)} % of the negatives, N = {push.n:,})."

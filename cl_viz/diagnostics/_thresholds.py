@@ -63,7 +63,8 @@ FALSE_NEGATIVE_PUSH = Threshold(
     0.75,
     Source("Chuang et al. 2020, Debiased Contrastive Learning", "https://arxiv.org/abs/2007.00224"),
 )
-"""Share of the repulsion on samples of the same label, as odds: from 1 to 1, and from 3 to 1 against the labels."""
+"""Share of the repulsion on samples of the same label, beyond their share of the negatives and as a part of what is
+left of it: half, and three quarters."""
 
 UNUSABLE_ROWS = Threshold(
     1e-9,

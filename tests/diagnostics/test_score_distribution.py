@@ -103,6 +103,14 @@ def test_label_positives_leave_false_negatives_unknown() -> None:
     assert "unknown" in {finding.level for finding in found.findings}
 
 
+@pytest.mark.parametrize("classes", [2, 10])
+def test_a_push_that_is_no_more_than_chance_is_good(classes: int) -> None:
+    found = score_distribution(paired_sphere(200, 16, 0.8, classes=classes), temperature=0.05)
+    assert [finding.level for finding in found.findings if finding.quantity == "false_negative_push"] == ["good"]
+    crowded = score_distribution(clusters(200, 16, classes, 0.3), temperature=0.05)
+    assert [finding.level for finding in crowded.findings if finding.quantity == "false_negative_push"] == ["bad"]
+
+
 def test_within_view_negatives_are_added_on_request() -> None:
     embedding_set = clusters(60, 8, 3, 0.5)
     found = values(score_distribution(embedding_set, negatives="all"))
