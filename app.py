@@ -4,15 +4,25 @@ from pathlib import Path
 
 import streamlit as st
 
-from cl_viz.dashboard import errors, icon, navigation, sidebar, state
 
-st.set_page_config(page_title="cl_viz", page_icon=icon.image(), layout="wide", initial_sidebar_state="expanded")
+def frame() -> None:
+    """Draw the frame and the page that was chosen."""
+    from cl_viz.dashboard import errors, icon, navigation, sidebar, state
 
-page = navigation.menu(Path(__file__).parent / "pages")
-with errors.boundary("sidebar"):
-    sidebar.open_runs_first()
-    sidebar.draw()
-    errors.show_problems()
-with errors.boundary("page"):
-    page.run()
-state.write_address()
+    st.set_page_config(page_title="cl_viz", page_icon=icon.image(), layout="wide", initial_sidebar_state="expanded")
+    page = navigation.menu(Path(__file__).parent / "pages")
+    with errors.boundary("sidebar"):
+        sidebar.open_runs_first()
+        sidebar.draw()
+        errors.show_problems()
+    with errors.boundary("page"):
+        page.run()
+    state.write_address()
+
+
+if __name__ == "__main__":  # a session, at each run of the script
+    frame()
+else:  # the server, once
+    from cl_viz.dashboard.serving import lifespan
+
+    app = st.App(__file__, lifespan=lifespan)

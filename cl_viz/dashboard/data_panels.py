@@ -71,6 +71,7 @@ def _upload() -> None:
 
 def _open(origin: str, value: str | None) -> None:
     """Open a sample or a path; an error is shown on the page, and nothing else changes."""
+    state.forget_problems()
     try:
         if origin == "sample" and value:
             opening.open_sample(value)
@@ -87,6 +88,7 @@ def _uploaded() -> None:
     uploaded = st.session_state.get("upload")
     if uploaded is None:
         return
+    state.forget_problems()
     try:
         path = opening.store_upload(uploaded.name, uploaded)
         state.set_pending(state.Pending(str(path), "upload", ""))
@@ -129,37 +131,38 @@ def _format_label(found: Inspection) -> str:
 def _choices(found: Inspection, pending: state.Pending) -> None:
     opened = state.open_runs().get(pending.run_name)
     current = dict(opened.run.get().roles) if opened is not None else dict(found.roles)
-    with st.form("choices", border=False):
-        views = st.multiselect(
+    with st.form(f"choices {pending.path}", border=False):
+        st.multiselect(
             "Views",
             list(found.arrays),
             default=[array for array in found.views.values() if array in found.arrays],
+            key=f"views {pending.path}",
             help="Arrays that show the same samples; all have the same number of columns.",
         )
-        roles: dict[str, str] = {}
         for column, role in zip(st.columns(len(ROLES), gap="small"), ROLES, strict=True):
             options = [_NONE, *found.columns]
+            index = options.index(current[role]) if current.get(role) in options else 0
             with column:
-                roles[role] = st.selectbox(
-                    role.capitalize(),
-                    options,
-                    index=options.index(current[role]) if current.get(role) in options else 0,
-                )
-        if st.form_submit_button("Use these", icon=":material/check:"):
-            _reopen(found, pending, views, roles)
+                st.selectbox(role.capitalize(), options, index=index, key=f"{role} {pending.path}")
+        st.form_submit_button("Use these", icon=":material/check:", on_click=_reopen, args=(found, pending))
 
 
-def _reopen(found: Inspection, pending: state.Pending, views: Sequence[str], roles: dict[str, str]) -> None:
-    choices: dict[str, Any] = {role: column for role, column in roles.items() if column != _NONE}
-    if list(views) != list(found.views.values()):
+def _reopen(found: Inspection, pending: state.Pending) -> None:
+    """Open the file again as the form says; the run keeps its place and colour."""
+    state.forget_problems()
+    chosen = {role: st.session_state[f"{role} {pending.path}"] for role in ROLES}
+    choices: dict[str, Any] = {role: column for role, column in chosen.items() if column != _NONE}
+    views = list(st.session_state[f"views {pending.path}"])
+    if views != list(found.views.values()):
         choices["views"] = tuple(views)
     try:
         opened = opening.reopen(pending, choices)
+        emptied = {role: None for role in found.roles if chosen[role] == _NONE}
+        if emptied:
+            opened = opening.without_roles(opened, tuple(emptied))
+        state.rename_pending(opened.name)
     except ClVizError as error:
-        errors.show(error)
-        return
-    state.rename_pending(opened.name)
-    st.rerun()
+        state.add_problem(error)
 
 
 def _array_table(found: Inspection) -> pd.DataFrame:

@@ -65,9 +65,12 @@ def _sentence(text: str) -> str:
 
 
 def show_problems() -> None:
-    """Show what could not be opened since the last run of the script."""
-    for problem in state.take_problems():
+    """Show what could not be opened, until it is dismissed or something else is opened."""
+    problems = state.problems()
+    for problem in problems:
         if isinstance(problem, ClVizError):
             show(problem)
         else:
             show_unexpected(problem)
+    if problems:
+        st.button("Dismiss", icon=":material/close:", on_click=state.forget_problems, type="tertiary")

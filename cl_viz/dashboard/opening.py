@@ -6,7 +6,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -21,6 +21,9 @@ from cl_viz.formats import load
 
 OPEN_VARIABLE = "CL_VIZ_OPEN"
 """Environment variable with paths to open at start, separated as in PATH."""
+
+SAMPLE_PREFIX = "sample:"
+"""What stands before the name of a bundled sample where paths are given."""
 
 _LOCAL = {"localhost", "127.0.0.1", "::1"}
 _COPY_BYTES = 1 << 20
@@ -47,7 +50,10 @@ def open_at_start() -> None:
     paths = start_paths()
     for path in paths:
         with _remembered():
-            open_path(path)
+            if path.startswith(SAMPLE_PREFIX):
+                open_sample(path.removeprefix(SAMPLE_PREFIX))
+            else:
+                open_path(path)
     if not paths:
         with _remembered():
             for run in sample_runs(on_error=state.add_problem):
@@ -141,6 +147,19 @@ def reopen(pending: state.Pending, choices: Mapping[str, Any]) -> state.OpenRun:
     if pending.origin == "path":
         return open_path(pending.path, choices, replaces=pending.run_name)
     raise InputError("a sample's views and roles come from its card", where=pending.run_name)
+
+
+def without_roles(opened: state.OpenRun, roles: Sequence[str]) -> state.OpenRun:
+    """Empty roles that were guessed and are not wanted."""
+    emptied: dict[str, str | None] = dict.fromkeys(roles)
+    arguments = ", ".join(f"{role}=None" for role in roles)
+    return state.add_run(
+        Run.from_set(opened.run.get().with_roles(**emptied)),
+        expression=f"{opened.expression}.with_roles({arguments})",
+        origin=opened.origin,
+        key=opened.key,
+        replaces=opened.name,
+    )
 
 
 @contextmanager

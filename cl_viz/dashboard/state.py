@@ -224,10 +224,15 @@ def add_problem(problem: Exception) -> None:
     st.session_state.setdefault(_PROBLEMS, []).append(problem)
 
 
-def take_problems() -> list[Exception]:
-    """Return and forget what could not be opened."""
-    problems: list[Exception] = st.session_state.pop(_PROBLEMS, [])
-    return problems
+def problems() -> list[Exception]:
+    """Return what could not be opened and was not dismissed."""
+    found: list[Exception] = st.session_state.get(_PROBLEMS, [])
+    return found
+
+
+def forget_problems() -> None:
+    """Dismiss what could not be opened."""
+    st.session_state.pop(_PROBLEMS, None)
 
 
 def _free_name(name: str, taken: set[str]) -> str:

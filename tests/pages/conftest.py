@@ -1,0 +1,55 @@
+"""The app, run without a browser, on dumps of the test's own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from cl_viz.core.embedding_set import EmbeddingSet
+
+OpenApp = Callable[..., AppTest]
+
+
+@pytest.fixture(autouse=True)
+def _empty_caches() -> Iterator[None]:
+    st.cache_resource.clear()
+    yield
+    st.cache_resource.clear()
+
+
+@pytest.fixture
+def open_app(monkeypatch: pytest.MonkeyPatch, checkout: Path) -> OpenApp:
+    """Start the app on some paths, and go to a page."""
+
+    def start(*paths: Path, page: str = "", **query: str | list[str]) -> AppTest:
+        monkeypatch.setattr("sys.argv", ["app.py", *map(str, paths)])
+        app = AppTest.from_file(str(checkout / "app.py"), default_timeout=120)
+        app.run()
+        if page:
+            app.switch_page(f"pages/{page}.py")
+        for name, value in query.items():
+            app.query_params[name] = value
+        return app.run()
+
+    return start
+
+
+@pytest.fixture
+def dump(labelled_set: EmbeddingSet, tmp_path: Path) -> Callable[..., Path]:
+    """Write a dump of two views; `spread` sets how far the views of a sample are apart."""
+
+    def write(name: str = "first.npz", spread: float = 0.3, **columns: np.ndarray) -> Path:
+        generator = np.random.default_rng(len(name))
+        first = labelled_set.views["view_1"]
+        second = first + spread * generator.normal(size=first.shape).astype(np.float32)
+        path = tmp_path / name
+        with path.open("wb") as file:
+            np.savez(file, view_1=first, view_2=second, **(columns or {"label": labelled_set.role("label")}))
+        return path
+
+    return write

@@ -1,0 +1,261 @@
+"""Every page, with runs and without, with bad input and with hostile names."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from cl_viz.core.embedding_set import EmbeddingSet
+from cl_viz.dashboard import cache
+from cl_viz.dashboard.navigation import find_pages
+from cl_viz.engine import Statistics
+
+Dump = Callable[..., Path]
+OpenApp = Callable[..., AppTest]
+PAGES = ("start/checkup", "start/data", "scores/distributions")
+
+
+def texts(app: AppTest) -> str:
+    return "\n".join(str(element.value) for element in [*app.markdown, *app.caption, *app.info, *app.error])
+
+
+def boxes(app: AppTest) -> list[str]:
+    return [element.value for element in app.error]
+
+
+def test_this_file_knows_every_page(checkout: Path) -> None:
+    found = find_pages(checkout / "pages")
+    assert {f"{section}/{file.stem}" for section, files in found.items() for file in files} == set(PAGES)
+
+
+def test_sections_and_pages_stand_in_the_order_of_the_menu(checkout: Path) -> None:
+    found = find_pages(checkout / "pages")
+    assert [(section, [file.stem for file in files]) for section, files in found.items()] == [
+        ("start", ["checkup", "data"]),
+        ("scores", ["distributions"]),
+    ]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_with_two_runs_asks_its_question_and_answers_it(page: str, open_app: OpenApp, dump: Dump) -> None:
+    app = open_app(dump("first.npz"), dump("second.npz", spread=2.0), page=page)
+    assert not app.exception
+    assert boxes(app) == []
+    assert app.title[0].value.endswith("?")
+    assert "-badge[:material/" in texts(app)
+    assert "first" in texts(app)
+    assert "second" in texts(app)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_without_runs_says_what_to_do(page: str, open_app: OpenApp, tmp_path: Path) -> None:
+    app = open_app(tmp_path / "missing.npz", page=page)
+    assert not app.exception
+    assert any("No run is open" in element.value for element in app.info)
+
+
+def test_a_path_that_cannot_be_opened_is_explained_and_the_others_open(open_app: OpenApp, dump: Dump) -> None:
+    broken = dump("broken.npz")
+    broken.write_bytes(broken.read_bytes()[:200])
+    app = open_app(broken, dump("whole.npz"))
+    assert len(boxes(app)) == 1
+    assert "broken" in boxes(app)[0]
+    assert "whole" in texts(app)
+
+
+def test_figures_follow_their_controls(open_app: OpenApp, dump: Dump) -> None:
+    app = open_app(dump(), page="scores/distributions")
+
+    def drawn() -> list[str]:
+        return [element.proto.spec for element in app.get("plotly_chart")]
+
+    before = drawn()
+    app.slider(key="bins").set_value(50).run()
+    assert boxes(app) == []
+    assert drawn()[0] != before[0]
+
+
+def test_moving_a_control_never_looks_at_the_pairs_again(
+    open_app: OpenApp, dump: Dump, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scanned: list[str] = []
+    real = cache.scan
+
+    def counting(embedding_set: EmbeddingSet, **arguments: Any) -> Statistics:
+        scanned.append(embedding_set.name)
+        return real(embedding_set, **arguments)
+
+    monkeypatch.setattr(cache, "scan", counting)
+    app = open_app(dump("first.npz"), dump("second.npz", spread=2.0), page="scores/distributions")
+    assert sorted(scanned) == ["first", "second"]
+    app.slider(key="bins").set_value(200).run()
+    app.select_slider(key="temperature").set_value("0.5").run()
+    app.toggle(key="log_density").set_value(True).run()
+    app.switch_page("pages/start/checkup.py").run()
+    assert boxes(app) == []
+    assert sorted(scanned) == ["first", "second"]
+
+
+def test_the_data_page_never_looks_at_pairs_itself(
+    open_app: OpenApp, dump: Dump, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is computed that nobody asked for: a run that was only opened was not scanned."""
+    app = open_app(dump("first.npz"), page="start/data")
+    scanned: list[str] = []
+    monkeypatch.setattr(cache, "scan", lambda embedding_set, **_: scanned.append(embedding_set.name))
+    app.text_input(key="path").set_value(str(dump("second.npz", spread=1.5))).run()
+    next(button for button in app.button if button.label == "Open path").click().run()
+    assert list(app.session_state["_runs"]) == ["first", "second"]
+    assert scanned == []
+
+
+def test_a_link_restores_the_runs_and_the_controls(open_app: OpenApp, dump: Dump) -> None:
+    app = open_app(dump("first.npz"), dump("second.npz"), page="scores/distributions", run=["second"], bins="200")
+    assert app.slider(key="bins").value == 200
+    assert [box.value for box in app.sidebar.checkbox] == [False, True]
+    assert app.query_params["run"] == "second"
+
+
+def test_a_hidden_run_is_not_shown(open_app: OpenApp, dump: Dump) -> None:
+    app = open_app(dump("first.npz"), dump("second.npz"), page="scores/distributions")
+    for box in app.sidebar.checkbox:
+        box.set_value(False)
+    app.run()
+    assert any("Tick one in the sidebar" in element.value for element in app.info)
+
+
+def test_an_upload_opens_and_its_roles_can_be_overruled(open_app: OpenApp, dump: Dump) -> None:
+    codes = np.arange(120) % 5
+    content = dump("up.npz", label=np.zeros(120, dtype=int), kind=codes).read_bytes()
+    app = open_app(dump("first.npz"), page="start/data")
+    app.file_uploader(key="upload").upload("up.npz", content).run()
+    assert boxes(app) == []
+    assert "up" in texts(app)
+    assert "Recognised in up" in texts(app)
+    next(box for box in app.selectbox if box.label == "Label").set_value("kind")
+    next(b for b in app.button if b.label == "Use these").click().run()
+    assert boxes(app) == []
+    opened = app.session_state["_runs"]["up"].run.get()
+    assert dict(opened.roles)["label"] == "kind"
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("cut.npz", b"PK\x03\x04 not an archive"), ("empty.npy", b""), ("words.npz", b"hello"), ("one.csv", b"a\n1\n")],
+)
+def test_a_bad_upload_is_explained_and_nothing_is_lost(
+    name: str, content: bytes, open_app: OpenApp, dump: Dump
+) -> None:
+    app = open_app(dump("first.npz"), page="start/data")
+    app.file_uploader(key="upload").upload(name, content).run()
+    assert not app.exception
+    assert len(boxes(app)) == 1
+    assert name.split(".")[0] in boxes(app)[0]
+    assert list(app.session_state["_runs"]) == ["first"]
+    next(button for button in app.button if button.label == "Dismiss").click().run()
+    assert boxes(app) == []
+
+
+def test_a_pickle_in_an_upload_is_never_run(open_app: OpenApp, dump: Dump, tmp_path: Path) -> None:
+    witness = tmp_path / "was_run"
+
+    class Evil:
+        def __reduce__(self) -> tuple[Any, ...]:
+            return (witness.write_text, ("x",))
+
+    buffer = io.BytesIO()
+    np.savez(buffer, view_1=np.array([Evil()], dtype=object), allow_pickle=True)
+    app = open_app(dump("first.npz"), page="start/data")
+    app.file_uploader(key="upload").upload("evil.npz", buffer.getvalue()).run()
+    assert len(boxes(app)) == 1
+    assert not witness.exists()
+
+
+def test_hostile_names_are_shown_letter_by_letter(open_app: OpenApp, dump: Dump) -> None:
+    label = np.array(["<script>alert(1)</script>", "**bold** :smile:"] * 60)
+    path = dump("**x** <img src=a> :red[y].npz", label=label)
+    for page in PAGES:
+        app = open_app(path, page=page)
+        assert boxes(app) == []
+        for element in app.markdown:
+            assert element.allow_html is False
+        shown = texts(app)
+        assert "<script" not in shown.replace("\\<script", "")
+        assert "**x**" not in shown
+        assert "<img" not in shown.replace("\\<img", "")
+
+
+def test_an_unforeseen_error_is_a_calm_box_and_the_rest_goes_on(
+    open_app: OpenApp, dump: Dump, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = cache.diagnose
+
+    def failing(name: str, run: Any, **arguments: Any) -> Any:
+        if run.name == "second":
+            raise ZeroDivisionError("secret detail")
+        return real(name, run, **arguments)
+
+    monkeypatch.setattr(cache, "diagnose", failing)
+    app = open_app(dump("first.npz"), dump("second.npz"), page="scores/distributions")
+    assert not app.exception
+    assert "unexpected ZeroDivisionError, number" in boxes(app)[0]
+    assert "secret detail" not in texts(app)
+    assert app.get("plotly_chart")
+
+
+def test_long_work_is_asked_for_first(open_app: OpenApp, dump: Dump, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cache, "ASK_ABOVE_SECONDS", 0.0)
+    app = open_app(dump(), page="scores/distributions")
+    assert any("take about" in element.value for element in app.info)
+    assert not app.get("plotly_chart")
+    next(button for button in app.button if button.label == "Compute").click().run()
+    assert app.get("plotly_chart")
+
+
+def test_a_closed_run_gives_its_colour_back(open_app: OpenApp, dump: Dump) -> None:
+    app = open_app(dump("first.npz"), dump("second.npz"), page="start/data")
+    app.button(key="close first").click().run()
+    assert [opened.colour for opened in app.session_state["_runs"].values()] == [1]
+
+
+def test_a_path_is_opened_on_a_local_server_only(
+    open_app: OpenApp, dump: Dump, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from cl_viz.dashboard import opening
+
+    app = open_app(dump("first.npz"), page="start/data")
+    app.text_input(key="path").set_value(str(dump("second.npz"))).run()
+    next(button for button in app.button if button.label == "Open path").click().run()
+    assert list(app.session_state["_runs"]) == ["first", "second"]
+    monkeypatch.setattr(opening, "paths_allowed", lambda: False)
+    app.run()
+    assert next(button for button in app.button if button.label == "Open path").disabled
+
+
+def test_paths_in_the_environment_are_opened(open_app: OpenApp, dump: Dump, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CL_VIZ_OPEN", os.pathsep.join([str(dump("first.npz")), str(dump("second.npz"))]))
+    app = open_app()
+    assert list(app.session_state["_runs"]) == ["first", "second"]
+
+
+def test_a_sample_is_opened_by_name(open_app: OpenApp) -> None:
+    app = open_app(Path("sample:mnist-healthy"), page="start/data")
+    assert boxes(app) == []
+    assert list(app.session_state["_runs"]) == ["mnist-healthy"]
+
+
+def test_roles_that_were_guessed_wrongly_can_be_emptied(open_app: OpenApp, dump: Dump) -> None:
+    app = open_app(page="start/data", run=["none"])
+    app.text_input(key="path").set_value(str(dump("second.npz"))).run()
+    next(button for button in app.button if button.label == "Open path").click().run()
+    next(box for box in app.selectbox if box.label == "Label").set_value("none")
+    next(button for button in app.button if button.label == "Use these").click().run()
+    assert boxes(app) == []
+    assert "label" not in app.session_state["_runs"]["second"].run.get().roles
