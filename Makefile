@@ -23,7 +23,7 @@ app: $(VENV)/.installed
 	@exec $(BIN)/cl-viz app $(if $(PORT),--port $(PORT))
 
 test: $(VENV)/.installed-dev browser
-	OMP_NUM_THREADS=1 CL_VIZ_REQUIRE_BROWSER=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+	OMP_NUM_THREADS=1 CL_VIZ_REQUIRE_BROWSER=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --durations=15
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check $(CHECKED)

@@ -44,12 +44,16 @@ FACADE: dict[str, str] = cl_viz._EXPORTS
 
 @dataclass(frozen=True)
 class Import:
-    """One import: where it stands, what it names, and whether it runs when the module is imported."""
+    """One import: where it stands, what it names, when it runs.
+
+    `at_import`: when the module is imported; else when a function is called, or, where `for_types`, never.
+    """
 
     room: str
     where: str
     module: str
     at_import: bool
+    for_types: bool
 
 
 def room_of(path: Path, root: Path) -> str | None:
@@ -70,21 +74,18 @@ def imports_of(root: Path) -> Iterator[Import]:
         if room is None:
             continue
         tree = ast.parse(path.read_text(encoding="utf-8"))
-        for node, at_import in _nodes(tree, True):
+        for node, at_import, for_types in _nodes(tree, True, False):
             where = f"{path.relative_to(root)}:{getattr(node, 'lineno', 0)}"
             for module in _named_modules(node):
-                yield Import(room, where, module, at_import)
+                yield Import(room, where, module, at_import, for_types)
 
 
-def _nodes(node: ast.AST, at_import: bool) -> Iterator[tuple[ast.AST, bool]]:
+def _nodes(node: ast.AST, at_import: bool, for_types: bool) -> Iterator[tuple[ast.AST, bool, bool]]:
     for child in ast.iter_child_nodes(node):
-        runs = at_import
-        if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
-            runs = False
-        if isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test):
-            runs = False
-        yield child, runs
-        yield from _nodes(child, runs)
+        typing = for_types or (isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test))
+        runs = at_import and not typing and not isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+        yield child, runs, typing
+        yield from _nodes(child, runs, typing)
 
 
 def _named_modules(node: ast.AST) -> list[str]:
@@ -118,9 +119,9 @@ def violations(root: Path) -> list[str]:
                 found.append(f"{entry.where}: {entry.room} imports {target}")
         if library == "sample_models":
             found.append(f"{entry.where}: {entry.room} imports sample_models")
-        if library == "streamlit" and entry.room not in STREAMLIT_ROOMS:
+        if library == "streamlit" and entry.room not in STREAMLIT_ROOMS and not entry.for_types:
             found.append(f"{entry.where}: {entry.room} imports streamlit")
-        if library == "plotly" and entry.room not in PLOTLY_ROOMS:
+        if library == "plotly" and entry.room not in PLOTLY_ROOMS and not entry.for_types:
             found.append(f"{entry.where}: {entry.room} imports plotly")
         slim = library in SLIM_LIBRARIES or library in sys.stdlib_module_names
         if entry.room in SLIM_ROOMS and entry.at_import and not slim:
@@ -162,7 +163,9 @@ def test_what_the_table_allows_is_not_found(tmp_path: Path) -> None:
     planted.parent.mkdir(parents=True)
     (tmp_path / "pages").mkdir()
     (tmp_path / "app.py").write_text("import streamlit\nfrom cl_viz.dashboard import state\n")
-    planted.write_text("import json\nimport numpy\nfrom cl_viz.core import errors\ndef f():\n    import pandas\n")
+    lines = ["import json", "import numpy", "from cl_viz.core import errors", "def f():", "    import pandas"]
+    types = ["from typing import TYPE_CHECKING", "if TYPE_CHECKING:", "    import plotly"]
+    planted.write_text("\n".join([*lines, *types]))
     assert violations(tmp_path) == []
 
 

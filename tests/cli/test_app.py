@@ -29,10 +29,13 @@ def test_paths_reach_the_app_in_full(
     started: list[list[str]], labelled_dump: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(labelled_dump.parent)
-    assert main(["app", labelled_dump.name, "sample:mnist-healthy", "--port", "8765"]) == 0
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = str(probe.getsockname()[1])
+    assert main(["app", labelled_dump.name, "sample:mnist-healthy", "--port", port]) == 0
     (command,) = started
     assert command[command.index("--") + 1 :] == [str(labelled_dump.resolve()), "sample:mnist-healthy"]
-    assert command[command.index("--server.port") + 1] == "8765"
+    assert command[command.index("--server.port") + 1] == port
 
 
 def test_a_missing_path_is_said_before_anything_starts(

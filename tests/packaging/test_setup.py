@@ -76,3 +76,11 @@ def test_pins_meet_what_the_package_asks_for(checkout: Path) -> None:
 
 def _plain(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def test_the_browsers_that_are_installed_are_those_that_the_tests_look_for(checkout: Path) -> None:
+    from tests.browser.driving import BROWSERS
+
+    script = (checkout / ".ci" / "install_browser").read_text()
+    (line,) = [line for line in script.splitlines() if line.startswith("for name in ")]
+    assert tuple(line.removeprefix("for name in ").removesuffix("; do").split()) == BROWSERS
