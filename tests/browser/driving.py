@@ -15,7 +15,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
@@ -23,6 +23,7 @@ ARGUMENTS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
 )  # fmt: skip
+_PROBES = ("/_stcore/health", "/_stcore/host-config")
 SETTLE = 90_000
 """Milliseconds to wait for the app: scans run on two busy cores."""
 
@@ -79,10 +80,16 @@ class Watch:
     def __init__(self, page: Page) -> None:
         self.errors: list[str] = []
         self.outside: list[str] = []
-        page.on("console", lambda message: self.errors.append(message.text) if message.type == "error" else None)
+        page.on("console", self._note_console)
         page.on("pageerror", lambda error: self.errors.append(str(error)))
         page.on("request", lambda request: self._note(request.url))
         page.on("websocket", lambda socket: self._note(socket.url))
+
+    def _note_console(self, message: ConsoleMessage) -> None:
+        # Opened by a link to a page, Streamlit's client first asks below that page whether the app lives there.
+        is_probe = "404" in message.text and urlsplit(message.location.get("url", "")).path.endswith(_PROBES)
+        if message.type == "error" and not is_probe:
+            self.errors.append(message.text)
 
     def _note(self, address: str) -> None:
         parts = urlsplit(address)
