@@ -153,11 +153,11 @@ class Quantity:
 
 
 def format_number(value: float, digits: int = 3) -> str:
-    """Format with significant digits, thousands separated, never in exponent form between 1e-4 and 1e7."""
+    """Format with significant digits, thousands separated; whole numbers whole; no exponent between 1e-4 and 1e7."""
     if not math.isfinite(value):
         return "not defined" if math.isnan(value) else ("infinite" if value > 0 else "-infinite")
-    if value == 0:
-        return "0"
+    if float(value).is_integer() and abs(value) < 1e7:
+        return f"{int(value):,}"
     magnitude = math.floor(math.log10(abs(value)))
     if magnitude < -4 or magnitude >= 7:
         return f"{value:.{digits - 1}e}"

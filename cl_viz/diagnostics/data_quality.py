@@ -87,7 +87,7 @@ def _views(facts: RowFacts, run: str) -> dict[str, View]:
             f"Norms from {format_number(low)} to {format_number(high)}, varying by "
             f"{format_number(100 * facts.norm_variation)} %",
             Axis("Norm of a row", "Euclidean"),
-            Axis("Rows", "share", (0.0, 1.0)),
+            Axis("Rows", "share"),
             (Series("norms", edges, share, "other", run, n=len(facts.norms)),),
             (Reference("unit length", 1.0),) if low - margin <= 1.0 <= high + margin else (),
         )

@@ -45,6 +45,8 @@ def test_thresholds_go_in_the_direction_of_trouble() -> None:
         (0.0, "0"),
         (0.99712, "0.997"),
         (12345.6, "12,346"),
+        (10.0, "10"),
+        (2000.0, "2,000"),
         (-0.0312, "-0.0312"),
         (1e-9, "1.00e-09"),
         (math.nan, "not defined"),
