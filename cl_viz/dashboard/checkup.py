@@ -99,7 +99,8 @@ def _cell(spec: DiagnosticSpec, run: str, result: Result | None) -> None:
             help=f"Open {escape(spec.title)} with {escape(run)}",
         )
         if quantity is not None:
-            st.caption(escape(quantity.label))
+            # The link above is set in by about one letter.
+            st.caption(f"\u2002{escape(quantity.label)}")
 
 
 def headline(result: Result) -> Quantity | None:

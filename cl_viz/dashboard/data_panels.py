@@ -16,6 +16,7 @@ from cl_viz.dashboard.text import escape
 from cl_viz.formats import FORMATS, Inspection, inspect
 
 _NONE = "none"
+_NOT_SHOWN = ("name", "open_by_default", "card_version", "label", "inputs")
 
 
 def adding(*, expanded: bool) -> None:
@@ -196,7 +197,7 @@ def cards(runs: Sequence[state.OpenRun]) -> None:
     for index, opened in enumerate(runs):
         with columns[index % len(columns)].container(border=True, gap="xsmall"):
             st.markdown(f"{chip_image(opened.name)} **{escape(opened.name)}**")
-            st.dataframe(_card_table(opened), hide_index=True, width="stretch", height="content")
+            st.markdown("  \n".join(f":small[:gray[{escape(key)}] {escape(value)}]" for key, value in _facts(opened)))
             st.button(
                 "Close",
                 key=f"close {opened.name}",
@@ -207,15 +208,18 @@ def cards(runs: Sequence[state.OpenRun]) -> None:
             )
 
 
-def _card_table(opened: state.OpenRun) -> pd.DataFrame:
+def _facts(opened: state.OpenRun) -> list[tuple[str, str]]:
+    """Return what the embeddings and the card say, as words."""
     found = opened.run.get()
-    facts: dict[str, Any] = {
+    facts = {
         "views": ", ".join(found.view_names),
-        "roles": ", ".join(f"{role} = {column}" for role, column in found.roles.items()) or "none",
-        "steps": ", ".join(f"{step:,}" for step in opened.run.steps if step is not None) or "not stated",
+        "roles": ", ".join(f"{role}: {column}" for role, column in found.roles.items()) or "none",
+        "saved steps": ", ".join(f"{step:,}" for step in opened.run.steps if step is not None) or "not stated",
         "layers": ", ".join(layer for layer in opened.run.layers if layer is not None) or "not stated",
         "source": opened.run.source,
     }
-    plain = {key: value for key, value in opened.run.card.items() if isinstance(value, (str, int, float, bool))}
-    facts |= {key.replace("_", " "): value for key, value in plain.items() if key not in ("name", "open_by_default")}
-    return pd.DataFrame({"": list(facts), "value": [str(value) for value in facts.values()]})
+    for key, value in opened.run.card.items():
+        words = key.replace("_", " ")
+        if isinstance(value, (str, int, float)) and key not in _NOT_SHOWN and words not in facts:
+            facts[words] = str(value)
+    return list(facts.items())

@@ -70,7 +70,8 @@ def _value(result: Result, name: str) -> float | None:
 
 
 def _text(quantity: Quantity) -> str:
-    return format_number(cast(float, quantity.value))
+    value = cast(float, quantity.value)
+    return f"{int(value):,}" if float(value).is_integer() and abs(value) >= 2 else format_number(value)
 
 
 def _without_repeats(series: tuple[Series, ...]) -> tuple[Series, ...]:

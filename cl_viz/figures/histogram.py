@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import cast
 
 import numpy as np
 import plotly.graph_objects as go
@@ -123,14 +122,15 @@ def _places(entry: Series, view: Histogram, low: float, high: float, top: float)
     costed = []
     for share in (0.97, 0.85, 0.7, 0.55, 0.4, 0.25, 0.12):
         inside = np.flatnonzero(entry.y >= share * peak)
-        for x, side in ((float(entry.x[inside[-1] + 1]), "right"), (float(entry.x[inside[0]]), "left")):
+        last, first = float(entry.x[inside[-1] + 1]), float(entry.x[inside[0]])
+        points: list[tuple[float, Side]] = [(last, "right"), (first, "left"), ((first + last) / 2, "centre")]
+        for x, side in points:
             across = (x - low) / (high - low)
-            span = (across, across + width) if side == "right" else (across - width, across)
-            covered = max(_height_within(other, span, low, high) for other in view.series) / top
+            start = across - {"left": 1.0, "centre": 0.5, "right": 0.0}[side] * width
+            covered = max(_height_within(other, (start, start + width), low, high) for other in view.series) / top
             up = max(share * peak / top, covered + 0.05)
-            costed.append(
-                (up - share * peak / top + 0.1 * (1 - share), Place(x, up * top, across, up, cast(Side, side)))
-            )
+            cost = up - share * peak / top + 0.15 * (1 - share)
+            costed.append((cost, Place(x, up * top, across, up, side)))
     return tuple(place for _, place in sorted(costed, key=lambda pair: pair[0]))
 
 

@@ -8,7 +8,7 @@ from typing import Literal
 
 from cl_viz.figures.frame import Canvas, plain
 
-Side = Literal["left", "right"]
+Side = Literal["left", "centre", "right"]
 
 # Size of a label as a share of the plot.
 WIDE_CHARACTER = 0.0115
@@ -28,7 +28,7 @@ class Place:
         Point in data coordinates.
     across, up : float
         The same point as shares (0 to 1) of the plot's width and height.
-    side : {"left", "right"}
+    side : {"left", "centre", "right"}
         On which side of the point the text stands.
     """
 
@@ -48,6 +48,9 @@ class Label:
     places: tuple[Place, ...]
     letter: float = NARROW_CHARACTER
 
+
+# Anchor of the text, and how many pixels it keeps from the point.
+_ANCHORS: dict[Side, tuple[str, int]] = {"left": ("right", -7), "centre": ("center", 0), "right": ("left", 7)}
 
 _Box = tuple[float, float, float, float]
 
@@ -74,9 +77,9 @@ def add_labels(canvas: Canvas, labels: list[Label], *, log_y: bool = False) -> b
             x=place.x,
             y=math.log10(place.y) if log_y and place.y > 0 else place.y,
             text=plain(label.text),
-            xanchor="left" if place.side == "right" else "right",
+            xanchor=_ANCHORS[place.side][0],
             yanchor="middle",
-            xshift=7 if place.side == "right" else -7,
+            xshift=_ANCHORS[place.side][1],
             font={"color": label.colour, "size": 13, "weight": 600},
         )
     return True
@@ -84,7 +87,7 @@ def add_labels(canvas: Canvas, labels: list[Label], *, log_y: bool = False) -> b
 
 def _box(label: Label, place: Place) -> _Box:
     width = label.letter * len(label.text)
-    left = place.across if place.side == "right" else place.across - width
+    left = place.across - {"left": 1.0, "centre": 0.5, "right": 0.0}[place.side] * width
     return left, left + width, place.up - HEIGHT / 2, place.up + HEIGHT / 2
 
 
