@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import ModuleType
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from cl_viz.engine import bins
-from cl_viz.engine.anchor_sketch import OTHER, SAME, TAIL, AnchorCandidates, AnchorSketch
-from cl_viz.engine.pair_pass import mark_links, relation_tile
+from cl_viz.engine import bins, compiled
+from cl_viz.engine.anchor_sketch import OTHER, SAME, TAIL, AnchorCandidates, AnchorSketch, CandidateCells
+from cl_viz.engine.fused_tiles import add_anchor_tile
+from cl_viz.engine.pair_pass import Scratch, links_of_tile, mark_links, relation_tile
 from cl_viz.engine.pair_sketch import Relation
 from cl_viz.engine.rows import ViewRows
 from cl_viz.engine.workers import share_out
@@ -62,12 +64,15 @@ def scan_anchors(
     starts = range(0, len(anchors), ANCHOR_TILE)
     work = [(name, slice(top, min(top + ANCHOR_TILE, len(anchors)))) for name in rows for top in starts]
 
+    compiled.count_pairs(len(anchors) * sum(map(len, rows.values())))
+
     def make_worker() -> Callable[[tuple[str, slice]], None]:
         # Each item writes rows of its own, so the threads share the arrays.
-        return lambda item: scanners[item[0]].add(item[1])
+        scratch = Scratch()
+        return lambda item: scanners[item[0]].add(item[1], scratch)
 
     share_out(work, make_worker, report, view.device)
-    candidates = {name: scanner.found for name, scanner in scanners.items()}
+    candidates = {name: scanner.found() for name, scanner in scanners.items()}
     return AnchorSketch(view.name, view.original[anchors], len(view), positives, offsets, candidates)
 
 
@@ -114,30 +119,74 @@ class _CandidateScanner:
         self.positives, self.offsets = positives, offsets
         self.labels = None if view.labels is None else view.labels[torch.from_numpy(anchors).to(view.labels.device)]
         self.kinds = _kinds(self.labels, other.labels)
-        self.found = AnchorCandidates(
-            np.zeros((n_anchors, 2, bins.ANCHOR_BINS), dtype=np.int32),
-            np.zeros((n_anchors, 2, bins.ANCHOR_BINS), dtype=np.float32),
-            np.zeros((n_anchors, len(Relation), 3)),
-            np.zeros((len(positives), len(Relation))),
-            np.full((n_anchors, TAIL), -np.inf),
-            np.zeros((n_anchors, TAIL), dtype=np.bool_),
-        )
+        self.moments = np.zeros((n_anchors, len(Relation), 3))
+        self.below = np.zeros((len(positives), len(Relation)))
+        self.top_scores = np.full((n_anchors, TAIL), -np.inf)
+        self.top_same = np.zeros((n_anchors, TAIL), dtype=np.bool_)
+        self.cells: dict[int, CandidateCells] = {}
 
-    def add(self, part: slice) -> None:
+    def found(self) -> AnchorCandidates:
+        """Return what the anchors have seen, once every part has been added."""
+        cells = CandidateCells.join([self.cells[start] for start in sorted(self.cells)])
+        return AnchorCandidates(cells, self.moments, self.below, self.top_scores, self.top_same)
+
+    def add(self, part: slice, scratch: Scratch) -> None:
         """Score a range of anchors against every row."""
         left = self.view.tile(self.anchors[part])
+        n_rows = part.stop - part.start
+        counts = np.zeros((n_rows, 2, bins.ANCHOR_BINS), dtype=np.int32)
+        sums = np.zeros((n_rows, 2, bins.ANCHOR_BINS))
         for start in range(0, len(self.other), COLUMN_TILE):
             columns = slice(start, min(start + COLUMN_TILE, len(self.other)))
-            scores = left @ self.other.tile(columns).T
-            relation = relation_tile(self.labels, self.other.labels, part, columns, scores)
-            mark_links(relation, self.links, part, columns)
-            if self.view is self.other:
-                itself = np.stack([np.arange(part.start, part.stop), self.anchors[part]], axis=1)
-                mark_links(relation, itself, part, columns)
-            _add_histograms(self.found, part, scores, relation)
-            _add_moments(self.found, part, scores, relation, self.kinds)
-            _add_tail(self.found, part, scores, relation)
-            _add_ranks(self.found.below, part, scores, relation, self.kinds, self.positives, self.offsets)
+            kernels = compiled.kernels(self.view.device)
+            if kernels is not None:
+                self._add_fused(kernels, part, columns, left, counts, sums, scratch)
+            else:
+                self._add_with_torch(part, columns, left, counts, sums)
+        self.cells[part.start] = CandidateCells.of(counts, sums)
+
+    def _add_fused(
+        self,
+        kernels: ModuleType,
+        part: slice,
+        columns: slice,
+        left: torch.Tensor,
+        counts: NDArray[np.int32],
+        sums: NDArray[np.float64],
+        scratch: Scratch,
+    ) -> None:
+        tile = scratch.columns(self.other, columns)
+        scores = scratch.product(left, tile.rows)
+        holes = links_of_tile(self.links, part, columns)
+        if self.view is self.other:
+            itself = np.stack([np.arange(part.start, part.stop), self.anchors[part]], axis=1)
+            holes = np.concatenate([holes, links_of_tile(itself, part, columns)])
+        holes[:, 1] = tile.places(holes[:, 1])
+        labels = None if self.labels is None else self.labels[part].numpy()
+        offsets = self.offsets[part.start : part.stop + 1]
+        own = slice(int(offsets[0]), int(offsets[-1]))
+        add_anchor_tile(
+            kernels,
+            scores,
+            (labels, tile.labels),
+            holes,
+            (self.positives[own], offsets - offsets[0], self.below[own]),
+            (counts, sums, self.moments[part], self.top_scores[part], self.top_same[part]),
+        )
+
+    def _add_with_torch(
+        self, part: slice, columns: slice, left: torch.Tensor, counts: NDArray[np.int32], sums: NDArray[np.float64]
+    ) -> None:
+        scores = left @ self.other.tile(columns).T
+        relation = relation_tile(self.labels, self.other.labels, part, columns, scores)
+        mark_links(relation, self.links, part, columns)
+        if self.view is self.other:
+            itself = np.stack([np.arange(part.start, part.stop), self.anchors[part]], axis=1)
+            mark_links(relation, itself, part, columns)
+        _add_histograms(counts, sums, scores, relation)
+        _add_moments(self.moments[part], scores, relation, self.kinds)
+        _add_tail(self.top_scores[part], self.top_same[part], scores, relation)
+        _add_ranks(self.below, part, scores, relation, self.kinds, self.positives, self.offsets)
 
 
 def _kinds(first: torch.Tensor | None, second: torch.Tensor | None) -> tuple[Relation, ...]:
@@ -149,7 +198,9 @@ def _kinds(first: torch.Tensor | None, second: torch.Tensor | None) -> tuple[Rel
     return (*known, Relation.UNKNOWN_LABEL) if unknown else known
 
 
-def _add_histograms(found: AnchorCandidates, part: slice, scores: torch.Tensor, relation: torch.Tensor) -> None:
+def _add_histograms(
+    counts: NDArray[np.int32], sums: NDArray[np.float64], scores: torch.Tensor, relation: torch.Tensor
+) -> None:
     """Bin one tile; pairs of one sample (and the anchor itself) go to one more bin, which is dropped."""
     n_rows = scores.shape[0]
     size = n_rows * 2 * bins.ANCHOR_BINS
@@ -160,33 +211,34 @@ def _add_histograms(found: AnchorCandidates, part: slice, scores: torch.Tensor, 
     flat = (local * 2 + side) * bins.ANCHOR_BINS + bins.anchor_bin_index(wide)
     flat = torch.where(relation == int(Relation.SAME_SAMPLE), size, flat).reshape(-1)
     shape = (n_rows, 2, bins.ANCHOR_BINS)
-    counts = torch.bincount(flat, minlength=size + 1)[:size].reshape(shape)
-    sums = torch.bincount(flat, weights=wide.reshape(-1), minlength=size + 1)[:size].reshape(shape)
-    found.counts[part] += counts.to(torch.int32).cpu().numpy()
-    found.sums[part] += sums.cpu().numpy().astype(np.float32)
+    found = torch.bincount(flat, minlength=size + 1)[:size].reshape(shape)
+    counts += found.to(torch.int32).cpu().numpy()
+    sums += torch.bincount(flat, weights=wide.reshape(-1), minlength=size + 1)[:size].reshape(shape).cpu().numpy()
 
 
 def _add_moments(
-    found: AnchorCandidates, part: slice, scores: torch.Tensor, relation: torch.Tensor, kinds: tuple[Relation, ...]
+    moments: NDArray[np.float64], scores: torch.Tensor, relation: torch.Tensor, kinds: tuple[Relation, ...]
 ) -> None:
     wide = scores.to(torch.float64) if scores.device.type != "mps" else scores.cpu().to(torch.float64)
     for kind in kinds:
         match = (relation.to(wide.device) == int(kind)).to(torch.float64)
         matched = match * wide
         powers = torch.stack([match.sum(dim=1), matched.sum(dim=1), (matched * wide).sum(dim=1)], dim=1)
-        found.moments[part, int(kind)] += powers.cpu().numpy()
+        moments[:, int(kind)] += powers.cpu().numpy()
 
 
-def _add_tail(found: AnchorCandidates, part: slice, scores: torch.Tensor, relation: torch.Tensor) -> None:
+def _add_tail(
+    top_scores: NDArray[np.float64], top_same: NDArray[np.bool_], scores: torch.Tensor, relation: torch.Tensor
+) -> None:
     """Keep the largest candidates of each anchor among those seen so far and this tile's."""
     allowed = torch.where(relation == int(Relation.SAME_SAMPLE), -torch.inf, scores)
     top, place = allowed.topk(min(TAIL, scores.shape[1]), dim=1)
     same = (relation == int(Relation.SAME_LABEL)).gather(1, place)
-    merged = np.concatenate([found.top_scores[part], top.cpu().numpy().astype(np.float64)], axis=1)
-    merged_same = np.concatenate([found.top_same[part], same.cpu().numpy()], axis=1)
+    merged = np.concatenate([top_scores, top.cpu().numpy().astype(np.float64)], axis=1)
+    merged_same = np.concatenate([top_same, same.cpu().numpy()], axis=1)
     order = np.argsort(-merged, axis=1, kind="stable")[:, :TAIL]
-    found.top_scores[part] = np.take_along_axis(merged, order, axis=1)
-    found.top_same[part] = np.take_along_axis(merged_same, order, axis=1)
+    top_scores[:] = np.take_along_axis(merged, order, axis=1)
+    top_same[:] = np.take_along_axis(merged_same, order, axis=1)
 
 
 def _add_ranks(

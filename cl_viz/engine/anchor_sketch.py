@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,10 +12,64 @@ from numpy.typing import NDArray
 from cl_viz.engine import bins
 from cl_viz.engine.pair_sketch import PairRoles, negative_relations
 
+Number = TypeVar("Number", np.int32, np.float32)
 TAIL = 32
 """Largest candidates of an anchor that are kept exactly."""
 SAME, OTHER = 0, 1
 """Rows of an anchor's histogram: candidates of its own label; of another or an unknown one."""
+
+
+@dataclass(frozen=True)
+class CandidateCells:
+    """The filled cells of the histograms of A anchors: a tenth of the whole, and often less.
+
+    Attributes
+    ----------
+    offsets : NDArray[np.int64], shape (A + 1,)
+        The cells of anchor a are those from ``offsets[a]`` up to ``offsets[a + 1]``.
+    places : NDArray[np.uint16], shape (C,)
+        ``side * ANCHOR_BINS + bin``, ascending within an anchor; side is `SAME` or `OTHER`.
+    counts : NDArray[np.int32], shape (C,)
+        Candidates in the cell, above 0.
+    sums : NDArray[np.float32], shape (C,)
+        Sum of their scores.
+    """
+
+    offsets: NDArray[np.int64]
+    places: NDArray[np.uint16]
+    counts: NDArray[np.int32]
+    sums: NDArray[np.float32]
+
+    @classmethod
+    def of(cls, counts: NDArray[np.int32], sums: NDArray[np.float64]) -> CandidateCells:
+        """Return the filled cells of histograms of shape (A, 2, ANCHOR_BINS)."""
+        flat = counts.reshape(len(counts), 2 * bins.ANCHOR_BINS)
+        anchor, place = np.nonzero(flat)
+        offsets = np.concatenate([[0], np.cumsum((flat != 0).sum(axis=1))]).astype(np.int64)
+        total = sums.reshape(flat.shape)[anchor, place].astype(np.float32)
+        return cls(offsets, place.astype(np.uint16), flat[anchor, place], total)
+
+    @classmethod
+    def join(cls, parts: Sequence[CandidateCells]) -> CandidateCells:
+        """Return the cells of the anchors of all parts, in their order."""
+        steps = [np.diff(part.offsets) for part in parts]
+        return cls(
+            np.concatenate([[0], np.cumsum(np.concatenate(steps))]).astype(np.int64),
+            np.concatenate([part.places for part in parts]),
+            np.concatenate([part.counts for part in parts]),
+            np.concatenate([part.sums for part in parts]),
+        )
+
+    def keys(self) -> NDArray[np.int64]:
+        """Return ``anchor * 2 * ANCHOR_BINS + place`` of every cell, ascending."""
+        anchor = np.repeat(np.arange(len(self.offsets) - 1), np.diff(self.offsets))
+        return anchor * (2 * bins.ANCHOR_BINS) + self.places
+
+    def dense(self, values: NDArray[Number]) -> NDArray[Number]:
+        """Return values of the cells as histograms, shape (A, 2, ANCHOR_BINS)."""
+        found = np.zeros((len(self.offsets) - 1) * 2 * bins.ANCHOR_BINS, dtype=values.dtype)
+        found[self.keys()] = values
+        return found.reshape(-1, 2, bins.ANCHOR_BINS)
 
 
 @dataclass(frozen=True)
@@ -23,10 +78,8 @@ class AnchorCandidates:
 
     Attributes
     ----------
-    counts : NDArray[np.int32], shape (A, 2, ANCHOR_BINS)
-        Candidates by label (`SAME`, `OTHER`) and score; pairs of one sample and the anchor itself are left out.
-    sums : NDArray[np.float32], same shape
-        Sum of their scores.
+    cells : CandidateCells
+        Histogram of the candidates by label and score; pairs of one sample and the anchor itself are left out.
     moments : NDArray[np.float64], shape (A, 4, 3)
         By `Relation`: count, sum and sum of squares of the scores.
     below : NDArray[np.float64], shape (P, 4)
@@ -37,12 +90,21 @@ class AnchorCandidates:
         Whether each of them has the anchor's label.
     """
 
-    counts: NDArray[np.int32]
-    sums: NDArray[np.float32]
+    cells: CandidateCells
     moments: NDArray[np.float64]
     below: NDArray[np.float64]
     top_scores: NDArray[np.float64]
     top_same: NDArray[np.bool_]
+
+    @property
+    def counts(self) -> NDArray[np.int32]:
+        """Candidates of each anchor by label (`SAME`, `OTHER`) and bin, shape (A, 2, ANCHOR_BINS)."""
+        return self.cells.dense(self.cells.counts)
+
+    @property
+    def sums(self) -> NDArray[np.float32]:
+        """Sum of their scores, same shape."""
+        return self.cells.dense(self.cells.sums)
 
 
 @dataclass(frozen=True)
@@ -107,21 +169,26 @@ class AnchorSketch:
         """
         key = (roles, without_tail)
         if key not in self._cells:
-            counts, sums = self._histogram(roles)
+            keys, counts, sums = self._summed_cells(roles)
             if without_tail:
-                _remove_tail(counts, sums, *self.tail(roles))
-            anchor, side, place = np.nonzero(counts > 0)
-            filled = counts[anchor, side, place]
-            self._cells[key] = AnchorCells(anchor, side, filled, sums[anchor, side, place] / filled)
+                _remove_tail(keys, counts, sums, *self.tail(roles))
+                filled = counts > 0
+                keys, counts, sums = keys[filled], counts[filled], sums[filled]
+            anchor, place = np.divmod(keys, 2 * bins.ANCHOR_BINS)
+            self._cells[key] = AnchorCells(anchor, place // bins.ANCHOR_BINS, counts, sums / counts)
         return self._cells[key]
 
-    def _histogram(self, roles: PairRoles) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return counts and sums of scores, both of shape (A, 2, ANCHOR_BINS), over the candidates of these roles."""
-        chosen = [self.candidates[view] for view in self.views_for(roles)]
-        return (
-            self._sum([candidates.counts.astype(np.float64) for candidates in chosen]),
-            self._sum([candidates.sums.astype(np.float64) for candidates in chosen]),
-        )
+    def _summed_cells(self, roles: PairRoles) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
+        """Return keys (ascending), counts and sums of the filled cells over the candidates of these roles."""
+        chosen = [self.candidates[view].cells for view in self.views_for(roles)]
+        keys = np.concatenate([cells.keys() for cells in chosen])
+        counts = np.concatenate([cells.counts for cells in chosen]).astype(np.float64)
+        sums = np.concatenate([cells.sums for cells in chosen]).astype(np.float64)
+        if len(chosen) == 1:
+            return keys, counts, sums
+        distinct, where = np.unique(keys, return_inverse=True)
+        total, score = (np.bincount(where, weights=values).astype(np.float64) for values in (counts, sums))
+        return distinct, total, score
 
     def tail(self, roles: PairRoles) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
         """Return the largest candidates over the views of these roles: scores (A, TAIL) and whether labels agree."""
@@ -174,14 +241,19 @@ def relative_penalty_share(sketch: AnchorSketch, roles: PairRoles, temperature: 
 
 
 def _remove_tail(
-    counts: NDArray[np.float64], sums: NDArray[np.float64], scores: NDArray[np.float64], same: NDArray[np.bool_]
+    keys: NDArray[np.int64],
+    counts: NDArray[np.float64],
+    sums: NDArray[np.float64],
+    scores: NDArray[np.float64],
+    same: NDArray[np.bool_],
 ) -> None:
-    """Take the candidates that are kept exactly out of the histograms, in place."""
+    """Take the candidates that are kept exactly out of the cells, in place."""
     anchor, place = np.nonzero(np.isfinite(scores))
     score = scores[anchor, place]
-    where = (anchor, np.where(same[anchor, place], SAME, OTHER), _anchor_bins(score))
-    np.subtract.at(counts, where, 1)
-    np.subtract.at(sums, where, score)
+    side = np.where(same[anchor, place], SAME, OTHER)
+    cell = np.searchsorted(keys, (anchor * 2 + side) * bins.ANCHOR_BINS + _anchor_bins(score))
+    np.subtract.at(counts, cell, 1)
+    np.subtract.at(sums, cell, score)
 
 
 def _anchor_bins(scores: NDArray[np.float64]) -> NDArray[np.int64]:

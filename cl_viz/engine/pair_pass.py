@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from cl_viz.engine import bins
+from cl_viz.engine import bins, compiled
+from cl_viz.engine.fused_tiles import FusedPairs
 from cl_viz.engine.pair_sketch import Block, PairSketch, Relation
-from cl_viz.engine.rows import ViewRows
+from cl_viz.engine.rows import ColumnTile, ViewRows
 from cl_viz.engine.workers import share_out
 
 TILE = 512
@@ -30,13 +33,38 @@ class Tile:
 def tiles(blocks: list[Block], rows: dict[str, ViewRows], size: int = TILE) -> Iterator[Tile]:
     """Yield the tiles that cover every pair once; within a view only those on and above the diagonal."""
     for index, (first, second) in enumerate(blocks):
-        for top in range(0, len(rows[first]), size):
-            for left in range(top if first == second else 0, len(rows[second]), size):
+        # Column by column: what a worker prepares of a tile's columns serves the tiles below it.
+        for left in range(0, len(rows[second]), size):
+            for top in range(0, left + 1 if first == second else len(rows[first]), size):
                 yield Tile(
                     index,
                     slice(top, min(top + size, len(rows[first]))),
                     slice(left, min(left + size, len(rows[second]))),
                 )
+
+
+class Scratch:
+    """What one thread keeps from one tile to the next: the memory of the scores, and the columns."""
+
+    def __init__(self) -> None:
+        self._buffer: torch.Tensor | None = None
+        self._columns: tuple[ViewRows, ColumnTile] | None = None
+
+    def product(self, left: torch.Tensor, right: torch.Tensor) -> NDArray[np.floating[Any]]:
+        """Return the scores of all pairs, shape (len(left), len(right)), valid until the next call."""
+        size = len(left) * len(right)
+        if self._buffer is None or self._buffer.numel() < size or self._buffer.dtype != left.dtype:
+            self._buffer = torch.empty(size, dtype=left.dtype)
+        scores = self._buffer[:size].view(len(left), len(right))
+        torch.mm(left, right.T, out=scores)
+        found: NDArray[np.floating[Any]] = scores.numpy()
+        return found
+
+    def columns(self, rows: ViewRows, columns: slice) -> ColumnTile:
+        """Return the columns of a tile, sorted by label; the last ones are kept."""
+        if self._columns is None or self._columns[0] is not rows or self._columns[1].columns != columns:
+            self._columns = (rows, rows.by_label(columns))
+        return self._columns[1]
 
 
 class PairAccumulator:
@@ -55,9 +83,39 @@ class PairAccumulator:
         self.rows = rows
         self.links = links
         self.sketch = PairSketch.empty(blocks)
+        self._fused: FusedPairs | None = None
+        self._scratch = Scratch()
 
     def add(self, tile: Tile) -> None:
-        """Score one tile and add it."""
+        """Score one tile and add it; `finish` completes the sketch."""
+        kernels = compiled.kernels(self.rows[self.blocks[tile.block][0]].device)
+        if kernels is not None:
+            self._add_fused(tile, kernels)
+        else:
+            self._add_with_torch(tile)
+
+    def finish(self) -> PairSketch:
+        """Return the sketch of all tiles added."""
+        if self._fused is not None:
+            self._fused.flush()
+        return self.sketch
+
+    def _add_fused(self, tile: Tile, kernels: ModuleType) -> None:
+        first, second = (self.rows[view] for view in self.blocks[tile.block])
+        columns = self._scratch.columns(second, tile.columns)
+        left = first.tile(tile.rows)
+        scores = self._scratch.product(left, columns.rows)
+        if self._fused is None:
+            self._fused = FusedPairs(kernels, self.sketch, scores.dtype)
+        links = links_of_tile(self.links[tile.block], tile.rows, tile.columns)
+        links[:, 1] = columns.places(links[:, 1])
+        place = None
+        if first is second and tile.rows == tile.columns:
+            place = np.arange(len(left)) if columns.order is None else columns.order
+        labels = None if first.labels is None else first.labels[tile.rows].numpy()
+        self._fused.add(tile.block, scores, labels, columns.labels, column_place=place, links=links)
+
+    def _add_with_torch(self, tile: Tile) -> None:
         first, second = (self.rows[view] for view in self.blocks[tile.block])
         scores = first.tile(tile.rows) @ second.tile(tile.columns).T
         relation = relation_tile(first.labels, second.labels, tile.rows, tile.columns, scores)
@@ -100,12 +158,19 @@ def relation_tile(
 
 def mark_links(relation: torch.Tensor, links: NDArray[np.int64], rows: slice, columns: slice) -> None:
     """Write SAME_SAMPLE into the places of `relation` that `links` (sorted by row) names."""
+    inside = links_of_tile(links, rows, columns)
+    if len(inside):
+        local = torch.from_numpy(inside).to(relation.device)
+        relation[local[:, 0], local[:, 1]] = int(Relation.SAME_SAMPLE)
+
+
+def links_of_tile(links: NDArray[np.int64], rows: slice, columns: slice) -> NDArray[np.int64]:
+    """Return the links (sorted by row) inside a tile, counted from its corner; a copy."""
     low, high = np.searchsorted(links[:, 0], [rows.start, rows.stop])
     inside = links[low:high]
     inside = inside[(inside[:, 1] >= columns.start) & (inside[:, 1] < columns.stop)]
-    if len(inside):
-        local = torch.from_numpy(inside - [rows.start, columns.start]).to(relation.device)
-        relation[local[:, 0], local[:, 1]] = int(Relation.SAME_SAMPLE)
+    local: NDArray[np.int64] = inside - np.array([rows.start, columns.start])
+    return local
 
 
 def run_pairs(
@@ -122,8 +187,11 @@ def run_pairs(
         parts.append(PairAccumulator(blocks, rows, links))
         return parts[-1].add
 
+    compiled.count_pairs(
+        sum((tile.rows.stop - tile.rows.start) * (tile.columns.stop - tile.columns.start) for tile in work)
+    )
     share_out(work, make_worker, report, rows[blocks[0][0]].device)
     total = PairSketch.empty(blocks)
     for part in parts:
-        total = total + part.sketch
+        total = total + part.finish()
     return total

@@ -13,6 +13,36 @@ from cl_viz.core.errors import InputError
 
 # Views up to this size (as floats on the device) are kept there whole; larger ones are read tile by tile.
 _RESIDENT_BYTES = 1 << 30
+_LOAD_ROWS = 4096
+
+
+@dataclass(frozen=True)
+class ColumnTile:
+    """Rows of a view as the columns of a tile, sorted by label.
+
+    Attributes
+    ----------
+    columns : slice
+        Which rows.
+    rows : torch.Tensor, shape (n, D)
+    labels : NDArray[np.int64], shape (n,), or None
+        Ascending.
+    order : NDArray[np.int64], shape (n,), or None
+        Place in the slice that each column had; None where nothing moved.
+    """
+
+    columns: slice
+    rows: torch.Tensor
+    labels: NDArray[np.int64] | None
+    order: NDArray[np.int64] | None
+
+    def places(self, columns: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return where columns of the slice (counted from its start) are in the tile."""
+        if self.order is None:
+            return columns
+        where = np.empty(len(self.order), dtype=np.int64)
+        where[self.order] = np.arange(len(self.order))
+        return where[columns]
 
 
 @dataclass
@@ -48,11 +78,24 @@ class ViewRows:
             return self._resident[index]
         return self._load(self.original[rows])
 
+    def by_label(self, columns: slice) -> ColumnTile:
+        """Return rows as the columns of a tile, in the order of their labels."""
+        if self.labels is None:
+            return ColumnTile(columns, self.tile(columns), None, None)
+        labels = self.labels[columns].cpu().numpy()
+        order = np.argsort(labels, kind="stable")
+        return ColumnTile(columns, self.tile(columns)[torch.from_numpy(order).to(self.device)], labels[order], order)
+
     def make_resident(self) -> None:
         """Keep all unit rows on the device if they are small enough."""
-        size = len(self) * self._array.shape[1] * torch.empty(0, dtype=self._dtype).element_size()
+        dim = self._array.shape[1]
+        size = len(self) * dim * torch.empty(0, dtype=self._dtype).element_size()
         if self._resident is None and size <= _RESIDENT_BYTES:
-            self._resident = self._load(self.original)
+            # Block by block: all rows at once in float64 would take three times the memory.
+            resident = torch.empty((len(self), dim), dtype=self._dtype, device=self.device)
+            for start in range(0, len(self), _LOAD_ROWS):
+                resident[start : start + _LOAD_ROWS] = self._load(self.original[start : start + _LOAD_ROWS])
+            self._resident = resident
 
     def _load(self, original: NDArray[np.int64]) -> torch.Tensor:
         # float64 division first: a float16 row times its own reciprocal norm would not have unit length.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import combinations_with_replacement
 
 import numpy as np
@@ -12,11 +13,21 @@ from hypothesis import strategies as st
 
 import cl_viz
 from cl_viz.core.errors import Cancelled, DeviceError, InputError, MissingInputError
-from cl_viz.engine import bins
+from cl_viz.engine import bins, compiled
 from cl_viz.engine.pair_pass import PairAccumulator, tiles
 from cl_viz.engine.pair_sketch import PairRoles, PairSketch, Relation
 from cl_viz.engine.rows import compact_links, view_rows
 from cl_viz.testing import clusters, collapsed, paired_sphere, sphere
+
+
+@pytest.fixture(params=["torch", "compiled"])
+def path(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Run a test with torch alone, and with the compiled kernels."""
+    if request.param == "compiled" and not compiled.wait():
+        pytest.skip(compiled.failure())
+    before = compiled.enable(request.param == "compiled")
+    yield request.param
+    compiled.enable(before)
 
 
 def unit(rows: np.ndarray) -> np.ndarray:
@@ -88,7 +99,7 @@ EXAMPLES = [
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
-def test_every_pair_is_counted_once_with_its_relation(name: str) -> None:
+def test_every_pair_is_counted_once_with_its_relation(name: str, path: str) -> None:
     embedding_set = example(name)
     sketch = cl_viz.scan(embedding_set, anchors=0).pairs
     expected = brute(embedding_set)
@@ -109,7 +120,7 @@ def test_every_pair_is_counted_once_with_its_relation(name: str) -> None:
 
 
 @pytest.mark.parametrize("size", [17, 64, 1024])
-def test_tiles_of_any_size_and_any_split_give_the_same_sketch(size: int) -> None:
+def test_tiles_of_any_size_and_any_split_give_the_same_sketch(size: int, path: str) -> None:
     embedding_set = example("missing labels and bad rows")
     whole = cl_viz.scan(embedding_set, anchors=0).pairs
     rows = view_rows(embedding_set, torch.device("cpu"), torch.float64)
@@ -121,7 +132,7 @@ def test_tiles_of_any_size_and_any_split_give_the_same_sketch(size: int) -> None
         accumulator = PairAccumulator(blocks, rows, links)
         for tile in part:
             accumulator.add(tile)
-        merged = merged + accumulator.sketch
+        merged = merged + accumulator.finish()
     assert merged.counts.sum() == whole.counts.sum()
     np.testing.assert_array_equal(merged.counts.sum(axis=2), whole.counts.sum(axis=2))
     assert np.abs(np.cumsum(merged.counts - whole.counts, axis=2)).max() <= 2
@@ -134,7 +145,7 @@ def test_sketches_of_other_views_do_not_merge() -> None:
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
-def test_anchors_see_what_brute_force_sees(name: str) -> None:
+def test_anchors_see_what_brute_force_sees(name: str, path: str) -> None:
     embedding_set = example(name)
     statistics = cl_viz.scan(embedding_set)
     labels = embedding_set.codes("label")
@@ -175,7 +186,7 @@ def test_anchors_see_what_brute_force_sees(name: str) -> None:
             np.testing.assert_array_equal(found.below.sum(axis=1), below)
 
 
-def test_equal_scores_are_ties() -> None:
+def test_equal_scores_are_ties(path: str) -> None:
     rows = np.tile(sphere(1, 16), (40, 1))
     embedding_set = cl_viz.EmbeddingSet.from_arrays({"a": rows, "b": rows.copy()})
     ranks = cl_viz.scan(embedding_set).anchors["a"].positive_rank(PairRoles())
@@ -236,7 +247,7 @@ def test_moments_of_two_parts_merge_to_those_of_the_whole(cut: int, seed: int) -
         np.testing.assert_allclose(merged.classes["view_1"].means, whole.classes["view_1"].means, atol=1e-13)
 
 
-def test_float32_agrees_with_float64() -> None:
+def test_float32_agrees_with_float64(path: str) -> None:
     embedding_set = clusters(200, 32, 10, 0.3)
     single, double = (cl_viz.scan(embedding_set, precision=kind).pairs for kind in ("float32", "float64"))
     roles = PairRoles()
@@ -257,7 +268,7 @@ def test_scale_and_order_of_rows_do_not_matter() -> None:
     np.testing.assert_allclose(first.squares, second.squares, rtol=1e-12)
 
 
-def test_progress_rises_to_one_and_can_stop_the_pass() -> None:
+def test_progress_rises_to_one_and_can_stop_the_pass(path: str) -> None:
     seen: list[float] = []
     cl_viz.scan(collapsed(3000, 4, 0.1), anchors=10, progress=lambda done, message: seen.append(done))
     assert seen == sorted(seen)

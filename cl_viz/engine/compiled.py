@@ -1,0 +1,89 @@
+"""The compiled kernels, where numba is installed; they are made in a background thread and never waited for.
+
+Until they are there (the first time, compiling takes seconds; later they are read from numba's cache on disk) the
+pass uses torch, and it goes over to them between two tiles.
+"""
+
+from __future__ import annotations
+
+import threading
+from importlib.util import find_spec
+from types import ModuleType
+
+import numpy as np
+import torch
+
+MANY_PAIRS = 4_000_000
+"""Pairs that this process scores with torch before it asks for the kernels: a short run is over before they load."""
+
+_lock = threading.Lock()
+_thread: threading.Thread | None = None
+_module: ModuleType | None = None
+_failure = ""
+_enabled = True
+_pairs_seen = 0
+
+
+def kernels(device: torch.device) -> ModuleType | None:
+    """Return the compiled kernels if they are ready and of use on this device."""
+    return _module if _enabled and device.type == "cpu" else None
+
+
+def count_pairs(n_pairs: int) -> None:
+    """Note that pairs are going to be scored; from `MANY_PAIRS` on the kernels are asked for."""
+    global _pairs_seen
+    _pairs_seen += n_pairs
+    if _pairs_seen >= MANY_PAIRS:
+        request()
+
+
+def request() -> None:
+    """Begin to make the kernels, in the background; does nothing where numba is not installed."""
+    global _thread, _failure
+    with _lock:
+        if _thread is not None or _failure or not _enabled:
+            return
+        if find_spec("numba") is None:
+            _failure = "numba is not installed"
+            return
+        # A daemon: a process that is done must not wait for a compiler.
+        _thread = threading.Thread(target=_make, name="cl_viz-compile", daemon=True)
+        _thread.start()
+
+
+def wait(timeout: float | None = None) -> bool:
+    """Wait until the kernels are ready; False if they cannot be had."""
+    request()
+    if _thread is not None:
+        _thread.join(timeout)
+    return _module is not None
+
+
+def enable(enabled: bool) -> bool:
+    """Use the kernels or leave them; return what was set before."""
+    global _enabled
+    before, _enabled = _enabled, enabled
+    return before
+
+
+def failure() -> str:
+    """Return why there are no kernels; empty while they are ready or being made."""
+    return _failure
+
+
+def _make() -> None:
+    global _module, _failure
+    try:
+        from numba import njit
+
+        from cl_viz.engine import fused_tiles
+        from cl_viz.engine import kernels as module
+
+        module.compile_with(njit)
+        for dtype in (np.float32, np.float64):
+            fused_tiles.warm_up(module, dtype)
+    except Exception as error:
+        # No compiler, no cache folder, a numba too old for this Python: the pass works without.
+        _failure = f"{type(error).__name__}: {error}"
+        return
+    _module = module
