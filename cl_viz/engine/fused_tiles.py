@@ -85,7 +85,8 @@ class FusedPairs:
             above = column_place is not None
             self._kernels.bin_tile_with_links(*seen, *labels, above, place, links, *found, *extremes)
             return
-        scratch = (self._index, self._residual, self._packed)
+        order = _NO_LABELS if row_labels is None else np.argsort(row_labels)
+        scratch = (order, self._index, self._residual, self._packed)
         self._kernels.bin_tile(*seen, self._exact, *labels, *scratch, *found, *extremes)
         self._pairs_packed += scores.size
 
@@ -172,3 +173,10 @@ def warm_up(kernels: ModuleType, dtype: type[np.floating[Any]]) -> None:
     )
     positives = (np.zeros(2), np.arange(3), np.zeros((2, len(Relation))))
     add_anchor_tile(kernels, np.zeros((2, 2), dtype=kind), (labels, labels), _NO_LINKS, positives, seen)
+    kernels.keep_neighbours(
+        np.zeros((2, 2), dtype=kind),
+        0,
+        _NO_LINKS,
+        np.full((2, 1), -np.inf, dtype=kind),
+        np.zeros((2, 1), dtype=np.int64),
+    )

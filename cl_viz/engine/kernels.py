@@ -100,14 +100,14 @@ def _place_run(run, grid, index, residual):
 
 
 def bin_tile(
-    scores, keys, key_shift, key_mask, grid, exact, row_labels, column_labels, labelled,
+    scores, keys, key_shift, key_mask, grid, exact, row_labels, column_labels, labelled, row_order,
     index, residual, packed, counts, sums, squares, lows, highs,
 ):  # fmt: skip
     """Add a tile in which every pair counts and no pair is of one sample.
 
     `keys` is `scores` seen as integers. Float32 scores go to `packed` (4, BINS), where one number holds a bin's
     count and sum; scores close to 1, and all scores if `exact`, to `counts` and `sums`. `lows` and `highs` (4,) hold
-    extremes as integers in the order of the scores.
+    extremes as integers in the order of the scores. `row_order` visits rows of one label together.
     """
     n_columns = scores.shape[1]
     n_unknown = np.searchsorted(column_labels, 0) if labelled else n_columns
@@ -115,8 +115,9 @@ def bin_tile(
     relations = np.array([_UNKNOWN_LABEL, _DIFFERENT_LABEL, _SAME_LABEL, _DIFFERENT_LABEL])
     edges[1:] = n_columns
     last = np.int64(-1)
-    for row_number in range(scores.shape[0]):
-        if labelled and (row_number == 0 or row_labels[row_number] != last):
+    for visit in range(scores.shape[0]):
+        row_number = row_order[visit] if labelled else visit
+        if labelled and (visit == 0 or row_labels[row_number] != last):
             last = row_labels[row_number]
             edges[1] = n_unknown if last >= 0 else n_columns
             edges[2] = np.searchsorted(column_labels, last) if last >= 0 else n_columns
@@ -249,6 +250,28 @@ def _keep_largest(run, same, top_scores, top_same):
         smallest = top_scores[size - 1]
 
 
+def keep_neighbours(scores, first_column, holes, top_scores, top_columns):
+    """Keep the largest scores of each row, descending, with their columns; of equal ones the first."""
+    for number in range(holes.shape[0]):
+        scores[holes[number, 0], holes[number, 1]] = HOLE
+    size = top_scores.shape[1]
+    for row_number in range(scores.shape[0]):
+        run, best, where = scores[row_number], top_scores[row_number], top_columns[row_number]
+        smallest = best[size - 1]
+        for place in range(run.size):
+            score = run[place]
+            if score <= smallest or score < _HALF_HOLE:
+                continue
+            slot = size - 1
+            while slot > 0 and best[slot - 1] < score:
+                best[slot] = best[slot - 1]
+                where[slot] = where[slot - 1]
+                slot -= 1
+            best[slot] = score
+            where[slot] = first_column + place
+            smallest = best[size - 1]
+
+
 def _count_below(run, positive, tolerance):
     """Count the candidates below the positive, ties half."""
     twice = 0
@@ -263,7 +286,7 @@ def _count_below(run, positive, tolerance):
 # Each after those it calls.
 _FUNCTIONS: tuple[Callable[..., Any], ...] = (
     _bin, _sum_of_squares, _extremes, _add_packed, _add_one_by_one, _place_run, _add_pair, bin_tile,
-    bin_tile_with_links, _add_candidates, _keep_largest, _count_below, anchor_tile,
+    bin_tile_with_links, _add_candidates, _keep_largest, _count_below, anchor_tile, keep_neighbours,
 )  # fmt: skip
 # Sums over a run may be taken in any order: that is what lets them be taken many at a time.
 _ANY_ORDER: dict[str, set[str]] = {"_sum_of_squares": {"reassoc", "nsz", "contract"}}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import combinations_with_replacement
 from typing import Literal
@@ -15,6 +15,7 @@ from cl_viz.core.progress import ProgressCallback, silent
 from cl_viz.engine.anchor_pass import scan_anchors
 from cl_viz.engine.device import resolve_device
 from cl_viz.engine.moments import compute_moments
+from cl_viz.engine.neighbors import MOST_NEIGHBORS, Neighbors, find_neighbors, neighbor_blocks
 from cl_viz.engine.pair_pass import TILE, run_pairs, tiles
 from cl_viz.engine.rows import ViewRows, compact_links, view_rows
 from cl_viz.engine.statistics import Statistics
@@ -30,6 +31,7 @@ def scan(
     device: str = "auto",
     *,
     anchors: Literal["auto"] | int = "auto",
+    neighbors: int | None = None,
     precision: Literal["auto", "float32", "float64"] = "auto",
     seed: int = 0,
     progress: ProgressCallback = silent,
@@ -45,6 +47,8 @@ def scan(
     anchors : "auto" or int
         How many rows of each view get statistics of their own; 0 for none. ``"auto"``: every row up to
         `AUTO_ANCHORS`, above that a draw of so many that depends only on N and `seed`.
+    neighbors : int, optional
+        How many nearest neighbours of every row to keep, 1 to 200, exactly: within its view, and in the next view.
     precision : {"auto", "float32", "float64"}
         Type of the scores. ``"auto"``: float64 up to 8,192 rows in all, on a device that has it; else float32.
         Sums are float64 always.
@@ -68,12 +72,14 @@ def scan(
     dtype = _score_type(embedding_set, target, precision)
     if not (anchors == "auto" or (isinstance(anchors, int) and anchors >= 0)):
         raise InputError(f"anchors = {anchors!r}", where="scan", allowed='"auto" or a count >= 0')
+    if neighbors is not None and not 1 <= neighbors <= MOST_NEIGHBORS:
+        raise InputError(f"neighbors = {neighbors!r}", where="scan", allowed=f"None, or 1 to {MOST_NEIGHBORS}")
     n_anchors = AUTO_ANCHORS if anchors == "auto" else anchors
     size = TILE
     while True:
         try:
             with _full_float32():
-                return _scan(embedding_set, target, dtype, n_anchors, seed, progress, size)
+                return _scan(embedding_set, target, dtype, n_anchors, neighbors, seed, progress, size)
         except torch.OutOfMemoryError as error:
             torch.cuda.empty_cache()
             size //= 4
@@ -90,6 +96,7 @@ def _scan(
     device: torch.device,
     dtype: torch.dtype,
     n_anchors: int,
+    neighbors: int | None,
     seed: int,
     progress: ProgressCallback,
     tile_size: int,
@@ -99,17 +106,20 @@ def _scan(
     blocks = list(combinations_with_replacement(embedding_set.view_names, 2))
     links = {block: compact_links(embedding_set, rows, *block) for block in blocks}
     work = list(tiles(blocks, rows, tile_size))
-    share = _pair_share(rows, n_anchors)
+    share, anchor_share, _ = _shares(rows, n_anchors, neighbors)
     linked = [links[block] for block in blocks]
     sketch = run_pairs(blocks, rows, linked, work, lambda done: progress(share * done, "all pairs"))
     found = {}
     for index, (view, part) in enumerate(rows.items() if n_anchors else ()):
-        start, width = share + (1 - share) * index / len(rows), (1 - share) / len(rows)
+        start, width = share + anchor_share * index / len(rows), anchor_share / len(rows)
 
         def report(done: float, start: float = start, width: float = width) -> None:
             progress(start + width * done, "anchors")
 
         found[view] = scan_anchors(part, rows, links, n_anchors, seed, report)
+    near = _all_neighbors(
+        rows, neighbors, lambda done: progress(1 - (1 - share - anchor_share) * (1 - done), "neighbours")
+    )
     n_used = len(next(iter(rows.values())))
     return Statistics(
         pairs=sketch,
@@ -123,6 +133,7 @@ def _scan(
         precision=str(dtype).removeprefix("torch."),
         seed=seed if any(len(part) > n_anchors > 0 for part in rows.values()) else None,
         fingerprint=embedding_set.fingerprint,
+        neighbors=near,
     )
 
 
@@ -136,12 +147,28 @@ def _score_type(embedding_set: EmbeddingSet, device: torch.device, precision: st
     return known[precision]
 
 
-def _pair_share(rows: dict[str, ViewRows], n_anchors: int) -> float:
-    """Estimate which share of the work the pass over pairs is, for the progress bar."""
+def _all_neighbors(
+    rows: dict[str, ViewRows], k: int | None, report: Callable[[float], None]
+) -> dict[tuple[str, str], Neighbors]:
+    found = {}
+    blocks = neighbor_blocks(list(rows)) if k else []
+    for index, block in enumerate(blocks):
+
+        def report_block(done: float, index: int = index) -> None:
+            report((index + done) / len(blocks))
+
+        found[block] = find_neighbors(rows[block[0]], rows[block[1]], k or 0, report_block)
+    return found
+
+
+def _shares(rows: dict[str, ViewRows], n_anchors: int, neighbors: int | None) -> tuple[float, float, float]:
+    """Estimate which shares of the work pairs, anchors and neighbours are, for the progress bar."""
     total = sum(map(len, rows.values()))
     pairs = total * total / 2
     with_anchors = sum(min(n_anchors, len(part)) for part in rows.values()) * total * 3
-    return pairs / (pairs + with_anchors)
+    near = sum(len(rows[a]) * len(rows[b]) for a, b in neighbor_blocks(list(rows))) if neighbors else 0
+    work = pairs + with_anchors + near
+    return pairs / work, with_anchors / work, near / work
 
 
 @contextmanager

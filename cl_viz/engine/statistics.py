@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from cl_viz.engine.anchor_sketch import AnchorSketch
 from cl_viz.engine.moments import Moments
+from cl_viz.engine.neighbors import Neighbors
 from cl_viz.engine.pair_sketch import PairSketch
 
 T = TypeVar("T")
@@ -32,6 +33,9 @@ class Statistics:
         Seed of the anchors' draw; None where every row is an anchor (nothing was drawn).
     fingerprint : str
         Of the set scanned.
+    neighbors : Mapping[tuple[str, str], Neighbors]
+        By view and the view they are looked for in: within each view, and from each view in the next one; empty
+        where none were asked for.
     """
 
     pairs: PairSketch
@@ -43,6 +47,7 @@ class Statistics:
     precision: str
     seed: int | None
     fingerprint: str
+    neighbors: Mapping[tuple[str, str], Neighbors] = field(default_factory=dict)
     _memo: dict[Hashable, object] = field(default_factory=dict, repr=False, compare=False)
 
     def remember(self, key: Hashable, make: Callable[[], T]) -> T:
