@@ -30,6 +30,7 @@ NEEDS = {
 }
 LOSS_NEEDS = {
     "two_views": "two views",
+    "three_views": "three views",
     "labels": "labels",
     "queue": "a queue of negatives",
     "prototypes": "prototypes",

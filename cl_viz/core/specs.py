@@ -183,7 +183,7 @@ class EncoderSpec:
     description: str
 
 
-LossNeed = Literal["two_views", "labels", "queue", "prototypes"]
+LossNeed = Literal["two_views", "three_views", "labels", "queue", "prototypes"]
 
 
 @dataclass(frozen=True)
@@ -198,12 +198,34 @@ class LossInputs:
     queue : Tensor, shape (Q, D), optional
         Explicit negatives.
     prototypes : Tensor, shape (K, D), optional
+        Centroids, or embeddings of classes.
+    label_matrix : Tensor, shape (N, K), optional
+        Nonzero where prototype k is a positive of sample i; takes the place of `labels` where there are several.
+    assignments : Tensor of int64, shape (N,), optional
+        Prototype each sample belongs to; the nearest where not given.
+    densities : Tensor, shape (K,), optional
+        Temperature of each prototype; from the spread of its samples where not given.
+    temperatures : Tensor, shape (N,), optional
+        Temperature of each sample; that of the parameters where not given.
+    moving_average : Tensor, shape (N,), optional
+        Each sample's mean of exp(score / temperature) over earlier batches.
+    center : Tensor, shape (D,), optional
+        Point taken as the origin; the mean of the batch where not given.
+    draws : Mapping of Tensor
+        Random draws by name, for losses that have the parameter ``seed``; drawn with that seed where not given.
     """
 
     views: tuple[Tensor, ...]
     labels: Tensor | None = None
     queue: Tensor | None = None
     prototypes: Tensor | None = None
+    label_matrix: Tensor | None = None
+    assignments: Tensor | None = None
+    densities: Tensor | None = None
+    temperatures: Tensor | None = None
+    moving_average: Tensor | None = None
+    center: Tensor | None = None
+    draws: Mapping[str, Tensor] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What several loss files share: checked views and score matrices without the anchor itself."""
+"""What several loss files share: checked inputs, the temperature, and scores without the anchor itself."""
 
 from __future__ import annotations
 
@@ -6,7 +6,20 @@ import torch
 from torch import Tensor
 
 from cl_viz.core.errors import InputError, MissingInputError
+from cl_viz.core.params import param
 from cl_viz.core.specs import LossInputs
+
+TEMPERATURE_HELP = "Divides the cosine scores; lower weights the hardest negatives more."
+
+
+def temperature_param(default: float) -> float:
+    """Declare the temperature of a loss, with its paper's default."""
+    return param(default, TEMPERATURE_HELP, low=1e-3, high=100.0, log=True, card_key="temperature")
+
+
+def seed_param() -> int:
+    """Declare the seed of the draws that `LossInputs.draws` does not give."""
+    return param(0, "Seed of the random draws, where they are not given.", low=0, high=2**31 - 1)
 
 
 def two_views(inputs: LossInputs, loss: str, *, smallest: int = 1) -> tuple[Tensor, Tensor]:
@@ -27,23 +40,105 @@ def two_views(inputs: LossInputs, loss: str, *, smallest: int = 1) -> tuple[Tens
     InputError
         If the views differ in shape, or N is below `smallest`.
     """
-    if len(inputs.views) < 2:
+    first, second = _checked(inputs.views[:2], loss, 2, smallest)
+    return first, second
+
+
+def all_views(inputs: LossInputs, loss: str, *, fewest: int = 2, smallest: int = 1) -> Tensor:
+    """Return all views, stacked, shape (V, N, D); raises as `two_views`, with V >= `fewest`."""
+    return torch.stack(_checked(inputs.views, loss, fewest, smallest))
+
+
+def _checked(views: tuple[Tensor, ...], loss: str, fewest: int, smallest: int) -> tuple[Tensor, ...]:
+    counted = {1: "one view", 2: "two views", 3: "three views"}[fewest]
+    if len(views) < fewest:
         raise MissingInputError(
-            f"{len(inputs.views)} view given", where=loss, allowed="two views of the same samples",
-            remedy="add a second augmented view, or a second modality",
+            f"{len(views)} view{'s' if len(views) != 1 else ''} given", where=loss,
+            allowed=f"{counted} of the same samples",
+            remedy=f"add a {'third' if fewest == 3 else 'second'} augmented view, or a further modality",
         )  # fmt: skip
-    first, second = inputs.views[:2]
-    if first.ndim != 2 or first.shape != second.shape:
+    if views[0].ndim != 2 or any(view.shape != views[0].shape for view in views):
+        shapes = " and ".join(str(tuple(view.shape)) for view in views)
+        raise InputError(f"views of shape {shapes}", where=loss, allowed="views of equal shape (N, D)")
+    if len(views[0]) < smallest:
         raise InputError(
-            f"views of shape {tuple(first.shape)} and {tuple(second.shape)}", where=loss,
-            allowed="two views of equal shape (N, D)",
-        )  # fmt: skip
-    if first.shape[0] < smallest:
-        raise InputError(
-            f"N = {first.shape[0]}: no negatives are left", where=loss, allowed=f"N >= {smallest}",
+            f"N = {len(views[0])}: no negatives are left", where=loss, allowed=f"N >= {smallest}",
             remedy="use a larger batch",
         )  # fmt: skip
-    return first, second
+    return views
+
+
+def labels_of_points(inputs: LossInputs, loss: str) -> tuple[Tensor, Tensor]:
+    """Return the rows of all views, shape (VN, D), and their labels, shape (VN,), view after view.
+
+    Raises
+    ------
+    MissingInputError
+        Without labels.
+    InputError
+        If labels and rows differ in number, or the views in shape.
+    """
+    if inputs.labels is None:
+        raise MissingInputError("no labels given", where=loss, allowed="one integer label a sample")
+    views = _checked(inputs.views, loss, 1, 1)
+    if len(inputs.labels) != len(views[0]):
+        raise InputError(f"{len(inputs.labels)} labels for {len(views[0])} samples", where=loss)
+    return torch.cat(list(views)), inputs.labels.repeat(len(views))
+
+
+def queue_of(inputs: LossInputs, loss: str, *, smallest: int = 1) -> Tensor:
+    """Return the queue, shape (Q, D).
+
+    Raises
+    ------
+    MissingInputError
+        Without a queue.
+    InputError
+        If it is no matrix of the views' dimension, or has fewer than `smallest` rows.
+    """
+    if inputs.queue is None:
+        raise MissingInputError(
+            "no queue given", where=loss, allowed="a matrix of earlier keys, one a row",
+            remedy="fill a queue from other samples of the run",
+        )  # fmt: skip
+    _check_matrix(inputs.queue, inputs.views[0].shape[1], loss, "queue")
+    if len(inputs.queue) < smallest:
+        raise InputError(f"a queue of {len(inputs.queue)}", where=loss, allowed=f"at least {smallest} rows")
+    return inputs.queue
+
+
+def prototypes_of(inputs: LossInputs, loss: str) -> Tensor:
+    """Return the prototypes, shape (K, D); raises as `queue_of`."""
+    if inputs.prototypes is None:
+        raise MissingInputError(
+            "no prototypes given", where=loss, allowed="a matrix of prototypes, one a row",
+            remedy="use class means, or the centres of a clustering",
+        )  # fmt: skip
+    _check_matrix(inputs.prototypes, inputs.views[0].shape[1], loss, "prototypes")
+    return inputs.prototypes
+
+
+def _check_matrix(matrix: Tensor, dimension: int, loss: str, name: str) -> None:
+    if matrix.ndim != 2 or matrix.shape[1] != dimension:
+        raise InputError(f"{name} of shape {tuple(matrix.shape)}", where=loss, allowed=f"rows of dimension {dimension}")
+
+
+def draw_of(inputs: LossInputs, loss: str, name: str, shape: tuple[int, ...]) -> Tensor | None:
+    """Return the draw called `name` with its shape checked, or None where it is not given."""
+    draw = inputs.draws.get(name)
+    if draw is not None and tuple(draw.shape) != shape:
+        raise InputError(f"draw {name!r} of shape {tuple(draw.shape)}", where=loss, allowed=f"shape {shape}")
+    return draw
+
+
+def same_points(n_points: int, device: torch.device) -> Tensor:
+    """Return the mask of the diagonal, shape (n_points, n_points)."""
+    return torch.eye(n_points, dtype=torch.bool, device=device)
+
+
+def same_samples(n_samples: int, n_views: int, device: torch.device) -> Tensor:
+    """Return the mask of pairs of rows of one sample, view after view, shape (VN, VN); the diagonal is in it."""
+    return same_points(n_samples, device).repeat(n_views, n_views)
 
 
 def scores_without_self(points: Tensor, temperature: float) -> Tensor:
@@ -61,5 +156,20 @@ def scores_without_self(points: Tensor, temperature: float) -> Tensor:
         s_ab / temperature for a != b, and -inf for a == b.
     """
     scores = points @ points.T / temperature
-    itself = torch.eye(len(points), dtype=torch.bool, device=points.device)
-    return scores.masked_fill(itself, -torch.inf)
+    return scores.masked_fill(same_points(len(points), points.device), -torch.inf)
+
+
+def pair_scores(first: Tensor, second: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
+    """Return the scaled scores of both views' anchors with their positives and their negatives.
+
+    Returns
+    -------
+    positive : Tensor, shape (2N,)
+    negatives : Tensor, shape (2N, 2N)
+        -inf for the anchor itself and its positive.
+    """
+    points = torch.cat([first, second])
+    positive = (first * second).sum(dim=1) / temperature
+    excluded = same_samples(len(first), 2, first.device)
+    negatives = (points @ points.T / temperature).masked_fill(excluded, -torch.inf)
+    return torch.cat([positive, positive]), negatives

@@ -1,4 +1,4 @@
-"""Alignment of positives and uniformity on the sphere, alone and added."""
+"""Alignment of positives and uniformity on the sphere, alone, added, and of the views' centroids."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from cl_viz.core.errors import InputError
 from cl_viz.core.params import Params, param
 from cl_viz.core.result import Source
 from cl_viz.core.specs import LossFamily, LossInputs, LossSpec
-from cl_viz.losses._views import two_views
+from cl_viz.losses._views import all_views, two_views
 
 _ALPHA_HELP = "Power of the distance between positives."
 _T_HELP = "Width of the Gaussian potential: larger looks at nearer neighbours."
@@ -57,6 +57,11 @@ def align_uniform(inputs: LossInputs, params: AlignUniformParams) -> Tensor:
     first, second = two_views(inputs, "align_uniform", smallest=2)
     spread = (_log_mean_potential(first, params.t) + _log_mean_potential(second, params.t)) / 2
     return alignment(inputs, AlignmentParams(alpha=params.alpha)).mean() + params.uniformity_weight * spread
+
+
+def decoupled_uniformity(inputs: LossInputs, params: UniformityParams) -> Tensor:
+    """Return the uniformity of the samples' centroids over views, shape (); centroids are not normalised again."""
+    return _log_mean_potential(all_views(inputs, "decoupled_uniformity", smallest=2).mean(dim=0), params.t)
 
 
 def _log_mean_potential(points: Tensor, t: float) -> Tensor:
@@ -110,6 +115,22 @@ SPEC = LossFamily(
             traps="lightly's HypersphereLoss has t = 1 by default, the paper t = 2.",
             sources=(_WANG,),
             peer="SsnL/align_uniform; lightly HypersphereLoss",
+        ),
+        LossSpec(
+            name="decoupled_uniformity",
+            label="Decoupled uniformity",
+            compute=decoupled_uniformity,
+            params=UniformityParams,
+            needs=("two_views",),
+            rows="unit",
+            formula=r"\log\frac{2}{N(N-1)}\sum_{i<j} e^{-t\lVert\mu_i - \mu_j\rVert^2},"
+            r"\quad \mu_i = \tfrac1V\sum_v z_i^v",
+            traps="Centroids are not normalised: views that disagree have short centroids, which lie close together, "
+            "so alignment is in the loss without a term of its own.",
+            sources=(
+                Source("Dufumier and others 2023, Integrating prior knowledge", "https://arxiv.org/abs/2206.01646"),
+            ),
+            peer="Duplums/contrastive-decoupled-uniformity",
         ),
     ),
 )

@@ -10,33 +10,31 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from cl_viz.core.params import Params, param
+from cl_viz.core.params import Params
 from cl_viz.core.result import Source
 from cl_viz.core.specs import LossFamily, LossInputs, LossSpec
-from cl_viz.losses._views import scores_without_self, two_views
-
-_TEMPERATURE_HELP = "Divides the cosine scores; lower weights the hardest negatives more."
+from cl_viz.losses._views import queue_of, scores_without_self, temperature_param, two_views
 
 
 @dataclass(frozen=True)
 class NTXentParams(Params):
     """Parameters of NT-Xent; SimCLR's default for CIFAR."""
 
-    temperature: float = param(0.5, _TEMPERATURE_HELP, low=1e-3, high=100.0, log=True, card_key="temperature")
+    temperature: float = temperature_param(0.5)
 
 
 @dataclass(frozen=True)
 class InfoNCEParams(Params):
     """Parameters of one-sided InfoNCE; MoCo's default."""
 
-    temperature: float = param(0.07, _TEMPERATURE_HELP, low=1e-3, high=100.0, log=True, card_key="temperature")
+    temperature: float = temperature_param(0.07)
 
 
 @dataclass(frozen=True)
 class ClipParams(Params):
     """Parameters of the symmetric loss; CLIP's initial temperature (logit scale 1 / 0.07)."""
 
-    temperature: float = param(0.07, _TEMPERATURE_HELP, low=1e-3, high=100.0, log=True, card_key="temperature")
+    temperature: float = temperature_param(0.07)
 
 
 def ntxent(inputs: LossInputs, params: NTXentParams) -> Tensor:
@@ -56,7 +54,7 @@ def infonce_one_sided(inputs: LossInputs, params: InfoNCEParams) -> Tensor:
     positive = (first * second).sum(dim=1) / params.temperature
     if inputs.queue is None:
         return torch.logsumexp(first @ second.T / params.temperature, dim=1) - positive
-    negatives = first @ inputs.queue.T / params.temperature
+    negatives = first @ queue_of(inputs, "infonce_one_sided", smallest=0).T / params.temperature
     return torch.logsumexp(torch.cat([positive[:, None], negatives], dim=1), dim=1) - positive
 
 
