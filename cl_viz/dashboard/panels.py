@@ -216,7 +216,9 @@ def explanation(spec: DiagnosticSpec) -> None:
     """Explain a diagnostic: definition, formula, quantities with their ranges, reading, traps, sources."""
     st.markdown("**Definition**")
     st.markdown(spec.definition)
-    st.latex(spec.formula)
+    # One formula a line: side by side they would be cut off.
+    lines = spec.formula.replace(r", \quad", r" \\[6pt]")
+    st.latex(rf"\begin{{gathered}} {lines} \end{{gathered}}")
     st.markdown("**Reading**")
     st.markdown(spec.reading)
     st.markdown("**Traps**")

@@ -12,7 +12,8 @@ from tests.browser.driving import CHECKOUT, browser, server, settle
 
 PAGES = {"checkup": "", "data": "data", "distributions": "distributions", "one_run": "distributions?run=mnist-healthy"}
 SIZES = {"1280": (1280, 800), "1920": (1920, 1080)}
-DOCS = {"checkup": "checkup", "distributions": "distributions"}
+DOCS = {"checkup": "checkup", "one_run": "distributions"}
+DOCS_SIZE = (1280, 960)
 
 
 def main() -> None:
@@ -31,13 +32,13 @@ def main() -> None:
             for size in chosen.sizes if not chosen.docs else ["1280"]:
                 if theme not in chosen.themes:
                     continue
-                width, height = SIZES[size]
+                width, height = DOCS_SIZE if chosen.docs else SIZES[size]
                 page = started.new_page(viewport={"width": width, "height": height}, color_scheme=theme)
                 for name in names:
                     page.goto(f"{address}/{PAGES[name]}")
                     settle(page)
                     page.wait_for_timeout(1500)
-                    stem = name if chosen.docs else f"{name}-{theme}-{size}"
+                    stem = DOCS[name] if chosen.docs else f"{name}-{theme}-{size}"
                     page.screenshot(path=folder / f"{stem}.png")
                     if not chosen.docs:
                         whole = page.evaluate("document.querySelector('[data-testid=stMain]').scrollHeight")

@@ -1,0 +1,101 @@
+"""The dashboard's parts that need no page: text made safe, controls' values, bounded stores, chips."""
+
+from __future__ import annotations
+
+import base64
+import threading
+import zlib
+
+import pytest
+
+from cl_viz.core.params import ParamInfo
+from cl_viz.core.result import Source
+from cl_viz.dashboard import opening
+from cl_viz.dashboard.cache import BoundedStore
+from cl_viz.dashboard.forms import log_options
+from cl_viz.dashboard.sidebar import chip
+from cl_viz.dashboard.text import cite, cite_briefly, escape, mark
+
+
+@pytest.mark.parametrize("character", list("\\`*_{}[]()#+-.!|~>$:<&^=@"))
+def test_every_mark_of_markdown_is_escaped(character: str) -> None:
+    assert "\\" + character in escape(f"a{character}b")
+
+
+def test_escaped_text_keeps_its_letters_and_stays_on_one_line() -> None:
+    shown = escape("two\nlines :smile: http://x").replace("\\", "").replace("\u2060", "")
+    assert shown == "two lines :smile: http://x"
+    assert ":smile" not in escape(":smile:")
+
+
+@pytest.mark.parametrize("level", ["bad", "watch", "unknown", "good"])
+def test_a_level_is_word_icon_and_colour(level: str) -> None:
+    text = mark(level)  # type: ignore[arg-type]
+    assert level in text
+    assert ":material/" in text
+    assert "-badge" in text
+
+
+def test_sources_link_only_to_plain_addresses() -> None:
+    good = Source("Zhu et al. 2021, A title", "https://arxiv.org/abs/2108.02982")
+    assert cite(good).endswith("(https://arxiv.org/abs/2108.02982)")
+    assert cite_briefly(good).startswith("[Zhu et al\\. 2021](")
+    for url in ("", "javascript:alert(1)", "https://x/ (y)"):
+        assert "](" not in cite(Source("Somebody, somewhere", url))
+
+
+def test_logarithmic_choices_hold_ends_default_and_usual_values() -> None:
+    options = log_options(ParamInfo("temperature", 0.1, "help", low=0.005, high=10.0, log=True))
+    assert options[0] == "0.005"
+    assert options[-1] == "10"
+    assert {"0.07", "0.1", "0.5", "1"} <= set(options)
+    values = [float(option) for option in options]
+    assert values == sorted(set(values))
+
+
+def test_a_bounded_store_forgets_what_was_used_least_recently() -> None:
+    store: BoundedStore[int] = BoundedStore(2)
+    store.put("a", 1)
+    store.put("b", 2)
+    assert store.get("a") == 1
+    store.put("c", 3)
+    assert [store.get(key) for key in "abc"] == [1, None, 3]
+
+
+def test_a_bounded_store_survives_several_threads() -> None:
+    store: BoundedStore[int] = BoundedStore(8)
+
+    def work(start: int) -> None:
+        for index in range(300):
+            store.put((start + index) % 20, index)
+            store.get(index % 20)
+
+    threads = [threading.Thread(target=work, args=(start,)) for start in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sum(store.get(key) is not None for key in range(20)) == 8
+
+
+def test_a_chip_is_a_picture_of_its_colour() -> None:
+    picture = base64.b64decode(chip("#0072b2", 4).removeprefix("data:image/png;base64,"))
+    assert picture.startswith(b"\x89PNG")
+    start = picture.index(b"IDAT") + 4
+    assert zlib.decompress(picture[start : picture.index(b"IEND") - 8])[1:4] == bytes.fromhex("0072b2")
+
+
+def test_paths_of_the_command_line_go_before_those_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(opening.OPEN_VARIABLE, "/env")
+    monkeypatch.setattr("sys.argv", ["app.py"])
+    assert opening.start_paths() == ["/env"]
+    monkeypatch.setattr("sys.argv", ["app.py", "/given"])
+    assert opening.start_paths() == ["/given"]
+
+
+@pytest.mark.parametrize(("address", "allowed"), [("127.0.0.1", True), ("localhost", True), ("0.0.0.0", False)])
+def test_paths_are_opened_only_where_the_server_listens_to_this_machine(
+    address: str, allowed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(opening.st, "get_option", lambda _: address)
+    assert opening.paths_allowed() is allowed
