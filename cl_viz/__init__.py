@@ -24,6 +24,7 @@ _EXPORTS = {
     "sample_runs": "cl_viz.encoders",
     "sample_run_names": "cl_viz.encoders",
     "scan": "cl_viz.engine",
+    "scan_rows": "cl_viz.engine",
     "diagnose": "cl_viz.diagnostics",
     "check": "cl_viz.diagnostics",
     "render": "cl_viz.figures",

@@ -55,8 +55,8 @@ def scan_anchors(
         Given the fraction done; may raise to stop.
     """
     anchors = choose_anchors(len(view), n_anchors, seed)
-    directed = {name: _restrict(directed_links(links, view.name, name), anchors) for name in rows}
-    positives, offsets = _positives(view, anchors, rows, directed)
+    directed = {name: restrict_links(directed_links(links, view.name, name), anchors) for name in rows}
+    positives, offsets = positive_scores(view, anchors, rows, directed)
     scanners = {
         name: _CandidateScanner(view, anchors, other, directed[name], positives, offsets)
         for name, other in rows.items()
@@ -76,14 +76,14 @@ def scan_anchors(
     return AnchorSketch(view.name, view.original[anchors], len(view), positives, offsets, candidates)
 
 
-def _restrict(links: NDArray[np.int64], anchors: NDArray[np.int64]) -> NDArray[np.int64]:
+def restrict_links(links: NDArray[np.int64], anchors: NDArray[np.int64]) -> NDArray[np.int64]:
     """Keep the links of anchors, and number their rows by anchor."""
     number = np.searchsorted(anchors, links[:, 0])
     kept = (number < len(anchors)) & (anchors[np.minimum(number, len(anchors) - 1)] == links[:, 0])
     return np.stack([number[kept], links[kept, 1]], axis=1)
 
 
-def _positives(
+def positive_scores(
     view: ViewRows, anchors: NDArray[np.int64], rows: dict[str, ViewRows], directed: dict[str, NDArray[np.int64]]
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Score every same-sample pair of every anchor, over all views, ordered by anchor."""
@@ -118,7 +118,7 @@ class _CandidateScanner:
         self.view, self.other, self.anchors, self.links = view, other, anchors, links
         self.positives, self.offsets = positives, offsets
         self.labels = None if view.labels is None else view.labels[torch.from_numpy(anchors).to(view.labels.device)]
-        self.kinds = _kinds(self.labels, other.labels)
+        self.kinds = label_relations(self.labels, other.labels)
         self.moments = np.zeros((n_anchors, len(Relation), 3))
         self.below = np.zeros((len(positives), len(Relation)))
         self.top_scores = np.full((n_anchors, TAIL), -np.inf)
@@ -186,10 +186,10 @@ class _CandidateScanner:
         _add_histograms(counts, sums, scores, relation)
         _add_moments(self.moments[part], scores, relation, self.kinds)
         _add_tail(self.top_scores[part], self.top_same[part], scores, relation)
-        _add_ranks(self.below, part, scores, relation, self.kinds, self.positives, self.offsets)
+        add_ranks(self.below, part, scores, relation, self.kinds, self.positives, self.offsets)
 
 
-def _kinds(first: torch.Tensor | None, second: torch.Tensor | None) -> tuple[Relation, ...]:
+def label_relations(first: torch.Tensor | None, second: torch.Tensor | None) -> tuple[Relation, ...]:
     """Return the relations, other than SAME_SAMPLE, that can occur between rows with these labels."""
     if first is None or second is None:
         return (Relation.UNKNOWN_LABEL,)
@@ -241,7 +241,7 @@ def _add_tail(
     top_same[:] = np.take_along_axis(merged_same, order, axis=1)
 
 
-def _add_ranks(
+def add_ranks(
     below: NDArray[np.float64],
     part: slice,
     scores: torch.Tensor,

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from itertools import combinations_with_replacement
 from typing import Literal
 
@@ -17,12 +16,12 @@ from cl_viz.engine.device import resolve_device
 from cl_viz.engine.moments import compute_moments
 from cl_viz.engine.neighbors import MOST_NEIGHBORS, Neighbors, find_neighbors, neighbor_blocks
 from cl_viz.engine.pair_pass import TILE, run_pairs, tiles
+from cl_viz.engine.precision import Precision, full_float32, score_type
 from cl_viz.engine.rows import ViewRows, compact_links, view_rows
 from cl_viz.engine.statistics import Statistics
 
 AUTO_ANCHORS = 1024
 """Anchors of one view with ``anchors="auto"``; every row up to this N."""
-_FLOAT64_ROWS = 8192
 _SMALLEST_TILE = 64
 
 
@@ -32,7 +31,7 @@ def scan(
     *,
     anchors: Literal["auto"] | int = "auto",
     neighbors: int | None = None,
-    precision: Literal["auto", "float32", "float64"] = "auto",
+    precision: Precision = "auto",
     seed: int = 0,
     progress: ProgressCallback = silent,
 ) -> Statistics:
@@ -69,7 +68,7 @@ def scan(
         If the device is absent, or has too little memory even for small tiles.
     """
     target = resolve_device(device)
-    dtype = _score_type(embedding_set, target, precision)
+    dtype = score_type(embedding_set, target, precision)
     if not (anchors == "auto" or (isinstance(anchors, int) and anchors >= 0)):
         raise InputError(f"anchors = {anchors!r}", where="scan", allowed='"auto" or a count >= 0')
     if neighbors is not None and not 1 <= neighbors <= MOST_NEIGHBORS:
@@ -78,7 +77,7 @@ def scan(
     size = TILE
     while True:
         try:
-            with _full_float32():
+            with full_float32():
                 return _scan(embedding_set, target, dtype, n_anchors, neighbors, seed, progress, size)
         except torch.OutOfMemoryError as error:
             torch.cuda.empty_cache()
@@ -137,16 +136,6 @@ def _scan(
     )
 
 
-def _score_type(embedding_set: EmbeddingSet, device: torch.device, precision: str) -> torch.dtype:
-    if precision == "auto":
-        small = sum(embedding_set.sizes) <= _FLOAT64_ROWS
-        precision = "float64" if small and device.type != "mps" else "float32"
-    known = {"float32": torch.float32, "float64": torch.float64}
-    if precision not in known:
-        raise InputError(f"precision = {precision!r}", where="scan", allowed="auto, float32, float64")
-    return known[precision]
-
-
 def _all_neighbors(
     rows: dict[str, ViewRows], k: int | None, report: Callable[[float], None]
 ) -> dict[tuple[str, str], Neighbors]:
@@ -169,14 +158,3 @@ def _shares(rows: dict[str, ViewRows], n_anchors: int, neighbors: int | None) ->
     near = sum(len(rows[a]) * len(rows[b]) for a, b in neighbor_blocks(list(rows))) if neighbors else 0
     work = pairs + with_anchors + near
     return pairs / work, with_anchors / work, near / work
-
-
-@contextmanager
-def _full_float32() -> Iterator[None]:
-    """Keep products in full float32 on CUDA: TF32's 10-bit mantissa would move scores between bins."""
-    before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision("highest")
-    try:
-        yield
-    finally:
-        torch.set_float32_matmul_precision(before)

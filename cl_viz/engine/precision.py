@@ -1,0 +1,44 @@
+"""The type of the scores, and full precision for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Literal
+
+import torch
+
+from cl_viz.core.embedding_set import EmbeddingSet
+from cl_viz.core.errors import InputError
+
+Precision = Literal["auto", "float32", "float64"]
+FLOAT64_ROWS = 8192
+"""Up to so many rows, over all views, ``"auto"`` is float64."""
+
+
+def score_type(embedding_set: EmbeddingSet, device: torch.device, precision: str) -> torch.dtype:
+    """Return the type of the scores.
+
+    Raises
+    ------
+    InputError
+        If the precision is not one of those known.
+    """
+    if precision == "auto":
+        small = sum(embedding_set.sizes) <= FLOAT64_ROWS
+        precision = "float64" if small and device.type != "mps" else "float32"
+    known = {"float32": torch.float32, "float64": torch.float64}
+    if precision not in known:
+        raise InputError(f"precision = {precision!r}", where="scan", allowed="auto, float32, float64")
+    return known[precision]
+
+
+@contextmanager
+def full_float32() -> Iterator[None]:
+    """Keep products in full float32 on CUDA: TF32's 10-bit mantissa would move scores between bins."""
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("highest")
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)
