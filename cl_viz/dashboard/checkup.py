@@ -100,7 +100,7 @@ def _cell(spec: DiagnosticSpec, run: str, result: Result | None) -> None:
         )
         if quantity is not None:
             # The link above is set in by about one letter.
-            st.caption(f"\u2002{escape(quantity.label)}")
+            st.caption(f"&ensp;{escape(quantity.label)}")
 
 
 def headline(result: Result) -> Quantity | None:

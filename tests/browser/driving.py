@@ -104,6 +104,8 @@ def settle(page: Page) -> None:
         "() => document.querySelector('[data-testid=\"stApp\"]')?.dataset.testScriptState === 'notRunning'",
         timeout=SETTLE,
     )
+    # Parts whose code the browser is still loading are grey blocks.
+    page.wait_for_function("() => !document.querySelector('[data-testid=stSkeleton]')", timeout=SETTLE)
 
 
 def _free_port() -> int:
