@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from cl_viz.engine import bins
 from cl_viz.engine.pair_sketch import PairRoles, negative_relations
 
-Number = TypeVar("Number", np.int32, np.float32)
+Number = TypeVar("Number", np.int32, np.float64)
 TAIL = 32
 """Largest candidates of an anchor that are kept exactly."""
 SAME, OTHER = 0, 1
@@ -31,14 +31,14 @@ class CandidateCells:
         ``side * ANCHOR_BINS + bin``, ascending within an anchor; side is `SAME` or `OTHER`.
     counts : NDArray[np.int32], shape (C,)
         Candidates in the cell, above 0.
-    sums : NDArray[np.float32], shape (C,)
+    sums : NDArray[np.float64], shape (C,)
         Sum of their scores.
     """
 
     offsets: NDArray[np.int64]
     places: NDArray[np.uint16]
     counts: NDArray[np.int32]
-    sums: NDArray[np.float32]
+    sums: NDArray[np.float64]
 
     @classmethod
     def of(cls, counts: NDArray[np.int32], sums: NDArray[np.float64]) -> CandidateCells:
@@ -46,7 +46,7 @@ class CandidateCells:
         flat = counts.reshape(len(counts), 2 * bins.ANCHOR_BINS)
         anchor, place = np.nonzero(flat)
         offsets = np.concatenate([[0], np.cumsum((flat != 0).sum(axis=1))]).astype(np.int64)
-        total = sums.reshape(flat.shape)[anchor, place].astype(np.float32)
+        total = sums.reshape(flat.shape)[anchor, place]
         return cls(offsets, place.astype(np.uint16), flat[anchor, place], total)
 
     @classmethod
@@ -102,7 +102,7 @@ class AnchorCandidates:
         return self.cells.dense(self.cells.counts)
 
     @property
-    def sums(self) -> NDArray[np.float32]:
+    def sums(self) -> NDArray[np.float64]:
         """Sum of their scores, same shape."""
         return self.cells.dense(self.cells.sums)
 
@@ -183,7 +183,7 @@ class AnchorSketch:
         chosen = [self.candidates[view].cells for view in self.views_for(roles)]
         keys = np.concatenate([cells.keys() for cells in chosen])
         counts = np.concatenate([cells.counts for cells in chosen]).astype(np.float64)
-        sums = np.concatenate([cells.sums for cells in chosen]).astype(np.float64)
+        sums = np.concatenate([cells.sums for cells in chosen])
         if len(chosen) == 1:
             return keys, counts, sums
         distinct, where = np.unique(keys, return_inverse=True)

@@ -1,0 +1,174 @@
+"""Queries against brute force in float64 over the same anchors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from scipy.special import entr, logsumexp
+
+import cl_viz
+from cl_viz.core.errors import InputError
+from cl_viz.engine.pair_sketch import PairRoles, Relation
+from cl_viz.engine.queries import AnchorQueries, uniformity
+from cl_viz.testing import clusters, collapsed, paired_sphere
+
+TAUS = np.array([0.01, 0.02, 0.05, 0.1, 0.3, 1.0])
+SETS: dict[str, Callable[[], cl_viz.EmbeddingSet]] = {
+    "sphere": lambda: paired_sphere(700, 24, 0.5, classes=6),
+    "spread .3": lambda: clusters(700, 24, 6, 0.3),
+    "spread .05": lambda: clusters(700, 24, 6, 0.05),
+    "spread .02": lambda: clusters(700, 24, 6, 0.02),
+    "collapsed": lambda: collapsed(700, 24, 0.003),
+}
+
+
+class Brute:
+    """Scores of the first view's rows against the second's, dense."""
+
+    def __init__(self, embedding_set: cl_viz.EmbeddingSet) -> None:
+        first, second = (a / np.linalg.norm(a, axis=1, keepdims=True) for a in embedding_set.views.values())
+        scores = first @ second.T
+        n = len(scores)
+        self.positive = scores.diagonal().copy()
+        self.scores = scores[~np.eye(n, dtype=bool)].reshape(n, n - 1)
+        self.codes = embedding_set.codes("label")
+        if self.codes:
+            same = self.codes[0][0][:, None] == self.codes[0][1][None]
+            self.same = same[~np.eye(n, dtype=bool)].reshape(n, n - 1)
+        self.within = first @ first.T
+
+    def loss(self, tau: float) -> np.ndarray:
+        return np.logaddexp(0, logsumexp(self.scores / tau, axis=1) - self.positive / tau)
+
+    def penalty(self, tau: float) -> np.ndarray:
+        return np.exp(self.scores / tau - logsumexp(self.scores / tau, axis=1, keepdims=True))
+
+    def reweighted(self, tau: float, beta: float, prior: float) -> tuple[np.ndarray, np.ndarray]:
+        m = self.scores.shape[1]
+        shift = self.positive[:, None]
+        e = np.exp((self.scores - shift) / tau)
+        w = np.exp(beta * (self.scores - self.scores.max(axis=1, keepdims=True)) / tau)
+        raw = (-prior * m + m * (w * e).sum(axis=1) / w.sum(axis=1)) / (1 - prior)
+        least = m * np.exp((-1 - self.positive) / tau)
+        return np.log1p(np.maximum(raw, least)), raw < least
+
+
+@pytest.fixture(params=list(SETS), scope="module")
+def case(request: pytest.FixtureRequest) -> tuple[AnchorQueries, Brute, cl_viz.EmbeddingSet]:
+    embedding_set = SETS[request.param]()
+    sketch = cl_viz.scan(embedding_set).anchors["view_1"]
+    return AnchorQueries.of(sketch, PairRoles()), Brute(embedding_set), embedding_set
+
+
+Case = tuple[AnchorQueries, Brute, cl_viz.EmbeddingSet]
+
+
+def assert_close(found: float, expected: float) -> None:
+    assert abs(found - expected) <= 1e-3 * max(abs(expected), 1e-2), (found, expected)
+
+
+def test_every_quantity_at_every_temperature(case: Case) -> None:
+    ask, brute, _ = case
+    answers = {
+        "loss": (ask.loss(TAUS), brute.loss),
+        "npc": (ask.npc_multiplier(TAUS), lambda tau: -np.expm1(-brute.loss(tau))),
+        "entropy": (ask.entropy(TAUS), lambda tau: entr(brute.penalty(tau)).sum(axis=1)),
+        "effective": (ask.effective_negatives(TAUS), lambda tau: np.exp(entr(brute.penalty(tau)).sum(axis=1))),
+        "ess": (ask.effective_sample_size(TAUS), lambda tau: 1 / np.square(brute.penalty(tau)).sum(axis=1)),
+    }
+    if brute.codes:
+        answers["mass"] = (
+            ask.false_negative_mass(TAUS),
+            lambda tau: (brute.penalty(tau) * brute.same).sum(axis=1),
+        )
+    for name, (found, expected) in answers.items():
+        for index, tau in enumerate(TAUS):
+            values = expected(tau)
+            assert found[index].shape == values.shape
+            error = abs(found[index].mean() - values.mean())
+            assert error <= 1e-3 * max(abs(values.mean()), 1e-2), (name, tau, error, values.mean())
+
+
+@pytest.mark.parametrize("share", [0.0315, 0.0819, 0.5, 1.0])
+def test_truncated_loss_keeps_the_hardest(case: Case, share: float) -> None:
+    ask, brute, _ = case
+    kept = int(np.ceil(share * brute.scores.shape[1] - 1e-9))
+    hardest = np.sort(brute.scores, axis=1)[:, -kept:]
+    for index, tau in enumerate(TAUS):
+        expected = np.logaddexp(0, logsumexp(hardest / tau, axis=1) - brute.positive / tau).mean()
+        assert_close(ask.truncated_loss(TAUS, share)[index].mean(), expected)
+
+
+@pytest.mark.parametrize(("beta", "prior"), [(0.0, 0.0), (0.0, 0.1), (1.0, 0.0), (1.0, 0.1), (0.5, 0.02)])
+def test_reweighted_and_debiased_loss(case: Case, beta: float, prior: float) -> None:
+    ask, brute, _ = case
+    loss, clamped = ask.reweighted_loss(TAUS, beta, prior)
+    for index, tau in enumerate(TAUS):
+        expected, expected_clamped = brute.reweighted(tau, beta, prior)
+        assert abs(loss[index].mean() - expected.mean()) <= 1e-3 * max(expected.mean(), 1e-2), (tau, beta, prior)
+        assert abs(clamped[index].mean() - expected_clamped.mean()) <= 3e-3
+    if beta == prior == 0:
+        np.testing.assert_allclose(loss, ask.loss(TAUS), rtol=1e-9)
+
+
+def test_uniformity(case: Case) -> None:
+    _, brute, embedding_set = case
+    pairs = cl_viz.scan(embedding_set, anchors=0).pairs
+    where = [index for index, block in enumerate(pairs.blocks) if block == ("view_1", "view_1")]
+    assert where == [0]
+    single = cl_viz.EmbeddingSet.from_arrays(embedding_set.views["view_1"])
+    histogram = cl_viz.scan(single, anchors=0).pairs.histogram(list(Relation))
+    upper = brute.within[np.triu_indices(len(brute.within), 1)]
+    t = np.array([0.5, 2.0, 10.0])
+    for value, found in zip(t, uniformity([histogram], t), strict=True):
+        assert_close(found, logsumexp(value * (2 * upper - 2)) - np.log(len(upper)))
+
+
+@pytest.mark.parametrize("size", [1, 31, 255, 699])
+def test_batch_loss_is_that_of_drawn_batches(case: Case, size: int) -> None:
+    ask, brute, _ = case
+    taus = np.array([0.05, 0.5])
+    found = ask.batch_loss(taus, size, draws=8)
+    generator = np.random.default_rng(5)
+    draws = 8 if size < 699 else 1
+    expected = np.empty((draws, 2))
+    for draw in range(draws):
+        keys = generator.random(brute.scores.shape)
+        chosen = np.take_along_axis(brute.scores, np.argpartition(keys, size - 1, axis=1)[:, :size], axis=1)
+        for index, tau in enumerate(taus):
+            expected[draw, index] = np.logaddexp(0, logsumexp(chosen / tau, axis=1) - brute.positive / tau).mean()
+    error = np.hypot(found.standard_error, expected.std(axis=0) / np.sqrt(max(1, draws - 1)))
+    mean = expected.mean(axis=0)
+    assert (np.abs(found.mean - mean) <= 3 * error + 1e-3 * np.maximum(mean, 1e-2)).all()
+    mean_field = ask.mean_field_batch_loss(taus, size)
+    assert (mean_field >= found.mean - 3 * found.standard_error - 1e-9).all()
+    if size == 699:
+        np.testing.assert_allclose(mean_field, ask.loss(taus).mean(axis=1), rtol=1e-9)
+        np.testing.assert_allclose(found.mean, mean_field, rtol=1e-9)
+
+
+def test_negatives_of_both_views_are_asked_together() -> None:
+    embedding_set = clusters(200, 12, 4, 0.3)
+    first, second = (a / np.linalg.norm(a, axis=1, keepdims=True) for a in embedding_set.views.values())
+    scores = np.concatenate([first @ first.T, first @ second.T], axis=1)
+    scores[np.tile(np.eye(200, dtype=bool), 2)] = -np.inf
+    ask = AnchorQueries.of(cl_viz.scan(embedding_set).anchors["view_1"], PairRoles("views", "all"))
+    np.testing.assert_array_equal(ask.n_negatives, 398)
+    np.testing.assert_allclose(ask.log_sum_exp([0.1])[0], logsumexp(scores / 0.1, axis=1), atol=1e-4)
+
+
+def test_questions_out_of_range_are_refused() -> None:
+    sketch = cl_viz.scan(clusters(50, 8, 3, 0.3)).anchors["view_1"]
+    ask = AnchorQueries.of(sketch, PairRoles())
+    with pytest.raises(InputError, match="above 0"):
+        ask.loss([0.1, 0.0])
+    with pytest.raises(InputError, match="up to 1"):
+        ask.truncated_loss([0.1], 1.5)
+    with pytest.raises(InputError, match="prior"):
+        ask.reweighted_loss([0.1], 0.0, 1.0)
+    with pytest.raises(InputError, match="1 or more"):
+        ask.batch_loss([0.1], 0)
+    with pytest.raises(InputError, match="views"):
+        AnchorQueries.of(sketch, PairRoles("labels"))
