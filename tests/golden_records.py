@@ -264,8 +264,7 @@ def _vicreg(record: Record) -> dict[str, Any]:
 
 def _align_uniform(record: Record) -> dict[str, Any]:
     given = record["hyperparameters"]
-    weight = float(given.get("lam", given.get("w_unif", 1.0)))
-    assert given.get("w_align", 1) == 1
+    weight = float(given.get("lam", given.get("w_unif", 1.0))) / given.get("w_align", 1)
     return {"alpha": float(given["alpha"]), "t": float(given["t"]), "uniformity_weight": weight}
 
 
@@ -499,7 +498,9 @@ LOSS_METRICS: dict[str, GoldenLoss] = {
         "sogclr_bimodal", _temperature, factor=lambda record, made: len(made.views[0]) - 1
     ),
     "isogclr_tau_gradient_mean": _SLOPE,
-    "align_uniform": GoldenLoss("align_uniform", _align_uniform),
+    "align_uniform": GoldenLoss(
+        "align_uniform", _align_uniform, factor=lambda record, made: record["hyperparameters"].get("w_align", 1)
+    ),
     "alignment": GoldenLoss("alignment", _renamed(alpha="alpha")),
     "uniformity": GoldenLoss("uniformity", _renamed(t="t")),
     "decoupled_uniformity": GoldenLoss("decoupled_uniformity", _renamed(t="t")),

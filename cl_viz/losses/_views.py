@@ -155,8 +155,8 @@ def scores_without_self(points: Tensor, temperature: float) -> Tensor:
     Tensor, shape (M, M)
         s_ab / temperature for a != b, and -inf for a == b.
     """
-    scores = points @ points.T / temperature
-    return scores.masked_fill(same_points(len(points), points.device), -torch.inf)
+    # Scaled before the product and filled in place: no second matrix of this size.
+    return ((points / temperature) @ points.T).fill_diagonal_(-torch.inf)
 
 
 def pair_scores(first: Tensor, second: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
@@ -171,5 +171,5 @@ def pair_scores(first: Tensor, second: Tensor, temperature: float) -> tuple[Tens
     points = torch.cat([first, second])
     positive = (first * second).sum(dim=1) / temperature
     excluded = same_samples(len(first), 2, first.device)
-    negatives = (points @ points.T / temperature).masked_fill(excluded, -torch.inf)
+    negatives = ((points / temperature) @ points.T).masked_fill_(excluded, -torch.inf)
     return torch.cat([positive, positive]), negatives

@@ -35,7 +35,7 @@ class MACLParams(Params):
     """Parameters of model-aware contrastive learning; the authors' defaults."""
 
     temperature: float = temperature_param(0.1)
-    alpha: float = param(0.5, "How strongly the temperature follows alignment.", low=0.0, high=1.0)
+    alpha: float = param(0.5, "How strongly the temperature follows alignment.", low=0.0, high=10.0)
     reference: float = param(0.0, "Mean positive cosine at which the temperature is as given.", low=-1.0, high=1.0)
     epsilon: float = param(0.0, "Added to 1 - P in the weight; lightly has 1e-8.", low=0.0, high=1e-2)
 

@@ -62,16 +62,14 @@ def mochi(inputs: LossInputs, params: MoCHiParams) -> Tensor:
     queue = queue_of(inputs, "mochi").detach()
     positive = (queries * keys).sum(dim=1, keepdim=True)
     scores = queries @ queue.T
-    hardest = queue[scores.detach().topk(min(params.hardest, len(queue)), dim=1).indices]
+    hardest = scores.detach().topk(min(params.hardest, len(queue)), dim=1).indices
     indices, shares = _mochi_draws(inputs, params, hardest.shape[1])
-    row = torch.arange(len(queries), device=queries.device)[:, None]
-    with torch.no_grad():
-        pairs = normalize(
-            shares[0] * hardest[row, indices[0][0]] + (1 - shares[0]) * hardest[row, indices[0][1]], dim=2
-        )
-        with_query = normalize(shares[1] * queries[:, None] + (1 - shares[1]) * hardest[row, indices[1]], dim=2)
-        mixed = torch.cat([pairs, with_query], dim=1)
-    logits = torch.cat([positive, scores, torch.einsum("nd,nsd->ns", queries, mixed)], dim=1) / params.temperature
+    left, right = (hardest.gather(1, places) for places in indices[0])
+    mixed = [
+        _mixture_scores(scores.gather(1, left), scores.gather(1, right), _pair_norms(queue, left, right), shares[0]),
+        _query_mixture_scores(queries, queue, scores, hardest.gather(1, indices[1]), shares[1]),
+    ]
+    logits = torch.cat([positive, scores, *mixed], dim=1) / params.temperature
     return logits.logsumexp(dim=1) - logits[:, 0]
 
 
@@ -106,6 +104,33 @@ def feature_transformation(inputs: LossInputs, params: FeatureTransformationPara
     return logits.logsumexp(dim=1) - logits[:, 0]
 
 
+def _mixture_scores(first: Tensor, second: Tensor, norms: tuple[Tensor, Tensor, Tensor], share: Tensor) -> Tensor:
+    """Return the scores of constant unit mixtures from those of the two rows mixed, shape (N, S).
+
+    `norms` holds the two rows' squared norms and their product, so that no mixture is made itself.
+    """
+    squared = share**2 * norms[0] + (1 - share) ** 2 * norms[1] + 2 * share * (1 - share) * norms[2]
+    # Opposite rows may cancel: the length is held above rounding.
+    length = squared.clamp_min(0).sqrt().clamp_min(torch.finfo(squared.dtype).eps).detach()
+    return (share * first + (1 - share) * second) / length
+
+
+def _pair_norms(queue: Tensor, left: Tensor, right: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    squared = queue.square().sum(dim=1)
+    # A few columns at a time: all pairs' rows at once would be N x S x D.
+    columns = zip(torch.split(left, 64, dim=1), torch.split(right, 64, dim=1), strict=True)
+    products = torch.cat([(queue[one] * queue[other]).sum(dim=2) for one, other in columns], dim=1)
+    return squared[left], squared[right], products
+
+
+def _query_mixture_scores(queries: Tensor, queue: Tensor, scores: Tensor, items: Tensor, share: Tensor) -> Tensor:
+    held = queries.detach()
+    own = (queries * held).sum(dim=1, keepdim=True).expand(items.shape)
+    theirs = scores.gather(1, items)
+    norms = (held.square().sum(dim=1, keepdim=True), queue.square().sum(dim=1)[items], theirs.detach())
+    return _mixture_scores(own, theirs, norms, share)
+
+
 def _coefficient(
     inputs: LossInputs, params: FeatureTransformationParams, side: str, rows: Tensor, generator: np.random.Generator
 ) -> Tensor:
@@ -137,7 +162,7 @@ def _mochi_draws(
     for name, count, largest in (("pair_share", params.pairs, 1.0), ("query_share", params.with_query, 0.5)):
         drawn = largest * torch.rand((n_samples, count, 1), generator=generator, dtype=torch.float64)
         given = draw_of(inputs, "mochi", name, (n_samples, count, 1))
-        shares.append((drawn if given is None else given).to(rows))
+        shares.append((drawn if given is None else given).to(rows)[:, :, 0])
     return (found[0], found[1]), (shares[0], shares[1])
 
 
@@ -171,9 +196,9 @@ SPEC = LossFamily(
             formula=r"\text{InfoNCE of}\ q' = \lambda q + (1 - \lambda)k,\ k' = \lambda k + (1 - \lambda)q,"
             r"\ n' = \mu n + (1 - \mu)n_\pi,\quad \lambda\sim 1 + \mathrm{Beta}(\alpha_+, \alpha_+),"
             r"\ \mu\sim\mathrm{Beta}(\alpha_-, \alpha_-)",
-            traps="With one coefficient the positive score s becomes 2 l (1 - l) + (l^2 + (1 - l)^2) s, l for lambda: it "
-            "falls, and nothing holds it above -1, as rows are not normalised again by default. The queue never is. "
-            "Gradient flows through both mixed features of a pair.",
+            traps="With one coefficient l the score s of a positive is 2 l (1 - l) + (l^2 + (1 - l)^2) s: it falls, "
+            "and nothing holds it above -1, as rows are not normalised again by default. The queue never is. Gradient "
+            "flows through both mixed features of a pair.",
             sources=(
                 Source("Zhu and others 2021, Visualizing feature transformation", "https://arxiv.org/abs/2108.02982"),
             ),
