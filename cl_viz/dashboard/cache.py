@@ -125,7 +125,7 @@ def result(
         raise LongWork(f"{DIAGNOSTICS[name].title} was stopped", where=job, remedy="compute it when you need it")
 
     def scanner(embedding_set: EmbeddingSet, *, anchors: Any, progress: ProgressCallback) -> Statistics:
-        return statistics(stores, embedding_set, anchors, progress, job)
+        return statistics(stores, embedding_set, anchors, progress, job, run.name)
 
     with Progress(f"{run.name}: {DIAGNOSTICS[name].title}", job) as progress:
         computed = diagnose(name, run, step=step, layer=layer, params=params, scanner=scanner, progress=progress)
@@ -153,7 +153,7 @@ def figure(
 
 
 def statistics(
-    stores: _Stores, embedding_set: EmbeddingSet, anchors: Any, progress: ProgressCallback, job: str
+    stores: _Stores, embedding_set: EmbeddingSet, anchors: Any, progress: ProgressCallback, job: str, run: str
 ) -> Statistics:
     """Return the statistics of a set, scanning it only once."""
     key = (embedding_set.fingerprint, anchors)
@@ -163,7 +163,7 @@ def statistics(
     seconds = expected_seconds(embedding_set)
     if seconds > ASK_ABOVE_SECONDS and not state.is_confirmed(job):
         raise LongWork(
-            f"all pairs of {embedding_set.n:,} samples take about {seconds:,.0f} s on {describe_device()}",
+            f"all pairs of {run} ({embedding_set.n:,} samples) take about {seconds:,.0f} s on {describe_device()}",
             where=job,
             remedy="start it when you are ready",
         )
@@ -171,12 +171,13 @@ def statistics(
     found = scan(embedding_set, anchors=anchors, progress=progress)
     took = time.monotonic() - began
     if took > 0.2:
-        _speed().put("scores", _scores(embedding_set) / took)
+        # The fastest scan tells what the machine can do; a busy moment must not make the next one ask.
+        _speed().put("scores", max(_speed().get("scores") or 0.0, _scores(embedding_set) / took))
     return stores.statistics.put(key, found)
 
 
 def expected_seconds(embedding_set: EmbeddingSet) -> float:
-    """Return about how long a scan takes, from the speed of the last one."""
+    """Return about how long a scan takes, from the speed of the fastest one so far."""
     return _scores(embedding_set) / (_speed().get("scores") or _FIRST_GUESS)
 
 

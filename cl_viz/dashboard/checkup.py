@@ -27,13 +27,20 @@ def show(runs: Sequence[state.OpenRun]) -> None:
     results: Results = {opened.name: {} for opened in runs}
     by_cost = sorted((spec for spec in DIAGNOSTICS.values() if spec.quick), key=lambda spec: spec.needs != "set")
     problems = st.container()
+    waiting: list[cache.LongWork] = []
     for spec in by_cost:
         for opened in runs:
             with problems, errors.boundary(f"{spec.name} {opened.name}"):
-                results[opened.name][spec.name] = cache.result(opened, spec.name, {})
+                try:
+                    results[opened.name][spec.name] = cache.result(opened, spec.name, {})
+                except cache.LongWork as work:
+                    waiting.append(work)
         with place.container():
             paragraphs(results)
             grid(results)
+    if waiting:
+        with problems:
+            errors.show_long_work(waiting, "checkup")
 
 
 def paragraphs(results: Results) -> None:
@@ -42,7 +49,8 @@ def paragraphs(results: Results) -> None:
     for name in ordered:
         findings = _findings(results[name])
         with st.container(border=True, gap="xsmall"):
-            st.markdown(f"{chip_image(name)} **{escape(name)}**: {summary(findings)}")
+            missing = sum(spec.quick for spec in DIAGNOSTICS.values()) - len(results[name])
+            st.markdown(f"{chip_image(name)} **{escape(name)}**: {summary(findings, missing)}")
             for finding in findings:
                 if finding.level in ("bad", "watch"):
                     advice = f" *{escape(finding.advice)}*" if finding.advice else ""
@@ -50,18 +58,20 @@ def paragraphs(results: Results) -> None:
                     st.markdown(f"{mark(finding.level)} {escape(finding.message)}{advice}{source}")
 
 
-def summary(findings: Sequence[Finding]) -> str:
-    """Count what was found, in words."""
+def summary(findings: Sequence[Finding], missing: int = 0) -> str:
+    """Count what was found, in words; `missing` questions are not computed yet."""
     counts = {level: sum(finding.level == level for finding in findings) for level in ("bad", "watch", "unknown")}
     parts = []
     if counts["bad"]:
         parts.append(f"{_count(counts['bad'])} problem{'s' if counts['bad'] > 1 else ''}")
     if counts["watch"]:
         parts.append(f"{_count(counts['watch'])} thing{'s' if counts['watch'] > 1 else ''} to watch")
-    text = " and ".join(parts) or "no problem found"
+    text = " and ".join(parts) or ("no problem found so far" if missing else "no problem found")
     if counts["unknown"]:
         text += f", {_count(counts['unknown'])} question{'s' if counts['unknown'] > 1 else ''} without an answer"
     good = len(findings) - sum(counts.values())
+    if missing:
+        text += f", {_count(missing)} question{'s' if missing > 1 else ''} not computed yet"
     return f"{text} ({good} of {len(findings)} checks are good)."
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import streamlit as st
@@ -23,7 +23,7 @@ def boundary(name: str = "") -> Iterator[None]:
     try:
         yield
     except LongWork as work:
-        show_long_work(work, name)
+        show_long_work([work], name)
     except ClVizError as error:
         show(error)
     except Exception as error:
@@ -51,12 +51,25 @@ def show_unexpected(error: Exception) -> None:
     )
 
 
-def show_long_work(work: LongWork, name: str = "") -> None:
-    """Ask before work that takes long, or offer work that was stopped."""
-    job = work.where or ""
-    st.info(escape(_sentence(work.what[:1].upper() + work.what[1:])), icon=":material/hourglass:")
+def show_long_work(works: Sequence[LongWork], name: str) -> None:
+    """Ask once before work that takes long, or offer work that was stopped.
+
+    Parameters
+    ----------
+    works : sequence of LongWork
+        At least one; a single button starts all of them.
+    name : str
+        Of the place, so that buttons of several places differ.
+    """
+    what = dict.fromkeys(_sentence(work.what[:1].upper() + work.what[1:]) for work in works)
+    jobs = tuple(dict.fromkeys(work.where or "" for work in works))
+    st.info("  \n".join(escape(text) for text in what), icon=":material/hourglass:")
     st.button(
-        "Compute", key=f"_compute {name} {job}", icon=":material/play_arrow:", on_click=state.allow_job, args=(job,)
+        "Compute" if len(jobs) == 1 else "Compute all",
+        key=f"_compute {name} {jobs[0]}",
+        icon=":material/play_arrow:",
+        on_click=state.allow_jobs,
+        args=jobs,
     )
 
 

@@ -175,10 +175,10 @@ def stop_job(job: str) -> None:
     st.session_state[_STOPPED] = {*st.session_state.get(_STOPPED, set()), job}
 
 
-def allow_job(job: str) -> None:
-    """Let a stopped or long job run."""
-    st.session_state[_STOPPED] = st.session_state.get(_STOPPED, set()) - {job}
-    st.session_state[_CONFIRMED] = {*st.session_state.get(_CONFIRMED, set()), job}
+def allow_jobs(*jobs: str) -> None:
+    """Let stopped or long jobs run."""
+    st.session_state[_STOPPED] = st.session_state.get(_STOPPED, set()) - {*jobs}
+    st.session_state[_CONFIRMED] = {*st.session_state.get(_CONFIRMED, set()), *jobs}
 
 
 def is_stopped(job: str) -> bool:

@@ -219,6 +219,21 @@ def test_long_work_is_asked_for_first(open_app: OpenApp, dump: Dump, monkeypatch
     assert app.get("plotly_chart")
 
 
+def test_the_checkup_asks_once_for_all_runs_and_says_what_is_missing(
+    open_app: OpenApp, dump: Dump, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cache, "ASK_ABOVE_SECONDS", 0.0)
+    app = open_app(dump("first.npz"), dump("second.npz"))
+    assert "no problem found so far" in texts(app)
+    assert "not computed yet" in texts(app)
+    (asked,) = [element.value for element in app.info if "take about" in element.value]
+    assert "All pairs of first" in asked
+    assert "All pairs of second" in asked
+    next(button for button in app.button if button.label == "Compute all").click().run()
+    assert "not computed yet" not in texts(app)
+    assert not any("take about" in element.value for element in app.info)
+
+
 def test_a_closed_run_gives_its_colour_back(open_app: OpenApp, dump: Dump) -> None:
     app = open_app(dump("first.npz"), dump("second.npz"), page="start/data")
     app.button(key="close first").click().run()
