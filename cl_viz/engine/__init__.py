@@ -3,5 +3,6 @@
 from cl_viz.engine.row_pass import RowStatistics, scan_rows
 from cl_viz.engine.scan import scan
 from cl_viz.engine.statistics import Statistics
+from cl_viz.engine.storage import load_statistics, save_statistics
 
-__all__ = ["RowStatistics", "Statistics", "scan", "scan_rows"]
+__all__ = ["RowStatistics", "Statistics", "load_statistics", "save_statistics", "scan", "scan_rows"]

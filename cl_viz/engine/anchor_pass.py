@@ -86,9 +86,10 @@ def restrict_links(links: NDArray[np.int64], anchors: NDArray[np.int64]) -> NDAr
 def positive_scores(
     view: ViewRows, anchors: NDArray[np.int64], rows: dict[str, ViewRows], directed: dict[str, NDArray[np.int64]]
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Score every same-sample pair of every anchor, over all views, ordered by anchor."""
+    """Score the positives of every anchor, ordered by anchor: its sample in the other views, or in its own if alone."""
     owners, scores = [], []
-    for name, links in directed.items():
+    others = {name: links for name, links in directed.items() if name != view.name}
+    for name, links in (others or directed).items():
         for start in range(0, len(links), COLUMN_TILE):
             part = links[start : start + COLUMN_TILE]
             products = view.tile(anchors[part[:, 0]]) * rows[name].tile(part[:, 1])

@@ -31,14 +31,19 @@ class CandidateCells:
         ``side * ANCHOR_BINS + bin``, ascending within an anchor; side is `SAME` or `OTHER`.
     counts : NDArray[np.int32], shape (C,)
         Candidates in the cell, above 0.
-    sums : NDArray[np.float64], shape (C,)
-        Sum of their scores.
+    residuals : NDArray[np.float32], shape (C,)
+        Sum over them of score less the bin's middle: small numbers, so that 32 bits are exact enough.
     """
 
     offsets: NDArray[np.int64]
     places: NDArray[np.uint16]
     counts: NDArray[np.int32]
-    sums: NDArray[np.float64]
+    residuals: NDArray[np.float32]
+
+    @property
+    def sums(self) -> NDArray[np.float64]:
+        """Sum of the scores in each cell, shape (C,)."""
+        return self.counts * _middles(self.places) + self.residuals
 
     @classmethod
     def of(cls, counts: NDArray[np.int32], sums: NDArray[np.float64]) -> CandidateCells:
@@ -46,8 +51,9 @@ class CandidateCells:
         flat = counts.reshape(len(counts), 2 * bins.ANCHOR_BINS)
         anchor, place = np.nonzero(flat)
         offsets = np.concatenate([[0], np.cumsum((flat != 0).sum(axis=1))]).astype(np.int64)
-        total = sums.reshape(flat.shape)[anchor, place]
-        return cls(offsets, place.astype(np.uint16), flat[anchor, place], total)
+        filled = flat[anchor, place]
+        residuals = sums.reshape(flat.shape)[anchor, place] - filled * _middles(place)
+        return cls(offsets, place.astype(np.uint16), filled, residuals.astype(np.float32))
 
     @classmethod
     def join(cls, parts: Sequence[CandidateCells]) -> CandidateCells:
@@ -57,7 +63,7 @@ class CandidateCells:
             np.concatenate([[0], np.cumsum(np.concatenate(steps))]).astype(np.int64),
             np.concatenate([part.places for part in parts]),
             np.concatenate([part.counts for part in parts]),
-            np.concatenate([part.sums for part in parts]),
+            np.concatenate([part.residuals for part in parts]),
         )
 
     def keys(self) -> NDArray[np.int64]:
@@ -258,3 +264,8 @@ def _remove_tail(
 
 def _anchor_bins(scores: NDArray[np.float64]) -> NDArray[np.int64]:
     return np.clip(((scores + 1.0) * (bins.ANCHOR_BINS / 2)).astype(np.int64), 0, bins.ANCHOR_BINS - 1)
+
+
+def _middles(places: NDArray[np.integer]) -> NDArray[np.float64]:
+    """Return the score in the middle of each place's bin."""
+    return (places % bins.ANCHOR_BINS).astype(np.float64) * (2 / bins.ANCHOR_BINS) + (1 / bins.ANCHOR_BINS - 1)

@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from cl_viz.core.embedding_set import EmbeddingSet
 from cl_viz.core.validation import row_blocks
+from cl_viz.engine.workers import one_thread
 
 
 @dataclass(frozen=True)
@@ -93,12 +95,17 @@ def _merge(
 
 def _block_moments(rows: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     mean = rows.mean(axis=0)
-    centred = rows - mean
-    return mean, centred.T @ centred
+    centred = torch.from_numpy(rows - mean)
+    return mean, (centred.T @ centred).numpy()
 
 
 def compute_moments(embedding_set: EmbeddingSet) -> Moments:
     """Compute the moments of the usable rows of every view, block by block in float64."""
+    with one_thread():
+        return _compute_moments(embedding_set)
+
+
+def _compute_moments(embedding_set: EmbeddingSet) -> Moments:
     labels = embedding_set.codes("label")
     views: dict[str, ViewMoments] = {}
     classes: dict[str, ClassMoments] = {}

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -106,15 +107,13 @@ class AnchorQueries:
 
     def entropy(self, temperatures: ArrayLike) -> Values:
         """Return the entropy of the relative penalties, natural log, (T, A); NaN without negatives."""
-        scores, counts, _ = self.points
-        owner = self._owner()
+        counts = self.points[1]
         found = []
         for tau in _temperatures(temperatures):
-            weight, largest = self._weights(1 / tau, counts)
+            weight = counts * self._exponentials(1 / tau)
             total = _by_anchor(weight, self.starts, 0.0)
-            moved = self.variance / tau
             # The mean of s under exp(s / tau) lies above the cell's mean by variance / tau.
-            mean = _by_anchor(weight * (scores + moved - largest[owner]), self.starts, 0.0)
+            mean = _by_anchor(weight * (self._distance + self.variance / tau), self.starts, 0.0)
             with np.errstate(divide="ignore", invalid="ignore"):
                 found.append(np.where(total > 0, np.maximum(0.0, np.log(total) - mean / total / tau), np.nan))
         return np.stack(found)
@@ -135,13 +134,13 @@ class AnchorQueries:
     def false_negative_mass(self, temperatures: ArrayLike) -> Values:
         """Return the share of the relative penalties on negatives of the anchor's own label, (T, A)."""
         counts, own = self.points[1:]
-        with np.errstate(invalid="ignore"):
-            return np.stack(
-                [
-                    np.exp(self._log_mass(1 / tau, counts * own) - self._log_mass(1 / tau, counts))
-                    for tau in _temperatures(temperatures)
-                ]
-            )
+        found = []
+        for tau in _temperatures(temperatures):
+            weight = counts * self._exponentials(1 / tau)
+            total = _by_anchor(weight, self.starts, 0.0)
+            mass = _by_anchor(weight * own, self.starts, 0.0)
+            found.append(np.divide(mass, total, out=np.full(len(total), np.nan), where=total > 0))
+        return np.stack(found)
 
     def truncated_loss(self, temperatures: ArrayLike, share: float) -> Values:
         """Return InfoNCE with each anchor's hardest negatives only (Wang and Liu 2021, eq. 8-9), (T, P).
@@ -155,7 +154,7 @@ class AnchorQueries:
         if not 0 < share <= 1:
             raise InputError(f"share = {share!r}", where="truncated_loss", allowed="above 0, up to 1")
         counts = self.points[1]
-        owner = self._owner()
+        owner = self._owner
         before = np.cumsum(counts) - counts
         first = np.concatenate([before, [counts.sum()]])[self.starts[:-1]]
         # Less a rounding error: 0.1 of 30 is 3, not 4.
@@ -253,24 +252,36 @@ class AnchorQueries:
         taus = _temperatures(temperatures)[:, None]
         return log_mass[:, self.sketch.anchor_of_positive()] - self.sketch.positives / taus
 
+    @cached_property
     def _owner(self) -> NDArray[np.int64]:
+        """The anchor of each point."""
         return np.repeat(np.arange(len(self.starts) - 1), np.diff(self.starts))
 
-    def _weights(self, factor: float, counts: Values) -> tuple[Values, Values]:
-        """Return count * mean of exp(factor * (s - largest)) of each point, and the largest score of each anchor."""
-        scores = self.points[0]
-        largest = np.zeros(len(self.starts) - 1)
+    @cached_property
+    def _largest(self) -> Values:
+        """The largest score of each anchor; 0 without negatives."""
+        found = np.zeros(len(self.starts) - 1)
         has = np.diff(self.starts) > 0
-        largest[has] = scores[self.starts[:-1][has]]
-        owner = self._owner()
-        within = 1 + 0.5 * factor**2 * self.variance
-        return counts * within * np.exp(factor * (scores - largest[owner])), largest
+        found[has] = self.points[0][self.starts[:-1][has]]
+        return found
+
+    @cached_property
+    def _distance(self) -> Values:
+        """Each point's score less the largest of its anchor."""
+        distance: Values = self.points[0] - self._largest[self._owner]
+        return distance
+
+    def _exponentials(self, factor: float) -> Values:
+        """Return the mean of exp(factor * (s - largest)) at each point."""
+        found = np.exp(factor * self._distance)
+        found *= 1 + (0.5 * factor**2) * self.variance
+        return found
 
     def _log_mass(self, factor: float, counts: Values) -> Values:
         """Return log of the sum of exp(factor * s) over so many candidates at each point, shape (A,)."""
-        weight, largest = self._weights(factor, counts)
         with np.errstate(divide="ignore"):
-            found: Values = np.log(_by_anchor(weight, self.starts, 0.0)) + factor * largest
+            total = np.log(_by_anchor(counts * self._exponentials(factor), self.starts, 0.0))
+        found: Values = total + factor * self._largest
         return found
 
 

@@ -19,6 +19,7 @@ from cl_viz.engine.pair_pass import TILE, run_pairs, tiles
 from cl_viz.engine.precision import Precision, full_float32, score_type
 from cl_viz.engine.rows import ViewRows, compact_links, view_rows
 from cl_viz.engine.statistics import Statistics
+from cl_viz.engine.storage import cached
 
 AUTO_ANCHORS = 1024
 """Anchors of one view with ``anchors="auto"``; every row up to this N."""
@@ -33,6 +34,7 @@ def scan(
     neighbors: int | None = None,
     precision: Precision = "auto",
     seed: int = 0,
+    cache: bool = False,
     progress: ProgressCallback = silent,
 ) -> Statistics:
     """Compute the statistics of all pairs of a set, exactly, without ever holding N x N numbers.
@@ -53,6 +55,9 @@ def scan(
         Sums are float64 always.
     seed : int
         Seed of the anchors' draw.
+    cache : bool
+        Keep the statistics on disk and take them from there next time (folder: environment variable
+        ``CL_VIZ_CACHE``, else the user's cache folder). A damaged or old entry is computed anew.
     progress : callable
         Called with fraction and message after each tile; may raise `Cancelled` to stop.
 
@@ -74,6 +79,31 @@ def scan(
     if neighbors is not None and not 1 <= neighbors <= MOST_NEIGHBORS:
         raise InputError(f"neighbors = {neighbors!r}", where="scan", allowed=f"None, or 1 to {MOST_NEIGHBORS}")
     n_anchors = AUTO_ANCHORS if anchors == "auto" else anchors
+    arguments = (embedding_set, target, dtype, n_anchors, neighbors, seed, progress)
+    if not cache:
+        return _scan_with_room(*arguments)
+    parameters = {
+        "anchors": n_anchors,
+        "neighbors": neighbors,
+        "seed": seed,
+        "precision": str(dtype),
+        "device": str(target),
+    }
+    found = cached(embedding_set.fingerprint, parameters, lambda: _scan_with_room(*arguments))
+    progress(1.0, "done")
+    return found
+
+
+def _scan_with_room(
+    embedding_set: EmbeddingSet,
+    target: torch.device,
+    dtype: torch.dtype,
+    n_anchors: int,
+    neighbors: int | None,
+    seed: int,
+    progress: ProgressCallback,
+) -> Statistics:
+    """Scan with smaller tiles where the device's memory does not suffice."""
     size = TILE
     while True:
         try:

@@ -7,8 +7,9 @@ ten times the work. Whole tiles need no waiting.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from queue import SimpleQueue
 from typing import TypeVar
 
@@ -18,6 +19,17 @@ Item = TypeVar("Item")
 
 # Read once: a worker's own setting becomes the default of threads made after it.
 _THREADS = max(1, torch.get_num_threads())
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Let torch use one thread: for products so small that threads would wait longer than they work."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def share_out(

@@ -1,0 +1,125 @@
+"""Statistics written and read again; files that must not be trusted."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from safetensors import safe_open
+from safetensors.numpy import save_file
+
+import cl_viz
+from cl_viz.core.errors import FormatError
+from cl_viz.engine import load_statistics, save_statistics, storage
+from cl_viz.testing import clusters
+
+
+def assert_same(first: Any, second: Any) -> None:
+    assert type(first) is type(second) or isinstance(first, Mapping)
+    if isinstance(first, np.ndarray):
+        assert first.dtype == second.dtype
+        np.testing.assert_array_equal(first, second)
+    elif dataclasses.is_dataclass(first):
+        for entry in dataclasses.fields(first):
+            if not entry.name.startswith("_"):
+                assert_same(getattr(first, entry.name), getattr(second, entry.name))
+    elif isinstance(first, Mapping):
+        assert list(first) == list(second)
+        for key in first:
+            assert_same(first[key], second[key])
+    else:
+        assert first == second
+
+
+def example() -> cl_viz.EmbeddingSet:
+    return clusters(150, 8, 4, 0.3)
+
+
+def test_statistics_are_read_as_they_were_written(tmp_path: Path) -> None:
+    statistics = cl_viz.scan(example(), neighbors=3)
+    save_statistics(statistics, tmp_path / "deep" / "kept.safetensors")
+    assert_same(statistics, load_statistics(tmp_path / "deep" / "kept.safetensors"))
+    assert [path.name for path in (tmp_path / "deep").iterdir()] == ["kept.safetensors"]
+
+
+def test_no_bit_can_change_unnoticed(tmp_path: Path) -> None:
+    path = tmp_path / "kept"
+    save_statistics(cl_viz.scan(example(), anchors=0), path)
+    whole = path.read_bytes()
+    generator = np.random.default_rng(0)
+    for place in [*generator.integers(8, len(whole), 40), len(whole) - 1]:
+        damaged = bytearray(whole)
+        damaged[place] ^= 1 << int(generator.integers(8))
+        path.write_bytes(damaged)
+        try:
+            found = load_statistics(path)
+        except FormatError:
+            continue
+        # Only a change that means the same, such as a space in the header's padding, may pass.
+        path.write_bytes(whole)
+        assert_same(found, load_statistics(path))
+    for cut in (0, 7, 8, 100, len(whole) // 2, len(whole) - 1):
+        path.write_bytes(whole[:cut])
+        with pytest.raises(FormatError):
+            load_statistics(path)
+
+
+def test_another_version_and_other_files_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "kept"
+    save_statistics(cl_viz.scan(example(), anchors=0), path)
+    with safe_open(path, framework="numpy") as stored:
+        header = json.loads(stored.metadata()["cl_viz_statistics"])
+        arrays = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
+    save_file(arrays, path, metadata={"cl_viz_statistics": json.dumps({**header, "version": 0})})
+    with pytest.raises(FormatError, match="version 0"):
+        load_statistics(path)
+    save_file(arrays, path)
+    with pytest.raises(FormatError, match="no file of statistics"):
+        load_statistics(path)
+    with pytest.raises(FileNotFoundError):
+        load_statistics(tmp_path / "absent")
+
+
+def test_the_cache_keeps_what_fits_and_computes_what_does_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CL_VIZ_CACHE", str(tmp_path))
+    computed: list[int] = []
+
+    def scan(embedding_set: cl_viz.EmbeddingSet, **keywords: Any) -> cl_viz.engine.Statistics:
+        seen: list[float] = []
+        found = cl_viz.scan(embedding_set, cache=True, progress=lambda done, message: seen.append(done), **keywords)
+        computed.append(len(seen) > 1)
+        assert seen[-1] == pytest.approx(1.0)
+        return found
+
+    embedding_set = example()
+    first = scan(embedding_set)
+    assert_same(first, scan(embedding_set))
+    scan(embedding_set, anchors=7)
+    relabelled = cl_viz.EmbeddingSet.from_arrays(dict(embedding_set.views), label=np.arange(150) % 2)
+    scan(relabelled)
+    assert computed == [True, False, True, True]
+    (entry,) = [path for path in storage.cache_folder().iterdir() if load_statistics(path).pairs.counts is not None][:1]
+    for path in storage.cache_folder().iterdir():
+        path.write_bytes(path.read_bytes()[:-9] + b"123456789")
+    assert_same(first, scan(embedding_set))
+    assert_same(first, scan(embedding_set))
+    assert computed[-2:] == [True, False]
+    assert entry.exists()
+
+
+def test_a_folder_that_cannot_be_written_costs_nothing_but_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setenv("CL_VIZ_CACHE", str(tmp_path / "file"))
+    assert cl_viz.scan(example(), anchors=0, cache=True).n_used == 150
+
+
+def test_statistics_of_a_thousand_rows_are_small(tmp_path: Path) -> None:
+    save_statistics(cl_viz.scan(clusters(1000, 32, 10, 0.8)), tmp_path / "kept")
+    assert (tmp_path / "kept").stat().st_size < 25e6
