@@ -191,11 +191,14 @@ class EmbeddingSet:
     def links(self, first: str, second: str) -> NDArray[np.int64]:
         """Return the pairs of rows of two views that are the same sample, shape (P, 2), sorted.
 
-        Between a view and itself a row is not paired with itself, and each pair is given once (i < j).
+        Between a view and itself a row is not paired with itself, and each pair is given once (i < j); with a pairs
+        table these are the rows that share a partner, as the captions of one image do.
         """
         if first != second and self.pairs is not None:
             links = self.pairs if first == self.view_names[0] else self.pairs[:, ::-1]
             return links[np.lexsort((links[:, 1], links[:, 0]))]
+        if first == second and self.pairs is not None:
+            return _shared_partners(self.pairs if first == self.view_names[0] else self.pairs[:, ::-1])
         ids = self.codes("id")
         sizes = dict(zip(self.view_names, self.sizes, strict=True))
         if ids is None:
@@ -449,6 +452,13 @@ def _join(left: NDArray[np.int64], right: NDArray[np.int64]) -> NDArray[np.int64
     rows = np.repeat(np.arange(len(left)), counts)
     offsets = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
     return np.stack([rows, order[np.repeat(low, counts) + offsets]], axis=1).astype(np.int64)
+
+
+def _shared_partners(pairs: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the pairs of rows (first column) that share a partner (second column), each once, i < j, sorted."""
+    listed = _join(pairs[:, 1], pairs[:, 1])
+    rows = pairs[:, 0][listed]
+    return np.unique(rows[rows[:, 0] < rows[:, 1]], axis=0).reshape(-1, 2)
 
 
 def _hash_column(digest: Any, values: Column) -> None:

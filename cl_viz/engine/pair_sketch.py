@@ -130,7 +130,7 @@ class PairSketch:
             If the set has no such pairs.
         """
         if roles.positives == "views":
-            # Two captions of one image are neither a positive nor a negative: only views of a sample are pulled together.
+            # Two captions of one image are neither positive nor negative: only views of a sample are pulled together.
             found = self.histogram([Relation.SAME_SAMPLE], "cross")
             remedy = "add a second view of the samples, or choose positives='labels'"
         else:

@@ -96,6 +96,13 @@ def test_links_by_id_are_all_pairs_of_equal_ids(left: list[int], right: list[int
     assert {tuple(pair) for pair in embedding_set.links("a", "a")} == within
 
 
+def test_rows_that_share_a_partner_are_one_sample_within_their_view() -> None:
+    pairs = np.array([[0, 0], [0, 1], [1, 2], [2, 2], [3, 1]])
+    embedding_set = EmbeddingSet.from_arrays({"a": rows(), "b": rows(seed=1)}, pairs=pairs)
+    np.testing.assert_array_equal(embedding_set.links("a", "a"), [[0, 3], [1, 2]])
+    np.testing.assert_array_equal(embedding_set.links("b", "b"), [[0, 1]])
+
+
 def test_a_bad_row_takes_its_partners_along_only_where_views_are_aligned() -> None:
     bad = rows()
     bad[2] = 0

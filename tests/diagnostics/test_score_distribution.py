@@ -111,6 +111,30 @@ def test_a_push_that_is_no_more_than_chance_is_good(classes: int) -> None:
     assert [finding.level for finding in crowded.findings if finding.quantity == "false_negative_push"] == ["bad"]
 
 
+@pytest.mark.parametrize("negatives", ["cross", "all"])
+def test_captions_by_id_and_by_pairs_are_the_same_question(negatives: str) -> None:
+    """Unrelated images and captions, the five captions of an image nearly equal: views do not find each other."""
+    generator = np.random.default_rng(0)
+    image, text = sphere(60, 16, 1), np.repeat(sphere(60, 16, 2), 5, axis=0) + 0.05 * generator.normal(size=(300, 16))
+    owner = np.repeat(np.arange(60), 5)
+    by_id = cl_viz.EmbeddingSet.from_arrays(
+        {"image": image, "text": text},
+        metadata={"image": {"id": np.arange(60)}, "text": {"id": owner}},
+        roles={"id": "id"},
+    )
+    by_pairs = cl_viz.EmbeddingSet.from_arrays(
+        {"image": image, "text": text}, pairs=np.stack([owner, np.arange(300)], axis=1)
+    )
+    found = [values(score_distribution(item, negatives=negatives)) for item in (by_id, by_pairs)]
+    for name, value in found[0].items():
+        assert found[1][name] == (value if value is None else pytest.approx(value, rel=1e-9)), name
+    scores = dense.cosine_scores(image, text)
+    positive = owner[None] == np.arange(60)[:, None]
+    assert found[0]["positive_mean"] == pytest.approx(scores[positive].mean(), rel=1e-9)
+    if negatives == "cross":
+        assert found[0]["auc"] == pytest.approx(dense.auc(scores[positive], scores[~positive]), abs=1e-3)
+
+
 def test_within_view_negatives_are_added_on_request() -> None:
     embedding_set = clusters(60, 8, 3, 0.5)
     found = values(score_distribution(embedding_set, negatives="all"))
