@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pandas as pd
@@ -43,19 +43,19 @@ def _sample() -> None:
         help="Small encoders that show one phenomenon each.",
         key="sample_name",
     )
-    st.button("Open sample", disabled=name is None, on_click=_open, args=("sample", name))
+    st.button("Open sample", disabled=name is None, on_click=_open_sample, args=(name,))
 
 
 def _path() -> None:
     allowed = opening.paths_allowed()
-    path = st.text_input(
+    st.text_input(
         "A file or folder on this machine",
         placeholder="/data/embeddings.npz",
         disabled=not allowed,
         help="A dump, a folder of shards, or a folder with a run card.",
         key="path",
     )
-    st.button("Open path", disabled=not allowed, on_click=_open, args=("path", path))
+    st.button("Open path", disabled=not allowed, on_click=_open_path)
     if not allowed:
         st.caption("Paths can be opened only while the server listens to this machine alone (server.address).")
 
@@ -70,19 +70,26 @@ def _upload() -> None:
     )
 
 
-def _open(origin: str, value: str | None) -> None:
-    """Open a sample or a path; an error is shown on the page, and nothing else changes."""
+def _open_sample(name: str) -> None:
+    """Open a sample; an error is shown on the page, and nothing else changes."""
     state.forget_problems()
     try:
-        if origin == "sample" and value:
-            opening.open_sample(value)
-        elif origin == "path":
-            if not value or not value.strip():
-                raise ClVizError("no path was given", where="Open path", remedy="type the path of a file or a folder")
-            opened = opening.open_path(value.strip())
-            state.set_pending(state.Pending(opened.key, "path", opened.name))
+        opening.open_sample(name)
     except ClVizError as error:
         state.add_problem(error)
+
+
+def _open_path() -> None:
+    """Open the path that stands in the field now: it may be newer than what was drawn."""
+    state.forget_problems()
+    path = str(st.session_state.get("path") or "").strip()
+    if path:
+        path = opening.whole_path(path)
+        _look_into(path, "path", lambda: opening.open_path(path))
+    else:
+        state.add_problem(
+            ClVizError("no path was given", where="Open path", remedy="type the path of a file or a folder")
+        )
 
 
 def _uploaded() -> None:
@@ -92,11 +99,21 @@ def _uploaded() -> None:
     state.forget_problems()
     try:
         path = opening.store_upload(uploaded.name, uploaded)
-        state.set_pending(state.Pending(str(path), "upload", ""))
-        opened = opening.open_upload(path)
-        state.rename_pending(opened.name)
     except ClVizError as error:
         state.add_problem(error)
+    else:
+        _look_into(str(path), "upload", lambda: opening.open_upload(path))
+
+
+def _look_into(path: str, origin: state.Origin, open_it: Callable[[], state.OpenRun]) -> None:
+    """Open a file; where it cannot be opened as it is, its views and roles can be chosen beside the error."""
+    state.set_pending(state.Pending(path, origin, ""))
+    try:
+        opened = open_it()
+    except ClVizError as error:
+        state.add_problem(error)
+    else:
+        state.rename_pending(opened.name)
 
 
 def recognised() -> None:

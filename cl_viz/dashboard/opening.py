@@ -97,6 +97,11 @@ def paths_allowed() -> bool:
     return st.get_option("server.address") in _LOCAL
 
 
+def whole_path(path: str) -> str:
+    """Return a path from the root on, so that one file has one name."""
+    return os.path.abspath(os.path.expanduser(path))
+
+
 def open_path(path: str, choices: Mapping[str, Any] | None = None, replaces: str = "") -> state.OpenRun:
     """Open a file or folder of the machine the server runs on.
 

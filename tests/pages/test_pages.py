@@ -26,6 +26,10 @@ def texts(app: AppTest) -> str:
     return "\n".join(str(element.value) for element in [*app.markdown, *app.caption, *app.info, *app.error])
 
 
+def press(app: AppTest, label: str) -> None:
+    next(button for button in app.button if button.label == label).click().run()
+
+
 def boxes(app: AppTest) -> list[str]:
     return [element.value for element in app.error]
 
@@ -274,3 +278,35 @@ def test_roles_that_were_guessed_wrongly_can_be_emptied(open_app: OpenApp, dump:
     next(button for button in app.button if button.label == "Use these").click().run()
     assert boxes(app) == []
     assert "label" not in app.session_state["_runs"]["second"].run.get().roles
+
+
+def test_a_path_that_needs_choices_can_be_mended_beside_its_error(
+    open_app: OpenApp, dump: Dump, tmp_path: Path
+) -> None:
+    """Two views of different sizes: the error comes with the form, and the form opens the file."""
+    random = np.random.default_rng(0)
+    one, unequal = tmp_path / "one.npy", tmp_path / "unequal.npz"
+    np.save(one, random.normal(size=(60, 4)))
+    np.savez(unequal, first=random.normal(size=(60, 4)), second=random.normal(size=(48, 4)))
+    app = open_app(dump("first.npz"), page="start/data")
+    app.text_input(key="path").set_value(str(one)).run()
+    press(app, "Open path")
+    assert "Recognised in one" in texts(app)
+    app.text_input(key="path").set_value(str(unequal)).run()
+    press(app, "Open path")
+    assert len(boxes(app)) == 1
+    assert "Recognised in one" not in texts(app)
+    assert "Recognised in unequal" in texts(app)
+    assert "unequal" not in app.session_state["_runs"]
+    next(box for box in app.multiselect if box.label == "Views").set_value(["first"])
+    press(app, "Use these")
+    assert boxes(app) == []
+    assert app.session_state["_runs"]["unequal"].run.get().n == 60
+
+
+def test_a_path_typed_and_opened_at_once_is_the_one_that_is_opened(open_app: OpenApp, dump: Dump) -> None:
+    app = open_app(dump("first.npz"), page="start/data")
+    app.text_input(key="path").set_value(str(dump("second.npz")))
+    press(app, "Open path")
+    assert boxes(app) == []
+    assert list(app.session_state["_runs"]) == ["first", "second"]
