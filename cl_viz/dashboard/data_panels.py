@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -158,29 +158,70 @@ def _choices(found: Inspection, pending: state.Pending) -> None:
             help="Arrays that show the same samples; all have the same number of columns.",
         )
         for column, role in zip(st.columns(len(ROLES), gap="small"), ROLES, strict=True):
-            options = [_NONE, *found.columns]
-            index = options.index(current[role]) if current.get(role) in options else 0
+            # A column whose name was shortened (view_1/label) is known by its short name once it has a role.
+            guessed = [entry[role] for entry in (found.roles, current) if role in entry]
+            options = list(dict.fromkeys([_NONE, *found.columns, *guessed]))
+            key = _role_key(role, pending)
+            if st.session_state.get(key) not in options:
+                st.session_state[key] = current[role] if current.get(role) in options else _NONE
             with column:
-                st.selectbox(role.capitalize(), options, index=index, key=f"{role} {pending.path}")
+                st.selectbox(role.capitalize(), options, key=key)
+        _pairs(pending)
         st.form_submit_button("Use these", icon=":material/check:", on_click=_reopen, args=(found, pending))
+
+
+def _role_key(role: str, pending: state.Pending) -> str:
+    return f"{role} {pending.path}"
+
+
+def _pairs_key(pending: state.Pending) -> str:
+    return f"pairs {pending.path}"
+
+
+def _pairs(pending: state.Pending) -> None:
+    """Draw the control of the pairs file: a path beside a path, an upload beside an upload."""
+    explanation = (
+        "For two views that are not aligned row by row: a file with two columns of whole numbers, "
+        "row of the first view and row of the second, counted from 0."
+    )
+    if pending.origin == "upload":
+        st.file_uploader("Pairs file (optional)", key=_pairs_key(pending), help=explanation)
+    else:
+        st.text_input("Pairs file (optional)", placeholder="/data/pairs.csv", key=_pairs_key(pending), help=explanation)
+
+
+def _chosen_pairs(pending: state.Pending) -> str:
+    """Return the path of the pairs file, empty without one; an upload is stored first."""
+    given = st.session_state.get(_pairs_key(pending))
+    if pending.origin == "upload":
+        return str(opening.store_upload(given.name, given)) if given is not None else ""
+    path = str(given or "").strip()
+    return opening.whole_path(path) if path else ""
 
 
 def _reopen(found: Inspection, pending: state.Pending) -> None:
     """Open the file again as the form says; the run keeps its place and colour."""
     state.forget_problems()
-    chosen = {role: st.session_state[f"{role} {pending.path}"] for role in ROLES}
+    chosen = {role: st.session_state[_role_key(role, pending)] for role in ROLES}
     choices: dict[str, Any] = {role: column for role, column in chosen.items() if column != _NONE}
     views = list(st.session_state[f"views {pending.path}"])
     if views != list(found.views.values()):
         choices["views"] = tuple(views)
     try:
+        pairs = _chosen_pairs(pending)
+        if pairs:
+            choices["pairs"] = pairs
         opened = opening.reopen(pending, choices)
         emptied = {role: None for role in found.roles if chosen[role] == _NONE}
         if emptied:
             opened = opening.without_roles(opened, tuple(emptied))
-        state.rename_pending(opened.name)
     except ClVizError as error:
         state.add_problem(error)
+    else:
+        state.rename_pending(opened.name)
+        # Roles that could be guessed only now that the views are known are shown too.
+        for role, column in opened.run.get().roles.items():
+            st.session_state[_role_key(role, pending)] = column
 
 
 def _array_table(found: Inspection) -> pd.DataFrame:
@@ -235,8 +276,10 @@ def _facts(opened: state.OpenRun) -> list[tuple[str, str]]:
         "layers": ", ".join(layer for layer in opened.run.layers if layer is not None) or "not stated",
         "source": opened.run.source,
     }
-    for key, value in opened.run.card.items():
+    for key, entry in opened.run.card.items():
         words = key.replace("_", " ")
+        # A block of measurements is told by its own sentence.
+        value = entry.get("summary") if isinstance(entry, Mapping) else entry
         if isinstance(value, (str, int, float)) and key not in _NOT_SHOWN and words not in facts:
             facts[words] = str(value)
     return list(facts.items())

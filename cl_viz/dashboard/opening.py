@@ -120,8 +120,7 @@ def open_path(path: str, choices: Mapping[str, Any] | None = None, replaces: str
     except OSError:
         stamp = 0
     run = _from_path(str(place), stamp, repr(sorted(choices.items(), key=str)), choices)
-    arguments = "".join(f", {name}={value!r}" for name, value in choices.items())
-    expression = f"cl_viz.load({str(place)!r}{arguments})" if choices else f"cl_viz.open_run({str(place)!r})"
+    expression = f"cl_viz.load({str(place)!r}{_arguments(choices)})" if choices else f"cl_viz.open_run({str(place)!r})"
     return state.add_run(run, expression=expression, origin="path", key=str(place), replaces=replaces)
 
 
@@ -129,10 +128,14 @@ def open_upload(path: Path, choices: Mapping[str, Any] | None = None, replaces: 
     """Open an uploaded file; it is kept in this session's folder and never executed."""
     choices = dict(choices or {})
     run = Run.from_set(load(path, **choices))
-    arguments = "".join(f", {name}={value!r}" for name, value in choices.items())
-    return state.add_run(
-        run, expression=f"cl_viz.load({path.name!r}{arguments})", origin="upload", key=str(path), replaces=replaces
-    )
+    if "pairs" in choices:
+        choices["pairs"] = Path(choices["pairs"]).name  # an upload too: in a notebook it has its own place
+    expression = f"cl_viz.load({path.name!r}{_arguments(choices)})"
+    return state.add_run(run, expression=expression, origin="upload", key=str(path), replaces=replaces)
+
+
+def _arguments(choices: Mapping[str, Any]) -> str:
+    return "".join(f", {name}={value!r}" for name, value in choices.items())
 
 
 def store_upload(name: str, content: IO[bytes]) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +16,7 @@ from streamlit.testing.v1 import AppTest
 from cl_viz.core.embedding_set import EmbeddingSet
 from cl_viz.dashboard import cache
 from cl_viz.dashboard.navigation import find_pages
+from cl_viz.dashboard.text import escape
 from cl_viz.engine import Statistics
 
 Dump = Callable[..., Path]
@@ -310,3 +312,53 @@ def test_a_path_typed_and_opened_at_once_is_the_one_that_is_opened(open_app: Ope
     press(app, "Open path")
     assert boxes(app) == []
     assert list(app.session_state["_runs"]) == ["first", "second"]
+
+
+@pytest.mark.parametrize("origin", ["path", "upload"])
+def test_views_that_are_not_aligned_open_with_a_pairs_file(
+    origin: str, open_app: OpenApp, dump: Dump, tmp_path: Path
+) -> None:
+    random = np.random.default_rng(0)
+    unequal, pairs = tmp_path / "unequal.npz", tmp_path / "pairs.csv"
+    label = {"first/label": np.arange(60) % 3, "second/label": np.arange(48) % 3}
+    np.savez(unequal, first=random.normal(size=(60, 4)), second=random.normal(size=(48, 4)), **label)
+    pairs.write_text("first,second\n" + "".join(f"{row},{row}\n" for row in range(40)))
+    app = open_app(dump("first.npz"), page="start/data")
+    if origin == "path":
+        app.text_input(key="path").set_value(str(unequal)).run()
+        press(app, "Open path")
+        next(field for field in app.text_input if field.label.startswith("Pairs file")).set_value(str(pairs))
+    else:
+        app.file_uploader(key="upload").upload(unequal.name, unequal.read_bytes()).run()
+        field = next(field for field in app.file_uploader if field.label.startswith("Pairs file"))
+        field.upload(pairs.name, pairs.read_bytes())
+    assert len(boxes(app)) == 1
+    press(app, "Use these")
+    assert boxes(app) == []
+    opened = app.session_state["_runs"]["unequal"]
+    assert opened.run.get().pairs.shape == (40, 2)
+    assert opened.expression.endswith(f"pairs={(str(pairs) if origin == 'path' else 'pairs.csv')!r})")
+    assert next(box for box in app.selectbox if box.label == "Label").value == "label"
+
+
+def test_pairs_that_point_outside_the_views_are_explained(open_app: OpenApp, tmp_path: Path, dump: Dump) -> None:
+    random = np.random.default_rng(0)
+    unequal, pairs = tmp_path / "unequal.npz", tmp_path / "pairs.csv"
+    np.savez(unequal, first=random.normal(size=(60, 4)), second=random.normal(size=(48, 4)))
+    pairs.write_text("a,b\n0,0\n1,48\n")
+    app = open_app(dump("first.npz"), page="start/data")
+    app.text_input(key="path").set_value(str(unequal)).run()
+    press(app, "Open path")
+    next(field for field in app.text_input if field.label.startswith("Pairs file")).set_value(str(pairs))
+    press(app, "Use these")
+    assert not app.exception
+    assert len(boxes(app)) == 1
+    assert list(app.session_state["_runs"]) == ["first"]
+
+
+def test_a_measurement_on_a_card_is_told_by_its_summary(open_app: OpenApp, checkout: Path) -> None:
+    card = json.loads((checkout / "sample_models/runs/mnist-rare-4-seed-0/card.json").read_text())
+    app = open_app(Path("sample:mnist-rare-4-seed-0"), page="start/data")
+    assert boxes(app) == []
+    assert escape(card["representation_harm"]["summary"]) in texts(app)
+    assert "includes_none" not in texts(app)
