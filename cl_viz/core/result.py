@@ -77,8 +77,8 @@ def influence_interval(
     level : float
         Confidence, in (0, 1).
     limits : tuple of float
-        Range of the quantity. Between two finite limits the interval is made on the logit scale, so that it
-        cannot leave them and is not symmetric near them.
+        Range of the quantity. Between two finite limits the interval is made on the logit scale, above a limit of 0
+        on the log scale, so that it cannot leave the range and is not symmetric near its ends.
 
     Returns
     -------
@@ -99,12 +99,22 @@ def influence_interval(
     error = math.sqrt(sum(spread))
     low, high = limits
     method = f"infinitesimal jackknife over {' and '.join(f'{n:,}' for n in counts)} samples"
-    if math.isfinite(low) and math.isfinite(high) and low < estimate < high and math.isfinite(error):
+    if not math.isfinite(error):
+        return Interval(low, high, level, method)
+    if math.isfinite(low) and math.isfinite(high):
         share = (estimate - low) / (high - low)
+        if not 0 < share < 1:
+            # No sample speaks against the end: so many could still be missed (the rule of three).
+            missed = (high - low) * min(1.0, -math.log(1 - level) / min(counts))
+            start, stop = (low, low + missed) if share <= 0 else (high - missed, high)
+            return Interval(start, stop, level, f"rule of three over {min(counts):,} samples")
         centre = math.log(share / (1 - share))
         width = z_value * error / (high - low) / (share * (1 - share))
-        ends = [low + (high - low) * _logistic(end) for end in (centre - width, centre + width)]
-        return Interval(ends[0], ends[1], level, method)
+        start, stop = (low + (high - low) * _logistic(end) for end in (centre - width, centre + width))
+        return Interval(start, stop, level, method)
+    if low == 0 and estimate > 0:
+        width = z_value * error / estimate
+        return Interval(estimate * math.exp(-width), estimate * math.exp(min(700.0, width)), level, method)
     return Interval(max(low, estimate - z_value * error), min(high, estimate + z_value * error), level, method)
 
 

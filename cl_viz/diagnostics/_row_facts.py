@@ -28,7 +28,7 @@ class RowFacts:
         Whether every usable row of every view is the same.
     label_names : tuple of str
     label_counts : NDArray[np.int64], shape (K,), or None
-        Rows of each class over all views; None without labels.
+        Samples of each class (rows of all views where they are not aligned); None without labels.
     """
 
     dtype: str
@@ -67,7 +67,8 @@ def row_facts(embedding_set: EmbeddingSet) -> RowFacts:
     labels = embedding_set.codes("label")
     counts, unlabelled = None, 0
     if labels is not None:
-        codes = np.concatenate(labels[0])
+        # In an aligned set the rows of all views are the same samples: each is counted once.
+        codes = labels[0][0] if embedding_set.aligned else np.concatenate(labels[0])
         counts = np.bincount(codes[codes >= 0], minlength=len(labels[1]))
         unlabelled = int((codes < 0).sum())
     usable = embedding_set.usable_rows

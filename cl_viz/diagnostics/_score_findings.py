@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 from cl_viz.core.result import Finding, Quantity, format_number
@@ -25,8 +26,14 @@ def _separation(measures: ScoreMeasures, quantities: Mapping[str, Quantity]) -> 
     quantity = quantities[name]
     assert quantity.value is not None
     level = _thresholds.AUC.level(quantity.value)
-    among = "its own anchor's negatives" if name == "auc_per_anchor" else "the negatives"
-    message = f"A positive scores above {_percent(quantity)} of {among} (AUC, N = {quantity.n:,})."
+    pooled = quantities["auc"]
+    if name == "auc":
+        message = f"A positive scores above {_percent(pooled)} of the negatives (AUC, N = {pooled.n:,})."
+    else:
+        message = (
+            f"A positive scores above {_percent(quantity)} of its own anchor's negatives, and above {_percent(pooled)} "
+            f"of all (AUC, N = {quantity.n:,})."
+        )
     advice = {
         "good": "",
         "watch": "Train longer, or use harder or more negatives; look at the weakest positives below.",
@@ -84,6 +91,15 @@ def _spread(measures: ScoreMeasures, quantities: Mapping[str, Quantity]) -> Find
 def _false_negatives(measures: ScoreMeasures, quantities: Mapping[str, Quantity]) -> Finding:
     push, share = quantities["false_negative_push"], quantities["false_negative_share"]
     source = _thresholds.FALSE_NEGATIVE_PUSH.source
+    if share.value is not None and share.value >= 1:
+        return Finding(
+            NAME,
+            "unknown",
+            f"Unknown: all negatives share one label (N = {share.n:,}), so none can be told to be false.",
+            "To see it, add samples of another label, or choose another label column.",
+            source,
+            "false_negative_push",
+        )
     if push.value is None or share.value is None:
         return Finding(
             NAME,
@@ -94,7 +110,7 @@ def _false_negatives(measures: ScoreMeasures, quantities: Mapping[str, Quantity]
             "false_negative_push",
         )
     # Beyond chance: with two classes half of the push falls on the own label even where nothing is wrong.
-    beyond_chance = (push.value - share.value) / (1 - share.value) if share.value < 1 else 1.0
+    beyond_chance = (push.value - share.value) / (1 - share.value)
     level = _thresholds.FALSE_NEGATIVE_PUSH.level(beyond_chance)
     message = (
         f"Negatives that share a label take {_percent(push)} of the push at temperature {measures.temperature:g} "
@@ -105,8 +121,17 @@ def _false_negatives(measures: ScoreMeasures, quantities: Mapping[str, Quantity]
 
 
 def _percent(quantity: Quantity) -> str:
+    """Return a share in percent with its interval; close to 100 with so many digits that it does not read as 100."""
     assert quantity.value is not None
-    text = f"{format_number(100 * quantity.value)} %"
-    if quantity.interval is None:
-        return text
-    return f"{text} [{format_number(100 * quantity.interval.low)}, {format_number(100 * quantity.interval.high)}]"
+    shares = [quantity.value]
+    if quantity.interval is not None:
+        shares += [quantity.interval.low, quantity.interval.high]
+    texts = [_percent_of(share) for share in shares]
+    return f"{texts[0]} %" if len(texts) == 1 else f"{texts[0]} % [{texts[1]}, {texts[2]}]"
+
+
+def _percent_of(share: float) -> str:
+    left = 100 * (1 - share)
+    if 0 < left < 1:
+        return f"{100 - left:.{min(6, 1 - math.floor(math.log10(left)))}f}"
+    return format_number(100 * share)

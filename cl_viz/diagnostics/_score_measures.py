@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cl_viz.core.errors import MissingInputError
-from cl_viz.core.result import Interval, Quantity, influence_interval
+from cl_viz.core.result import Interval, Quantity
 from cl_viz.core.specs import QuantitySpec
 from cl_viz.diagnostics._dense_scores import gaussian_overlap
 from cl_viz.diagnostics._influence import Measure, PairInfluence
@@ -86,6 +86,13 @@ class ScoreMeasures:
         return f"{others}, {'across views' if self.roles.negatives == 'cross' else 'across and within views'}"
 
     @property
+    def anchors_in_words(self) -> str:
+        """How many rows are anchors, and how they were chosen."""
+        drawn = any(len(sketch.rows) < sketch.population for sketch in self.anchors)
+        by_view = ", ".join(f"{len(s.rows):,} of {s.population:,} rows of {s.view}" for s in self.anchors)
+        return f"anchors: {by_view}, drawn with the seed" if drawn else "every row is an anchor"
+
+    @property
     def auc_error(self) -> float:
         """Largest error of the pooled AUC from binning."""
         return separation.auc_error(self.positives, self.negatives)
@@ -118,8 +125,8 @@ class ScoreMeasures:
             spec.label,
             None if missing else value,
             spec.unit,
-            interval if not missing and interval is not None and math.isfinite(interval.low) else None,
-            n=self.statistics.n_used,
+            None if missing or interval is None or not interval.low < interval.high else interval,
+            n=self.n_anchors if spec.name in _OVER_ANCHORS else self.statistics.n_used,
             range=spec.range,
             missing=missing,
             reference=reference,
@@ -131,19 +138,22 @@ class ScoreMeasures:
         self.statistics.pairs.false_negatives(self.roles)
         return [relative_penalty_share(sketch, self.roles, self.temperature) for sketch in self.anchors]
 
-    def anchor_mean(self, by_view: list[Scores], limits: tuple[float, float]) -> Estimate:
-        """Return the mean over anchors and its interval; in an aligned set a sample's anchors are one unit."""
-        known = [values[np.isfinite(values)] for values in by_view]
-        if not all(len(values) for values in known):
+    def anchor_mean(self, by_view: list[Scores]) -> Estimate:
+        """Return the mean over the anchors of all views, without an interval.
+
+        A sample is an anchor, and a negative of all other anchors: the spread of the anchors' own values leaves the
+        second out, and an interval made of it would be too short.
+        """
+        known = np.concatenate([values[np.isfinite(values)] for values in by_view])
+        if not len(known):
             raise MissingInputError("no anchor has such pairs", remedy="add samples")
-        estimate = float(np.mean(np.concatenate(known)))
-        if self.aligned and len({len(values) for values in by_view}) == 1:
-            with np.errstate(invalid="ignore"):
-                unit = np.mean(by_view, axis=0)
-            return estimate, influence_interval(estimate, unit[np.isfinite(unit)] - estimate, limits=limits)
-        total = sum(map(len, known))
-        parts = [(values - values.mean()) * (len(values) / total) for values in known]
-        return estimate, influence_interval(estimate, *parts, limits=limits)
+        return float(known.mean()), None
+
+    @property
+    def n_anchors(self) -> int:
+        """Samples that are anchors: in an aligned set a sample counts once."""
+        counts = [len(sketch.rows) for sketch in self.anchors]
+        return counts[0] if self.aligned else sum(counts)
 
     def anchor_positive_rank(self) -> list[Scores]:
         """Return, for each anchor with positives, the mean rank share of its positives (NaN without), per view."""
@@ -169,7 +179,7 @@ def _auc(m: ScoreMeasures) -> Estimate:
 def _auc_per_anchor(m: ScoreMeasures) -> Estimate:
     if m.roles.positives == "labels":
         raise MissingInputError("the rank of the positive needs views", remedy="add a second view of the samples")
-    return m.anchor_mean(m.anchor_positive_rank(), UNIT)
+    return m.anchor_mean(m.anchor_positive_rank())
 
 
 def _dprime(m: ScoreMeasures) -> Estimate:
@@ -226,7 +236,7 @@ def _negative_variance(m: ScoreMeasures) -> Estimate:
         with np.errstate(invalid="ignore", divide="ignore"):
             variance = np.maximum(0.0, squares - total**2 / count) / (count - 1)
         by_view.append(np.where(count > 1, variance, np.nan))
-    return m.anchor_mean(by_view, (0.0, math.inf))
+    return m.anchor_mean(by_view)
 
 
 def _negative_variance_pooled(m: ScoreMeasures) -> Estimate:
@@ -248,7 +258,7 @@ def _false_negative_top(m: ScoreMeasures) -> Estimate:
         scores, same = sketch.tail(m.roles)
         there = np.isfinite(scores[:, :TOP])
         by_view.append((same[:, :TOP] & there).sum(axis=1) / np.maximum(1, there.sum(axis=1)))
-    return m.anchor_mean(by_view, UNIT)
+    return m.anchor_mean(by_view)
 
 
 def _at_bins(values: Scores) -> Measure:
@@ -277,9 +287,17 @@ _MEASURES: dict[str, Callable[[ScoreMeasures], Estimate]] = {
     "negative_variance_pooled": _negative_variance_pooled,
     "false_negative_share": _false_negative_share,
     "false_negative_share_top10": _false_negative_top,
-    "false_negative_push": lambda m: m.anchor_mean(m.false_negative_push(), UNIT),
+    "false_negative_push": lambda m: m.anchor_mean(m.false_negative_push()),
 }
 
+
+_OVER_ANCHORS = {
+    "auc_per_anchor",
+    "negative_variance",
+    "false_negative_share_top10",
+    "false_negative_push",
+}
+"""Quantities that are means over anchors, and rest on so many samples only."""
 
 Reference = tuple[float | None, str]
 

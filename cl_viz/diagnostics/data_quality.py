@@ -72,7 +72,7 @@ def _values(facts: RowFacts) -> dict[str, float | None]:
         "norm_variation": facts.norm_variation,
         "classes": float(len(counts)) if labelled else None,
         "smallest_class": float(counts.min()) if labelled and len(counts) else None,
-        "unlabelled_share": facts.unlabelled / facts.n_rows if labelled else None,
+        "unlabelled_share": facts.unlabelled / facts.n_samples if labelled else None,
     }
 
 
@@ -100,11 +100,11 @@ def _label_view(facts: RowFacts, counts: NDArray[np.int64], run: str) -> Bars:
     order = np.argsort(-counts, kind="stable")
     shown = order[:BARS] if len(order) > BARS else np.arange(len(counts))
     ratio = counts.max() / max(1, counts.min())
-    title = f"{len(counts):,} classes of {counts.min():,} to {counts.max():,} rows (ratio {format_number(ratio)})"
+    title = f"{_classes(counts)} of {_sizes(counts)} (ratio {format_number(ratio)})"
     if len(order) > BARS:
         title += f"; the {BARS} largest are shown"
     names = np.array([facts.label_names[index] for index in shown], dtype=object)
-    return Bars(title, Axis("Class"), Axis("Rows"), (Series("rows", names, counts[shown], "other", run),))
+    return Bars(title, Axis("Class"), Axis("Samples"), (Series("samples", names, counts[shown], "other", run),))
 
 
 def _findings(facts: RowFacts) -> tuple[Finding, ...]:
@@ -171,19 +171,28 @@ def _labels(facts: RowFacts) -> Finding:
         )
     counts = facts.label_counts
     single = int((counts < 2).sum())
-    text = f"{len(counts):,} classes of {counts.min():,} to {counts.max():,} rows"
+    text = f"{_classes(counts)} of {_sizes(counts)}"
     if facts.unlabelled:
-        text += f", {facts.unlabelled:,} rows without a label"
+        text += f", {facts.unlabelled:,} samples without a label"
     if single:
         return Finding(
             SPEC.name,
             "watch",
-            f"{text}: {single:,} have one row only, and no pair of their own.",
+            f"{text}: {single:,} have one sample only, and no pair of their own.",
             "Check that the right column is the label: identifiers make poor labels.",
             source,
             "smallest_class",
         )
     return Finding(SPEC.name, "good", f"{text}.", source=source, quantity="classes")
+
+
+def _classes(counts: NDArray[np.int64]) -> str:
+    return "1 class" if len(counts) == 1 else f"{len(counts):,} classes"
+
+
+def _sizes(counts: NDArray[np.int64]) -> str:
+    low, high = int(counts.min()), int(counts.max())
+    return f"{low:,} samples" if low == high else f"{low:,} to {high:,} samples"
 
 
 def _count(name: str, label: str, definition: str) -> QuantitySpec:
@@ -229,7 +238,7 @@ SPEC = DiagnosticSpec(
             (0.0, math.inf),
         ),
         QuantitySpec("classes", "Classes", "Distinct labels.", "classes", (0.0, math.inf)),
-        QuantitySpec("smallest_class", "Smallest class", "Rows of the smallest class.", "rows", (0.0, math.inf)),
+        QuantitySpec("smallest_class", "Smallest class", "Samples of the smallest class.", "samples", (0.0, math.inf)),
         QuantitySpec(
             "unlabelled_share",
             "Rows without label",

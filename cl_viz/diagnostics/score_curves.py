@@ -99,8 +99,10 @@ def _views(inputs: StepInputs, at_step: list[dict[str, Quantity]]) -> dict[str, 
     for name, label, meaning, axis in CURVES:
         quantities = [quantity[name] for quantity in at_step]
         values = np.array([np.nan if q.value is None else q.value for q in quantities])
-        low = np.array([q.interval.low if q.interval else np.nan for q in quantities])
-        high = np.array([q.interval.high if q.interval else np.nan for q in quantities])
+        intervals = [q.interval for q in quantities]
+        bounded = any(intervals)
+        low = np.array([i.low if i else v for i, v in zip(intervals, values, strict=True)]) if bounded else None
+        high = np.array([i.high if i else v for i, v in zip(intervals, values, strict=True)]) if bounded else None
         title = (
             f"{label} {format_number(values[0])} at step {inputs.steps[0]:,}, {format_number(values[-1])} at the end"
         )
@@ -117,7 +119,16 @@ def _finding(steps: tuple[int, ...], at_step: list[dict[str, Quantity]]) -> Find
         f"The gap between the means of positives and negatives goes from {format_number(gaps[0])} at step "
         f"{steps[0]:,} to {format_number(gaps[-1])} at step {steps[-1]:,} (N = {n_used:,})"
     )
-    if gaps[best] <= 0 or gaps[-1] < 0.1 * gaps[best]:
+    if gaps[best] <= 0:
+        return Finding(
+            SPEC.name,
+            "bad",
+            f"{text}: positives never score above negatives.",
+            "Check that row i is the same sample in both views, at every step.",
+            ZHU,
+            "positive_mean",
+        )
+    if gaps[-1] < 0.1 * gaps[best]:
         message = f"{text}; it was {format_number(gaps[best])} at step {steps[best]:,}: all scores have become alike."
         return Finding(
             SPEC.name,

@@ -62,6 +62,7 @@ def compute(inputs: SetInputs, params: ScoreDistributionParams) -> Result:
         f"negatives: {measures.negatives_in_words}",
         f"push weighed at temperature {params.temperature:g}",
         f"AUC error from binning at most {measures.auc_error:.1e}",
+        measures.anchors_in_words,
     )
     return Result(
         diagnostic=SPEC.name,
@@ -190,10 +191,11 @@ SPEC = DiagnosticSpec(
         "Densities hide numbers: there are N positives and N(N-1) negatives. Zhu et al. plot moments, not histograms; "
         "their negative variance is the mean variance within an anchor, smaller than the pooled variance. The overlap "
         "depends on the bins, 100 over [-1, 1] always, and is too small for a few hundred positives or fewer, most of "
-        "whose bins are empty; so it has no interval, and the Gaussian overlap stands beside it. Near-duplicate "
-        "embeddings of a collapsed run still have an AUC: look at d' and at where both lie. With label positives every "
-        "same-label pair is a positive, so the false-negative share is unknown. Scores of an augmented view depend on "
-        "the augmentation: compare runs under the same one."
+        "whose bins are empty; so it has no interval, and the Gaussian overlap stands beside it. Means over anchors "
+        "have none either: a sample is an anchor and a negative of all others, and the spread of the anchors shows "
+        "only the first. Near-duplicate embeddings of a collapsed run still have an AUC: look at d' and at where both "
+        "lie. With label positives every same-label pair is a positive, so the false-negative share is unknown. Scores "
+        "of an augmented view depend on the augmentation: compare runs under the same one."
     ),
     sources=(ZHU, WANG_LIU, CHUANG, HANLEY),
 )

@@ -84,6 +84,9 @@ class SetInputs:
     def caveats(self, *, notes: tuple[str, ...] = ()) -> Caveats:
         """Return what numbers from `statistics` rest on."""
         found = self.statistics
+        if not self.embedding_set.aligned:
+            usable = self.embedding_set.usable_rows.items()
+            notes = (*notes, "rows used: " + ", ".join(f"{int(rows.sum()):,} of {view}" for view, rows in usable))
         notes = (*notes, f"scores in {found.precision} on {found.device}, sums in float64")
         return self.plain_caveats(found.n_used, found.n_excluded, seed=found.seed, notes=notes)
 

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from cl_viz.core.embedding_set import EmbeddingSet
-from cl_viz.core.errors import InputError
+from cl_viz.core.errors import MissingInputError
 
 # Views up to this size (as floats on the device) are kept there whole; larger ones are read tile by tile.
 _RESIDENT_BYTES = 1 << 30
@@ -109,7 +109,7 @@ def view_rows(embedding_set: EmbeddingSet, device: torch.device, dtype: torch.dt
 
     Raises
     ------
-    InputError
+    MissingInputError
         If a view has fewer than two usable rows.
     """
     labels = embedding_set.codes("label")
@@ -117,7 +117,7 @@ def view_rows(embedding_set: EmbeddingSet, device: torch.device, dtype: torch.dt
     for index, (view, array) in enumerate(embedding_set.views.items()):
         original = np.flatnonzero(embedding_set.usable_rows[view])
         if len(original) < 2:
-            raise InputError(
+            raise MissingInputError(
                 f"view {view!r} has {len(original)} usable row(s) of {array.shape[0]}",
                 where=embedding_set.name,
                 allowed="two or more rows that are finite and not all zeros",

@@ -21,7 +21,7 @@ def test_planted_faults_are_counted() -> None:
     rows[0, 0], rows[1, 3], rows[2, 1], rows[3] = np.nan, np.nan, np.inf, 0
     rows[10] = rows[11] = rows[12]
     found = quality({"a": rows, "b": sphere(100, 6, 1)}, label=np.arange(100) % 4)
-    expected = {"rows": 200, "nan_rows": 2, "infinite_rows": 1, "zero_rows": 1, "classes": 4, "smallest_class": 50}
+    expected = {"rows": 200, "nan_rows": 2, "infinite_rows": 1, "zero_rows": 1, "classes": 4, "smallest_class": 25}
     assert {name: found[name].value for name in expected} == expected
     assert found["unusable_share"].value == pytest.approx(4 / 200)
     assert found["duplicate_share"].value == pytest.approx(2 / 196)
@@ -59,6 +59,22 @@ def test_missing_and_lonely_labels_are_told() -> None:
     assert found["smallest_class"].value == 1
     assert found.level == "watch"
     assert quality(sphere(10, 4))["classes"].missing
+
+
+def test_samples_of_two_views_are_labelled_once() -> None:
+    views = {"a": sphere(30, 4), "b": sphere(30, 4, 1)}
+    found = quality(views, label=np.arange(30))
+    assert found["smallest_class"].value == 1
+    assert any("30 have one sample only" in finding.message for finding in found.findings)
+    one = quality(views, label=np.zeros(30))
+    assert any(finding.message == "1 class of 30 samples." for finding in one.findings)
+
+
+def test_a_set_without_usable_rows_still_has_its_counts() -> None:
+    results = {r.diagnostic: r for r in cl_viz.check(cl_viz.EmbeddingSet.from_arrays(np.full((20, 4), np.nan)))}
+    assert results["data_quality"]["nan_rows"].value == 20
+    assert results["score_distribution"].level == "unknown"
+    assert "0 usable row" in results["score_distribution"].findings[0].message
 
 
 def test_half_precision_norms_do_not_overflow() -> None:

@@ -38,6 +38,14 @@ def test_a_run_that_loses_its_gap_is_found() -> None:
     assert cl_viz.diagnose("score_curves", run_of(good, gone)).level == "bad"
 
 
+def test_views_that_do_not_belong_together_are_not_called_collapse() -> None:
+    apart = paired_sphere(60, 16, -0.5)
+    found = cl_viz.diagnose("score_curves", run_of(apart, apart))
+    assert found.level == "bad"
+    assert "never score above" in found.findings[0].message
+    assert "same sample" in found.findings[0].advice
+
+
 def test_one_step_is_not_a_curve() -> None:
     found = cl_viz.diagnose("score_curves", run_of(paired_sphere(20, 4, 0.5)))
     assert found.level == "unknown"

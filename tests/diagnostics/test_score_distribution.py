@@ -59,8 +59,6 @@ def test_known_answers_on_the_paired_sphere() -> None:
     assert found["negative_mean"].reference == 0.0
     assert found["negative_mean"].value == pytest.approx(0.0, abs=5e-3)
     assert found["negative_variance_pooled"].value == pytest.approx(1 / 32, rel=0.02)
-    interval = found["false_negative_push"].interval
-    assert interval is not None
     # Labels are independent of the embeddings: the push is that of the labels' share.
     assert found["false_negative_push"].value == pytest.approx(99 / 599, abs=0.01)
     assert found.level == "good"
@@ -69,10 +67,10 @@ def test_known_answers_on_the_paired_sphere() -> None:
 def test_views_drawn_apart_have_an_auc_of_a_half() -> None:
     unrelated = cl_viz.EmbeddingSet.from_arrays({"a": sphere(400, 16, 0), "b": sphere(400, 16, 1)})
     found = score_distribution(unrelated)
-    for name in ("auc", "auc_per_anchor"):
-        interval = found[name].interval
-        assert interval is not None
-        assert interval.low < 0.5 < interval.high
+    interval = found["auc"].interval
+    assert interval is not None
+    assert interval.low < 0.5 < interval.high
+    assert found["auc_per_anchor"].value == pytest.approx(0.5, abs=0.05)
     assert found.level == "bad"
 
 
@@ -89,6 +87,38 @@ def test_all_rows_equal_have_no_separation_and_no_dprime() -> None:
     assert found["dprime"].value is None
     assert "not defined" in found["dprime"].missing
     assert found.level == "bad"
+
+
+def test_rows_of_ones_do_not_break_the_interval() -> None:
+    ones = np.ones((50, 8), dtype=np.float32)
+    found = score_distribution(cl_viz.EmbeddingSet.from_arrays({"a": ones, "b": ones.copy()}, label=np.arange(50) % 2))
+    assert found.level == "bad"
+    assert found["auc"].value == pytest.approx(0.5)
+
+
+def test_one_label_for_all_says_nothing_of_false_negatives() -> None:
+    embedding_set = cl_viz.EmbeddingSet.from_arrays(dict(paired_sphere(40, 8, 0.9).views), label=np.zeros(40))
+    (told,) = [f for f in score_distribution(embedding_set).findings if f.quantity == "false_negative_push"]
+    assert told.level == "unknown"
+    assert "one label" in told.message
+
+
+def test_numbers_over_anchors_say_how_many_there_are() -> None:
+    embedding_set = paired_sphere(60, 8, 0.7, classes=3)
+    statistics = cl_viz.scan(embedding_set, anchors=20)
+    found = cl_viz.diagnose("score_distribution", embedding_set, scanner=lambda *_, **__: statistics)
+    assert found["auc_per_anchor"].n == 20
+    assert found["auc_per_anchor"].interval is None
+    assert found["auc"].n == 60
+    assert any("20 of 60 rows" in line for line in found.caveats.lines())
+
+
+def test_an_auc_of_one_still_has_an_interval() -> None:
+    found = score_distribution(paired_sphere(100, 64, 0.99))
+    interval = found["auc"].interval
+    assert found["auc"].value == 1.0
+    assert interval is not None
+    assert (interval.low, interval.high) == (pytest.approx(0.97, abs=2e-3), 1.0)
 
 
 def test_label_positives_leave_false_negatives_unknown() -> None:
@@ -194,7 +224,7 @@ def test_intervals_cover_the_truth_as_often_as_they_say(negatives: str) -> None:
         embedding_set = cl_viz.EmbeddingSet.from_arrays(views, label=np.arange(n) % 3)
         return score_distribution(embedding_set, negatives=negatives, temperature=0.3)
 
-    names = ("auc", "auc_per_anchor", "dprime", "positive_mean", "negative_mean", "negative_variance_pooled")
+    names = ("auc", "dprime", "positive_mean", "positive_variance", "negative_mean", "negative_variance_pooled")
     truth = {name: np.mean([draw(600, 10_000 + seed)[name].value for seed in range(4)]) for name in names}
     covered = dict.fromkeys(names, 0)
     for seed in range(200):
