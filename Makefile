@@ -7,9 +7,9 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 # Two workers: the tests are written for two cores; each worker computes with one thread.
 WORKERS ?= 2
 PORT ?=
-CHECKED := cl_viz app.py pages sample_models docs tests hatch_build.py
+CHECKED := cl_viz app.py pages sample_models docs benchmarks tests hatch_build.py
 
-.PHONY: help app test lint format docs browser clean
+.PHONY: help app test lint format docs bench browser clean
 
 help:
 	@echo "make app     open the dashboard on the bundled sample models (PORT=8600 for another port)"
@@ -17,6 +17,7 @@ help:
 	@echo "make lint    ruff check, ruff format --check, mypy --strict"
 	@echo "make format  let ruff mend formatting and simple findings"
 	@echo "make docs    make the docs pages again from the specs"
+	@echo "make bench   time the pass over all pairs against the bare matrix product"
 	@echo "make clean   remove caches and build output (the virtual environment stays)"
 
 app: $(VENV)/.installed
@@ -36,6 +37,9 @@ format: $(VENV)/.installed-dev
 
 docs: $(VENV)/.installed-dev
 	$(BIN)/python docs/generate.py
+
+bench: $(VENV)/.installed-dev
+	$(BIN)/python benchmarks/bench_engine.py
 
 browser:
 	@sh .ci/install_browser

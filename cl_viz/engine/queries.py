@@ -161,8 +161,13 @@ class AnchorQueries:
         kept = np.ceil(share * self.n_negatives - 1e-9)
         inside = np.clip(kept[owner] - (before - first[owner]), 0.0, counts)
         # Of the cell that is cut only the upper part stays: of scores spread evenly around the mean.
-        lifted = np.sqrt(3 * self.variance) * (1 - inside / counts)
-        margin = [self._log_mass(1 / tau, inside * np.exp(lifted / tau)) for tau in _temperatures(temperatures)]
+        cut = np.flatnonzero((inside > 0) & (inside < counts))
+        lifted = np.sqrt(3 * self.variance[cut]) * (1 - inside[cut] / counts[cut])
+        margin = []
+        for tau in _temperatures(temperatures):
+            kept_here = inside.copy()
+            kept_here[cut] *= np.exp(lifted / tau)
+            margin.append(self._log_mass(1 / tau, kept_here))
         return np.logaddexp(0.0, self._against_positives(np.stack(margin), temperatures))
 
     def reweighted_loss(

@@ -1,0 +1,167 @@
+"""Times the pass over all pairs against the bare matrix product, in one process, as ratios of medians.
+
+Run with ``make bench``. Every task is timed once in each of several rounds, so that a busy machine slows all alike.
+Writes benchmarks/results/engine.json and the table in docs/performance.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+
+import cl_viz
+from cl_viz.engine import compiled
+from cl_viz.engine.pair_sketch import PairRoles
+from cl_viz.engine.queries import AnchorQueries
+from cl_viz.testing import sphere
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+MARK = "<!-- measured by benchmarks/bench_engine.py -->"
+TASKS = {
+    "histc": ("torch.matmul + torch.histc in chunks, all N x N", None),
+    "labels": ("sketch, labels of two kinds, one view", 0.7),
+    "anchors": ('the same with anchors="auto" (1,024)', 0.95),
+    "neighbors": ("the same (no anchors) with 15 neighbours", 1.6),
+    "two views": ("sketch, two views of N/2 rows (4 blocks)", 0.7),
+}
+
+
+def bare_product(rows: torch.Tensor, buffer: torch.Tensor) -> None:
+    for start in range(0, len(rows), 256):
+        part = rows[start : start + 256]
+        torch.mm(part, rows.T, out=buffer[: len(part)])
+
+
+def matmul_histc(rows: torch.Tensor) -> None:
+    for start in range(0, len(rows), 256):
+        torch.histc(rows[start : start + 256] @ rows.T, bins=4096, min=-1, max=1)
+
+
+def tasks(n: int, dim: int) -> dict[str, Callable[[], object]]:
+    rows = sphere(n, dim).astype(np.float32)
+    tensor, buffer = torch.from_numpy(rows), torch.empty(256, n)
+    labelled = cl_viz.EmbeddingSet.from_arrays(rows, label=np.arange(n) % 2)
+    half = cl_viz.EmbeddingSet.from_arrays({"a": rows[: n // 2], "b": rows[n // 2 : 2 * (n // 2)]})
+    for embedding_set in (labelled, half):
+        # Quality and fingerprint are read once per set, not once per pass.
+        _ = embedding_set.quality, embedding_set.fingerprint
+    return {
+        "bare": lambda: bare_product(tensor, buffer),
+        "histc": lambda: matmul_histc(tensor),
+        "labels": lambda: cl_viz.scan(labelled, anchors=0),
+        "anchors": lambda: cl_viz.scan(labelled),
+        "neighbors": lambda: cl_viz.scan(labelled, anchors=0, neighbors=15),
+        "two views": lambda: cl_viz.scan(half, anchors=0),
+    }
+
+
+def measure(work: dict[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:
+    seconds: dict[str, list[float]] = {name: [] for name in work}
+    for _ in range(rounds):
+        for name, do in work.items():
+            before = time.perf_counter()
+            do()
+            seconds[name].append(time.perf_counter() - before)
+    return seconds
+
+
+def slowest_query(n: int, dim: int, rounds: int) -> dict[str, float]:
+    """Return the median milliseconds of each question at one temperature, the first time it is asked of new cells."""
+    sketch = cl_viz.scan(cl_viz.EmbeddingSet.from_arrays(sphere(n, dim).astype(np.float32), label=np.arange(n) % 10))
+    ask = AnchorQueries.of(next(iter(sketch.anchors.values())), PairRoles())
+    questions: dict[str, Callable[[float], object]] = {
+        "log_sum_exp": lambda tau: ask.log_sum_exp([tau]),
+        "entropy": lambda tau: ask.entropy([tau]),
+        "effective_sample_size": lambda tau: ask.effective_sample_size([tau]),
+        "false_negative_mass": lambda tau: ask.false_negative_mass([tau]),
+        "reweighted_loss": lambda tau: ask.reweighted_loss([tau], 1.0, 0.1),
+        "truncated_loss": lambda tau: ask.truncated_loss([tau], 0.1),
+    }
+    found = {}
+    for name, question in questions.items():
+        times = []
+        for number in range(rounds):
+            before = time.perf_counter()
+            question(0.05 + 0.01 * number)
+            times.append((time.perf_counter() - before) * 1e3)
+        found[name] = statistics.median(times)
+    return {"points": len(ask.points[0]), **found}
+
+
+def table(found: dict[str, object]) -> str:
+    ratios: dict[str, float] = found["ratio_to_bare_product"]  # type: ignore[assignment]
+    lines = ["| what | time / bare product | to reach |", "|---|---|---|"]
+    for name, (label, reach) in TASKS.items():
+        lines.append(f"| {label} | {ratios[name]:.2f} | {'' if reach is None else f'<= {reach}'} |")
+    return "\n".join(lines)
+
+
+def write_page(found: dict[str, object]) -> None:
+    page = CHECKOUT / "docs" / "performance.md"
+    before, _, rest = page.read_text(encoding="utf-8").partition(MARK)
+    after = rest.partition(MARK)[2]
+    query: dict[str, float] = found["query_milliseconds"]  # type: ignore[assignment]
+    slowest = max(value for name, value in query.items() if name != "points")
+    others = "used" if found["contended"] else "did not use"
+    said = (
+        f"N = {found['n']:,}, D = {found['dim']}, float32, {found['threads']} threads, {found['rounds']} rounds, "
+        f"medians; bare product {found['bare_seconds']:.2f} s. Other programs {others} the "
+        f"machine meanwhile (load {found['load_before']:.1f} before, {found['load_after']:.1f} after).\n\n"
+        f"Time per pair at N = {found['n']:,} against N = {found['small_n']:,}: {found['per_pair_growth']:.2f} times "
+        f"(two-label sketch).\n\nSlowest question at one temperature, {found['query_n']:,} rows, 1,024 anchors, "
+        f"{query['points']:,.0f} cells: {slowest:.1f} ms."
+    )
+    page.write_text(f"{before}{MARK}\n\n{table(found)}\n\n{said}\n\n{MARK}{after}", encoding="utf-8")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--n", type=int, default=20_000)
+    parser.add_argument("--dim", type=int, default=128)
+    parser.add_argument("--rounds", type=int, default=5)
+    arguments = parser.parse_args()
+    if not compiled.wait():
+        raise SystemExit(f"the compiled kernels cannot be had: {compiled.failure()}")
+    load_before = os.getloadavg()[0]
+    seconds = measure(tasks(arguments.n, arguments.dim), arguments.rounds)
+    small = arguments.n // 4
+    small_seconds = measure({"labels": tasks(small, arguments.dim)["labels"]}, arguments.rounds)
+    middle = {name: statistics.median(values) for name, values in seconds.items()}
+    growth = middle["labels"] / arguments.n**2 / (statistics.median(small_seconds["labels"]) / small**2)
+    found: dict[str, object] = {
+        "n": arguments.n,
+        "dim": arguments.dim,
+        "rounds": arguments.rounds,
+        "threads": torch.get_num_threads(),
+        "machine": platform.machine(),
+        "torch": torch.__version__,
+        "bare_seconds": middle["bare"],
+        "seconds": seconds,
+        "ratio_to_bare_product": {name: middle[name] / middle["bare"] for name in TASKS},
+        "small_n": small,
+        "per_pair_growth": growth,
+        "query_n": arguments.n,
+        "query_milliseconds": slowest_query(arguments.n, arguments.dim, arguments.rounds),
+        "load_before": load_before,
+        "load_after": os.getloadavg()[0],
+        # This process alone keeps its threads busy; more than that, or a load at the start, is someone else.
+        "contended": load_before > 0.5 or os.getloadavg()[0] > torch.get_num_threads() + 0.5,
+    }
+    target = CHECKOUT / "benchmarks" / "results" / "engine.json"
+    target.parent.mkdir(exist_ok=True)
+    target.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    write_page(found)
+    print(table(found))
+
+
+if __name__ == "__main__":
+    main()
