@@ -275,7 +275,7 @@ class EmbeddingSet:
         Parameters
         ----------
         views : sequence of str, optional
-            Views to keep, in this order.
+            Views to keep, in this order. Pairs are kept while both their views are, turned where the order is.
         rows : NDArray of bool or int, shape (N,) or (M,), optional
             Rows to keep; only for sets aligned row by row.
         name : str, optional
@@ -286,7 +286,7 @@ class EmbeddingSet:
         InputError
             If a view does not exist, or rows are asked of views that are not aligned.
         """
-        keep = tuple(views) if views is not None else self.view_names
+        keep = tuple(dict.fromkeys(views)) if views is not None else self.view_names
         for view in keep:
             if view not in self.views:
                 raise InputError(f"no view {view!r}", where=self.name, allowed=", ".join(self.view_names))
@@ -301,10 +301,16 @@ class EmbeddingSet:
             {view: self.views[view][chosen] for view in keep},
             metadata=self._metadata_of(keep, chosen),
             roles={role: c for role, c in self.roles.items() if any(c in self.columns(view) for view in keep)},
-            pairs=self.pairs if keep == self.view_names else None,
+            pairs=self._pairs_of(keep),
             name=name or self.name,
             source=self.source,
         )
+
+    def _pairs_of(self, views: tuple[str, ...]) -> NDArray[np.int64] | None:
+        """Return the pairs in the order of the chosen views; None where one of their two views is left out."""
+        if self.pairs is None or len(views) < len(self.views):
+            return None
+        return self.pairs if views == self.view_names else self.pairs[:, ::-1]
 
     def _metadata_of(self, views: tuple[str, ...], rows: Any) -> dict[str, Columns]:
         """Return the chosen rows of the columns of some views; a mapping that views share stays shared."""
@@ -429,9 +435,14 @@ def _as_text(column: Column | None, size: int) -> NDArray[np.str_]:
             ["" if np.isnan(v) else str(int(v)) if w else repr(float(v)) for v, w in zip(column, whole, strict=True)],
             dtype=np.str_,
         )
-    if column.dtype.kind == "O":
-        return np.array(["" if v is None or v != v else str(v) for v in column], dtype=np.str_)
+    if column.dtype.kind in "OS":
+        return np.array(["" if v is None or v != v else _decoded(v) for v in column], dtype=np.str_)
     return column.astype(np.str_)
+
+
+def _decoded(value: Any) -> str:
+    # Bytes that are no UTF-8 are written out (\xff), so that two different entries stay two different values.
+    return value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else str(value)
 
 
 def _natural_order(values: NDArray[np.str_]) -> NDArray[np.int64]:

@@ -123,6 +123,35 @@ def test_selecting_views_and_rows() -> None:
         embedding_set.select(views=["c"])
 
 
+def test_views_in_the_other_order_keep_their_pairs_the_other_way_round() -> None:
+    pairs = np.array([[0, 5], [1, 6], [1, 7]])
+    loose = EmbeddingSet.from_arrays({"a": rows(), "b": rows(8, seed=1)}, pairs=pairs)
+    turned = loose.select(views=["b", "a"])
+    assert turned.view_names == ("b", "a")
+    np.testing.assert_array_equal(turned.pairs, pairs[:, ::-1])
+    np.testing.assert_array_equal(turned.links("a", "b"), loose.links("a", "b"))
+    assert turned.select(views=["a", "b"]).fingerprint == loose.fingerprint
+    np.testing.assert_array_equal(loose.select(views=["a", "b", "a"]).pairs, pairs)
+    assert loose.select(views=["b"]).pairs is None
+
+
+def test_pairs_of_views_of_one_length_are_not_taken_for_rows_in_order() -> None:
+    pairs = np.array([[0, 3], [1, 2]])
+    turned = EmbeddingSet.from_arrays({"a": rows(), "b": rows(seed=1)}, pairs=pairs).select(views=["b", "a"])
+    assert not turned.aligned
+    np.testing.assert_array_equal(turned.links("b", "a"), [[2, 1], [3, 0]])
+
+
+@pytest.mark.parametrize("dtype", ["S", object])
+def test_bytes_that_are_no_text_are_labels_all_the_same(dtype: type | str) -> None:
+    label = np.array([b"\xff", b"\xfe", "rød".encode(), b"", b"\xff", "rød".encode()], dtype=dtype)
+    found = EmbeddingSet.from_arrays(rows(), label=label).codes("label")
+    assert found is not None
+    (codes,), names = found
+    assert names == ("\\xfe", "\\xff", "rød")
+    np.testing.assert_array_equal(codes, [1, 0, 2, -1, 1, 2])
+
+
 def test_roles_can_be_moved_and_emptied() -> None:
     embedding_set = EmbeddingSet.from_arrays(rows(), metadata={"x": np.arange(6), "y": np.ones(6)})
     assert embedding_set.with_roles(label="x").role("label")[3] == 3
