@@ -145,9 +145,24 @@ def build_set(plan: Plan, path: Path, name: str) -> EmbeddingSet:
     InputError
         As `EmbeddingSet.from_arrays`.
     """
+    return _wrapped(plan, {view: as_supported(array) for view, array in plan.arrays.items()}, path, name)
+
+
+def check_plan(plan: Plan, path: Path, name: str) -> None:
+    """Raise what `build_set` would raise; no array is converted or copied for this.
+
+    Raises
+    ------
+    InputError
+        As `EmbeddingSet.from_arrays`.
+    """
+    _wrapped(plan, plan.arrays, path, name)
+
+
+def _wrapped(plan: Plan, arrays: Mapping[str, NDArray[Any]], path: Path, name: str) -> EmbeddingSet:
     try:
         return EmbeddingSet.from_arrays(
-            {view: as_supported(array) for view, array in plan.arrays.items()},
+            arrays,
             metadata=plan.columns,
             roles=dict(plan.roles),
             pairs=plan.pairs,

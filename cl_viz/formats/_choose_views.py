@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from cl_viz.core.errors import InputError
 from cl_viz.core.specs import RawDump
-from cl_viz.formats._dump import PAIRS_KEY, is_number_type
+from cl_viz.formats._dump import PAIRS_KEY
 
 Arrays = Mapping[str, NDArray[Any]]
 Requested = Sequence[str] | Mapping[str, str] | None
@@ -173,10 +173,3 @@ def _largest_group(candidates: Arrays, arrays: Arrays, path: Path, *, linked: bo
 
 def _is_embedding_name(name: str) -> bool:
     return _EMBEDDING_NAMES.fullmatch(name.lower().rsplit("/", 1)[-1]) is not None
-
-
-def check_numbers(arrays: Arrays, chosen: Mapping[str, str], path: Path) -> None:
-    """Raise `InputError` if an array chosen as a view does not hold real numbers."""
-    for name in chosen.values():
-        if not is_number_type(arrays[name].dtype):
-            raise InputError(f"array {name!r} holds {arrays[name].dtype} entries, not numbers", where=str(path))

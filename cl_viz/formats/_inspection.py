@@ -12,7 +12,7 @@ import numpy as np
 
 from cl_viz.core.embedding_set import Column, Role
 from cl_viz.core.errors import InputError
-from cl_viz.formats._assemble import make_plan
+from cl_viz.formats._assemble import check_plan, make_plan
 from cl_viz.formats._opening import read_dump
 
 _EXAMPLES = 3
@@ -81,8 +81,8 @@ def inspect(path: str | os.PathLike[str]) -> Inspection:
     Raises
     ------
     FormatError, UnsafeFileError
-        If the file cannot be read at all. A file that can be read, but whose views cannot be told, is described,
-        with the reason in `problem`.
+        If the file cannot be read at all. A file that can be read, but whose views cannot be told or do not fit
+        together, is described, with the reason in `problem`.
     """
     place = Path(path)
     spec, dump = read_dump(place)
@@ -93,7 +93,12 @@ def inspect(path: str | os.PathLike[str]) -> Inspection:
         plan = make_plan(dump, place)
     except InputError as error:
         return Inspection(str(place), spec.name, arrays, columns, {}, {}, notes, str(error))
-    return Inspection(str(place), spec.name, arrays, columns, plan.views, plan.roles, plan.notes)
+    try:
+        check_plan(plan, place, place.stem)
+        problem = None
+    except InputError as error:
+        problem = str(error)
+    return Inspection(str(place), spec.name, arrays, columns, plan.views, plan.roles, plan.notes, problem)
 
 
 def _column_facts(values: Column) -> ColumnFacts:

@@ -50,6 +50,32 @@ def test_equal_groups_are_refused_with_the_remedy(tmp_path: Path) -> None:
     assert cl_viz.load(path, views={"head": "projector"}).view_names == ("head",)
 
 
+def test_views_that_nothing_links_are_a_problem_before_they_are_loaded(tmp_path: Path) -> None:
+    path = tmp_path / "a.npz"
+    np.savez(path, one=matrix(10), two=matrix(15))
+    message = refused(path, "different numbers of rows", "pairs=")
+    inspection = inspect(path)
+    assert inspection.problem == message
+    assert tuple(inspection.views) == ("one", "two")
+    np.savez(path, one=matrix(10), two=matrix(15), pairs=np.array([[0, 14], [9, 15]]))
+    assert inspect(path).problem == refused(path, "outside the views")
+    np.savez(path, one=matrix(10), two=matrix(15), pairs=np.array([[0, 14], [9, 3]]))
+    assert inspect(path).problem is None
+
+
+def test_looking_into_a_file_converts_no_array(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.npy"
+    np.save(path, np.arange(40, dtype=np.int64).reshape(10, 4))
+
+    def refuse(*_: object) -> None:
+        raise AssertionError("an array was copied")
+
+    monkeypatch.setattr("cl_viz.formats._big_arrays.allocate", refuse)
+    assert inspect(path).problem is None
+    with pytest.raises(AssertionError, match="copied"):
+        cl_viz.load(path)
+
+
 def test_a_usual_name_decides_between_equal_groups(tmp_path: Path) -> None:
     path = tmp_path / "a.npz"
     np.savez(path, embeddings=matrix(10, 8), logits=matrix(10, 4))
