@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from cl_viz.core.embedding_set import EmbeddingSet
-from cl_viz.core.result import Finding, Interval, Quantity, Result, worst_first
+from cl_viz.core.result import Caveats, Finding, Interval, Quantity, Result, worst_first
 
 Checked = tuple[EmbeddingSet, Sequence[Result]]
 """An embedding set, and what diagnostics found on it."""
@@ -28,8 +28,9 @@ def as_document(checked: Sequence[Checked]) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``{"runs": [{"name", "n", "dim", "views", "quantities", "findings"}]}``. The keys of ``quantities`` are
-        ``diagnostic.quantity``; a number that is not finite, or not known, is None.
+        ``{"runs": [{"name", "n", "dim", "views", "quantities", "findings", "params", "caveats"}]}``. The keys of
+        ``quantities`` are ``diagnostic.quantity``, those of ``params`` and ``caveats`` are diagnostics; a number that
+        is not finite, or not known, is None.
     """
     return {"runs": [_run_entry(embedding_set, results) for embedding_set, results in checked]}
 
@@ -76,6 +77,10 @@ def _run_entry(embedding_set: EmbeddingSet, results: Sequence[Result]) -> dict[s
             _finding_entry(finding)
             for finding in worst_first([finding for result in results for finding in result.findings])
         ],
+        "params": {
+            result.diagnostic: {name: _plain(value) for name, value in result.params.items()} for result in results
+        },
+        "caveats": {result.diagnostic: _caveats_entry(result.caveats) for result in results},
     }
 
 
@@ -113,6 +118,28 @@ def _finding_entry(finding: Finding) -> dict[str, Any]:
         "message": finding.message,
         "source": None if source is None else {"citation": source.citation, "url": source.url},
     }
+
+
+def _caveats_entry(caveats: Caveats) -> dict[str, Any]:
+    return {
+        "n_used": caveats.n_used,
+        "n_excluded": caveats.n_excluded,
+        "layer": caveats.layer,
+        "step": caveats.step,
+        "seed": caveats.seed,
+        "normalised": caveats.normalised,
+        "centred": caveats.centred,
+        "notes": list(caveats.notes),
+    }
+
+
+def _plain(value: Any) -> Any:
+    """Return the value of a parameter as JSON has it; numbers as `_number`, sequences as lists."""
+    if isinstance(value, bool | str):
+        return value
+    if value is None or isinstance(value, int | float):
+        return _number(value)
+    return [_plain(part) for part in value] if isinstance(value, list | tuple) else str(value)
 
 
 def _number(value: float | None) -> float | int | None:
