@@ -29,7 +29,7 @@ application = typer.Typer(
 )
 
 _PANEL = "Views and roles"
-_TARGET = "An embedding dump, a run folder, or sample:NAME for a bundled run."
+_TARGET = "An embedding dump, a checkpoint, a run folder, or sample:NAME for a bundled run."
 Targets = Annotated[list[str], typer.Argument(metavar="PATH", help=_TARGET, show_default=False)]
 Target = Annotated[str, typer.Argument(metavar="PATH", help=_TARGET, show_default=False)]
 Views = Annotated[
@@ -120,16 +120,19 @@ def check(
 ) -> None:
     """Run every quick diagnostic and show the findings, worst first.
 
-    Exit code 0: fine. 1: findings at the level of --fail-on. 2: input that cannot be used.
+    Exit code 0: fine. 1: findings at the level of --fail-on. 2: input that cannot be used. 3: a mistake in cl_viz.
+    A path that fails is shown as an error, and the others are checked all the same.
     """
     from cl_viz._cli.checking import check_targets, report_checked
     from cl_viz._cli.findings import reaches
 
     choices = _choices(view, pairs, label=label, subclass=subclass, group=group, text=text, image=image, id=id)
-    checked = check_targets(paths, choices, step=step, layer=layer, device=device)
-    findings = report_checked(checked, json)
+    outcome = check_targets(paths, choices, step=step, layer=layer, device=device)
+    findings = report_checked(outcome.checked, json)
+    if outcome.mistakes:
+        raise typer.Exit(MISTAKE)
     failing = fail_on is not None and reaches(findings, fail_on)
-    raise typer.Exit(UNUSABLE if len(checked) < len(paths) else FOUND if failing else FINE)
+    raise typer.Exit(UNUSABLE if outcome.unusable else FOUND if failing else FINE)
 
 
 @application.command()

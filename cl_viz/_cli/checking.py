@@ -8,7 +8,7 @@ from functools import partial
 from typing import NamedTuple
 
 import cl_viz
-from cl_viz._cli.console import answers, show_error
+from cl_viz._cli.console import answers, show_error, show_mistake
 from cl_viz._cli.findings import all_findings, show_findings
 from cl_viz._cli.opening import Choices, open_target
 from cl_viz._cli.progress import progress_bar
@@ -30,17 +30,29 @@ class Checked(NamedTuple):
     results: Sequence[Result]
 
 
+class Outcome(NamedTuple):
+    """What was checked, how many targets cannot be used, and on how many cl_viz itself failed."""
+
+    checked: Sequence[Checked]
+    unusable: int
+    mistakes: int
+
+
 def check_targets(
     targets: Sequence[str], choices: Choices, *, step: int | None, layer: str | None, device: str
-) -> list[Checked]:
-    """Check every target; one that cannot be used is shown as an error and left out, the others go on."""
-    checked = []
+) -> Outcome:
+    """Check every target; one that fails, for a reason foreseen or not, is shown and left out, the others go on."""
+    checked, unusable, mistakes = [], 0, 0
     for target in targets:
         try:
             checked.append(_check_target(target, choices, step, layer, device))
         except ClVizError as error:
             show_error(error)
-    return checked
+            unusable += 1
+        except Exception as error:  # a mistake on one target must not cost the answers on the others
+            show_mistake(error, target)
+            mistakes += 1
+    return Outcome(checked, unusable, mistakes)
 
 
 def report_checked(checked: Sequence[Checked], json_target: str | None) -> list[Finding]:

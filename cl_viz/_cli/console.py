@@ -34,7 +34,7 @@ def show_error(error: ClVizError) -> None:
     messages().print(Panel(table, title="This cannot be done", title_align="left", border_style="red"))
 
 
-def show_mistake(error: Exception) -> None:
-    """Show an error that nobody foresaw, in one line."""
-    line = f"{type(error).__name__}: {error}"
+def show_mistake(error: Exception, where: str = "") -> None:
+    """Show an error that nobody foresaw, in one line, with the path it happened on where that is known."""
+    line = ": ".join(part for part in (where, type(error).__name__, str(error)) if part)
     messages().print(Panel(Text(f"{REPORT_HINT}\n{line}"), title="Unexpected error", title_align="left"))

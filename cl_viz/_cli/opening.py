@@ -1,4 +1,4 @@
-"""From what a person typed to a run: a dump, a run folder, or ``sample:NAME``."""
+"""From what a person typed to a run: a dump, a checkpoint, a run folder, or ``sample:NAME``."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ class Choices:
 
 
 def is_run(target: str) -> bool:
-    """Whether `target` names a bundled run or a run folder, and not a dump."""
-    return target.startswith(SAMPLE) or (Path(target) / CARD).is_file()
+    """Whether `target` names a bundled run, a run folder or a checkpoint that can be run, and not a dump."""
+    return target.startswith(SAMPLE) or (Path(target) / CARD).is_file() or _is_checkpoint(Path(target))
 
 
 def open_target(target: str, choices: Choices | None = None) -> Run:
-    """Open a dump, a run folder or ``sample:NAME``.
+    """Open a dump, a checkpoint, a run folder or ``sample:NAME``.
 
     Raises
     ------
@@ -79,7 +79,7 @@ def check_exists(target: str) -> None:
         raise FormatError(
             "there is no such file or folder",
             where=target,
-            allowed=f"a dump, a run folder, or {SAMPLE}NAME for a bundled run",
+            allowed=f"a dump, a checkpoint, a run folder, or {SAMPLE}NAME for a bundled run",
             remedy="check the spelling, and the folder the command was started in",
         )
 
@@ -87,6 +87,20 @@ def check_exists(target: str) -> None:
 def absolute_target(target: str) -> str:
     """Return `target` so that it means the same in another working directory."""
     return target if target.startswith(SAMPLE) else str(Path(target).resolve())
+
+
+def _is_checkpoint(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            head = file.read(9)
+    except OSError:
+        return False
+    # A checkpoint is a length of 8 bytes, then a JSON object; asking this first spares other dumps the import of torch.
+    if head[8:] != b"{":
+        return False
+    from cl_viz.encoders.tiny import recognise
+
+    return recognise(path)
 
 
 def _with_choices(run: Run, choices: Choices) -> Run:

@@ -10,8 +10,11 @@ import numpy as np
 import pytest
 
 import cl_viz
+from cl_viz._cli import checking
+from cl_viz._cli.opening import Choices
 from cl_viz.cli import main
 from cl_viz.core.embedding_set import EmbeddingSet
+from cl_viz.core.run import Run
 from cl_viz.diagnostics import DIAGNOSTICS
 
 
@@ -60,7 +63,7 @@ def test_json_has_the_promised_form(
     document = _strict(out.read_text(encoding="utf-8"))
     assert list(document) == ["runs"]
     (run,) = document["runs"]
-    assert list(run) == ["name", "n", "dim", "views", "quantities", "findings"]
+    assert list(run) == ["name", "n", "dim", "views", "quantities", "findings", "params", "caveats"]
     assert (run["name"], run["n"], run["dim"], run["views"]) == ("labelled", 120, 12, ["view_1", "view_2"])
     entry = run["quantities"]["score_distribution.auc"]
     expected = cl_viz.diagnose("score_distribution", labelled_set)["auc"]
@@ -74,6 +77,27 @@ def test_json_has_the_promised_form(
         assert finding["diagnostic"] in DIAGNOSTICS
     assert not list(tmp_path.glob("*.part"))
     assert str(out) not in capsys.readouterr().err
+
+
+def test_json_says_what_the_numbers_depend_on(capsys: pytest.CaptureFixture[str]) -> None:
+    from cl_viz.encoders import sample_runs
+
+    run = sample_runs(["mnist-healthy"])[0]
+    assert main(["check", "sample:mnist-healthy", "--layer", "backbone", "--json", "-"]) == 0
+    (entry,) = _strict(capsys.readouterr().out)["runs"]
+    results = {result.diagnostic: result for result in cl_viz.check(run, layer="backbone")}
+    assert entry["params"].keys() == entry["caveats"].keys() == results.keys()
+    for name, result in results.items():
+        caveats = entry["caveats"][name]
+        assert list(caveats) == [
+            "n_used", "n_excluded", "layer", "step", "seed", "normalised", "centred", "notes",
+        ]  # fmt: skip
+        assert {**caveats, "notes": tuple(caveats["notes"])} == {key: getattr(result.caveats, key) for key in caveats}
+        assert entry["params"][name].keys() == result.params.keys()
+    assert entry["params"]["score_distribution"]
+    assert {(caveats["layer"], caveats["step"]) for caveats in entry["caveats"].values()} == {
+        ("backbone", run.steps[-1])
+    }
 
 
 def test_json_on_standard_output_is_nothing_but_json(labelled_dump: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -110,6 +134,60 @@ def test_one_unusable_path_leaves_the_others_alive(
     assert [run["name"] for run in _strict(captured.out)["runs"]] == ["labelled"]
     assert "broken [bold].npy" in captured.err
     assert "Traceback" not in captured.err
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError("one over nothing"), MemoryError()])
+def test_a_mistake_on_one_path_leaves_the_others_alive(
+    error: Exception,
+    labelled_dump: Path,
+    healthy_dump: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    open_target = checking.open_target
+
+    def fail(target: str, choices: Choices) -> Run:
+        if target == str(labelled_dump):
+            raise error
+        return open_target(target, choices)
+
+    monkeypatch.setattr(checking, "open_target", fail)
+    assert main(["check", str(labelled_dump), "absent.npy", str(healthy_dump), "--json", "-"]) == 3
+    captured = capsys.readouterr()
+    assert [run["name"] for run in _strict(captured.out)["runs"]] == ["healthy"]
+    assert type(error).__name__ in captured.err
+    assert str(labelled_dump) in captured.err
+    assert "report" in captured.err
+    assert "no such file or folder" in captured.err
+    assert "Traceback" not in captured.err
+
+
+def test_a_single_checkpoint_is_checked_as_a_run(checkout: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    checkpoint = checkout / "sample_models" / "runs" / "mnist-healthy" / "step_000300.safetensors"
+    assert main(["check", str(checkpoint), "--layer", "backbone"]) == 0
+    assert "step 300, layer backbone" in capsys.readouterr().out
+
+
+def test_views_of_a_run_taken_the_other_way_round_keep_their_pairs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    generator = np.random.default_rng(6)
+    pairs = np.stack([np.arange(60) // 2, np.arange(60)[::-1]], axis=1)
+    image = generator.normal(size=(30, 8))
+    caption = np.empty((60, 8))
+    caption[pairs[:, 1]] = image[pairs[:, 0]] + 0.1 * generator.normal(size=(60, 8))
+    np.savez(tmp_path / "dump.npz", image=image, caption=caption, pairs=pairs)
+    folder = tmp_path / "runs" / "captions"
+    folder.mkdir(parents=True)
+    (folder / "card.json").write_text(json.dumps({"name": "captions", "dump": "dump.npz"}))
+    areas = []
+    for order in (["image", "caption"], ["caption", "image"]):
+        assert main(["check", str(folder), "--view", order[0], "--view", order[1], "--json", "-"]) == 0
+        (run,) = _strict(capsys.readouterr().out)["runs"]
+        assert run["views"] == order
+        areas.append(run["quantities"]["score_distribution.auc"]["value"])
+    assert areas[0] == pytest.approx(areas[1], abs=0.02)
+    assert areas[0] > 0.95
 
 
 def test_roles_and_views_can_be_chosen(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

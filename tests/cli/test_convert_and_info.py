@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -74,6 +76,35 @@ def test_info_of_a_sample_run_shows_card_steps_and_layers(capsys: pytest.Capture
     assert f"{run.steps[-1]:,}" in shown
     assert str(run.layers[0]) in shown
     assert "loss" in shown
+
+
+def test_info_of_a_single_checkpoint_shows_a_run_with_one_step(
+    checkout: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    checkpoint = checkout / "sample_models" / "runs" / "mnist-healthy" / "step_000300.safetensors"
+    assert main(["info", str(checkpoint)]) == 0
+    shown = capsys.readouterr().out
+    assert "a run" in shown
+    assert "steps: 300\n" in shown
+    assert "layers: projector, backbone" in shown
+
+
+def test_info_says_why_views_that_nothing_links_cannot_be_opened(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "loose.npz"
+    generator = np.random.default_rng(2)
+    np.savez(path, image=generator.normal(size=(20, 4)), caption=generator.normal(size=(30, 4)))
+    assert main(["info", str(path)]) == 0
+    assert "cannot be opened: " in (shown := capsys.readouterr().out)
+    assert "pairs=FILE" in shown
+
+
+def test_info_of_a_dump_is_given_without_torch(labelled_dump: Path) -> None:
+    info = f"import sys; from cl_viz.cli import main; main(['info', {str(labelled_dump)!r}])"
+    code = f"{info}; print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout.splitlines()[-1] == "False"
 
 
 def test_info_of_a_missing_or_damaged_file_exits_with_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
