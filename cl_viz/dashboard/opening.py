@@ -28,6 +28,9 @@ SAMPLE_PREFIX = "sample:"
 _LOCAL = {"localhost", "127.0.0.1", "::1"}
 _COPY_BYTES = 1 << 20
 
+Stamp = tuple[tuple[str, int, int], ...]
+"""Path, bytes and time of writing (ns) of each file that a run is read from."""
+
 
 @st.cache_resource(max_entries=32, show_spinner=False)
 def _sample(name: str) -> Run:
@@ -35,7 +38,7 @@ def _sample(name: str) -> Run:
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
-def _from_path(path: str, stamp: int, choices: str, _choices: Mapping[str, Any]) -> Run:
+def _from_path(path: str, stamp: Stamp, choices: str, _choices: Mapping[str, Any]) -> Run:
     return open_run(path) if not _choices else Run.from_set(load(path, **_choices))
 
 
@@ -102,8 +105,24 @@ def whole_path(path: str) -> str:
     return os.path.abspath(os.path.expanduser(path))
 
 
+def stamp_of(place: Path) -> Stamp:
+    """Return what changes when a file, or a file of a folder or of one below it, is written: names, sizes, times.
+
+    The time of a folder alone stays the same when a file in it is overwritten.
+    """
+    files = [place, *place.glob("*"), *place.glob("*/*")] if os.path.isdir(place) else [place]
+    stamps = []
+    for file in sorted(files):
+        try:
+            facts = file.stat()
+        except OSError:
+            continue
+        stamps.append((str(file), facts.st_size, facts.st_mtime_ns))
+    return tuple(stamps)
+
+
 def open_path(path: str, choices: Mapping[str, Any] | None = None, replaces: str = "") -> state.OpenRun:
-    """Open a file or folder of the machine the server runs on.
+    """Open a file or folder of the machine the server runs on; one that is open already is read again in its place.
 
     Parameters
     ----------
@@ -111,14 +130,13 @@ def open_path(path: str, choices: Mapping[str, Any] | None = None, replaces: str
     choices : mapping, optional
         Arguments of `cl_viz.load`; without any, what is guessed is used.
     replaces : str
-        Name of the open run whose place it takes.
+        Name of the open run whose place it takes; by default that of the same path.
     """
-    place = Path(path).expanduser()
+    place = Path(whole_path(path))
     choices = dict(choices or {})
-    try:
-        stamp = place.stat().st_mtime_ns
-    except OSError:
-        stamp = 0
+    former = state.find_run("path", str(place))
+    replaces = replaces or (former.name if former is not None else "")
+    stamp = stamp_of(place) + (stamp_of(Path(choices["pairs"])) if "pairs" in choices else ())
     run = _from_path(str(place), stamp, repr(sorted(choices.items(), key=str)), choices)
     expression = f"cl_viz.load({str(place)!r}{_arguments(choices)})" if choices else f"cl_viz.open_run({str(place)!r})"
     return state.add_run(run, expression=expression, origin="path", key=str(place), replaces=replaces)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -79,7 +80,7 @@ def add_run(run: Run, *, expression: str, origin: Origin, key: str, replaces: st
     runs = open_runs()
     former = runs.get(replaces)
     others = {name: opened for name, opened in runs.items() if name != replaces}
-    name = _free_name(run.name, set(others))
+    name = former.name if former and _is_numbered(former.name, run.name) else _free_name(run.name, set(others))
     used = {opened.colour for opened in others.values()}
     colour = former.colour if former else next(index for index in range(len(used) + 1) if index not in used)
     opened = OpenRun(run if run.name == name else run.renamed(name), colour, expression, origin, key)
@@ -233,6 +234,11 @@ def problems() -> list[Exception]:
 def forget_problems() -> None:
     """Dismiss what could not be opened."""
     st.session_state.pop(_PROBLEMS, None)
+
+
+def _is_numbered(name: str, plain: str) -> bool:
+    """Whether a name is the plain one, or the plain one with a number that told two runs apart."""
+    return name == plain or re.fullmatch(re.escape(plain) + r" \(\d+\)", name) is not None
 
 
 def _free_name(name: str, taken: set[str]) -> str:

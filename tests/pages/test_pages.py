@@ -362,3 +362,44 @@ def test_a_measurement_on_a_card_is_told_by_its_summary(open_app: OpenApp, check
     assert boxes(app) == []
     assert escape(card["representation_harm"]["summary"]) in texts(app)
     assert "includes_none" not in texts(app)
+
+
+def test_a_folder_whose_shard_was_overwritten_is_read_again_in_its_place(
+    open_app: OpenApp, dump: Dump, tmp_path: Path
+) -> None:
+    """The folder's own time stays as it was: only the file inside changed."""
+    folder = tmp_path / "sh"
+    folder.mkdir()
+    random = np.random.default_rng(0)
+
+    def write(place: Path) -> None:
+        with place.open("wb") as file:
+            np.savez(file, view_1=random.normal(size=(30, 4)), view_2=random.normal(size=(30, 4)))
+
+    write(folder / "part_0.npz")
+    write(folder / "part_1.npz")
+    before = folder.stat()
+    app = open_app(folder, dump("second.npz"), page="start/data")
+    first = app.session_state["_runs"]["sh"]
+    write(folder / "part_1.npz")
+    os.utime(folder, ns=(before.st_atime_ns, before.st_mtime_ns))
+    app.text_input(key="path").set_value(f"{tmp_path}/./sh")
+    press(app, "Open path")
+    assert boxes(app) == []
+    assert list(app.session_state["_runs"]) == ["sh", "second"]
+    again = app.session_state["_runs"]["sh"]
+    assert again.colour == first.colour
+    assert again.run.get().fingerprint != first.run.get().fingerprint
+
+
+def test_a_path_that_is_open_keeps_the_name_it_had_among_its_namesakes(
+    open_app: OpenApp, dump: Dump, tmp_path: Path
+) -> None:
+    (tmp_path / "other").mkdir()
+    first, namesake = dump("same.npz"), tmp_path / "other" / "same.npz"
+    namesake.write_bytes(first.read_bytes())
+    app = open_app(first, namesake, page="start/data")
+    app.button(key="close same").click().run()
+    app.text_input(key="path").set_value(str(namesake))
+    press(app, "Open path")
+    assert [(name, run.colour) for name, run in app.session_state["_runs"].items()] == [("same (2)", 1)]
