@@ -104,6 +104,8 @@ def influence_interval(
     if math.isfinite(low) and math.isfinite(high):
         share = (estimate - low) / (high - low)
         if not 0 < share < 1:
+            if (low, high) != (0.0, 1.0):
+                return Interval(estimate, estimate, level, method)
             # No sample speaks against the end: so many could still be missed (the rule of three).
             missed = (high - low) * min(1.0, -math.log(1 - level) / min(counts))
             start, stop = (low, low + missed) if share <= 0 else (high - missed, high)
