@@ -9,22 +9,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cl_viz.core._columns import ROLES, Column, Columns, Role, columns_by_view, freeze_metadata, hash_column, read_only
+from cl_viz.core._partners import equal_codes, number_values, shared_partners
+from cl_viz.core._set_checks import check_set
 from cl_viz.core.errors import InputError
-from cl_viz.core.validation import RowQuality, check_matrix, row_blocks, row_quality
+from cl_viz.core.validation import RowQuality, row_blocks, row_quality
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Role = Literal["label", "subclass", "group", "text", "image", "id"]
-ROLES: tuple[Role, ...] = get_args(Role)
-
-Column = NDArray[Any]
-Columns = Mapping[str, Column]
+__all__ = ["ROLES", "Column", "Columns", "EmbeddingSet", "Role"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -94,7 +93,7 @@ class EmbeddingSet:
             On wrong rank, N < 2, D < 2, views that do not fit together, columns of wrong length, unknown roles.
         """
         arrays = {"view_1": np.asanyarray(views)} if not isinstance(views, Mapping) else dict(views)
-        by_view = _columns_by_view(metadata or {}, tuple(arrays))
+        by_view = columns_by_view(metadata or {}, tuple(arrays))
         roles = dict(roles or {})
         for role, values in role_values.items():
             if role not in ROLES:
@@ -103,16 +102,16 @@ class EmbeddingSet:
             extended = {id(columns): {**columns, **column} for columns in by_view.values()}
             by_view = {view: extended[id(columns)] for view, columns in by_view.items()}
             roles[role] = role
-        frozen_views = {view: _read_only(np.asanyarray(array)) for view, array in arrays.items()}
+        frozen_views = {view: read_only(np.asanyarray(array)) for view, array in arrays.items()}
         checked = cls(
             views=MappingProxyType(frozen_views),
-            metadata=MappingProxyType(_freeze_metadata(by_view)),
+            metadata=MappingProxyType(freeze_metadata(by_view)),
             roles=MappingProxyType(roles),
-            pairs=None if pairs is None else _read_only(np.asarray(pairs, dtype=np.int64)),
+            pairs=None if pairs is None else read_only(np.asarray(pairs, dtype=np.int64)),
             name=name,
             source=source,
         )
-        _check_set(checked)
+        check_set(checked)
         return checked
 
     # -- shape ---------------------------------------------------------------------------------------------------
@@ -174,19 +173,7 @@ class EmbeddingSet:
         found = [self.role(role, view) for view in self.view_names]
         if all(column is None for column in found):
             return None
-        texts = [_as_text(column, size) for column, size in zip(found, self.sizes, strict=True)]
-        joined, inverse = np.unique(np.concatenate(texts), return_inverse=True)
-        order = _natural_order(joined)
-        rank = np.empty(len(joined), dtype=np.int64)
-        rank[order] = np.arange(len(joined))
-        names = [str(joined[i]) for i in order]
-        codes = rank[inverse]
-        if "" in names:
-            missing = names.index("")
-            codes = np.where(codes == missing, -1, codes - (codes > missing))
-            names.pop(missing)
-        splits = np.cumsum(self.sizes)[:-1]
-        return tuple(np.split(codes, splits)), tuple(names)
+        return number_values(found, self.sizes)
 
     def links(self, first: str, second: str) -> NDArray[np.int64]:
         """Return the pairs of rows of two views that are the same sample, shape (P, 2), sorted.
@@ -198,14 +185,14 @@ class EmbeddingSet:
             links = self.pairs if first == self.view_names[0] else self.pairs[:, ::-1]
             return links[np.lexsort((links[:, 1], links[:, 0]))]
         if first == second and self.pairs is not None:
-            return _shared_partners(self.pairs if first == self.view_names[0] else self.pairs[:, ::-1])
+            return shared_partners(self.pairs if first == self.view_names[0] else self.pairs[:, ::-1])
         ids = self.codes("id")
         sizes = dict(zip(self.view_names, self.sizes, strict=True))
         if ids is None:
             rows = np.arange(sizes[first] if first != second and self.aligned else 0, dtype=np.int64)
             return np.stack([rows, rows], axis=1)
         code = dict(zip(self.view_names, ids[0], strict=True))
-        links = _join(code[first], code[second])
+        links = equal_codes(code[first], code[second])
         if first == second:
             links = links[links[:, 0] < links[:, 1]]
         return links
@@ -250,7 +237,7 @@ class EmbeddingSet:
                 digest.update(f"{view}/{column}".encode())
                 if id(values) not in hashed:
                     hashed.add(id(values))
-                    _hash_column(digest, values)
+                    hash_column(digest, values)
         if self.pairs is not None:
             digest.update(np.ascontiguousarray(self.pairs).data)
         return digest.hexdigest()
@@ -264,7 +251,7 @@ class EmbeddingSet:
             if column is not None:
                 roles[role] = column
         changed = replace(self, roles=MappingProxyType(roles))  # type: ignore[arg-type]
-        _check_set(changed)
+        check_set(changed)
         return changed
 
     def select(
@@ -330,154 +317,3 @@ class EmbeddingSet:
 
     def _repr_html_(self) -> str:
         return f"<code>{html.escape(repr(self))}</code>"
-
-
-def _columns_by_view(metadata: Columns | Mapping[str, Columns], views: tuple[str, ...]) -> dict[str, Columns]:
-    """Give every view its columns; a flat mapping of columns is shared by all views."""
-    nested = {key: value for key, value in metadata.items() if isinstance(value, Mapping)}
-    if nested and len(nested) == len(metadata):
-        for view in nested:
-            if view not in views:
-                raise InputError(f"metadata given for {view!r}, which is not a view", allowed=", ".join(views))
-        return {view: nested.get(view, {}) for view in views}
-    shared = {str(key): np.asarray(value) for key, value in metadata.items()}
-    return dict.fromkeys(views, shared)
-
-
-def _freeze_metadata(by_view: Mapping[str, Columns]) -> dict[str, Columns]:
-    """Make columns read-only; a mapping that views share stays shared, so that it is hashed and held once."""
-    frozen: dict[int, Columns] = {}
-    for columns in by_view.values():
-        if id(columns) not in frozen:
-            arrays = {str(name): _read_only(np.asarray(values)) for name, values in columns.items()}
-            frozen[id(columns)] = MappingProxyType(arrays)
-    return {view: frozen[id(columns)] for view, columns in by_view.items()}
-
-
-def _read_only(array: NDArray[Any]) -> NDArray[Any]:
-    # A view, so that the caller's own array stays writable; a memory map stays a memory map.
-    frozen = array.view()
-    frozen.flags.writeable = False
-    return frozen
-
-
-def _check_set(candidate: EmbeddingSet) -> None:
-    if not candidate.views:
-        raise InputError("no views", where=candidate.name, allowed="one or more (N, D) arrays")
-    for view, array in candidate.views.items():
-        check_matrix(array, where=f"{candidate.name}, view {view!r}")
-    dimensions = {view: array.shape[1] for view, array in candidate.views.items()}
-    if len(set(dimensions.values())) > 1:
-        raise InputError(
-            f"views differ in D: {dimensions}",
-            where=candidate.name,
-            allowed="views of one space, with equal D",
-            remedy="name the views to load together (views=...); layers of different width are separate sets",
-        )
-    _check_columns(candidate)
-    _check_pairing(candidate)
-
-
-def _check_columns(candidate: EmbeddingSet) -> None:
-    for view, size in zip(candidate.view_names, candidate.sizes, strict=True):
-        for column, values in candidate.columns(view).items():
-            if values.ndim != 1 or len(values) != size:
-                raise InputError(
-                    f"column {column!r} has shape {values.shape}, view {view!r} has {size} rows",
-                    where=candidate.name,
-                    allowed=f"one entry per row: shape ({size},)",
-                    remedy="check that labels and embeddings come from the same, unshuffled pass",
-                )
-    available = sorted({column for view in candidate.view_names for column in candidate.columns(view)})
-    for role, column in candidate.roles.items():
-        if role not in ROLES:
-            raise InputError(f"unknown role {role!r}", where=candidate.name, allowed=", ".join(ROLES))
-        if column not in available:
-            raise InputError(
-                f"no column {column!r} for the role {role!r}",
-                where=candidate.name,
-                allowed=", ".join(available) or "no columns in this set",
-            )
-
-
-def _check_pairing(candidate: EmbeddingSet) -> None:
-    pairs, sizes = candidate.pairs, candidate.sizes
-    if pairs is not None:
-        if len(sizes) != 2 or pairs.ndim != 2 or pairs.shape[1] != 2 or not len(pairs):
-            raise InputError(
-                f"pairs have shape {pairs.shape} for {len(sizes)} view(s)",
-                where=candidate.name,
-                allowed="shape (P, 2), P >= 1, for exactly two views: row of the first, row of the second",
-            )
-        if pairs.min() < 0 or (pairs >= np.array(sizes)).any():
-            raise InputError(
-                f"a pair names a row outside the views ({sizes[0]} and {sizes[1]} rows)",
-                where=candidate.name,
-                allowed=f"rows 0..{sizes[0] - 1} and 0..{sizes[1] - 1}",
-            )
-        if len(np.unique(pairs, axis=0)) != len(pairs):
-            raise InputError("a pair is listed twice", where=candidate.name, remedy="remove the repeated rows")
-    elif len(set(sizes)) > 1 and "id" not in candidate.roles:
-        raise InputError(
-            f"views have different numbers of rows: {dict(zip(candidate.view_names, sizes, strict=True))}",
-            where=candidate.name,
-            allowed="equal N, or an id column in every view, or a pairs file",
-            remedy="pass id=COLUMN or pairs=FILE (two columns: row of the first view, row of the second)",
-        )
-
-
-def _as_text(column: Column | None, size: int) -> NDArray[np.str_]:
-    if column is None:
-        return np.full(size, "", dtype=np.str_)
-    if column.dtype.kind == "f":
-        whole = np.isfinite(column) & (column == np.round(column))
-        return np.array(
-            ["" if np.isnan(v) else str(int(v)) if w else repr(float(v)) for v, w in zip(column, whole, strict=True)],
-            dtype=np.str_,
-        )
-    if column.dtype.kind in "OS":
-        return np.array(["" if v is None or v != v else _decoded(v) for v in column], dtype=np.str_)
-    return column.astype(np.str_)
-
-
-def _decoded(value: Any) -> str:
-    # Bytes that are no UTF-8 are written out (\xff), so that two different entries stay two different values.
-    return value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else str(value)
-
-
-def _natural_order(values: NDArray[np.str_]) -> NDArray[np.int64]:
-    try:
-        keys = np.array([float(value) if value else -np.inf for value in values])
-    except ValueError:
-        return np.arange(len(values))
-    return np.argsort(keys, kind="stable")
-
-
-def _join(left: NDArray[np.int64], right: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return all (i, j) with left[i] == right[j], missing codes (-1) aside, sorted."""
-    order = np.argsort(right, kind="stable")
-    ranked = right[order]
-    low = np.searchsorted(ranked, left, side="left")
-    high = np.where(left < 0, low, np.searchsorted(ranked, left, side="right"))
-    counts = high - low
-    rows = np.repeat(np.arange(len(left)), counts)
-    offsets = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
-    return np.stack([rows, order[np.repeat(low, counts) + offsets]], axis=1).astype(np.int64)
-
-
-def _shared_partners(pairs: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the pairs of rows (first column) that share a partner (second column), each once, i < j, sorted."""
-    listed = _join(pairs[:, 1], pairs[:, 1])
-    rows = pairs[:, 0][listed]
-    return np.unique(rows[rows[:, 0] < rows[:, 1]], axis=0).reshape(-1, 2)
-
-
-def _hash_column(digest: Any, values: Column) -> None:
-    if values.dtype.kind in "OUS":
-        for value in values:
-            text = f"{type(value).__name__}:{value}".encode("utf-8", "surrogatepass")
-            digest.update(len(text).to_bytes(8, "little"))
-            digest.update(text)
-    else:
-        digest.update(str(values.dtype).encode())
-        digest.update(np.ascontiguousarray(values).view(np.uint8).data)
