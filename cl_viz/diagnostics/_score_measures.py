@@ -223,10 +223,9 @@ def _mean(side: Literal["positive", "negative"]) -> Callable[[ScoreMeasures], Es
 
 
 def _positive_variance(m: ScoreMeasures) -> Estimate:
+    # No interval: positives are skew, and one made from the fourth moments of some hundred of them covers 88 %, not 95.
     count = m.positives.count
-    value = m.positives.variance * (count - 1) / count if count > 1 else math.nan
-    squares = m.influence.positive(lambda scores: np.square(scores - m.positives.mean), value)
-    return value, m.influence.interval(value, squares, limits=(0.0, math.inf))
+    return (m.positives.variance * (count - 1) / count if count > 1 else math.nan), None
 
 
 def _negative_variance(m: ScoreMeasures) -> Estimate:

@@ -13,6 +13,9 @@ from cl_viz.core.embedding_set import EmbeddingSet
 from cl_viz.core.validation import row_blocks
 from cl_viz.engine.workers import one_thread
 
+SCATTER_DIMENSIONS = 4096
+"""Largest D with scatter matrices: two of 128 MB a view."""
+
 
 @dataclass(frozen=True)
 class ViewMoments:
@@ -24,15 +27,16 @@ class ViewMoments:
         Rows used.
     mean, raw_mean : NDArray[np.float64], shape (D,)
         Mean of the unit rows and of the rows as stored.
-    scatter, raw_scatter : NDArray[np.float64], shape (D, D)
-        Sum over rows of the outer product of the centred row with itself.
+    scatter, raw_scatter : NDArray[np.float64], shape (D, D), or None
+        Sum over rows of the outer product of the centred row with itself; None above D = `SCATTER_DIMENSIONS`, where
+        the matrices would outweigh everything else.
     """
 
     count: int
     mean: NDArray[np.float64]
-    scatter: NDArray[np.float64]
+    scatter: NDArray[np.float64] | None
     raw_mean: NDArray[np.float64]
-    raw_scatter: NDArray[np.float64]
+    raw_scatter: NDArray[np.float64] | None
 
     def __add__(self, other: ViewMoments) -> ViewMoments:
         mean, scatter = _merge(self.count, self.mean, self.scatter, other.count, other.mean, other.scatter)
@@ -84,17 +88,22 @@ class Moments:
 
 
 def _merge(
-    n: int, mean: NDArray[np.float64], scatter: NDArray[np.float64],
-    m: int, other_mean: NDArray[np.float64], other_scatter: NDArray[np.float64],
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:  # fmt: skip
+    n: int, mean: NDArray[np.float64], scatter: NDArray[np.float64] | None,
+    m: int, other_mean: NDArray[np.float64], other_scatter: NDArray[np.float64] | None,
+) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:  # fmt: skip
     """Merge two centred moments without the cancellation of raw sums (Chan, Golub and LeVeque 1979)."""
     total = max(1, n + m)
     gap = other_mean - mean
-    return mean + gap * (m / total), scatter + other_scatter + np.outer(gap, gap) * (n * m / total)
+    merged = mean + gap * (m / total)
+    if scatter is None or other_scatter is None:
+        return merged, None
+    return merged, scatter + other_scatter + np.outer(gap, gap) * (n * m / total)
 
 
-def _block_moments(rows: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _block_moments(rows: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
     mean = rows.mean(axis=0)
+    if rows.shape[1] > SCATTER_DIMENSIONS:
+        return mean, None
     centred = torch.from_numpy(rows - mean)
     return mean, (centred.T @ centred).numpy()
 

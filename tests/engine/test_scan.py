@@ -229,6 +229,15 @@ def test_moments_are_those_of_the_usable_rows() -> None:
         np.testing.assert_allclose(classes.traces[index], np.square(members - members.mean(axis=0)).sum(), atol=1e-12)
 
 
+def test_many_dimensions_have_moments_without_scatter() -> None:
+    statistics = cl_viz.scan(paired_sphere(20, 5000, 0.5), anchors=0)
+    found = statistics.moments.views["view_1"]
+    assert found.scatter is None
+    assert (found + found).raw_scatter is None
+    assert (found + found).count == 40
+    assert found.mean.shape == (5000,)
+
+
 @settings(max_examples=25, deadline=None)
 @given(st.integers(1, 59), st.integers(0, 5))
 def test_moments_of_two_parts_merge_to_those_of_the_whole(cut: int, seed: int) -> None:
