@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -84,21 +85,39 @@ def no_runs() -> None:
 
 
 def findings(shown: Shown) -> None:
-    """Draw the findings of all runs, worst first: three, and the others on demand."""
+    """Draw the findings of all runs, worst first: three in a line each, and all in full on demand."""
     lines = [(finding, result.run) for result in shown.results for finding in result.findings]
+    if not lines:
+        return
     lines.sort(key=lambda line: LEVELS.index(line[0].level))
     several = len(shown.results) > 1
-    with st.container(border=True, gap="xsmall"):
+    with st.container(border=True, gap="xxsmall"):
         for finding, run in lines[:_SHOWN_FINDINGS]:
-            _finding_line(finding, run if several else "")
-        if len(lines) > _SHOWN_FINDINGS:
-            with st.expander(f"{len(lines) - _SHOWN_FINDINGS} more findings", type="compact"):
-                for finding, run in lines[_SHOWN_FINDINGS:]:
-                    _finding_line(finding, run if several else "")
+            text = f"{_owner(run, several)}{escape(brief(finding.message))}"
+            # With the name of a run in front, only small letters leave room for the sentence in its line.
+            st.markdown(f"{mark(finding.level)} " + (f":small[{text}]" if several else text))
+        more = len(lines) - _SHOWN_FINDINGS
+        label = "In full, with what to try" if more <= 0 else f"{more} more, and all in full with what to try"
+        with st.expander(label, type="compact"):
+            for finding, run in lines:
+                _finding_line(finding, _owner(run, several))
 
 
-def _finding_line(finding: Finding, run: str) -> None:
-    owner = f"**{escape(run)}**: " if run else ""
+def brief(message: str) -> str:
+    """Return the first sentence of a finding without what stands in its brackets, but with the N it rests on."""
+    sentence = re.split(r"\.\s+(?=[A-Z])", message, maxsplit=1)[0].rstrip(".")
+    bracketed = re.findall(r"\s*\([^()]*\)", sentence)
+    sample = next((re.search(r"N = [\d,]*\d", text) for text in bracketed if "N = " in text), None)
+    for text in bracketed:
+        sentence = sentence.replace(text, "", 1)
+    return f"{sentence} ({sample.group()})" if sample else sentence
+
+
+def _owner(run: str, several: bool) -> str:
+    return f"**{escape(run)}**: " if several else ""
+
+
+def _finding_line(finding: Finding, owner: str) -> None:
     advice = f" *{escape(finding.advice)}*" if finding.advice else ""
     source = f" :small[{cite_briefly(finding.source)}]" if finding.source else ""
     st.markdown(f"{mark(finding.level)} {owner}{escape(finding.message)}{advice}{source}")

@@ -10,20 +10,21 @@ CONTROLS = {info.name: info for info in SCORES.params.describe()}
 
 
 def controls(runs: list[state.OpenRun]) -> tuple[int | None, str | None]:
-    """Draw the controls of the main figure; return the step and the layer."""
-    with st.container(horizontal=True, gap="medium", vertical_alignment="top"):
+    """Draw the controls of the main figure, in one row; return the step and the layer."""
+    with st.container(horizontal=True, gap="small", vertical_alignment="bottom"):
         for name in ("positives", "negatives"):
             forms.control(CONTROLS[name], runs)
         layer = forms.layer_control(runs)
-        for name in ("temperature", "bins"):
-            forms.control(CONTROLS[name], runs)
-        step = forms.step_control(runs)
-        st.toggle(
-            "Logarithmic density",
-            key="log_density",
-            bind="query-params",
-            help="Shows the tails, where the hard negatives are.",
-        )
+        forms.control(CONTROLS["temperature"], runs)
+        with st.popover("More", icon=":material/tune:", help="Training step, bins, logarithmic density"):
+            step = forms.step_control(runs)
+            forms.control(CONTROLS["bins"], runs)
+            st.toggle(
+                "Logarithmic density",
+                key="log_density",
+                bind="query-params",
+                help="Shows the tails, where the hard negatives are.",
+            )
     return step, layer
 
 

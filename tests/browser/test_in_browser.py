@@ -21,6 +21,11 @@ def no_error_box(page: Page) -> None:
     expect(page.get_by_test_id("stException")).to_have_count(0)
 
 
+def more_controls(page: Page) -> None:
+    page.get_by_test_id("stMain").get_by_role("button", name="More").click()
+    page.get_by_test_id("stPopoverBody").wait_for()
+
+
 NUMBERS = (
     "JSON.stringify(document.querySelector('.js-plotly-plot')._fullData"
     ".map(trace => [trace.name, trace.x.length, Array.from(trace.y).slice(0, 80)]))"
@@ -48,6 +53,7 @@ def test_scores_open_by_their_link_on_a_fresh_server(new_page: NewPage) -> None:
         expect(page.get_by_test_id("stSidebar").get_by_text("mnist-healthy").first).to_be_visible()
         page.locator(".js-plotly-plot").first.wait_for()
         expect(page.get_by_role("dialog")).to_have_count(0)
+        more_controls(page)
         expect(page.get_by_test_id("stSlider").filter(has_text="Bins")).to_contain_text("50")
         ticks = page.get_by_test_id("stSidebar").get_by_role("checkbox")
         assert [ticks.nth(index).is_checked() for index in range(ticks.count())].count(True) == 1
@@ -103,6 +109,7 @@ def test_a_control_moved_by_keyboard_changes_the_figure(address: str, new_page: 
     page.locator(".js-plotly-plot").first.wait_for()
     before = page.evaluate(f"() => {NUMBERS}")
     assert "positives" in before
+    more_controls(page)
     slider = page.get_by_test_id("stSlider").filter(has_text="Bins").get_by_role("slider")
     slider.focus()
     for _ in range(4):
@@ -121,6 +128,30 @@ def test_the_main_figure_fills_half_of_the_window(address: str, new_page: NewPag
     assert box is not None
     assert box["height"] >= 400
     assert box["width"] >= 600
+
+
+def test_three_runs_leave_room_for_the_figure_in_a_small_window(address: str, new_page: NewPage) -> None:
+    """At 1280 x 800 each finding takes one line, the controls one row; title and upper half need no scrolling."""
+    page = new_page()
+    page.goto(f"{address}/distributions")
+    settle(page)
+    figure = page.locator(".js-plotly-plot").first
+    figure.wait_for()
+    ticks = page.get_by_test_id("stSidebar").get_by_role("checkbox")
+    assert [ticks.nth(index).is_checked() for index in range(ticks.count())] == [True, True, True]
+    box = figure.bounding_box()
+    assert box is not None
+    assert box["y"] + box["height"] / 2 <= 720
+    lines = page.get_by_test_id("stMain").locator("p:has(.stMarkdownBadge):visible")
+    heights = [lines.nth(index).bounding_box() for index in range(3)]
+    assert all(line is not None and line["height"] < 36 for line in heights)
+    controls = [
+        page.get_by_test_id("stMain").get_by_text(text, exact=True).first.bounding_box()
+        for text in ("auto", "across views", "projector", "More")
+    ]
+    assert all(control is not None for control in controls)
+    middles = [control["y"] + control["height"] / 2 for control in controls if control is not None]
+    assert max(middles) - min(middles) < 12
 
 
 def test_main_controls_can_be_reached_by_keyboard(address: str, new_page: NewPage) -> None:

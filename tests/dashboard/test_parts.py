@@ -13,6 +13,7 @@ from cl_viz.core.result import Source
 from cl_viz.dashboard import opening
 from cl_viz.dashboard.cache import BoundedStore
 from cl_viz.dashboard.forms import log_options
+from cl_viz.dashboard.panels import brief
 from cl_viz.dashboard.sidebar import chip
 from cl_viz.dashboard.text import cite, cite_briefly, escape, mark
 
@@ -99,3 +100,22 @@ def test_paths_are_opened_only_where_the_server_listens_to_this_machine(
 ) -> None:
     monkeypatch.setattr(opening.st, "get_option", lambda _: address)
     assert opening.paths_allowed() is allowed
+
+
+@pytest.mark.parametrize(
+    ("message", "wanted"),
+    [
+        (
+            "Negatives take 79.3 % [77.6, 81.0] of the push (they are 9.91 % of the negatives, N = 1,000).",
+            "Negatives take 79.3 % [77.6, 81.0] of the push (N = 1,000)",
+        ),
+        (
+            "Negatives all score alike: mean 1.000 (random directions: 0; N = 1,000). The embeddings have collapsed.",
+            "Negatives all score alike: mean 1.000 (N = 1,000)",
+        ),
+        ("As Zhu et al. 2021 say, 0.5 is chance.", "As Zhu et al. 2021 say, 0.5 is chance"),
+        ("Unknown: there is no role 'label'.", "Unknown: there is no role 'label'"),
+    ],
+)
+def test_a_finding_in_brief_keeps_its_number_its_interval_and_its_n(message: str, wanted: str) -> None:
+    assert brief(message) == wanted
