@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
-
 import numpy as np
 
-from cl_viz.core.params import Params, param
-from cl_viz.core.result import Caveats, Finding, Quantity, Result, Source, format_number
+from cl_viz.core.result import Caveats, Finding, Quantity, Result, format_number
 from cl_viz.core.specs import DiagnosticSpec, QuantitySpec
 from cl_viz.core.view import Axis, Lines, Meaning, Series, View
 from cl_viz.diagnostics._score_measures import ScoreMeasures
+from cl_viz.diagnostics._score_roles import ZHU, RoleParams
 from cl_viz.engine.inputs import SetInputs, StepInputs
-
-ZHU = Source(
-    "Zhu et al. 2021, Improving Contrastive Learning by Visualizing Feature Transformation",
-    "https://arxiv.org/abs/2108.02982",
-)
 
 CURVES: tuple[tuple[str, str, Meaning, Axis], ...] = (
     ("positive_mean", "Positive mean", "positive", Axis("Mean score of positives", "cosine", (-1.0, 1.0))),
@@ -27,23 +19,7 @@ CURVES: tuple[tuple[str, str, Meaning, Axis], ...] = (
 )
 
 
-@dataclass(frozen=True)
-class ScoreCurvesParams(Params):
-    """Which pairs are positives and negatives."""
-
-    positives: Literal["auto", "views", "labels"] = param(
-        "auto",
-        "Positives: two views of one sample, or two samples of one label. auto: views where there are two.",
-        choices=("auto", "views", "labels"),
-    )
-    negatives: Literal["cross", "all"] = param(
-        "cross",
-        "Negatives: across views only (CLIP, MoCo), or within views too (SimCLR). With one view the two are the same.",
-        choices=("cross", "all"),
-    )
-
-
-def compute(inputs: StepInputs, params: ScoreCurvesParams) -> Result:
+def compute(inputs: StepInputs, params: RoleParams) -> Result:
     """Compute the four curves of Zhu et al. over the training steps of one run at one layer."""
     from cl_viz.diagnostics.score_distribution import SPEC as DISTRIBUTION
 
@@ -153,7 +129,7 @@ SPEC = DiagnosticSpec(
     section="Scores",
     page="scores/distributions",
     needs="steps",
-    params=ScoreCurvesParams,
+    params=RoleParams,
     compute=compute,
     quantities=(
         QuantitySpec(

@@ -5,18 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from cl_viz.core.params import Params, param
+from cl_viz.core.params import param
 from cl_viz.core.result import Result, Source
 from cl_viz.core.specs import DiagnosticSpec, QuantitySpec
 from cl_viz.diagnostics._score_findings import findings
 from cl_viz.diagnostics._score_measures import ScoreMeasures
+from cl_viz.diagnostics._score_roles import ZHU, RoleParams
 from cl_viz.diagnostics._score_views import views
 from cl_viz.engine.inputs import SetInputs
 
-ZHU = Source(
-    "Zhu et al. 2021, Improving Contrastive Learning by Visualizing Feature Transformation",
-    "https://arxiv.org/abs/2108.02982",
-)
 WANG_LIU = Source(
     "Wang and Liu 2021, Understanding the Behaviour of Contrastive Loss", "https://arxiv.org/abs/2012.09740"
 )
@@ -28,19 +25,9 @@ HANLEY = Source(
 
 
 @dataclass(frozen=True)
-class ScoreDistributionParams(Params):
+class ScoreDistributionParams(RoleParams):
     """Which pairs are positives and negatives, and how they are shown."""
 
-    positives: Literal["auto", "views", "labels"] = param(
-        "auto",
-        "Positives: two views of one sample, or two samples of one label. auto: views where there are two.",
-        choices=("auto", "views", "labels"),
-    )
-    negatives: Literal["cross", "all"] = param(
-        "cross",
-        "Negatives: across views only (CLIP, MoCo), or within views too (SimCLR). With one view the two are the same.",
-        choices=("cross", "all"),
-    )
     temperature: float = param(
         0.1,
         "Temperature at which the push on each negative is weighed; by default the run card's own.",
