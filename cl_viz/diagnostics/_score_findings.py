@@ -34,11 +34,12 @@ def _separation(measures: ScoreMeasures, quantities: Mapping[str, Quantity]) -> 
             f"A positive scores above {_percent(quantity)} of its own anchor's negatives, and above {_percent(pooled)} "
             f"of all (AUC, N = {quantity.n:,})."
         )
-    advice = {
-        "good": "",
-        "watch": "Train longer, or use harder or more negatives; look at the weakest positives below.",
-        "bad": "Check that the views belong to the same samples; then check for collapse.",
-    }[level if level != "unknown" else "bad"]
+    if _thresholds.NEGATIVE_SPREAD.level(measures.negatives.variance * measures.dim) == "bad":
+        advice = "Mend the collapse first: such ranks rest on the last digits."
+    elif level == "watch":
+        advice = "Train longer, or use harder or more negatives; look at the weakest positives below."
+    else:
+        advice = "" if level == "good" else "Check that the views belong to the same samples."
     return Finding(NAME, level, message, advice, _thresholds.AUC.source, name)
 
 

@@ -77,6 +77,8 @@ def test_views_drawn_apart_have_an_auc_of_a_half() -> None:
 def test_collapse_is_found() -> None:
     found = score_distribution(collapsed(300, 32, 1e-4))
     assert [finding.level for finding in found.findings if "collapsed" in finding.message] == ["bad"]
+    (separation,) = [finding for finding in found.findings if "above" in finding.message]
+    assert separation.advice.startswith("Mend the collapse first")
 
 
 def test_all_rows_equal_have_no_separation_and_no_dprime() -> None:
