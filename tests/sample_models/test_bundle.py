@@ -72,8 +72,8 @@ def test_training_again_gives_the_committed_checkpoints(name):
     images = np.random.default_rng(0).random((50, recipe.config.architecture.channels, 28, 28), dtype=np.float32)
     checkpoints = _card(name)["checkpoints"][:3]
     snapshots = train(recipe.config, data.images[rows], data.digits[rows])
-    # Checkpoints are stored in half precision, which differs by 5e-4. Processors and thread counts differ in the order of
-    # their sums besides, and every step multiplies that; another seed is further away than the embeddings are long.
+    # Checkpoints are stored in half precision, which differs by 5e-4. Processors and thread counts differ in the order
+    # of their sums besides, and every step multiplies that; another seed is further away than the embeddings are long.
     for entry, snapshot, tolerance in zip(checkpoints, snapshots, (0.01, 0.01, 0.2), strict=False):
         assert snapshot.step == entry["step"]
         again = TinyEncoder(snapshot.network).encode(images, "view_1")["projector"]
