@@ -51,15 +51,22 @@ def test_the_unforeseen_is_said_in_a_sentence(
 def test_interrupt_stops_without_a_traceback_and_without_half_a_file(tmp_path: Path) -> None:
     dump, out = tmp_path / "big.npy", tmp_path / "out.json"
     np.save(dump, np.random.default_rng(0).normal(size=(250_000, 16)).astype(np.float32))
+    # An interrupt in the middle of importing a library can be lost in it: the libraries are imported first.
+    program = (
+        "import sys, cl_viz.diagnostics, cl_viz.engine, cl_viz.encoders, cl_viz.formats; from cl_viz import cli; "
+        "cl_viz.diagnostics.DIAGNOSTICS.keys(); print('ready', flush=True); sys.exit(cli.main(sys.argv[1:]))"
+    )
     process = subprocess.Popen(
-        [sys.executable, "-m", "cl_viz", "check", str(dump), "--json", str(out)],
+        [sys.executable, "-c", program, "check", str(dump), "--json", str(out)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "PYTHONUNBUFFERED": "1"},
     )
-    # The dump's 31 billion pairs take minutes on any machine of today; imports are done by then.
-    time.sleep(6)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    # The dump's 31 billion pairs take minutes on any machine of today.
+    time.sleep(5)
     assert process.poll() is None
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=60)
