@@ -164,16 +164,24 @@ class EmbeddingSet:
         Returns
         -------
         codes : tuple of NDArray[np.int64], one per view, shape (N_v,)
-            Index into `values`; -1 where the entry is missing (None, NaN, empty text).
+            Index into `values`; -1 where the entry is missing (None, NaN, empty text). Read-only, numbered once.
         values : tuple of str
             Distinct values as text, sorted (numerically where all are numbers).
 
         None is returned where no view has the column.
         """
-        found = [self.role(role, view) for view in self.view_names]
-        if all(column is None for column in found):
-            return None
-        return number_values(found, self.sizes)
+        if role not in self._codes:
+            found = [self.role(role, view) for view in self.view_names]
+            if all(column is None for column in found):
+                return None
+            codes, values = number_values(found, self.sizes)
+            self._codes[role] = tuple(read_only(code) for code in codes), values
+        return self._codes[role]
+
+    @cached_property
+    def _codes(self) -> dict[Role, tuple[tuple[NDArray[np.int64], ...], tuple[str, ...]]]:
+        """What `codes` returned: numbering a million labels takes seconds, and every statistic asks for it."""
+        return {}
 
     def links(self, first: str, second: str) -> NDArray[np.int64]:
         """Return the pairs of rows of two views that are the same sample, shape (P, 2), sorted.

@@ -64,6 +64,16 @@ def test_codes_number_labels_jointly_and_in_natural_order() -> None:
     assert EmbeddingSet.from_arrays(rows()).codes("label") is None
 
 
+def test_labels_are_numbered_once_and_anew_when_the_role_moves() -> None:
+    embedding_set = EmbeddingSet.from_arrays(rows(), metadata={"x": np.arange(6), "y": np.arange(6) // 3})
+    by_x = embedding_set.with_roles(label="x")
+    assert by_x.codes("label") is by_x.codes("label")
+    with pytest.raises(ValueError, match="read-only"):
+        by_x.codes("label")[0][0][0] = 5
+    assert by_x.with_roles(label="y").codes("label")[1] == ("0", "1")
+    assert by_x.codes("group") is None
+
+
 def test_rows_of_aligned_views_are_partners() -> None:
     embedding_set = EmbeddingSet.from_arrays({"a": rows(), "b": rows(seed=1)})
     np.testing.assert_array_equal(embedding_set.links("a", "b"), np.stack([np.arange(6)] * 2, axis=1))
