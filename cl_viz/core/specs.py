@@ -70,6 +70,9 @@ class DiagnosticSpec:
     sources : tuple of Source
     quick : bool
         Computed when a run is opened; else only when asked for, with an estimate.
+    seconds : callable or None
+        ``seconds(inputs, params) -> float``: about how long `compute` takes on two cores, beyond the passes that
+        `inputs` makes; None where it is a matter of a second. Needed where `quick` is False.
     """
 
     REQUIRED: ClassVar[tuple[str, ...]] = (
@@ -92,6 +95,7 @@ class DiagnosticSpec:
     traps: str
     sources: tuple[Source, ...]
     quick: bool = True
+    seconds: Callable[[Any, Any], float] | None = None
 
     def quantity(self, name: str) -> QuantitySpec:
         """Return the declared quantity called `name`."""
@@ -213,6 +217,9 @@ class LossInputs:
         Point taken as the origin; the mean of the batch where not given.
     draws : Mapping of Tensor
         Random draws by name, for losses that have the parameter ``seed``; drawn with that seed where not given.
+    tile : int, optional
+        Rows of scores held at a time by the softmax family, which computes them again in the backward pass; 0 holds
+        all. Chosen by the number of scores where not given.
     """
 
     views: tuple[Tensor, ...]
@@ -226,6 +233,7 @@ class LossInputs:
     moving_average: Tensor | None = None
     center: Tensor | None = None
     draws: Mapping[str, Tensor] = field(default_factory=dict)
+    tile: int | None = None
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import reduce
+
 import torch
 from torch import Tensor
 
@@ -20,6 +22,11 @@ def temperature_param(default: float) -> float:
 def seed_param() -> int:
     """Declare the seed of the draws that `LossInputs.draws` does not give."""
     return param(0, "Seed of the random draws, where they are not given.", low=0, high=2**31 - 1)
+
+
+def first_view(inputs: LossInputs, loss: str) -> Tensor:
+    """Return the first view, shape (N, D)."""
+    return _checked(inputs.views[:1], loss, 1, 1)[0]
 
 
 def two_views(inputs: LossInputs, loss: str, *, smallest: int = 1) -> tuple[Tensor, Tensor]:
@@ -65,7 +72,16 @@ def _checked(views: tuple[Tensor, ...], loss: str, fewest: int, smallest: int) -
             f"N = {len(views[0])}: no negatives are left", where=loss, allowed=f"N >= {smallest}",
             remedy="use a larger batch",
         )  # fmt: skip
-    return views
+    dtype = _working_type(*views)
+    return tuple(view.to(dtype) for view in views)
+
+
+def _working_type(*rows: Tensor) -> torch.dtype:
+    """Return the type scores are computed in: the widest of the rows', and at least single precision.
+
+    Half precision holds a score at a low temperature to the nearest whole number only.
+    """
+    return reduce(torch.promote_types, (matrix.dtype for matrix in rows), torch.float32)
 
 
 def labels_of_points(inputs: LossInputs, loss: str) -> tuple[Tensor, Tensor]:
@@ -104,7 +120,7 @@ def queue_of(inputs: LossInputs, loss: str, *, smallest: int = 1) -> Tensor:
     _check_matrix(inputs.queue, inputs.views[0].shape[1], loss, "queue")
     if len(inputs.queue) < smallest:
         raise InputError(f"a queue of {len(inputs.queue)}", where=loss, allowed=f"at least {smallest} rows")
-    return inputs.queue
+    return inputs.queue.to(_working_type(*inputs.views))
 
 
 def prototypes_of(inputs: LossInputs, loss: str) -> Tensor:
@@ -115,7 +131,7 @@ def prototypes_of(inputs: LossInputs, loss: str) -> Tensor:
             remedy="use class means, or the centres of a clustering",
         )  # fmt: skip
     _check_matrix(inputs.prototypes, inputs.views[0].shape[1], loss, "prototypes")
-    return inputs.prototypes
+    return inputs.prototypes.to(_working_type(*inputs.views))
 
 
 def _check_matrix(matrix: Tensor, dimension: int, loss: str, name: str) -> None:

@@ -11,7 +11,7 @@ from cl_viz.core.errors import InputError
 from cl_viz.core.params import Params, param
 from cl_viz.core.result import Source
 from cl_viz.core.specs import LossFamily, LossInputs, LossSpec
-from cl_viz.losses._views import all_views, two_views
+from cl_viz.losses._views import all_views, first_view, two_views
 
 _ALPHA_HELP = "Power of the distance between positives."
 _T_HELP = "Width of the Gaussian potential: larger looks at nearer neighbours."
@@ -49,7 +49,7 @@ def alignment(inputs: LossInputs, params: AlignmentParams) -> Tensor:
 
 def uniformity(inputs: LossInputs, params: UniformityParams) -> Tensor:
     """Return the log mean Gaussian potential over unordered pairs of the first view, shape ()."""
-    return _log_mean_potential(inputs.views[0], params.t)
+    return _log_mean_potential(first_view(inputs, "uniformity"), params.t)
 
 
 def align_uniform(inputs: LossInputs, params: AlignUniformParams) -> Tensor:

@@ -12,7 +12,7 @@ from cl_viz.core.errors import InputError
 from cl_viz.core.params import Params, param
 from cl_viz.core.result import Source
 from cl_viz.core.specs import LossFamily, LossInputs, LossSpec
-from cl_viz.losses._views import prototypes_of, queue_of, seed_param, temperature_param, two_views
+from cl_viz.losses._views import first_view, prototypes_of, queue_of, seed_param, temperature_param, two_views
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def protonce_prototype_part(inputs: LossInputs, params: ProtoNCEParams) -> Tenso
     Candidates are the prototypes of all rows, one a row, and further ones: those of the draw ``negatives`` (int64
     indices), or drawn with the seed from those of no row. Errors as `protonce`.
     """
-    queries = inputs.views[0]
+    queries = first_view(inputs, "protonce_prototype_part")
     prototypes = prototypes_of(inputs, "protonce_prototype_part").detach()
     own = _assignments(inputs, prototypes)
     densities = inputs.densities
@@ -128,7 +128,7 @@ def _balanced(scores: Tensor, iterations: int) -> Tensor:
 def _assignments(inputs: LossInputs, prototypes: Tensor) -> Tensor:
     n_samples = len(inputs.views[0])
     if inputs.assignments is None:
-        return torch.cdist(inputs.views[0].detach(), prototypes).argmin(dim=1)
+        return torch.cdist(inputs.views[0].detach().to(prototypes), prototypes).argmin(dim=1)
     given = inputs.assignments
     if given.shape != (n_samples,) or not bool(((given >= 0) & (given < len(prototypes))).all()):
         raise InputError(

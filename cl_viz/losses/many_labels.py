@@ -12,7 +12,7 @@ from cl_viz.core.errors import InputError, MissingInputError
 from cl_viz.core.params import Params, param
 from cl_viz.core.result import Source
 from cl_viz.core.specs import LossFamily, LossInputs, LossSpec
-from cl_viz.losses._views import prototypes_of, temperature_param
+from cl_viz.losses._views import first_view, prototypes_of, temperature_param
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ def _mean_over_positives(per_pair: Tensor, is_positive: Tensor) -> Tensor:
 def _scores_and_positives(inputs: LossInputs, loss: str, temperature: float) -> tuple[Tensor, Tensor]:
     """Return scaled scores of queries (view 1) with labels (prototypes), and which are positive, both (N, K)."""
     prototypes = prototypes_of(inputs, loss)
-    queries = inputs.views[0]
+    queries = first_view(inputs, loss)
     shape = (len(queries), len(prototypes))
     if inputs.label_matrix is not None:
         if tuple(inputs.label_matrix.shape) != shape:
