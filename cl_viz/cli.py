@@ -136,6 +136,52 @@ def check(
 
 
 @application.command()
+def diagnose(
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="The diagnostic; the word list shows all.", show_default=False)
+    ],
+    paths: Annotated[list[str] | None, typer.Argument(metavar="PATH", help=_TARGET, show_default=False)] = None,
+    param: Annotated[
+        list[str] | None, typer.Option("--param", "-p", metavar="KEY=VALUE", help="A parameter; once for each.")
+    ] = None,
+    view: Views = None,
+    label: Label = None,
+    subclass: Subclass = None,
+    group: Group = None,
+    text: Text = None,
+    image: Image = None,
+    id: Identifier = None,
+    pairs: Pairs = None,
+    step: Step = None,
+    layer: Layer = None,
+    json: Annotated[
+        str | None, typer.Option("--json", metavar="OUT", help="Also write everything as JSON; - writes only that.")
+    ] = None,
+    device: Annotated[str, typer.Option(help="Where to compute: auto, cpu, cuda, cuda:1, mps.")] = "auto",
+) -> None:
+    """Run one diagnostic, also a slow one, and show its findings and all its numbers.
+
+    The first path is the reference of diagnostics that compare two runs. NAME "list" lists the diagnostics.
+    """
+    from cl_viz._cli.checking import check_targets, report_checked
+    from cl_viz._cli.console import answers
+    from cl_viz._cli.describing import show_diagnostics
+    from cl_viz._cli.parameters import read_parameters
+    from cl_viz.diagnostics import DIAGNOSTICS
+
+    if name == "list":
+        show_diagnostics(answers())
+        raise typer.Exit(FINE)
+    choices = _choices(view, pairs, label=label, subclass=subclass, group=group, text=text, image=image, id=id)
+    wanted = {name: read_parameters(DIAGNOSTICS[name], param or [])}
+    if not paths:
+        raise InputError("no path was given", where="cl-viz diagnose", allowed=_TARGET)
+    outcome = check_targets(paths, choices, step=step, layer=layer, device=device, diagnostics=wanted)
+    report_checked(outcome.checked, json, numbers=True)
+    raise typer.Exit(MISTAKE if outcome.mistakes else UNUSABLE if outcome.unusable else FINE)
+
+
+@application.command()
 def convert(
     source: Annotated[str, typer.Argument(metavar="IN", help=_TARGET, show_default=False)],
     target: Annotated[

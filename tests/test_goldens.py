@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 import torch
 
+from tests.golden_metrics import all_metrics
 from tests.golden_records import (
-    DIAGNOSTIC_METRICS,
     LOSS_METRICS,
     Goldens,
     Record,
@@ -24,6 +24,7 @@ from tests.golden_records import (
 )
 
 OWN = Path(__file__).parent / "goldens"
+DIAGNOSTIC_METRICS = all_metrics()
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

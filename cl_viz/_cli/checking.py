@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
-from functools import partial
-from typing import NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, TypeVar
 
 import cl_viz
 from cl_viz._cli.console import answers, show_error, show_mistake
-from cl_viz._cli.findings import all_findings, show_findings
+from cl_viz._cli.findings import all_findings, show_findings, show_numbers
 from cl_viz._cli.opening import Choices, open_target
 from cl_viz._cli.progress import progress_bar
 from cl_viz._cli.writing import writing
@@ -17,8 +16,10 @@ from cl_viz.core.embedding_set import EmbeddingSet
 from cl_viz.core.errors import ClVizError
 from cl_viz.core.result import Finding, Result
 from cl_viz.core.run import Run, Snapshot
-from cl_viz.engine import scan
+from cl_viz.engine.scanner import Scanner
 from cl_viz.report import as_document, as_text, write_document
+
+T = TypeVar("T")
 
 
 class Checked(NamedTuple):
@@ -39,24 +40,55 @@ class Outcome(NamedTuple):
 
 
 def check_targets(
-    targets: Sequence[str], choices: Choices, *, step: int | None, layer: str | None, device: str
+    targets: Sequence[str],
+    choices: Choices,
+    *,
+    step: int | None,
+    layer: str | None,
+    device: str,
+    diagnostics: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Outcome:
-    """Check every target; one that fails, for a reason foreseen or not, is shown and left out, the others go on."""
-    checked, unusable, mistakes = [], 0, 0
+    """Check every target; one that fails, for a reason foreseen or not, is shown and left out, the others go on.
+
+    Parameters
+    ----------
+    targets : sequence of str
+        The first is the reference of diagnostics that compare two runs.
+    choices : Choices
+    step, layer, device : optional
+    diagnostics : mapping, optional
+        Names of the diagnostics to run with their parameters; every quick one if left out.
+    """
+    failed: list[Exception] = []
+    runs = _each(targets, lambda target: _open(target, choices), failed)
+    others = list(runs.values())
+    scanner = Scanner(device)
+
+    def look(target: str) -> Checked:
+        return _check_run(target, runs[target], others, step, layer, scanner, diagnostics)
+
+    checked = _each(list(runs), look, failed)
+    mistakes = sum(not isinstance(error, ClVizError) for error in failed)
+    return Outcome(list(checked.values()), len(failed) - mistakes, mistakes)
+
+
+def _each(targets: Sequence[str], do: Callable[[str], T], failed: list[Exception]) -> dict[str, T]:
+    """Do something with every target; show those that fail and add their errors to `failed`."""
+    found = {}
     for target in targets:
         try:
-            checked.append(_check_target(target, choices, step, layer, device))
+            found[target] = do(target)
         except ClVizError as error:
             show_error(error)
-            unusable += 1
+            failed.append(error)
         except Exception as error:  # a mistake on one target must not cost the answers on the others
             show_mistake(error, target)
-            mistakes += 1
-    return Outcome(checked, unusable, mistakes)
+            failed.append(error)
+    return found
 
 
-def report_checked(checked: Sequence[Checked], json_target: str | None) -> list[Finding]:
-    """Show the findings as tables and write them as JSON; ``-`` prints the JSON and nothing else.
+def report_checked(checked: Sequence[Checked], json_target: str | None, *, numbers: bool = False) -> list[Finding]:
+    """Show the findings as tables, with all numbers if wanted, and write them as JSON; ``-`` prints only JSON.
 
     Returns
     -------
@@ -69,17 +101,40 @@ def report_checked(checked: Sequence[Checked], json_target: str | None) -> list[
     else:
         for entry in checked:
             show_findings(answers(), entry.run, entry.snapshot, entry.embedding_set, entry.results)
+            if numbers:
+                show_numbers(answers(), entry.results)
         if json_target is not None:
             with writing(json_target):
                 write_document(document, json_target)
     return all_findings([result for entry in checked for result in entry.results])
 
 
-def _check_target(target: str, choices: Choices, step: int | None, layer: str | None, device: str) -> Checked:
+def _open(target: str, choices: Choices) -> Run:
     with progress_bar(target) as report:
         report(0.0, "opening")
-        run = open_target(target, choices)
+        return open_target(target, choices)
+
+
+def _check_run(
+    target: str,
+    run: Run,
+    others: Sequence[Run],
+    step: int | None,
+    layer: str | None,
+    scanner: Scanner,
+    diagnostics: Mapping[str, Mapping[str, Any]] | None,
+) -> Checked:
+    with progress_bar(target) as report:
         snapshot = run.at(step, layer)
         embedding_set = run.get(*snapshot)
-        results = cl_viz.check(run, step=step, layer=layer, scanner=partial(scan, device=device), progress=report)
+        results = (
+            cl_viz.check(run, others=others, step=step, layer=layer, scanner=scanner, progress=report)
+            if diagnostics is None
+            else [
+                cl_viz.diagnose(
+                    name, run, others=others, step=step, layer=layer, params=params, scanner=scanner, progress=report
+                )
+                for name, params in diagnostics.items()
+            ]
+        )
     return Checked(run, snapshot, embedding_set, results)

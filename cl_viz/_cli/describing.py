@@ -1,4 +1,4 @@
-"""What `cl-viz info` says of a dump and of a run."""
+"""What `cl-viz info` says of a dump and of a run, and which diagnostics there are."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cl_viz.core.run import Run
+from cl_viz.diagnostics import DIAGNOSTICS
 from cl_viz.formats import Inspection
 
 
@@ -68,3 +69,12 @@ def _table(*columns: str) -> Table:
 
 def _row(table: Table, *cells: str) -> None:
     table.add_row(*map(Text, cells))
+
+
+def show_diagnostics(console: Console) -> None:
+    """Print every diagnostic: its name, its question, and its parameters with their ranges."""
+    table = _table("Diagnostic", "Question", "Parameters")
+    for spec in DIAGNOSTICS.values():
+        parameters = "; ".join(f"{info.name}: {info.allowed}" for info in spec.params.describe())
+        _row(table, spec.name, spec.question + ("" if spec.quick else " (slow)"), parameters)
+    console.print(table)

@@ -30,6 +30,17 @@ def show_findings(
     console.print(table)
 
 
+def show_numbers(console: Console, results: Sequence[Result]) -> None:
+    """Print every quantity with its interval and N, and what they rest on."""
+    for result in results:
+        table = Table("Quantity", "Value")
+        for quantity in result.quantities.values():
+            table.add_row(Text(quantity.label), Text(quantity.text()))
+        console.print(table)
+        for line in result.caveats.lines():
+            console.print(Text(line, style="dim"))
+
+
 def all_findings(results: Sequence[Result]) -> list[Finding]:
     """Return the findings of several results, worst first."""
     return worst_first([finding for result in results for finding in result.findings])

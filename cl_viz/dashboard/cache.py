@@ -1,4 +1,4 @@
-"""What is kept between reruns: statistics and results, in bounded stores; nothing is computed that nobody asked for.
+"""What is kept between reruns: facts on sets and results, in bounded stores; nothing unasked for is computed.
 
 The keys hold fingerprints of the full content, never arrays: Streamlit hashes only a sample of a large array. The
 stores themselves are `cache_resource` entries, shared by all sessions for samples and paths, and private to the
@@ -11,22 +11,23 @@ import json
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, field, is_dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+import numpy as np
 import streamlit as st
 
 from cl_viz.core.embedding_set import EmbeddingSet
-from cl_viz.core.errors import Cancelled
-from cl_viz.core.progress import ProgressCallback
+from cl_viz.core.errors import Cancelled, InputError
 from cl_viz.core.result import Result
+from cl_viz.core.specs import DiagnosticSpec
 from cl_viz.core.view import View
 from cl_viz.dashboard import state
 from cl_viz.dashboard.progress import Progress
-from cl_viz.diagnostics import DIAGNOSTICS, diagnose
-from cl_viz.engine import Statistics, scan
+from cl_viz.diagnostics import DIAGNOSTICS, diagnose, estimate
 from cl_viz.engine.device import describe_device
+from cl_viz.engine.scanner import Scanner
 from cl_viz.figures import compare, render
 from cl_viz.figures.theme import ThemeName
 
@@ -40,16 +41,29 @@ _FIRST_GUESS = 1.5e7
 """Scores a second, before a scan was timed."""
 
 
+FACTS_BYTES = 2e9
+"""Memory for statistics, neighbours and what was derived from them."""
+
+
 class LongWork(Cancelled):
     """Work that would take longer than people wait unasked; carries the job to confirm."""
 
 
 @dataclass
 class BoundedStore(Generic[T]):
-    """The last `limit` values, by key; safe to use from several sessions at once."""
+    """The values used last, by key, up to a limit; safe to use from several sessions at once.
 
-    limit: int
-    _values: OrderedDict[Any, T] = field(default_factory=OrderedDict)
+    Attributes
+    ----------
+    limit : float
+        Largest sum of weights.
+    weigh : callable
+        Weight of a value; by default each counts one.
+    """
+
+    limit: float
+    weigh: Callable[[T], float] = lambda value: 1.0
+    _values: OrderedDict[Any, tuple[T, float]] = field(default_factory=OrderedDict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def get(self, key: Any) -> T | None:
@@ -58,22 +72,33 @@ class BoundedStore(Generic[T]):
             if key not in self._values:
                 return None
             self._values.move_to_end(key)
-            return self._values[key]
+            return self._values[key][0]
 
     def put(self, key: Any, value: T) -> T:
-        """Keep a value, dropping the least recently used ones above the limit."""
+        """Keep a value, dropping the least recently used ones above the limit, but never the value itself."""
         with self._lock:
-            self._values[key] = value
+            self._values[key] = value, self.weigh(value)
             self._values.move_to_end(key)
-            while len(self._values) > self.limit:
+            while len(self._values) > 1 and sum(weight for _, weight in self._values.values()) > self.limit:
                 self._values.popitem(last=False)
         return value
 
 
+def array_bytes(value: object) -> float:
+    """Return about how many bytes the arrays inside a value take."""
+    if isinstance(value, np.ndarray):
+        return float(value.nbytes)
+    if is_dataclass(value):
+        return sum(array_bytes(part) for part in vars(value).values())
+    if isinstance(value, Mapping):
+        return sum(array_bytes(part) for part in value.values())
+    return sum(array_bytes(part) for part in value) if isinstance(value, (tuple, list)) else 0.0
+
+
 @dataclass
 class _Stores:
-    statistics: BoundedStore[Statistics] = field(default_factory=lambda: BoundedStore(32))
-    results: BoundedStore[Result] = field(default_factory=lambda: BoundedStore(256))
+    facts: BoundedStore[Any] = field(default_factory=lambda: BoundedStore(FACTS_BYTES, array_bytes))
+    results: BoundedStore[Result] = field(default_factory=lambda: BoundedStore(512))
 
 
 @st.cache_resource(show_spinner=False)
@@ -96,10 +121,58 @@ def _speed() -> BoundedStore[float]:
     return BoundedStore(1)
 
 
+class _AskingScanner(Scanner):
+    """Keeps what it has computed beyond the session's rerun, and asks before passes that take long."""
+
+    def __init__(self, stores: _Stores, job: str) -> None:
+        super().__init__()
+        self.stores = stores
+        self.job = job
+
+    def keep(self, embedding_set: EmbeddingSet, what: Hashable, make: Callable[[], T], scores: float = 0.0) -> T:
+        key = (embedding_set.fingerprint, what)
+        kept: T | None = self.stores.facts.get(key)
+        if kept is not None:
+            return kept
+        seconds = scores / (_speed().get("scores") or _FIRST_GUESS)
+        if seconds > ASK_ABOVE_SECONDS and not state.is_confirmed(self.job):
+            raise LongWork(
+                f"all pairs of {embedding_set.name} ({embedding_set.n:,} samples) take about {seconds:,.0f} s "
+                f"on {describe_device()}",
+                where=self.job,
+                remedy="start it when you are ready",
+            )
+        began = time.monotonic()
+        made = make()
+        took = time.monotonic() - began
+        if took > 0.2 and scores:
+            # The fastest pass tells what the machine can do; a busy moment must not make the next one ask.
+            _speed().put("scores", max(_speed().get("scores") or 0.0, scores / took))
+        self.stores.facts.put(key, made)
+        return made
+
+
 def result(
-    opened: state.OpenRun, name: str, params: Mapping[str, Any], step: int | None = None, layer: str | None = None
+    opened: state.OpenRun,
+    name: str,
+    params: Mapping[str, Any],
+    step: int | None = None,
+    layer: str | None = None,
+    *,
+    only_kept: bool = False,
 ) -> Result:
     """Return what a diagnostic finds on an open run, computing it only once.
+
+    Diagnostics that compare runs are given the reference run, or all open runs.
+
+    Parameters
+    ----------
+    opened : OpenRun
+    name : str
+    params : Mapping
+    step, layer : optional
+    only_kept : bool
+        Ask before any computation that is not quick, whatever its estimate.
 
     Raises
     ------
@@ -110,26 +183,52 @@ def result(
     ClVizError
         As the diagnostic raises.
     """
-    stores = _private() if opened.private else _shared()
-    run = opened.run
-    found = run.get(step, layer)
-    key = (
-        name, found.fingerprint, run.name, run.source, step, layer,
-        json.dumps(dict(run.card), default=str, sort_keys=True), tuple(sorted(params.items())),
-    )  # fmt: skip
+    spec, run = DIAGNOSTICS[name], opened.run
+    others = compared_with(spec, opened)
+    stores = _private() if any(entry.private for entry in (opened, *others)) else _shared()
+    runs_key = tuple(_identity(entry, step, layer) for entry in (opened, *others))
+    key = (name, tuple(sorted(params.items())), step, layer, runs_key)
     kept = stores.results.get(key)
     if kept is not None:
         return kept
-    job = f"{name}/{found.fingerprint}"
+    job = f"{name}/{run.get(step, layer).fingerprint}"
     if state.is_stopped(job):
-        raise LongWork(f"{DIAGNOSTICS[name].title} was stopped", where=job, remedy="compute it when you need it")
-
-    def scanner(embedding_set: EmbeddingSet, *, anchors: Any, progress: ProgressCallback) -> Statistics:
-        return statistics(stores, embedding_set, anchors, progress, job, run.name)
-
-    with Progress(f"{run.name}: {DIAGNOSTICS[name].title}", job) as progress:
-        computed = diagnose(name, run, step=step, layer=layer, params=params, scanner=scanner, progress=progress)
+        raise LongWork(f"{spec.title} was stopped", where=job, remedy="compute it when you need it")
+    scanner = _AskingScanner(stores, job)
+    runs = [entry.run for entry in others]
+    if not state.is_confirmed(job):
+        seconds = estimate(name, run, others=runs, step=step, layer=layer, params=params, scanner=scanner)
+        if seconds > ASK_ABOVE_SECONDS or (only_kept and not spec.quick):
+            raise LongWork(
+                f"{spec.title} of {run.name} takes about {max(1.0, seconds):,.0f} s",
+                where=job,
+                remedy="start it when you are ready",
+            )
+    with Progress(f"{run.name}: {spec.title}", job) as progress:
+        computed = diagnose(
+            name, run, others=runs, step=step, layer=layer, params=params, scanner=scanner, progress=progress
+        )
     return stores.results.put(key, computed)
+
+
+def compared_with(spec: DiagnosticSpec, opened: state.OpenRun) -> list[state.OpenRun]:
+    """Return the open runs that a diagnostic needs besides the one it is asked about."""
+    if spec.needs == "pair":
+        reference = state.reference_run()
+        return [reference] if reference is not None and reference.name != opened.name else []
+    if spec.needs == "family":
+        return [entry for entry in state.open_runs().values() if entry.name != opened.name]
+    return []
+
+
+def _identity(opened: state.OpenRun, step: int | None, layer: str | None) -> tuple[str, ...]:
+    """Return what a result says of a run: its content where it has this step and layer, its name and its card."""
+    run = opened.run
+    try:
+        content = run.get(step, layer).fingerprint
+    except InputError:
+        content = ""
+    return run.name, run.source, content, json.dumps(dict(run.card), default=str, sort_keys=True)
 
 
 def figure(
@@ -150,38 +249,3 @@ def figure(
         drawn = render(view, theme, run_colours=colours, log_y=log_y)
         kept = _figures().put(key, (tuple(results), view, drawn))
     return kept[1], kept[2]
-
-
-def statistics(
-    stores: _Stores, embedding_set: EmbeddingSet, anchors: Any, progress: ProgressCallback, job: str, run: str
-) -> Statistics:
-    """Return the statistics of a set, scanning it only once."""
-    key = (embedding_set.fingerprint, anchors)
-    kept = stores.statistics.get(key)
-    if kept is not None:
-        return kept
-    seconds = expected_seconds(embedding_set)
-    if seconds > ASK_ABOVE_SECONDS and not state.is_confirmed(job):
-        raise LongWork(
-            f"all pairs of {run} ({embedding_set.n:,} samples) take about {seconds:,.0f} s on {describe_device()}",
-            where=job,
-            remedy="start it when you are ready",
-        )
-    began = time.monotonic()
-    found = scan(embedding_set, anchors=anchors, progress=progress)
-    took = time.monotonic() - began
-    if took > 0.2:
-        # The fastest scan tells what the machine can do; a busy moment must not make the next one ask.
-        _speed().put("scores", max(_speed().get("scores") or 0.0, _scores(embedding_set) / took))
-    return stores.statistics.put(key, found)
-
-
-def expected_seconds(embedding_set: EmbeddingSet) -> float:
-    """Return about how long a scan takes, from the speed of the fastest one so far."""
-    return _scores(embedding_set) / (_speed().get("scores") or _FIRST_GUESS)
-
-
-def _scores(embedding_set: EmbeddingSet) -> float:
-    """Scores that a scan looks at: each pair once, and those of the anchors once more."""
-    total = sum(embedding_set.sizes)
-    return total * total / 2 + sum(min(1024, size) for size in embedding_set.sizes) * total

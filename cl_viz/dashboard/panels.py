@@ -84,13 +84,13 @@ def no_runs() -> None:
         st.page_link("pages/start/data.py", label="Open a run", icon=":material/add:")
 
 
-def findings(shown: Shown) -> None:
-    """Draw the findings of all runs, worst first: three in a line each, and all in full on demand."""
-    lines = [(finding, result.run) for result in shown.results for finding in result.findings]
+def findings(*shown: Shown) -> None:
+    """Draw the findings of all runs and diagnostics, worst first: three in a line each, and all in full on demand."""
+    lines = [(finding, result.run) for part in shown for result in part.results for finding in result.findings]
     if not lines:
         return
     lines.sort(key=lambda line: LEVELS.index(line[0].level))
-    several = len(shown.results) > 1
+    several = len({run for _, run in lines}) > 1
     with st.container(border=True, gap="xxsmall"):
         for finding, run in lines[:_SHOWN_FINDINGS]:
             text = f"{_owner(run, several)}{escape(brief(finding.message))}"
@@ -172,11 +172,18 @@ def figure(
         params=shown.params,
         step=shown.step,
         layer=shown.layer,
+        others=_others(shown.spec, drawn_runs),
         theme=state.theme(),
         run_colours=None if in_order and not _coloured_by_run(view) else colours,
         log_y=log_y,
     )
     _buttons(shown.spec, view, key, lines, explained=explained)
+
+
+def _others(spec: DiagnosticSpec, runs: Sequence[state.OpenRun]) -> list[str]:
+    """Return the expressions of the runs that the shown ones are compared with."""
+    found = (entry for run in runs for entry in cache.compared_with(spec, run))
+    return list(dict.fromkeys(entry.expression for entry in found))
 
 
 def _coloured_by_run(view: View) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cl_viz.core.embedding_set import EmbeddingSet
@@ -12,7 +12,8 @@ from cl_viz.core.registry import Registry
 from cl_viz.core.result import Caveats, Finding, Result
 from cl_viz.core.run import Run
 from cl_viz.core.specs import DiagnosticSpec
-from cl_viz.engine.inputs import Scanner, gather, plain_scan
+from cl_viz.engine.inputs import Inputs, gather
+from cl_viz.engine.scanner import Scanner
 
 DIAGNOSTICS: Registry[DiagnosticSpec] = Registry("cl_viz.diagnostics", DiagnosticSpec)
 
@@ -21,10 +22,11 @@ def diagnose(
     name: str,
     target: Run | EmbeddingSet,
     *,
+    others: Sequence[Run | EmbeddingSet] = (),
     step: int | None = None,
     layer: str | None = None,
     params: Mapping[str, Any] | None = None,
-    scanner: Scanner = plain_scan,
+    scanner: Scanner | None = None,
     progress: ProgressCallback = silent,
 ) -> Result:
     """Run one diagnostic.
@@ -34,12 +36,14 @@ def diagnose(
     name : str
         A key of `DIAGNOSTICS`, for example ``"score_distribution"``.
     target : Run or EmbeddingSet
+    others : sequence of Run or EmbeddingSet
+        Runs to compare with, for diagnostics that need several: the reference first. `target` may be among them.
     step, layer : optional
         Which snapshot of the run; by default the last step and the first layer.
     params : mapping, optional
         The diagnostic's parameters; those not given take the run card's value, then the default.
-    scanner : callable
-        How statistics are had; a dashboard passes one that keeps its answers.
+    scanner : Scanner, optional
+        Has the passes made and keeps them; pass one to several calls and no pass is made twice.
     progress : callable
 
     Returns
@@ -53,13 +57,53 @@ def diagnose(
         If a parameter is out of range, or the set cannot be used at all.
     """
     spec = DIAGNOSTICS[name]
-    run = target if isinstance(target, Run) else Run.from_set(target)
+    run = _as_run(target)
     made = spec.params.make(dict(params or {}), dict(run.card))
     try:
-        inputs = gather(spec.needs, run, step, layer, scanner=scanner, progress=progress)
-        return spec.compute(inputs, made)
+        return spec.compute(_gathered(spec, run, _as_runs(others, target, run), step, layer, scanner, progress), made)
     except MissingInputError as error:
         return unknown_result(spec, run, error)
+
+
+def estimate(
+    name: str,
+    target: Run | EmbeddingSet,
+    *,
+    others: Sequence[Run | EmbeddingSet] = (),
+    step: int | None = None,
+    layer: str | None = None,
+    params: Mapping[str, Any] | None = None,
+    scanner: Scanner | None = None,
+) -> float:
+    """Return about how many seconds `diagnose` takes beyond the passes over pairs; 0 where it is quick, or cannot run.
+
+    Parameters are those of `diagnose`.
+    """
+    spec = DIAGNOSTICS[name]
+    if spec.seconds is None:
+        return 0.0
+    run = _as_run(target)
+    made = spec.params.make(dict(params or {}), dict(run.card))
+    try:
+        return spec.seconds(_gathered(spec, run, _as_runs(others, target, run), step, layer, scanner, silent), made)
+    except MissingInputError:
+        return 0.0
+
+
+def _as_run(target: Run | EmbeddingSet) -> Run:
+    return target if isinstance(target, Run) else Run.from_set(target)
+
+
+def _as_runs(others: Sequence[Run | EmbeddingSet], target: Run | EmbeddingSet, run: Run) -> list[Run]:
+    """Return the others as runs; the target itself, where it is among them, as the run it became."""
+    return [run if other is target else _as_run(other) for other in others]
+
+
+def _gathered(
+    spec: DiagnosticSpec, run: Run, others: Sequence[Run], step: int | None, layer: str | None,
+    scanner: Scanner | None, progress: ProgressCallback,
+) -> Inputs:  # fmt: skip
+    return gather(spec.needs, run, step, layer, others=others, scanner=scanner, progress=progress)
 
 
 def unknown_result(spec: DiagnosticSpec, run: Run, error: MissingInputError) -> Result:
@@ -73,19 +117,21 @@ def unknown_result(spec: DiagnosticSpec, run: Run, error: MissingInputError) -> 
 def check(
     target: Run | EmbeddingSet,
     *,
+    others: Sequence[Run | EmbeddingSet] = (),
     step: int | None = None,
     layer: str | None = None,
-    scanner: Scanner = plain_scan,
+    scanner: Scanner | None = None,
     progress: ProgressCallback = silent,
 ) -> list[Result]:
-    """Run every quick diagnostic, with the run card's parameters.
+    """Run every quick diagnostic, with the run card's parameters; no pass over pairs is made twice.
 
     Returns
     -------
     list of Result
         In the order of the registry; see `diagnose`.
     """
-    run = target if isinstance(target, Run) else Run.from_set(target)
+    run = _as_run(target)
+    keeper = scanner or Scanner()
     quick = [spec for spec in DIAGNOSTICS.values() if spec.quick]
     results = []
     for index, spec in enumerate(quick):
@@ -93,6 +139,6 @@ def check(
         def report(done: float, message: str, index: int = index, title: str = spec.title) -> None:
             progress((index + done) / len(quick), f"{title}: {message}")
 
-        results.append(diagnose(spec.name, run, step=step, layer=layer, scanner=scanner, progress=report))
+        results.append(diagnose(spec.name, run, others=others, step=step, layer=layer, scanner=keeper, progress=report))
     progress(1.0, "done")
     return results

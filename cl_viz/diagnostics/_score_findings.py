@@ -6,8 +6,8 @@ import math
 from collections.abc import Mapping
 
 from cl_viz.core.result import Finding, Quantity, format_number
-from cl_viz.diagnostics import _thresholds
 from cl_viz.diagnostics._score_measures import ScoreMeasures
+from cl_viz.diagnostics._thresholds import scores as _thresholds
 
 NAME = "score_distribution"
 

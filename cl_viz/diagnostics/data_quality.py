@@ -12,8 +12,9 @@ from cl_viz.core.params import Params
 from cl_viz.core.result import Finding, Quantity, Result, format_number
 from cl_viz.core.specs import DiagnosticSpec, QuantitySpec
 from cl_viz.core.view import Axis, Bars, Histogram, Reference, Series, View
-from cl_viz.diagnostics import _thresholds
 from cl_viz.diagnostics._row_facts import RowFacts, row_facts
+from cl_viz.diagnostics._thresholds import data as _thresholds
+from cl_viz.diagnostics._thresholds.scores import FALSE_NEGATIVE_PUSH
 from cl_viz.engine.inputs import SetInputs
 
 BARS = 50
@@ -159,7 +160,7 @@ def _duplicates(facts: RowFacts) -> Finding:
 
 
 def _labels(facts: RowFacts) -> Finding:
-    source = _thresholds.FALSE_NEGATIVE_PUSH.source
+    source = FALSE_NEGATIVE_PUSH.source
     if facts.label_counts is None or not len(facts.label_counts):
         return Finding(
             SPEC.name,

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any, TypeVar
 
 from cl_viz.core.embedding_set import EmbeddingSet
 from cl_viz.core.errors import MissingInputError
@@ -13,23 +13,15 @@ from cl_viz.core.progress import ProgressCallback, silent
 from cl_viz.core.result import Caveats
 from cl_viz.core.run import Run, Snapshot
 from cl_viz.core.specs import Needs
-from cl_viz.engine.scan import scan
+from cl_viz.engine.moments import Moments
+from cl_viz.engine.nearest import NeighborMap
+from cl_viz.engine.pair_sketch import PairRoles
+from cl_viz.engine.row_pass import RowStatistics
+from cl_viz.engine.scanner import Scanner
 from cl_viz.engine.statistics import Statistics
 
+T = TypeVar("T")
 _ONLY = Snapshot()
-
-
-class Scanner(Protocol):
-    """How statistics are had: `cl_viz.scan`, or something that keeps its answers."""
-
-    def __call__(self, embedding_set: EmbeddingSet, *, anchors: Any, progress: ProgressCallback) -> Statistics:
-        """Return the statistics of a set."""
-        ...
-
-
-def plain_scan(embedding_set: EmbeddingSet, *, anchors: Any, progress: ProgressCallback) -> Statistics:
-    """Scan without keeping anything: the default scanner."""
-    return scan(embedding_set, anchors=anchors, progress=progress)
 
 
 @dataclass
@@ -45,19 +37,43 @@ class SetInputs:
         Step and layer.
     card : Mapping
         The run's card.
+    scanner : Scanner
+        Has the passes made and keeps them.
     """
 
     embedding_set: EmbeddingSet
     run: str
     snapshot: Snapshot = _ONLY
     card: Mapping[str, Any] = field(default_factory=dict)
-    scanner: Scanner = plain_scan
+    scanner: Scanner = field(default_factory=Scanner)
     progress: ProgressCallback = silent
 
     @cached_property
     def statistics(self) -> Statistics:
-        """Pairs, anchors and moments."""
-        return self.scanner(self.embedding_set, anchors="auto", progress=self.progress)
+        """Pairs, anchors and moments: a pass over all pairs."""
+        return self.scanner.statistics(self.embedding_set, self.progress)
+
+    @cached_property
+    def moments(self) -> Moments:
+        """Means and scatter matrices: no pair is looked at."""
+        return self.scanner.moments(self.embedding_set, self.progress)
+
+    @cached_property
+    def neighbors(self) -> NeighborMap:
+        """The 200 nearest neighbours of every row, or all others: within each view, and in the next one."""
+        return self.scanner.neighbors(self.embedding_set, self.progress)
+
+    def rows(self, temperatures: Sequence[float], roles: PairRoles | None = None) -> dict[str, RowStatistics]:
+        """Return what every row sees at these temperatures: a pass over all pairs, kept for these temperatures."""
+        return self.scanner.rows(self.embedding_set, temperatures, roles, self.progress)
+
+    def remember(self, key: Hashable, make: Callable[[], T]) -> T:
+        """Return what `make` returned for this set the first time.
+
+        For what several diagnostics share, or what a control does not change; the key names it and everything that
+        it depends on besides the set.
+        """
+        return self.scanner.keep(self.embedding_set, ("derived", key), make)
 
     def plain_caveats(
         self,
@@ -65,6 +81,7 @@ class SetInputs:
         n_excluded: int,
         *,
         normalised: bool = True,
+        centred: bool = False,
         seed: int | None = None,
         notes: tuple[str, ...] = (),
     ) -> Caveats:
@@ -77,6 +94,7 @@ class SetInputs:
             layer=self.snapshot.layer,
             step=self.snapshot.step,
             normalised=normalised,
+            centred=centred,
             seed=seed,
             notes=notes,
         )
@@ -100,49 +118,133 @@ class StepInputs:
     at: Callable[[int], SetInputs]
 
 
-def set_inputs(
-    run: Run,
-    step: int | None = None,
-    layer: str | None = None,
-    *,
-    scanner: Scanner = plain_scan,
-    progress: ProgressCallback = silent,
-) -> SetInputs:
-    """Return the inputs of a diagnostic that needs one set (default: last step, first layer)."""
-    snapshot = run.at(step, layer)
-    found = run.get(snapshot.step, snapshot.layer)
-    return SetInputs(found, run.name, snapshot, run.card, scanner, progress)
+@dataclass
+class LayerInputs:
+    """The layers of a run at one step, in the run's order; each set is loaded when it is reached."""
+
+    run: str
+    layers: tuple[str, ...]
+    at: Callable[[str], SetInputs]
 
 
-def step_inputs(
-    run: Run, layer: str | None = None, *, scanner: Scanner = plain_scan, progress: ProgressCallback = silent
-) -> StepInputs:
-    """Return the inputs of a diagnostic that needs the steps of a run.
+@dataclass
+class PairInputs:
+    """A run, and the run it is compared with.
 
-    Raises
-    ------
-    MissingInputError
-        If the run has fewer than two steps.
+    Attributes
+    ----------
+    own, reference : SetInputs
+        Same step and layer choices for both. Whether they hold the same samples is for the diagnostic to check.
     """
-    steps = tuple(step for step in run.steps if step is not None)
-    if len(steps) < 2:
-        raise MissingInputError(
-            f"the run has {len(run.steps)} snapshot(s)",
-            where=run.name,
-            remedy="save embeddings at several training steps",
-        )
 
-    def at(step: int) -> SetInputs:
-        share, start = 1 / len(steps), steps.index(step) / len(steps)
-        return set_inputs(
-            run,
-            step,
-            layer,
-            scanner=scanner,
-            progress=lambda done, message: progress(start + share * done, f"step {step:,}: {message}"),
-        )
+    own: SetInputs
+    reference: SetInputs
 
-    return StepInputs(run.name, steps, at)
+    @property
+    def run(self) -> str:
+        """Name of the run that is looked at."""
+        return self.own.run
+
+
+@dataclass
+class FamilyInputs:
+    """A run, and all others that are at hand: a diagnostic picks by their cards.
+
+    Attributes
+    ----------
+    own : SetInputs
+    others : tuple of callable
+        Each loads its set when called.
+    cards : tuple of Mapping
+        The others' cards, in the same order.
+    names : tuple of str
+        The others' names.
+    """
+
+    own: SetInputs
+    others: tuple[Callable[[], SetInputs], ...]
+    cards: tuple[Mapping[str, Any], ...]
+    names: tuple[str, ...]
+
+    @property
+    def run(self) -> str:
+        """Name of the run that is looked at."""
+        return self.own.run
+
+
+Inputs = SetInputs | StepInputs | LayerInputs | PairInputs | FamilyInputs
+
+
+@dataclass(frozen=True)
+class _Gathering:
+    """What all kinds of inputs are made from."""
+
+    run: Run
+    step: int | None
+    layer: str | None
+    scanner: Scanner
+    progress: ProgressCallback
+
+    def one(
+        self, run: Run | None = None, step: int | None = None, layer: str | None = None, part: tuple[int, int] = (0, 1),
+        label: str = "",
+    ) -> SetInputs:  # fmt: skip
+        """Return one set; its progress fills part ``part[0]`` of ``part[1]``."""
+        run = run or self.run
+        snapshot = run.at(self.step if step is None else step, self.layer if layer is None else layer)
+
+        def report(done: float, message: str) -> None:
+            self.progress((part[0] + done) / part[1], f"{label}: {message}" if label else message)
+
+        embedding_set = run.get(snapshot.step, snapshot.layer)
+        return SetInputs(embedding_set, run.name, snapshot, run.card, self.scanner, report)
+
+    def steps(self) -> StepInputs:
+        steps = tuple(step for step in self.run.steps if step is not None)
+        if len(steps) < 2:
+            raise MissingInputError(
+                f"the run has {len(self.run.steps)} snapshot(s)",
+                where=self.run.name,
+                remedy="save embeddings at several training steps",
+            )
+        at = {step: (place, len(steps)) for place, step in enumerate(steps)}
+        return StepInputs(self.run.name, steps, lambda step: self.one(step=step, part=at[step], label=f"step {step:,}"))
+
+    def layers(self) -> LayerInputs:
+        layers = tuple(layer for layer in self.run.layers if layer is not None)
+        if len(layers) < 2:
+            raise MissingInputError(
+                "the run has embeddings of one layer",
+                where=self.run.name,
+                remedy="save the backbone's and the projector's embeddings as two layers of one run",
+            )
+        at = {layer: (place, len(layers)) for place, layer in enumerate(layers)}
+        return LayerInputs(self.run.name, layers, lambda layer: self.one(layer=layer, part=at[layer], label=layer))
+
+    def pair(self, others: Sequence[Run]) -> PairInputs:
+        reference = next((other for other in others if other is not self.run), None)
+        if reference is None:
+            raise MissingInputError(
+                "there is no second run to compare with",
+                where=self.run.name,
+                remedy="open another run of the same samples and choose it as the reference",
+            )
+        own, other = self.one(part=(0, 2)), self.one(reference, part=(1, 2), label=reference.name)
+        return PairInputs(own, other)
+
+    def family(self, others: Sequence[Run]) -> FamilyInputs:
+        rest = [other for other in others if other is not self.run]
+        count = len(rest) + 1
+
+        def loader(place: int, run: Run) -> Callable[[], SetInputs]:
+            return lambda: self.one(run, part=(place, count), label=run.name)
+
+        return FamilyInputs(
+            self.one(part=(0, count)),
+            tuple(loader(place, run) for place, run in enumerate(rest, start=1)),
+            tuple(run.card for run in rest),
+            tuple(run.name for run in rest),
+        )
 
 
 def gather(
@@ -151,20 +253,34 @@ def gather(
     step: int | None = None,
     layer: str | None = None,
     *,
-    scanner: Scanner = plain_scan,
+    others: Sequence[Run] = (),
+    scanner: Scanner | None = None,
     progress: ProgressCallback = silent,
-) -> SetInputs | StepInputs:
+) -> Inputs:
     """Return the inputs that a diagnostic's `needs` name.
+
+    Parameters
+    ----------
+    needs : Needs
+    run : Run
+    step, layer : optional
+        By default the last step and the first layer; also of the other runs.
+    others : sequence of Run
+        The reference run first, for ``"pair"``; all runs at hand, for ``"family"``. The run itself may be among them.
+    scanner : Scanner, optional
+        By default a new one.
+    progress : callable
 
     Raises
     ------
     MissingInputError
         If the run lacks them.
     """
+    gathering = _Gathering(run, step, layer, scanner or Scanner(), progress)
     if needs == "set":
-        return set_inputs(run, step, layer, scanner=scanner, progress=progress)
+        return gathering.one()
     if needs == "steps":
-        return step_inputs(run, layer, scanner=scanner, progress=progress)
-    raise MissingInputError(
-        f"{needs!r} needs more than one run or layer", where=run.name, remedy="open the other runs and use Compare"
-    )
+        return gathering.steps()
+    if needs == "layers":
+        return gathering.layers()
+    return gathering.pair(others) if needs == "pair" else gathering.family(others)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from itertools import combinations_with_replacement
 from typing import Literal
 
@@ -14,7 +13,8 @@ from cl_viz.core.progress import ProgressCallback, silent
 from cl_viz.engine.anchor_pass import scan_anchors
 from cl_viz.engine.device import resolve_device
 from cl_viz.engine.moments import compute_moments
-from cl_viz.engine.neighbors import MOST_NEIGHBORS, Neighbors, find_neighbors, neighbor_blocks
+from cl_viz.engine.nearest import NeighborMap, neighbors_of_rows
+from cl_viz.engine.neighbors import MOST_NEIGHBORS, neighbor_blocks
 from cl_viz.engine.pair_pass import TILE, run_pairs, tiles
 from cl_viz.engine.precision import Precision, full_float32, score_type
 from cl_viz.engine.rows import ViewRows, compact_links, view_rows
@@ -146,9 +146,10 @@ def _scan(
             progress(start + width * done, "anchors")
 
         found[view] = scan_anchors(part, rows, links, n_anchors, seed, report)
-    near = _all_neighbors(
-        rows, neighbors, lambda done: progress(1 - (1 - share - anchor_share) * (1 - done), "neighbours")
-    )
+    near: NeighborMap = {}
+    if neighbors is not None:
+        rest = 1 - share - anchor_share
+        near = neighbors_of_rows(rows, neighbors, lambda done, message: progress(1 - rest * (1 - done), message))
     n_used = len(next(iter(rows.values())))
     return Statistics(
         pairs=sketch,
@@ -164,20 +165,6 @@ def _scan(
         fingerprint=embedding_set.fingerprint,
         neighbors=near,
     )
-
-
-def _all_neighbors(
-    rows: dict[str, ViewRows], k: int | None, report: Callable[[float], None]
-) -> dict[tuple[str, str], Neighbors]:
-    found = {}
-    blocks = neighbor_blocks(list(rows)) if k else []
-    for index, block in enumerate(blocks):
-
-        def report_block(done: float, index: int = index) -> None:
-            report((index + done) / len(blocks))
-
-        found[block] = find_neighbors(rows[block[0]], rows[block[1]], k or 0, report_block)
-    return found
 
 
 def _shares(rows: dict[str, ViewRows], n_anchors: int, neighbors: int | None) -> tuple[float, float, float]:

@@ -22,6 +22,7 @@ def python_lines(
     params: Mapping[str, Any] | None = None,
     step: int | None = None,
     layer: str | None = None,
+    others: Sequence[str] = (),
     theme: ThemeName = "light",
     run_colours: Mapping[str, int] | None = None,
     log_y: bool = False,
@@ -39,6 +40,8 @@ def python_lines(
         As given to `compare` and `render`; defaults are left out of the lines.
     params, step, layer
         As given to `cl_viz.diagnose`; defaults are left out of the lines.
+    others : sequence of str
+        Expressions that open the runs that the diagnostic compares with.
 
     Returns
     -------
@@ -46,6 +49,8 @@ def python_lines(
     """
     given = {"step": step, "layer": layer, "params": dict(params or {}) or None}
     arguments = "".join(f", {name}={value!r}" for name, value in given.items() if value is not None)
+    if others:
+        arguments = f", others=[{', '.join(others)}]{arguments}"
     look = {
         "theme": None if theme == "light" else theme,
         "run_colours": dict(run_colours or {}) or None,

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from cl_viz.core.result import format_number, influence_interval
-from cl_viz.diagnostics import _thresholds
+from cl_viz.diagnostics._thresholds import scores as _thresholds
 
 
 def test_interval_of_a_mean_is_the_usual_one() -> None:

@@ -9,6 +9,7 @@ import cl_viz
 from cl_viz.core.errors import InputError
 from cl_viz.core.result import Result
 from cl_viz.diagnostics import _dense_scores as dense
+from cl_viz.engine.scanner import Scanner
 from cl_viz.testing import clusters, collapsed, paired_sphere, sphere
 
 
@@ -107,8 +108,7 @@ def test_one_label_for_all_says_nothing_of_false_negatives() -> None:
 
 def test_numbers_over_anchors_say_how_many_there_are() -> None:
     embedding_set = paired_sphere(60, 8, 0.7, classes=3)
-    statistics = cl_viz.scan(embedding_set, anchors=20)
-    found = cl_viz.diagnose("score_distribution", embedding_set, scanner=lambda *_, **__: statistics)
+    found = cl_viz.diagnose("score_distribution", embedding_set, scanner=Scanner(anchors=20))
     assert found["auc_per_anchor"].n == 20
     assert found["auc_per_anchor"].interval is None
     assert found["auc"].n == 60

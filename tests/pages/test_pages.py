@@ -15,13 +15,14 @@ from streamlit.testing.v1 import AppTest
 
 from cl_viz.core.embedding_set import EmbeddingSet
 from cl_viz.dashboard import cache
-from cl_viz.dashboard.navigation import find_pages
+from cl_viz.dashboard.navigation import SECTIONS, find_pages
 from cl_viz.dashboard.text import escape
-from cl_viz.engine import Statistics
+from cl_viz.engine import Statistics, scanner
 
 Dump = Callable[..., Path]
 OpenApp = Callable[..., AppTest]
-PAGES = ("start/checkup", "start/data", "scores/distributions")
+FOLDER = Path(__file__).parents[2] / "pages"
+PAGES = [f"{section}/{file.stem}" for section, files in find_pages(FOLDER).items() for file in files]
 
 
 def texts(app: AppTest) -> str:
@@ -36,17 +37,13 @@ def boxes(app: AppTest) -> list[str]:
     return [element.value for element in app.error]
 
 
-def test_this_file_knows_every_page(checkout: Path) -> None:
-    found = find_pages(checkout / "pages")
-    assert {f"{section}/{file.stem}" for section, files in found.items() for file in files} == set(PAGES)
-
-
-def test_sections_and_pages_stand_in_the_order_of_the_menu(checkout: Path) -> None:
-    found = find_pages(checkout / "pages")
-    assert [(section, [file.stem for file in files]) for section, files in found.items()] == [
-        ("start", ["checkup", "data"]),
-        ("scores", ["distributions"]),
-    ]
+def test_sections_and_pages_stand_in_the_order_of_the_menu() -> None:
+    sections = list(dict.fromkeys(page.split("/")[0] for page in PAGES))
+    assert sections == [section for section in SECTIONS if section in sections]
+    for section in sections:
+        pages = [page.split("/")[1] for page in PAGES if page.startswith(f"{section}/")]
+        named = [page for page in SECTIONS[section] if page in pages]
+        assert pages[: len(named)] == named
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -92,13 +89,13 @@ def test_moving_a_control_never_looks_at_the_pairs_again(
     open_app: OpenApp, dump: Dump, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scanned: list[str] = []
-    real = cache.scan
+    real = scanner.scan
 
-    def counting(embedding_set: EmbeddingSet, **arguments: Any) -> Statistics:
+    def counting(embedding_set: EmbeddingSet, *where: str, **arguments: Any) -> Statistics:
         scanned.append(embedding_set.name)
-        return real(embedding_set, **arguments)
+        return real(embedding_set, *where, **arguments)
 
-    monkeypatch.setattr(cache, "scan", counting)
+    monkeypatch.setattr(scanner, "scan", counting)
     app = open_app(dump("first.npz"), dump("second.npz", spread=2.0), page="scores/distributions")
     assert sorted(scanned) == ["first", "second"]
     app.slider(key="bins").set_value(200).run()
@@ -115,7 +112,7 @@ def test_the_data_page_never_looks_at_pairs_itself(
     """Nothing is computed that nobody asked for: a run that was only opened was not scanned."""
     app = open_app(dump("first.npz"), page="start/data")
     scanned: list[str] = []
-    monkeypatch.setattr(cache, "scan", lambda embedding_set, **_: scanned.append(embedding_set.name))
+    monkeypatch.setattr(scanner, "scan", lambda embedding_set, *_, **__: scanned.append(embedding_set.name))
     app.text_input(key="path").set_value(str(dump("second.npz", spread=1.5))).run()
     next(button for button in app.button if button.label == "Open path").click().run()
     assert list(app.session_state["_runs"]) == ["first", "second"]

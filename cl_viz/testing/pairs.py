@@ -1,4 +1,4 @@
-"""Seeded synthetic sets whose answers are known in closed form: for tests, lessons and trying things out."""
+"""Sets whose scores are known: random directions, pairs of one score, clusters, a collapsed set."""
 
 from __future__ import annotations
 

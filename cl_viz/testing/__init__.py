@@ -1,0 +1,5 @@
+"""Seeded synthetic sets whose answers are known in closed form: for tests, lessons and trying things out."""
+
+from cl_viz.testing.pairs import clusters, collapsed, paired_sphere, sphere
+
+__all__ = ["clusters", "collapsed", "paired_sphere", "sphere"]
