@@ -46,7 +46,22 @@ FACTS_BYTES = 2e9
 
 
 class LongWork(Cancelled):
-    """Work that would take longer than people wait unasked; carries the job to confirm."""
+    """Work that would take longer than people wait unasked; `where` is the job to confirm.
+
+    Attributes
+    ----------
+    seconds : float
+        About how long it takes.
+    """
+
+    seconds = 0.0
+
+    @classmethod
+    def lasting(cls, what: str, seconds: float, job: str) -> LongWork:
+        """Return the question whether to start a job; `what` says what would be done."""
+        work = cls(f"{what} about {max(1.0, seconds):,.0f} s", where=job, remedy="start it when you are ready")
+        work.seconds = seconds
+        return work
 
 
 @dataclass
@@ -136,12 +151,8 @@ class _AskingScanner(Scanner):
             return kept
         seconds = scores / (_speed().get("scores") or _FIRST_GUESS)
         if seconds > ASK_ABOVE_SECONDS and not state.is_confirmed(self.job):
-            raise LongWork(
-                f"all pairs of {embedding_set.name} ({embedding_set.n:,} samples) take about {seconds:,.0f} s "
-                f"on {describe_device()}",
-                where=self.job,
-                remedy="start it when you are ready",
-            )
+            what = f"all pairs of {embedding_set.name} ({embedding_set.n:,} samples) on {describe_device()} take"
+            raise LongWork.lasting(what, seconds, self.job)
         began = time.monotonic()
         made = make()
         took = time.monotonic() - began
@@ -198,12 +209,8 @@ def result(
     runs = [entry.run for entry in others]
     if not state.is_confirmed(job):
         seconds = estimate(name, run, others=runs, step=step, layer=layer, params=params, scanner=scanner)
-        if seconds > ASK_ABOVE_SECONDS or (only_kept and not spec.quick):
-            raise LongWork(
-                f"{spec.title} of {run.name} takes about {max(1.0, seconds):,.0f} s",
-                where=job,
-                remedy="start it when you are ready",
-            )
+        if seconds > ASK_ABOVE_SECONDS or (only_kept and seconds > 0):
+            raise LongWork.lasting(f"{spec.title} of {run.name} takes", seconds, job)
     with Progress(f"{run.name}: {spec.title}", job) as progress:
         computed = diagnose(
             name, run, others=runs, step=step, layer=layer, params=params, scanner=scanner, progress=progress

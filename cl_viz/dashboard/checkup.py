@@ -1,20 +1,23 @@
-"""The checkup: every quick diagnostic on every open run, as one paragraph a run and a grid of levels."""
+"""The checkup: every question to every open run, as one paragraph a run and a grid of levels."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from cl_viz.core.result import Finding, Quantity, Result, worst_first
 from cl_viz.core.specs import DiagnosticSpec
 from cl_viz.dashboard import cache, errors, state
-from cl_viz.dashboard.navigation import page_path
+from cl_viz.dashboard.navigation import SECTIONS, page_path
 from cl_viz.dashboard.sidebar import chip_image
 from cl_viz.dashboard.text import cite_briefly, escape, mark, short_mark
 from cl_viz.diagnostics import DIAGNOSTICS
 
 RUNS_IN_A_ROW = 4
+_BETWEEN_DRAWINGS = 1.0
 _NUMBER_WORDS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 
 Results = dict[str, dict[str, Result]]
@@ -25,22 +28,73 @@ def show(runs: Sequence[state.OpenRun]) -> None:
     """Draw the checkup; what takes longer is filled in while the rest can be read already."""
     place = st.empty()
     results: Results = {opened.name: {} for opened in runs}
-    by_cost = sorted((spec for spec in DIAGNOSTICS.values() if spec.quick), key=lambda spec: spec.needs != "set")
     problems = st.container()
     waiting: list[cache.LongWork] = []
-    for spec in by_cost:
+    drawn_at = 0.0
+    for spec in sorted((spec for spec in DIAGNOSTICS.values() if spec.quick), key=_cost):
         for opened in runs:
             with problems, errors.boundary(f"{spec.name} {opened.name}"):
                 try:
                     results[opened.name][spec.name] = cache.result(opened, spec.name, {})
                 except cache.LongWork as work:
                     waiting.append(work)
-        with place.container():
-            paragraphs(results)
-            grid(results)
+            # Drawing takes a moment itself: it must not become the work.
+            if time.monotonic() - drawn_at > _BETWEEN_DRAWINGS:
+                _draw(place, results)
+                drawn_at = time.monotonic()
+    slow = slow_work(runs, results)
+    _draw(place, results)
     if waiting:
         with problems:
             errors.show_long_work(waiting, "checkup")
+    offer(slow)
+
+
+def _cost(spec: DiagnosticSpec) -> int:
+    """Order in which questions are answered: one set first, many snapshots last."""
+    return ("set", "layers", "pair", "family", "steps").index(spec.needs)
+
+
+def _draw(place: DeltaGenerator, results: Results) -> None:
+    with place.container():
+        paragraphs(results)
+        grid(results)
+
+
+def slow_work(runs: Sequence[state.OpenRun], results: Results) -> dict[str, list[cache.LongWork]]:
+    """Add the results of slow questions that are at hand, and return what it would take to answer the others."""
+    slow: dict[str, list[cache.LongWork]] = {}
+    for spec in DIAGNOSTICS.values():
+        for opened in () if spec.quick else runs:
+            with errors.boundary(f"{spec.name} {opened.name}"):
+                try:
+                    results[opened.name][spec.name] = cache.result(opened, spec.name, {}, only_kept=True)
+                except cache.LongWork as work:
+                    slow.setdefault(spec.name, []).append(work)
+    return slow
+
+
+def offer(slow: Mapping[str, Sequence[cache.LongWork]]) -> None:
+    """Draw a button for each slow question that is not answered yet, with its estimate."""
+    if not slow:
+        return
+    st.subheader("Slower questions", anchor=False)
+    st.caption("They are answered when you ask. The estimates are for all open runs together, on this machine.")
+    with st.container(horizontal=True, gap="small"):
+        for name, works in slow.items():
+            seconds = sum(work.seconds for work in works)
+            st.button(
+                f"{DIAGNOSTICS[name].title} ({_duration(seconds)})",
+                key=f"_compute slow {name}",
+                icon=":material/play_arrow:",
+                help=escape(DIAGNOSTICS[name].question),
+                on_click=state.allow_jobs,
+                args=tuple(work.where or "" for work in works),
+            )
+
+
+def _duration(seconds: float) -> str:
+    return f"about {seconds / 60:,.0f} min" if seconds >= 90 else f"about {max(1.0, seconds):,.0f} s"
 
 
 def paragraphs(results: Results) -> None:
@@ -49,7 +103,7 @@ def paragraphs(results: Results) -> None:
     for name in ordered:
         findings = _findings(results[name])
         with st.container(border=True, gap="xsmall"):
-            missing = sum(spec.quick for spec in DIAGNOSTICS.values()) - len(results[name])
+            missing = sum(spec.quick and spec.name not in results[name] for spec in DIAGNOSTICS.values())
             st.markdown(f"{chip_image(name)} **{escape(name)}**: {summary(findings, missing)}")
             for finding in findings:
                 if finding.level in ("bad", "watch"):
@@ -90,12 +144,23 @@ def _grid_part(results: Results, names: list[str]) -> None:
         header[0].markdown("**Question**")
         for column, name in zip(header[1:], names, strict=True):
             column.markdown(f"{chip_image(name)} **{escape(name)}**")
-        for spec in DIAGNOSTICS.values():
+        section = ""
+        for spec in sorted(DIAGNOSTICS.values(), key=_menu_place):
+            if spec.section != section:
+                section = spec.section
+                st.markdown(f":small[**{escape(section)}**]")
             cells = st.columns(widths, vertical_alignment="center")
             cells[0].markdown(escape(spec.question))
             for column, name in zip(cells[1:], names, strict=True):
                 with column:
                     _cell(spec, name, results[name].get(spec.name))
+
+
+def _menu_place(spec: DiagnosticSpec) -> tuple[int, int]:
+    """Where the page of a question stands in the menu."""
+    section, page = spec.page.split("/")
+    pages = SECTIONS.get(section, ())
+    return list(SECTIONS).index(section), pages.index(page) if page in pages else len(pages)
 
 
 def _cell(spec: DiagnosticSpec, run: str, result: Result | None) -> None:

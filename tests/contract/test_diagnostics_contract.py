@@ -15,7 +15,7 @@ from cl_viz.core.errors import Cancelled, InputError
 from cl_viz.core.result import LEVELS, Result
 from cl_viz.core.run import Run, Snapshot
 from cl_viz.core.view import Heatmap, Histogram, Table
-from cl_viz.diagnostics import DIAGNOSTICS
+from cl_viz.diagnostics import DIAGNOSTICS, estimate
 from cl_viz.figures import csv_text
 from cl_viz.report import as_document, as_text
 
@@ -198,3 +198,10 @@ def test_a_parameter_that_is_unknown_or_out_of_range_is_refused(name: str) -> No
 @pytest.mark.parametrize("name", list(DIAGNOSTICS))
 def test_its_page_is_there(name: str, checkout: object) -> None:
     assert (checkout / "pages" / f"{DIAGNOSTICS[name].page}.py").is_file()  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("name", list(DIAGNOSTICS))
+def test_what_is_slow_says_about_how_long_it_takes(name: str) -> None:
+    spec = DIAGNOSTICS[name]
+    assert spec.quick or spec.seconds is not None
+    assert estimate(name, _trained()) >= 0
