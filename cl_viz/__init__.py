@@ -27,6 +27,7 @@ _EXPORTS = {
     "scan_rows": "cl_viz.engine",
     "diagnose": "cl_viz.diagnostics",
     "check": "cl_viz.diagnostics",
+    "train_run": "cl_viz.simulate",
     "render": "cl_viz.figures",
 }
 

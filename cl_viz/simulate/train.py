@@ -111,7 +111,7 @@ def train(
     Parameters
     ----------
     config : TrainingConfig
-    images : NDArray[np.uint8], shape (N, 28, 28)
+    images : NDArray[np.uint8], shape (N, 28, 28), or (N, 28, 28, 3) for an architecture of three channels
     labels : NDArray of int, shape (N,)
         Used by supervised losses, and as digits by captions; otherwise ignored.
     progress : callable
@@ -126,12 +126,7 @@ def train(
     InputError
         If images and labels do not fit together, or the loss stops being finite.
     """
-    if images.ndim != 3 or images.shape[1:] != (28, 28) or len(images) < 2 or labels.shape != (len(images),):
-        raise InputError(
-            f"images of shape {images.shape} with labels of shape {labels.shape}", where="train",
-            allowed="images (N, 28, 28) with N >= 2 and labels (N,)",
-        )  # fmt: skip
-    inputs = DigitInputs.make(config.inputs, images, labels, config.augmentation, seed=config.seed)
+    inputs = image_inputs(config, images, labels, seed=config.seed)
     label_tensor = torch.from_numpy(np.asarray(labels, dtype=np.int64))
     generator = torch.Generator().manual_seed(config.seed)
     network = _new_network(config)
@@ -156,6 +151,32 @@ def train(
         if step in snapshot_steps:
             yield TrainingSnapshot(step, float(np.mean(recent)), _frozen_copy(network))
             recent = []
+
+
+def image_inputs(
+    config: TrainingConfig, images: NDArray[np.uint8], labels: NDArray[np.integer], *, seed: int
+) -> DigitInputs:
+    """Return what draws two views of the images, as `train` and an evaluation of its encoder need it.
+
+    Raises
+    ------
+    InputError
+        If images and labels do not fit together, or the images not to the architecture.
+    """
+    colour = images.ndim == 4
+    fits = images.shape[1:] == ((28, 28, 3) if colour else (28, 28)) and labels.shape == (len(images),)
+    if not fits or len(images) < 2:
+        raise InputError(
+            f"images of shape {images.shape} with labels of shape {labels.shape}", where="train",
+            allowed="images (N, 28, 28) or (N, 28, 28, 3) with N >= 2 and labels (N,)",
+        )  # fmt: skip
+    if not colour:
+        return DigitInputs.make(config.inputs, images, labels, config.augmentation, seed=seed)
+    if config.inputs != "grey" or config.architecture.channels != 3:
+        raise InputError("colour images are neither tinted nor captioned", where="train",
+                         allowed="inputs='grey' with an architecture of three channels")  # fmt: skip
+    prepared = torch.from_numpy(images.astype(np.float32) / np.float32(255)).permute(0, 3, 1, 2).contiguous()
+    return DigitInputs(config.inputs, prepared, config.augmentation)
 
 
 def _new_network(config: TrainingConfig) -> TinyNetwork:
