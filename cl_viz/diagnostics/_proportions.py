@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import cast
 
+import numpy as np
+from numpy.typing import NDArray
 from scipy.stats import binomtest
 
 from cl_viz.core.result import Interval
@@ -30,3 +32,56 @@ def wilson(successes: int, trials: int, level: float = 0.95) -> Interval:
     """
     found = binomtest(successes, trials).proportion_ci(level, method="wilson")
     return Interval(cast(float, found.low), cast(float, found.high), level, f"Wilson over {trials:,} samples")
+
+
+def mean_of_proportions(successes: NDArray[np.int64], trials: NDArray[np.int64], level: float = 0.95) -> Interval:
+    """Return the interval of the plain mean of proportions of independent groups, such as balanced accuracy.
+
+    Parameters
+    ----------
+    successes, trials : NDArray[np.int64], shape (G,)
+        Of each group; groups without trials are left out.
+    level : float
+
+    Returns
+    -------
+    Interval
+        Within [0, 1]; of width above 0 even where every trial succeeds.
+
+    Notes
+    -----
+    Square-and-add from the groups' Wilson intervals. Sources: Newcombe 1998, Interval estimation for the difference
+    between independent proportions; Zou and Donner 2008, Construction of confidence limits about effect measures.
+    """
+    kept = trials > 0
+    estimates = successes[kept] / trials[kept]
+    ends = [wilson(int(s), int(t), level) for s, t in zip(successes[kept], trials[kept], strict=True)]
+    below = float(np.sqrt(np.sum([(p - end.low) ** 2 for p, end in zip(estimates, ends, strict=True)])))
+    above = float(np.sqrt(np.sum([(end.high - p) ** 2 for p, end in zip(estimates, ends, strict=True)])))
+    centre, count = float(estimates.mean()), len(estimates)
+    method = f"square-and-add of Wilson intervals over {count:,} groups of {int(trials.sum()):,} samples"
+    return Interval(max(0.0, centre - below / count), min(1.0, centre + above / count), level, method)
+
+
+def worst_and_gap(
+    successes: NDArray[np.int64], trials: NDArray[np.int64], level: float = 0.95
+) -> tuple[Interval, Interval]:
+    """Return intervals of the smallest proportion of several groups, and of the largest minus the smallest.
+
+    The group that looks worst was picked for that, so that its own interval is too narrow: all groups' intervals are
+    taken at the same time (Bonferroni), and whichever group is the worst, the interval holds it.
+
+    Parameters
+    ----------
+    successes, trials : NDArray[np.int64], shape (G,)
+        Of each group; every group has trials.
+    level : float
+    """
+    each = 1 - (1 - level) / len(trials)
+    ends = [wilson(int(s), int(t), each) for s, t in zip(successes, trials, strict=True)]
+    lows, highs = np.array([end.low for end in ends]), np.array([end.high for end in ends])
+    method = f"simultaneous Wilson intervals over {len(trials):,} groups of {int(trials.sum()):,} samples"
+    worst = Interval(float(lows.min()), float(highs.min()), level, method)
+    # Between the groups of two shares that stand apart for sure lies at least the space between their intervals.
+    gap = Interval(max(0.0, float(lows.max() - highs.min())), float(highs.max() - lows.min()), level, method)
+    return worst, gap
