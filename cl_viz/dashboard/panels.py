@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
@@ -86,10 +87,14 @@ def no_runs() -> None:
 
 def findings(*shown: Shown) -> None:
     """Draw the findings of all runs and diagnostics, worst first: three in a line each, and all in full on demand."""
-    lines = [(finding, result.run) for part in shown for result in part.results for finding in result.findings]
-    if not lines:
+    finding_box([(finding, result.run) for part in shown for result in part.results for finding in result.findings])
+
+
+def finding_box(found: Sequence[tuple[Finding, str]]) -> None:
+    """Draw findings, each with what it is about, worst first; names are left out where all are about the same."""
+    if not found:
         return
-    lines.sort(key=lambda line: LEVELS.index(line[0].level))
+    lines = sorted(found, key=lambda line: LEVELS.index(line[0].level))
     several = len({run for _, run in lines}) > 1
     with st.container(border=True, gap="xxsmall"):
         for finding, run in lines[:_SHOWN_FINDINGS]:
@@ -160,7 +165,7 @@ def figure(
         width="stretch",
         height=height,
         key=key,
-        config=_chart_config(f"{shown.spec.name}-{view_name}"),
+        config=chart_config(f"{shown.spec.name}-{view_name}"),
         alt=view.title,
     )
     in_order = list(colours.values()) == list(range(len(colours))) or len(colours) == 1
@@ -177,7 +182,7 @@ def figure(
         run_colours=None if in_order and not _coloured_by_run(view) else colours,
         log_y=log_y,
     )
-    _buttons(shown.spec, view, key, lines, explained=explained)
+    buttons(view, key, lines, partial(explanation, shown.spec) if explained else None)
 
 
 def _others(spec: DiagnosticSpec, runs: Sequence[state.OpenRun]) -> list[str]:
@@ -191,7 +196,8 @@ def _coloured_by_run(view: View) -> bool:
     return not isinstance(view, (Table, Heatmap)) and [entry.meaning for entry in view.series] == ["other"]
 
 
-def _chart_config(name: str) -> dict[str, Any]:
+def chart_config(name: str) -> dict[str, Any]:
+    """Return what plotly's own buttons do; a picture is saved under `name`."""
     return {
         "displaylogo": False,
         "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d"],
@@ -199,11 +205,23 @@ def _chart_config(name: str) -> dict[str, Any]:
     }
 
 
-def _buttons(spec: DiagnosticSpec, view: View, key: str, lines: str, *, explained: bool) -> None:
+def buttons(view: View, key: str, lines: str, explain: Callable[[], None] | None = None) -> None:
+    """Draw a figure's row of quiet buttons.
+
+    Parameters
+    ----------
+    view : View
+    key : str
+        Unique on the page.
+    lines : str
+        Python that makes the same figure.
+    explain : callable, optional
+        Draws what stands under "How to read this"; a main figure has it, and a link.
+    """
     with st.container(horizontal=True, gap="xsmall"):
-        if explained:
+        if explain is not None:
             with st.popover("How to read this", type="tertiary", icon=":material/menu_book:"):
-                explanation(spec)
+                explain()
         with st.popover("Python", type="tertiary", icon=":material/code:"):
             st.caption("The same figure in a notebook:")
             st.code(lines, language="python", wrap_lines=True)
@@ -223,7 +241,7 @@ def _buttons(spec: DiagnosticSpec, view: View, key: str, lines: str, *, explaine
                 "Point at the figure: the camera at its top right saves it as you see it, at twice the size. "
                 "Without a browser, the lines under *Python* give a plotly figure to write out."
             )
-        if explained:
+        if explain is not None:
             with st.popover("Link", type="tertiary", icon=":material/link:"):
                 st.caption("This address restores what you see, on a server with the same runs:")
                 st.code(address(), language=None, wrap_lines=True)

@@ -11,7 +11,7 @@ import streamlit as st
 from cl_viz.core.run import Run
 from cl_viz.figures.theme import ThemeName
 
-Origin = Literal["sample", "path", "upload"]
+Origin = Literal["sample", "path", "upload", "trained"]
 
 _RUNS = "_runs"
 _STARTED = "_started"
@@ -22,6 +22,8 @@ _SLOT = "_progress_slot"
 _PENDING = "_recognised"
 _PROBLEMS = "_opening_problems"
 _REFERENCE = "reference_run"
+_LOSS_COLOURS = "_loss_colours"
+_TRAINING = "_training"
 RUN_PARAMETER = "run"
 """Name of the address parameter that says which runs are shown."""
 
@@ -38,9 +40,9 @@ class OpenRun:
         Number of its colour, kept until it is closed.
     expression : str
         Python that opens the same run in a notebook.
-    origin : {"sample", "path", "upload"}
+    origin : {"sample", "path", "upload", "trained"}
     key : str
-        What was opened: sample name or path.
+        What was opened: sample name, path, or the training that made it.
     """
 
     run: Run
@@ -57,7 +59,7 @@ class OpenRun:
     @property
     def private(self) -> bool:
         """Whether nobody but this session may see it."""
-        return self.origin == "upload"
+        return self.origin in ("upload", "trained")
 
 
 @dataclass(frozen=True)
@@ -245,3 +247,25 @@ def _free_name(name: str, taken: set[str]) -> str:
     if name not in taken:
         return name
     return next(f"{name} ({number})" for number in range(2, len(taken) + 3) if f"{name} ({number})" not in taken)
+
+
+def loss_colours(chosen: list[str]) -> dict[str, int]:
+    """Return the number of the colour of each chosen loss; a loss keeps its colour while it is chosen."""
+    kept: dict[str, int] = {
+        loss: number for loss, number in st.session_state.get(_LOSS_COLOURS, {}).items() if loss in chosen
+    }
+    for loss in chosen:
+        if loss not in kept:
+            kept[loss] = next(number for number in range(len(chosen)) if number not in kept.values())
+    st.session_state[_LOSS_COLOURS] = kept
+    return kept
+
+
+def training() -> Any | None:
+    """Return the training of this session that was started last."""
+    return st.session_state.get(_TRAINING)
+
+
+def set_training(job: Any) -> None:
+    """Remember the training that was started last."""
+    st.session_state[_TRAINING] = job
