@@ -127,7 +127,8 @@ def _matrix(rows: Any, where: str, name: str, like: Tensor | None = None) -> Ten
     tensor = tensor if tensor.is_floating_point() else tensor.to(torch.get_default_dtype())
     if tensor.ndim != 2:
         raise InputError(f"{name} of shape {tuple(tensor.shape)}", where=where, allowed="rows by columns, (N, D)")
-    if not bool(torch.isfinite(tensor).all()):
+    # A sum is finite only if all its terms are; only where it is not are they looked at one by one.
+    if not bool(tensor.detach().sum().isfinite()) and not bool(torch.isfinite(tensor).all()):
         bad = int((~torch.isfinite(tensor)).any(dim=1).sum())
         raise InputError(
             f"{bad} of {len(tensor)} rows of {name} hold NaN or infinity", where=where, allowed="finite numbers",

@@ -10,6 +10,7 @@ from torch import Tensor
 from cl_viz.core.errors import InputError, MissingInputError
 from cl_viz.core.params import param
 from cl_viz.core.specs import LossInputs
+from cl_viz.losses._tiled_softmax import LeftOut, log_sum_exp_among
 
 TEMPERATURE_HELP = "Divides the cosine scores; lower weights the hardest negatives more."
 
@@ -173,6 +174,26 @@ def scores_without_self(points: Tensor, temperature: float) -> Tensor:
     """
     # Scaled before the product and filled in place: no second matrix of this size.
     return ((points / temperature) @ points.T).fill_diagonal_(-torch.inf)
+
+
+def sums_over_negatives(
+    first: Tensor, second: Tensor, temperature: float, tile: int | None = None
+) -> tuple[Tensor, Tensor]:
+    """Return the scaled scores of both views' anchors with their positives, and log sum exp of those with negatives.
+
+    Returns
+    -------
+    positive, negatives : Tensor, each of shape (2N,)
+        Without negatives, for N = 1, their sum is -inf.
+    """
+    positive = (first * second).sum(dim=1) / temperature
+    negatives = log_sum_exp_among(torch.cat([first, second]), temperature, LeftOut(len(first)), tile)
+    return torch.cat([positive, positive]), negatives
+
+
+def sums_without_self(points: Tensor, temperature: float, tile: int | None = None) -> Tensor:
+    """Return log sum exp of each point's scaled scores with the other points, shape (M,)."""
+    return log_sum_exp_among(points, temperature, LeftOut(len(points)), tile)
 
 
 def pair_scores(first: Tensor, second: Tensor, temperature: float) -> tuple[Tensor, Tensor]:

@@ -13,7 +13,7 @@ from cl_viz.core.errors import InputError
 from cl_viz.core.params import Params, param
 from cl_viz.core.result import Source
 from cl_viz.core.specs import LossFamily, LossInputs, LossSpec
-from cl_viz.losses._views import pair_scores, queue_of, temperature_param, two_views
+from cl_viz.losses._views import queue_of, sums_over_negatives, temperature_param, two_views
 
 
 @dataclass(frozen=True)
@@ -77,11 +77,11 @@ def macl(inputs: LossInputs, params: MACLParams) -> Tensor:
         raise InputError(
             f"the temperature becomes {float(temperature):.3g}", where="macl", allowed="above 0", remedy="lower alpha"
         )
-    positive, negatives = pair_scores(first, second, 1.0)
+    positive, negatives = sums_over_negatives(first, second, float(temperature), inputs.tile)
     # With d = log(sum over negatives) - positive, -log P = softplus(d) and 1 - P = sigmoid(d). The weight is a
     # constant, so the slope of the loss in d is that of softplus times the weight, which stays near 1 where both
     # the loss and 1 - P vanish.
-    difference = torch.logsumexp(negatives / temperature, dim=1) - positive / temperature
+    difference = negatives - positive
     held = difference.detach()
     one_minus_share = torch.sigmoid(held)
     weight_times_share = one_minus_share / (one_minus_share + params.epsilon) if params.epsilon else 1.0

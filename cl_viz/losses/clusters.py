@@ -118,7 +118,15 @@ def cluster_densities(points: Tensor, prototypes: Tensor, assignments: Tensor, m
 
 
 def _balanced(scores: Tensor, iterations: int) -> Tensor:
-    """Return assignments of samples that use all prototypes alike (Sinkhorn, in logarithms), shape (N, K)."""
+    """Return assignments of samples that use all prototypes alike (Sinkhorn), shape (N, K)."""
+    largest = scores.max()
+    if float(largest - scores.min()) < 60:
+        # No exponential underflows: plain divisions are enough.
+        shares = (scores - largest).exp_()
+        for _ in range(iterations):
+            shares /= shares.sum(dim=0, keepdim=True)
+            shares /= shares.sum(dim=1, keepdim=True)
+        return shares
     for _ in range(iterations):
         scores = scores - scores.logsumexp(dim=0, keepdim=True)
         scores = scores - scores.logsumexp(dim=1, keepdim=True)

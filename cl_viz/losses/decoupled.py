@@ -10,7 +10,7 @@ from torch import Tensor
 from cl_viz.core.params import Params, param
 from cl_viz.core.result import Source
 from cl_viz.core.specs import LossFamily, LossInputs, LossSpec
-from cl_viz.losses._views import pair_scores, temperature_param, two_views
+from cl_viz.losses._views import sums_over_negatives, temperature_param, two_views
 
 
 @dataclass(frozen=True)
@@ -39,8 +39,9 @@ def dcl(inputs: LossInputs, params: DCLParams) -> Tensor:
     InputError
         For N < 2, where no negatives are left.
     """
-    positive, negatives = pair_scores(*two_views(inputs, "dcl", smallest=2), params.temperature)
-    return torch.logsumexp(negatives, dim=1) - positive
+    first, second = two_views(inputs, "dcl", smallest=2)
+    positive, negatives = sums_over_negatives(first, second, params.temperature, inputs.tile)
+    return negatives - positive
 
 
 def dcl_one_way(inputs: LossInputs, params: DCLParams) -> Tensor:
@@ -52,12 +53,12 @@ def dcl_one_way(inputs: LossInputs, params: DCLParams) -> Tensor:
 def dclw(inputs: LossInputs, params: DCLWParams) -> Tensor:
     """Return DCL with weighted positives, anchors of view 1, then of view 2; shape (2N,); raises as `dcl`."""
     first, second = two_views(inputs, "dclw", smallest=2)
-    positive, negatives = pair_scores(first, second, params.temperature)
+    positive, negatives = sums_over_negatives(first, second, params.temperature, inputs.tile)
     cosine = (first * second).sum(dim=1)
     weight = 2 - len(first) * torch.softmax(cosine / params.sigma, dim=0)
     if params.stop_gradient:
         weight = weight.detach()
-    return torch.logsumexp(negatives, dim=1) - weight.repeat(2) * positive
+    return negatives - weight.repeat(2) * positive
 
 
 def dclw_one_way(inputs: LossInputs, params: DCLWParams) -> Tensor:

@@ -12,7 +12,8 @@ from cl_viz.core.errors import InputError
 from cl_viz.core.params import Params, param
 from cl_viz.core.result import Source
 from cl_viz.core.specs import LossFamily, LossInputs, LossSpec
-from cl_viz.losses._views import pair_scores, same_points, same_samples, temperature_param, two_views
+from cl_viz.losses._tiled_softmax import LeftOut, log_sum_exp
+from cl_viz.losses._views import pair_scores, same_points, temperature_param, two_views
 
 
 @dataclass(frozen=True)
@@ -68,11 +69,8 @@ def rgcl(inputs: LossInputs, params: RobustParams) -> Tensor:
     points = torch.cat([first, second])
     positive = (first * second).sum(dim=1).repeat(2)
     temperatures = _temperatures(inputs, len(first), params.temperature, "rgcl").repeat(2)
-    scaled = (points @ points.T - positive[:, None]) / temperatures[:, None]
-    # Left out after the division: the slope of -inf / temperature is no number.
-    excluded = same_samples(len(first), 2, first.device)
-    log_mean = torch.logsumexp(scaled.masked_fill(excluded, -torch.inf), dim=1) - math.log(2 * len(first) - 2)
-    return temperatures * (log_mean + params.rho)
+    sums = log_sum_exp(points / temperatures[:, None], points, LeftOut(len(first)), inputs.tile)
+    return temperatures * (sums - math.log(2 * len(first) - 2) + params.rho) - positive
 
 
 def sogclr(inputs: LossInputs, params: SurrogateParams) -> Tensor:

@@ -13,7 +13,7 @@ from cl_viz.core.errors import InputError
 from cl_viz.core.params import Params, param
 from cl_viz.core.result import Source
 from cl_viz.core.specs import LossFamily, LossInputs, LossSpec
-from cl_viz.losses._views import pair_scores, same_samples, temperature_param, two_views
+from cl_viz.losses._views import same_samples, sums_over_negatives, temperature_param, two_views
 
 _PRIOR_HELP = "Assumed share of negatives that are of the anchor's class."
 
@@ -49,10 +49,10 @@ class TopNegativesParams(Params):
 def debiased(inputs: LossInputs, params: DebiasedParams) -> Tensor:
     """Return the debiased loss of every anchor, first those of view 1, then of view 2; shape (2N,); 0 for N = 1."""
     first, second = two_views(inputs, "debiased")
-    positive, negatives = pair_scores(first, second, params.temperature)
+    positive, log_sum = sums_over_negatives(first, second, params.temperature, inputs.tile)
     if len(first) == 1:
         return (positive - positive.detach()) * 0
-    return _corrected(positive, torch.logsumexp(negatives, dim=1), 2 * len(first) - 2, params)
+    return _corrected(positive, log_sum, 2 * len(first) - 2, params)
 
 
 def hard_negative_reweighting(inputs: LossInputs, params: ReweightedParams) -> Tensor:
@@ -61,15 +61,17 @@ def hard_negative_reweighting(inputs: LossInputs, params: ReweightedParams) -> T
     Weights have mean 1 over an anchor's negatives; gradient flows through them.
     """
     first, second = two_views(inputs, "hard_negative_reweighting")
-    positive, negatives = pair_scores(first, second, params.temperature)
+    # exp(beta s / t) exp(s / t) is the exponential of scores at another temperature.
+    sharpened = params.temperature / (1 + params.concentration)
+    _, log_sum = sums_over_negatives(first, second, sharpened, inputs.tile)
+    positive = (first * second).sum(dim=1).repeat(2) / params.temperature
     if len(first) == 1:
         return (positive - positive.detach()) * 0
     n_negatives = 2 * len(first) - 2
-    if params.concentration == 0:
-        log_sum = torch.logsumexp(negatives, dim=1)
-    else:
-        log_mean_weight = torch.logsumexp(params.concentration * negatives, dim=1) - math.log(n_negatives)
-        log_sum = torch.logsumexp((1 + params.concentration) * negatives, dim=1) - log_mean_weight
+    if params.concentration > 0:
+        weighting = params.temperature / params.concentration
+        log_weights = sums_over_negatives(first, second, weighting, inputs.tile)[1]
+        log_sum = log_sum - log_weights + math.log(n_negatives)
     return _corrected(positive, log_sum, n_negatives, params)
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from cl_viz.core.params import Params, param
 from cl_viz.core.result import Source
 from cl_viz.core.specs import LossFamily, LossInputs, LossSpec
-from cl_viz.losses._views import all_views, same_points, scores_without_self, temperature_param, two_views
+from cl_viz.losses._views import all_views, same_points, sums_without_self, temperature_param, two_views
 
 
 @dataclass(frozen=True)
@@ -49,9 +49,9 @@ def dhel(inputs: LossInputs, params: DHELParams) -> Tensor:
         For N < 2, where no negatives are left.
     """
     first, second = two_views(inputs, "dhel", smallest=2)
-    energy = torch.logsumexp(scores_without_self(first, params.temperature), dim=1)
+    energy = sums_without_self(first, params.temperature, inputs.tile)
     if params.second_view:
-        energy = energy + torch.logsumexp(scores_without_self(second, params.temperature), dim=1)
+        energy = energy + sums_without_self(second, params.temperature, inputs.tile)
     return energy - (first * second).sum(dim=1) / params.temperature
 
 
@@ -59,7 +59,7 @@ def dhel_pairwise_views(inputs: LossInputs, params: PairwiseDHELParams) -> Tenso
     """Return each sample's mean of DHEL over all pairs of views, shape (N,); errors as `dhel`."""
     views = all_views(inputs, "dhel_pairwise_views", smallest=2)
     two = DHELParams(temperature=params.temperature)
-    pairs = [dhel(LossInputs(views=pair), two) for pair in combinations(views.unbind(), 2)]
+    pairs = [dhel(LossInputs(views=pair, tile=inputs.tile), two) for pair in combinations(views.unbind(), 2)]
     return torch.stack(pairs).mean(dim=0)
 
 

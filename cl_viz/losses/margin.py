@@ -8,11 +8,13 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn.functional import softplus
 
 from cl_viz.core.params import Params, param
 from cl_viz.core.result import Source
 from cl_viz.core.specs import LossFamily, LossInputs, LossSpec
-from cl_viz.losses._views import pair_scores, same_points, temperature_param, two_views
+from cl_viz.losses._tiled_softmax import LeftOut, log_sum_exp
+from cl_viz.losses._views import sums_over_negatives, temperature_param, two_views
 
 
 @dataclass(frozen=True)
@@ -50,11 +52,10 @@ def _with_positive(inputs: LossInputs, params: MarginParams, loss: str, change: 
     positive = change((first * second).sum(dim=1)) / params.temperature
     if params.symmetric:
         positive = positive.repeat(2)
-        _, negatives = pair_scores(first, second, params.temperature)
+        _, negatives = sums_over_negatives(first, second, params.temperature, inputs.tile)
     else:
-        scores = first @ second.T / params.temperature
-        negatives = scores.masked_fill(same_points(len(first), first.device), -torch.inf)
-    return torch.logsumexp(torch.cat([positive[:, None], negatives], dim=1), dim=1) - positive
+        negatives = log_sum_exp(first / params.temperature, second, LeftOut(len(first)), inputs.tile)
+    return softplus(negatives - positive)
 
 
 _SSLSV = Source(

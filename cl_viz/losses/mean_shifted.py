@@ -6,12 +6,13 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn.functional import softplus
 
 from cl_viz.core.errors import InputError
 from cl_viz.core.params import Params, param
 from cl_viz.core.result import Source
 from cl_viz.core.specs import LossFamily, LossInputs, LossSpec
-from cl_viz.losses._views import pair_scores, temperature_param, two_views
+from cl_viz.losses._views import sums_over_negatives, temperature_param, two_views
 
 
 @dataclass(frozen=True)
@@ -44,8 +45,9 @@ def mean_shifted(inputs: LossInputs, params: MeanShiftedParams) -> Tensor:
     if bool((length == 0).any()):
         raise InputError("a row lies on the centre: it has no direction from there", where="mean_shifted")
     directions = away / length
-    positive, negatives = pair_scores(directions[: len(first)], directions[len(first) :], params.temperature)
-    value = torch.logsumexp(torch.cat([positive[:, None], negatives], dim=1), dim=1) - positive
+    halves = directions[: len(first)], directions[len(first) :]
+    positive, negatives = sums_over_negatives(*halves, params.temperature, inputs.tile)
+    value = softplus(negatives - positive)
     return value + 2 * away.square().sum(dim=1) if params.angular else value
 
 

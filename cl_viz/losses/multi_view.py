@@ -8,18 +8,13 @@ from itertools import combinations
 
 import torch
 from torch import Tensor
+from torch.nn.functional import softplus
 
 from cl_viz.core.params import Params
 from cl_viz.core.result import Source
 from cl_viz.core.specs import LossFamily, LossInputs, LossSpec
-from cl_viz.losses._views import (
-    all_views,
-    pair_scores,
-    same_points,
-    same_samples,
-    scores_without_self,
-    temperature_param,
-)
+from cl_viz.losses._tiled_softmax import LeftOut, log_sum_exp_among
+from cl_viz.losses._views import all_views, same_points, sums_over_negatives, sums_without_self, temperature_param
 
 
 @dataclass(frozen=True)
@@ -33,8 +28,8 @@ def mv_infonce(inputs: LossInputs, params: MultiViewParams) -> Tensor:
     """Return the loss of each sample, one logarithm for all its views, shape (N,)."""
     views = all_views(inputs, "mv_infonce")
     n_views, n_samples, _ = views.shape
-    scores = scores_without_self(views.flatten(0, 1), params.temperature)
-    everything = scores.view(n_views, n_samples, -1).logsumexp(dim=(0, 2))
+    of_rows = sums_without_self(views.flatten(0, 1), params.temperature, inputs.tile)
+    everything = of_rows.view(n_views, n_samples).logsumexp(dim=0)
     return everything - _positives(views, params.temperature).logsumexp(dim=(0, 1))
 
 
@@ -49,7 +44,7 @@ def mv_dhel(inputs: LossInputs, params: MultiViewParams) -> Tensor:
     views = all_views(inputs, "mv_dhel", smallest=2)
     upper = torch.ones(len(views), len(views), dtype=torch.bool, device=views.device).triu(1)
     positives = _positives(views, params.temperature)[upper].logsumexp(dim=0)
-    return _energies(views, params.temperature).sum(dim=0) - positives
+    return _energies(views, params.temperature, inputs.tile).sum(dim=0) - positives
 
 
 def mv_cross_view(inputs: LossInputs, params: MultiViewParams) -> Tensor:
@@ -58,21 +53,24 @@ def mv_cross_view(inputs: LossInputs, params: MultiViewParams) -> Tensor:
     n_views, n_samples, _ = views.shape
     points = views.flatten(0, 1)
     view = torch.arange(n_views, device=views.device).repeat_interleave(n_samples)
-    scores = (points @ points.T / params.temperature).masked_fill(view[:, None] == view[None, :], -torch.inf)
-    return scores.logsumexp(dim=1) - _positives(views, params.temperature).logsumexp(dim=1).flatten()
+    others = LeftOut(0, view, view, equal=False)
+    return (
+        log_sum_exp_among(points, params.temperature, others, inputs.tile)
+        - _positives(views, params.temperature).logsumexp(dim=1).flatten()
+    )
 
 
 def mv_all_energies(inputs: LossInputs, params: MultiViewParams) -> Tensor:
     """Return the loss of every row, its own positives against all views' energies, shape (VN,); errors as mv_dhel."""
     views = all_views(inputs, "mv_all_energies", smallest=2)
-    energy = _energies(views, params.temperature).sum(dim=0)
+    energy = _energies(views, params.temperature, inputs.tile).sum(dim=0)
     return (energy - _positives(views, params.temperature).logsumexp(dim=1)).flatten()
 
 
 def ntxent_pairwise_views(inputs: LossInputs, params: MultiViewParams) -> Tensor:
     """Return NT-Xent of the first and of the second view of a pair, the mean over pairs of views, shape (2N,)."""
     views = all_views(inputs, "ntxent_pairwise_views")
-    pairs = [_ntxent(*pair, params.temperature) for pair in combinations(views.unbind(), 2)]
+    pairs = [_ntxent(*pair, params.temperature, inputs.tile) for pair in combinations(views.unbind(), 2)]
     return torch.stack(pairs).mean(dim=0)
 
 
@@ -80,23 +78,21 @@ def ntxent_one_vs_rest(inputs: LossInputs, params: MultiViewParams) -> Tensor:
     """Return NT-Xent of a view and of the mean of the others, the mean over views, shape (2N,)."""
     views = all_views(inputs, "ntxent_one_vs_rest")
     rest = (views.sum(dim=0) - views) / (len(views) - 1)
-    pairs = [_ntxent(view, others, params.temperature) for view, others in zip(views, rest, strict=True)]
+    pairs = [_ntxent(view, others, params.temperature, inputs.tile) for view, others in zip(views, rest, strict=True)]
     return torch.stack(pairs).mean(dim=0)
 
 
 def ntxent_multi_positive(inputs: LossInputs, params: MultiViewParams) -> Tensor:
     """Return SupCon (out) with the sample as the label, view after view, shape (VN,)."""
     views = all_views(inputs, "ntxent_multi_positive")
-    n_views, n_samples, _ = views.shape
-    scores = scores_without_self(views.flatten(0, 1), params.temperature)
-    is_positive = same_samples(n_samples, n_views, views.device) & ~same_points(len(scores), views.device)
-    mean_positive = scores.masked_fill(~is_positive, 0.0).sum(dim=1) / (n_views - 1)
-    return scores.logsumexp(dim=1) - mean_positive
+    sums = sums_without_self(views.flatten(0, 1), params.temperature, inputs.tile)
+    with_others = (views * (views.sum(dim=0) - views)).sum(dim=2).flatten() / params.temperature
+    return sums - with_others / (len(views) - 1)
 
 
-def _ntxent(first: Tensor, second: Tensor, temperature: float) -> Tensor:
-    positive, negatives = pair_scores(first, second, temperature)
-    return torch.logsumexp(torch.cat([positive[:, None], negatives], dim=1), dim=1) - positive
+def _ntxent(first: Tensor, second: Tensor, temperature: float, tile: int | None) -> Tensor:
+    positive, negatives = sums_over_negatives(first, second, temperature, tile)
+    return softplus(negatives - positive)
 
 
 def _positives(views: Tensor, temperature: float) -> Tensor:
@@ -105,9 +101,9 @@ def _positives(views: Tensor, temperature: float) -> Tensor:
     return scores.masked_fill(same_points(len(views), views.device)[:, :, None], -torch.inf)
 
 
-def _energies(views: Tensor, temperature: float) -> Tensor:
+def _energies(views: Tensor, temperature: float, tile: int | None) -> Tensor:
     """Return log sum exp of each row's scores with the other rows of its view, shape (V, N)."""
-    return torch.stack([scores_without_self(view, temperature).logsumexp(dim=1) for view in views])
+    return torch.stack([sums_without_self(view, temperature, tile) for view in views])
 
 
 _MULTI = Source("Koromilas and others 2025, Multi-view contrastive learning", "https://arxiv.org/abs/2507.06979")

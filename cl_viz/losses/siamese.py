@@ -27,20 +27,25 @@ class SiameseParams(Params):
 
 def negative_cosine(inputs: LossInputs, params: NegativeCosineParams) -> Tensor:
     """Return minus the cosine of each pair, shape (N,); gradient flows into both views."""
-    first, second = two_views(inputs, "negative_cosine")
-    return -torch.nn.functional.cosine_similarity(first, second, dim=1)
+    return -_cosine(*two_views(inputs, "negative_cosine"))
 
 
 def simsiam(inputs: LossInputs, params: SiameseParams) -> Tensor:
     """Return minus cos(prediction, target), the mean of both directions, shape (N,)."""
     predictions, targets = _branches(inputs, params, "simsiam")
-    cosine = torch.nn.functional.cosine_similarity
-    return -(cosine(predictions[0], targets[1], dim=1) + cosine(predictions[1], targets[0], dim=1)) / 2
+    return -(_cosine(predictions[0], targets[1]) + _cosine(predictions[1], targets[0])) / 2
 
 
 def byol(inputs: LossInputs, params: SiameseParams) -> Tensor:
     """Return 2 - 2 cos(prediction, target), the sum of both directions, shape (N,)."""
     return 4 + 4 * simsiam(inputs, params)
+
+
+def _cosine(first: Tensor, second: Tensor) -> Tensor:
+    """Return the cosine of each pair of rows, shape (N,); 0 for rows of length 0."""
+    lengths = torch.linalg.vector_norm(first, dim=1) * torch.linalg.vector_norm(second, dim=1)
+    cosine: Tensor = (first * second).sum(dim=1) / lengths.clamp_min(torch.finfo(first.dtype).tiny)
+    return cosine
 
 
 def _branches(

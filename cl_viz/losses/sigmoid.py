@@ -10,7 +10,8 @@ from torch.nn.functional import softplus
 from cl_viz.core.params import Params, param
 from cl_viz.core.result import Source
 from cl_viz.core.specs import LossFamily, LossInputs, LossSpec
-from cl_viz.losses._views import same_points, two_views
+from cl_viz.losses._tiled_softmax import LeftOut, softplus_sum
+from cl_viz.losses._views import two_views
 
 
 @dataclass(frozen=True)
@@ -24,9 +25,9 @@ class SigLIPParams(Params):
 def siglip(inputs: LossInputs, params: SigLIPParams) -> Tensor:
     """Return the sum of binary losses over each row of view 1, shape (N,)."""
     first, second = two_views(inputs, "siglip")
-    logits = params.logit_scale * (first @ second.T) + params.logit_bias
-    is_positive = same_points(len(first), first.device)
-    return softplus(logits.where(~is_positive, -logits)).sum(dim=1)
+    scaled = params.logit_scale * first
+    of_negatives = softplus_sum(scaled, second, params.logit_bias, LeftOut(len(first)), inputs.tile)
+    return of_negatives + softplus(-(scaled * second).sum(dim=1) - params.logit_bias)
 
 
 SPEC = LossFamily(

@@ -9,11 +9,13 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn.functional import softplus
 
 from cl_viz.core.params import Params
 from cl_viz.core.result import Source
 from cl_viz.core.specs import LossFamily, LossInputs, LossSpec
-from cl_viz.losses._views import queue_of, scores_without_self, temperature_param, two_views
+from cl_viz.losses._tiled_softmax import log_sum_exp, log_sum_exp_both_ways
+from cl_viz.losses._views import queue_of, sums_without_self, temperature_param, two_views
 
 
 @dataclass(frozen=True)
@@ -40,9 +42,9 @@ class ClipParams(Params):
 def ntxent(inputs: LossInputs, params: NTXentParams) -> Tensor:
     """Return NT-Xent of every anchor, first those of view 1, then of view 2; shape (2N,)."""
     first, second = two_views(inputs, "ntxent")
-    scores = scores_without_self(torch.cat([first, second]), params.temperature)
     positive = (first * second).sum(dim=1) / params.temperature
-    return torch.logsumexp(scores, dim=1) - torch.cat([positive, positive])
+    sums = sums_without_self(torch.cat([first, second]), params.temperature, inputs.tile)
+    return sums - torch.cat([positive, positive])
 
 
 def infonce_one_sided(inputs: LossInputs, params: InfoNCEParams) -> Tensor:
@@ -52,18 +54,19 @@ def infonce_one_sided(inputs: LossInputs, params: InfoNCEParams) -> Tensor:
     """
     first, second = two_views(inputs, "infonce_one_sided")
     positive = (first * second).sum(dim=1) / params.temperature
+    queries = first / params.temperature
     if inputs.queue is None:
-        return torch.logsumexp(first @ second.T / params.temperature, dim=1) - positive
-    negatives = first @ queue_of(inputs, "infonce_one_sided", smallest=0).T / params.temperature
-    return torch.logsumexp(torch.cat([positive[:, None], negatives], dim=1), dim=1) - positive
+        return log_sum_exp(queries, second, tile=inputs.tile) - positive
+    queue = queue_of(inputs, "infonce_one_sided", smallest=0)
+    return softplus(log_sum_exp(queries, queue, tile=inputs.tile) - positive)
 
 
 def clip(inputs: LossInputs, params: ClipParams) -> Tensor:
     """Return the cross-entropies of the rows of view 1, then of view 2, shape (2N,)."""
     first, second = two_views(inputs, "clip")
-    scores = first @ second.T / params.temperature
-    positive = scores.diagonal()
-    return torch.cat([torch.logsumexp(scores, dim=1) - positive, torch.logsumexp(scores, dim=0) - positive])
+    positive = (first * second).sum(dim=1) / params.temperature
+    of_rows, of_columns = log_sum_exp_both_ways(first / params.temperature, second, inputs.tile)
+    return torch.cat([of_rows - positive, of_columns - positive])
 
 
 _SIMCLR = Source("Chen, Kornblith, Norouzi, Hinton 2020, SimCLR", "https://arxiv.org/abs/2002.05709")

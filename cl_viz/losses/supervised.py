@@ -14,7 +14,14 @@ from torch.nn.functional import softplus
 from cl_viz.core.params import Params, param
 from cl_viz.core.result import Source
 from cl_viz.core.specs import LossFamily, LossInputs, LossSpec
-from cl_viz.losses._views import labels_of_points, same_points, scores_without_self, temperature_param
+from cl_viz.losses._tiled_softmax import LeftOut, log_sum_exp_among
+from cl_viz.losses._views import (
+    labels_of_points,
+    same_points,
+    scores_without_self,
+    sums_without_self,
+    temperature_param,
+)
 
 
 @dataclass(frozen=True)
@@ -56,24 +63,30 @@ def supcon_out(inputs: LossInputs, params: SupConParams) -> Tensor:
     InputError
         If labels and rows differ in number.
     """
-    scores, is_positive = _scores_and_positives(inputs, "supcon_out", params.temperature)
-    log_share = scores - torch.logsumexp(scores, dim=1, keepdim=True)
-    n_positive = is_positive.sum(dim=1)
-    per_anchor = -log_share.masked_fill(~is_positive, 0.0).sum(dim=1) / n_positive.clamp(min=1)
+    points, labels = labels_of_points(inputs, "supcon_out")
+    sums = sums_without_self(points, params.temperature, inputs.tile)
+    classes, n_positive = _classes(labels)
+    # The sum of an anchor's scores with its class is its product with the sum of the class.
+    of_class = points.new_zeros(int(classes.max()) + 1, points.shape[1]).index_add(0, classes, points)
+    with_positives = (points * (of_class[classes] - points)).sum(dim=1) / params.temperature
+    mean_positive = with_positives / n_positive.clamp(min=1)
+    # A single row has no candidates at all: its sum is -inf.
+    per_anchor = (sums - mean_positive).where(n_positive > 0, torch.zeros_like(sums))
     return _chosen_anchors(per_anchor, n_positive, len(inputs.views[0]), params)
 
 
 def supcon_in(inputs: LossInputs, params: SupConParams) -> Tensor:
     """Return SupCon-in of every anchor: the mean over positives inside the logarithm; shapes and errors as out."""
-    scores, is_positive = _scores_and_positives(inputs, "supcon_in", params.temperature)
-    n_positive = is_positive.sum(dim=1)
-    # An anchor without positives keeps its own denominator as numerator: its value is then 0, and so is its gradient.
-    counted = is_positive | (n_positive == 0)[:, None]
-    numerator = torch.logsumexp(scores.masked_fill(~counted, -torch.inf), dim=1)
-    log_count = n_positive.clamp(min=1).to(scores.dtype).log()
-    per_anchor = torch.logsumexp(scores, dim=1) - numerator + log_count
-    # A single row has no candidates at all.
-    per_anchor = per_anchor.where(n_positive > 0, torch.zeros_like(per_anchor))
+    points, labels = labels_of_points(inputs, "supcon_in")
+    everything = sums_without_self(points, params.temperature, inputs.tile)
+    own_class = LeftOut(len(points), labels, labels)
+    numerator = log_sum_exp_among(points, params.temperature, own_class, inputs.tile)
+    _, n_positive = _classes(labels)
+    log_count = n_positive.clamp(min=1).to(points.dtype).log()
+    # An anchor without positives has nothing to sum: 0, and no gradient.
+    has_positive = n_positive > 0
+    zero = torch.zeros_like(everything)
+    per_anchor = everything.where(has_positive, zero) - numerator.where(has_positive, zero) + log_count
     return _chosen_anchors(per_anchor, n_positive, len(inputs.views[0]), params)
 
 
@@ -101,6 +114,12 @@ def focal_supcon(inputs: LossInputs, params: FocalSupConParams) -> Tensor:
     log_share = (scores - torch.logsumexp(scores, dim=1, keepdim=True)).masked_fill(~is_positive, 0.0)
     per_anchor = (torch.expm1(log_share) * log_share).sum(dim=1)
     return per_anchor / (is_positive.any(dim=1).sum().clamp(min=1))
+
+
+def _classes(labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Return labels numbered from 0, and how many others share each row's, both of shape (M,)."""
+    _, classes, counts = torch.unique(labels, return_inverse=True, return_counts=True)
+    return classes, counts[classes] - 1
 
 
 def _scores_and_positives(inputs: LossInputs, loss: str, temperature: float) -> tuple[Tensor, Tensor]:

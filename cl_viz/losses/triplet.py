@@ -15,6 +15,7 @@ from torch.nn.functional import normalize, triplet_margin_loss
 from cl_viz.core.params import Params, param
 from cl_viz.core.result import Source
 from cl_viz.core.specs import LossFamily, LossInputs, LossSpec
+from cl_viz.losses._tiled_softmax import log_sum_exp
 from cl_viz.losses._views import all_views, labels_of_points, same_points, two_views
 
 _MARGIN_HELP = "By how much a negative must be farther than the positive, as a distance."
@@ -64,13 +65,13 @@ def triplet(inputs: LossInputs, params: TripletParams) -> Tensor:
         If labels and rows differ in number.
     """
     points, labels = labels_of_points(inputs, "triplet")
+    if params.mining == "batch_hard":
+        sums, counts = _hardest(points, labels, params.margin)
+        return sums * len(points) / counts.sum().clamp(min=1)
     distances = torch.cdist(points, points, compute_mode="donot_use_mm_for_euclid_dist")
     same = labels[:, None] == labels[None, :]
     is_positive = same & ~same_points(len(points), points.device)
-    if params.mining == "batch_hard":
-        sums, counts = _hardest(distances, same, is_positive, params.margin)
-    else:
-        sums, counts = _between_bounds(distances, same, is_positive, params)
+    sums, counts = _between_bounds(distances, same, is_positive, params)
     return sums * len(points) / counts.sum().clamp(min=1)
 
 
@@ -88,17 +89,23 @@ def npairs(inputs: LossInputs, params: NPairsParams) -> Tensor:
     first, second = two_views(inputs, "npairs")
     if params.normalise:
         first, second = normalize(first, dim=1), normalize(second, dim=1)
-    scores = first @ second.T
     norms = (first.square() + second.square()).sum(dim=1)
-    return torch.logsumexp(scores, dim=1) - scores.diagonal() + params.norm_weight / 4 * norms
+    positive = (first * second).sum(dim=1)
+    return log_sum_exp(first, second, tile=inputs.tile) - positive + params.norm_weight / 4 * norms
 
 
-def _hardest(distances: Tensor, same: Tensor, is_positive: Tensor, margin: float) -> tuple[Tensor, Tensor]:
+def _hardest(points: Tensor, labels: Tensor, margin: float) -> tuple[Tensor, Tensor]:
     """Return the loss of each anchor's farthest positive and nearest negative, and whether it is positive."""
-    farthest = distances.masked_fill(~is_positive, -torch.inf).max(dim=1).values
-    nearest = distances.masked_fill(same, torch.inf).min(dim=1).values
-    has_both = is_positive.any(dim=1) & ~same.all(dim=1)
-    loss = torch.relu(farthest - nearest + margin).masked_fill(~has_both, 0.0)
+    with torch.no_grad():
+        # Ordering squared distances by a matrix product is enough; the two that count are measured exactly below.
+        half_squared = torch.addmm(points.square().sum(dim=1) / 2, points, points.T, alpha=-1)
+        same = labels[:, None] == labels
+        nearest, negative = half_squared.masked_fill(same, torch.inf).min(dim=1)
+        farthest, positive = half_squared.masked_fill_(~same.fill_diagonal_(False), -torch.inf).max(dim=1)
+        has_both = farthest.isfinite() & nearest.isfinite()
+    norm = torch.linalg.vector_norm
+    gap = norm(points - points[positive], dim=1) - norm(points - points[negative], dim=1)
+    loss = torch.relu(gap + margin).masked_fill(~has_both, 0.0)
     return loss, loss > 0
 
 

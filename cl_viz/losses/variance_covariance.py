@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 
 import torch
@@ -75,8 +76,8 @@ def w_mse(inputs: LossInputs, params: WMSEParams) -> Tensor:
 
 
 def _standardised(points: Tensor, epsilon: float) -> Tensor:
-    centred = points - points.mean(dim=0)
-    return centred / torch.sqrt(points.var(dim=0, unbiased=False) + epsilon)
+    # One fused operation, without running statistics; it wants an epsilon above 0, as small as it may be.
+    return torch.nn.functional.batch_norm(points, None, None, training=True, eps=max(epsilon, sys.float_info.min))
 
 
 def _whitened(points: Tensor, shrinkage: float) -> Tensor:
