@@ -2,27 +2,35 @@
 
 from __future__ import annotations
 
+import operator
+from collections.abc import Callable
+from dataclasses import dataclass
 from itertools import combinations_with_replacement
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 
 from cl_viz.core.embedding_set import EmbeddingSet
 from cl_viz.core.errors import DeviceError, InputError
 from cl_viz.core.progress import ProgressCallback, silent
-from cl_viz.engine.anchor_pass import scan_anchors
+from cl_viz.engine.anchor_pass import Links, scan_anchors
+from cl_viz.engine.anchor_sketch import AnchorSketch
 from cl_viz.engine.device import resolve_device
 from cl_viz.engine.moments import compute_moments
 from cl_viz.engine.nearest import NeighborMap, neighbors_of_rows
 from cl_viz.engine.neighbors import MOST_NEIGHBORS, neighbor_blocks
-from cl_viz.engine.pair_pass import TILE, run_pairs, tiles
+from cl_viz.engine.pair_pass import TILE, Tile, run_pairs, tiles
+from cl_viz.engine.pair_sketch import Block, PairSketch
 from cl_viz.engine.precision import Precision, full_float32, score_type
+from cl_viz.engine.resume import Unfinished, unfinished
 from cl_viz.engine.rows import ViewRows, compact_links, view_rows
 from cl_viz.engine.statistics import Statistics
 from cl_viz.engine.storage import cached
 
 AUTO_ANCHORS = 1024
 """Anchors of one view with ``anchors="auto"``; every row up to this N."""
+CHUNK_SCORES = 500_000_000
+"""Scores between two points that a stopped pass can go on from: seconds of work."""
 _SMALLEST_TILE = 64
 
 
@@ -34,7 +42,7 @@ def scan(
     neighbors: int | None = None,
     precision: Precision = "auto",
     seed: int = 0,
-    cache: bool = False,
+    cache: bool = True,
     progress: ProgressCallback = silent,
 ) -> Statistics:
     """Compute the statistics of all pairs of a set, exactly, without ever holding N x N numbers.
@@ -56,8 +64,9 @@ def scan(
     seed : int
         Seed of the anchors' draw.
     cache : bool
-        Keep the statistics on disk and take them from there next time (folder: environment variable
-        ``CL_VIZ_CACHE``, else the user's cache folder). A damaged or old entry is computed anew.
+        Keep statistics that took a moment on disk and take them from there next time (folder: environment variable
+        ``CL_VIZ_CACHE``, else the user's cache folder). A damaged or old entry is computed anew. A pass that was
+        stopped or killed goes on where it was.
     progress : callable
         Called with fraction and message after each tile; may raise `Cancelled` to stop.
 
@@ -79,92 +88,132 @@ def scan(
     if neighbors is not None and not 1 <= neighbors <= MOST_NEIGHBORS:
         raise InputError(f"neighbors = {neighbors!r}", where="scan", allowed=f"None, or 1 to {MOST_NEIGHBORS}")
     n_anchors = AUTO_ANCHORS if anchors == "auto" else anchors
-    arguments = (embedding_set, target, dtype, n_anchors, neighbors, seed, progress)
-    if not cache:
-        return _scan_with_room(*arguments)
-    parameters = {
-        "anchors": n_anchors,
-        "neighbors": neighbors,
-        "seed": seed,
-        "precision": str(dtype),
-        "device": str(target),
-    }
-    found = cached(embedding_set.fingerprint, parameters, lambda: _scan_with_room(*arguments))
+    job = _Job(embedding_set, target, dtype, n_anchors, neighbors, seed, cache, progress)
+    found = cached(embedding_set.fingerprint, job.parameters, job.run) if cache else job.run()
     progress(1.0, "done")
     return found
 
 
-def _scan_with_room(
-    embedding_set: EmbeddingSet,
-    target: torch.device,
-    dtype: torch.dtype,
-    n_anchors: int,
-    neighbors: int | None,
-    seed: int,
-    progress: ProgressCallback,
-) -> Statistics:
-    """Scan with smaller tiles where the device's memory does not suffice."""
-    size = TILE
-    while True:
-        try:
-            with full_float32():
-                return _scan(embedding_set, target, dtype, n_anchors, neighbors, seed, progress, size)
-        except torch.OutOfMemoryError as error:
-            torch.cuda.empty_cache()
-            size //= 4
-            if size < _SMALLEST_TILE:
-                raise DeviceError(
-                    f"{target} has too little free memory, even for tiles of {size * 4} rows",
-                    where=embedding_set.name,
-                    remedy="close other programs that use the device, or pass device='cpu'",
-                ) from error
+@dataclass(frozen=True)
+class _Job:
+    """One pass, with everything that it depends on."""
+
+    embedding_set: EmbeddingSet
+    device: torch.device
+    dtype: torch.dtype
+    n_anchors: int
+    neighbors: int | None
+    seed: int
+    keep: bool
+    progress: ProgressCallback
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """What the statistics depend on, besides the set."""
+        return {
+            "anchors": self.n_anchors,
+            "neighbors": self.neighbors,
+            "seed": self.seed,
+            "precision": str(self.dtype),
+            "device": str(self.device),
+        }
+
+    def run(self) -> Statistics:
+        """Scan, with smaller tiles where the device's memory does not suffice."""
+        size = TILE
+        while True:
+            try:
+                with full_float32():
+                    return self._scan(size)
+            except torch.OutOfMemoryError as error:
+                torch.cuda.empty_cache()
+                size //= 4
+                if size < _SMALLEST_TILE:
+                    raise DeviceError(
+                        f"{self.device} has too little free memory, even for tiles of {size * 4} rows",
+                        where=self.embedding_set.name,
+                        remedy="close other programs that use the device, or pass device='cpu'",
+                    ) from error
+
+    def _scan(self, tile_size: int) -> Statistics:
+        self.progress(0.0, "reading rows")
+        embedding_set = self.embedding_set
+        rows = view_rows(embedding_set, self.device, self.dtype)
+        blocks = list(combinations_with_replacement(embedding_set.view_names, 2))
+        links = {block: compact_links(embedding_set, rows, *block) for block in blocks}
+        parameters = {**self.parameters, "tile": tile_size} if self.keep else None
+        with unfinished(embedding_set.fingerprint, parameters) as parts:
+            sketch = self._pairs(rows, blocks, links, tile_size, parts)
+            anchors = self._anchors(rows, links, parts)
+            near = self._neighbors(rows, parts)
+        n_used = len(next(iter(rows.values())))
+        left_out = sum(embedding_set.sizes) - sum(map(len, rows.values()))
+        return Statistics(
+            pairs=sketch,
+            anchors=anchors,
+            moments=compute_moments(embedding_set),
+            n_used=n_used,
+            n_excluded=embedding_set.n - n_used if embedding_set.aligned else left_out,
+            device=str(self.device),
+            precision=str(self.dtype).removeprefix("torch."),
+            seed=self.seed if any(len(part) > self.n_anchors > 0 for part in rows.values()) else None,
+            fingerprint=embedding_set.fingerprint,
+            neighbors=near,
+        )
+
+    def _pairs(
+        self, rows: dict[str, ViewRows], blocks: list[Block], links: Links, tile_size: int, parts: Unfinished
+    ) -> PairSketch:
+        work = list(tiles(blocks, rows, tile_size))
+        share = _shares(rows, self.n_anchors, self.neighbors)[0]
+        chunks = _chunks(work)
+        linked = [links[block] for block in blocks]
+
+        def sketch(chunk: list[Tile]) -> PairSketch:
+            before = sum(map(len, chunks[: parts.done("pairs")])) / len(work)
+            width = len(chunk) / len(work)
+            return run_pairs(
+                blocks, rows, linked, chunk, lambda done: self.progress(share * (before + width * done), "all pairs")
+            )
+
+        return parts.sum_of("pairs", chunks, PairSketch.empty(blocks), sketch, operator.add)
+
+    def _anchors(self, rows: dict[str, ViewRows], links: Links, parts: Unfinished) -> dict[str, AnchorSketch]:
+        share, anchor_share, _ = _shares(rows, self.n_anchors, self.neighbors)
+        found = {}
+        for index, (view, part) in enumerate(rows.items() if self.n_anchors else ()):
+            start, width = share + anchor_share * index / len(rows), anchor_share / len(rows)
+
+            def report(done: float, start: float = start, width: float = width) -> None:
+                self.progress(start + width * done, "anchors")
+
+            def sketch(part: ViewRows = part, report: Callable[[float], None] = report) -> AnchorSketch:
+                return scan_anchors(part, rows, links, self.n_anchors, self.seed, report)
+
+            found[view] = parts.part(f"anchors {view}", sketch)
+        return found
+
+    def _neighbors(self, rows: dict[str, ViewRows], parts: Unfinished) -> NeighborMap:
+        if self.neighbors is None:
+            return {}
+        k, rest = self.neighbors, _shares(rows, self.n_anchors, self.neighbors)[2]
+        return parts.part(
+            "neighbors",
+            lambda: neighbors_of_rows(rows, k, lambda done, message: self.progress(1 - rest * (1 - done), message)),
+        )
 
 
-def _scan(
-    embedding_set: EmbeddingSet,
-    device: torch.device,
-    dtype: torch.dtype,
-    n_anchors: int,
-    neighbors: int | None,
-    seed: int,
-    progress: ProgressCallback,
-    tile_size: int,
-) -> Statistics:
-    progress(0.0, "reading rows")
-    rows = view_rows(embedding_set, device, dtype)
-    blocks = list(combinations_with_replacement(embedding_set.view_names, 2))
-    links = {block: compact_links(embedding_set, rows, *block) for block in blocks}
-    work = list(tiles(blocks, rows, tile_size))
-    share, anchor_share, _ = _shares(rows, n_anchors, neighbors)
-    linked = [links[block] for block in blocks]
-    sketch = run_pairs(blocks, rows, linked, work, lambda done: progress(share * done, "all pairs"))
-    found = {}
-    for index, (view, part) in enumerate(rows.items() if n_anchors else ()):
-        start, width = share + anchor_share * index / len(rows), anchor_share / len(rows)
-
-        def report(done: float, start: float = start, width: float = width) -> None:
-            progress(start + width * done, "anchors")
-
-        found[view] = scan_anchors(part, rows, links, n_anchors, seed, report)
-    near: NeighborMap = {}
-    if neighbors is not None:
-        rest = 1 - share - anchor_share
-        near = neighbors_of_rows(rows, neighbors, lambda done, message: progress(1 - rest * (1 - done), message))
-    n_used = len(next(iter(rows.values())))
-    return Statistics(
-        pairs=sketch,
-        anchors=found,
-        moments=compute_moments(embedding_set),
-        n_used=n_used,
-        n_excluded=sum(embedding_set.sizes) - sum(map(len, rows.values()))
-        if not embedding_set.aligned
-        else embedding_set.n - n_used,
-        device=str(device),
-        precision=str(dtype).removeprefix("torch."),
-        seed=seed if any(len(part) > n_anchors > 0 for part in rows.values()) else None,
-        fingerprint=embedding_set.fingerprint,
-        neighbors=near,
-    )
+def _chunks(work: list[Tile]) -> list[list[Tile]]:
+    """Divide tiles into parts that are worth keeping: about `CHUNK_SCORES` scores each."""
+    found: list[list[Tile]] = [[]]
+    scores = 0
+    for tile in work:
+        if scores >= CHUNK_SCORES:
+            found.append([])
+            scores = 0
+        found[-1].append(tile)
+        scores += (tile.rows.stop - tile.rows.start) * (tile.columns.stop - tile.columns.start)
+    return found
 
 
 def _shares(rows: dict[str, ViewRows], n_anchors: int, neighbors: int | None) -> tuple[float, float, float]:

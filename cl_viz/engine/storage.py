@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import tempfile
+import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import fields, is_dataclass
@@ -26,6 +27,10 @@ VERSION = 1
 """Of what is stored: raise it when a field changes its meaning, or the same set would give other numbers."""
 CACHE_VARIABLE = "CL_VIZ_CACHE"
 """Environment variable that names another cache folder."""
+KEEP_ABOVE_SECONDS = 0.2
+"""What is computed faster is not kept on disk: reading it would gain nothing."""
+FOLDER_BYTES = 4e9
+"""Most that the cache takes on disk."""
 _KEY = "cl_viz_statistics"
 # All that a file can make: reading one runs no code of its own.
 _CLASSES = {
@@ -48,19 +53,7 @@ def save_statistics(statistics: Statistics, path: str | Path) -> None:
     OSError
         If the file cannot be written.
     """
-    save = _safetensors().numpy.save_file
-    target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    arrays: Arrays = {}
-    tree = _encode(statistics, arrays)
-    header = {"version": VERSION, "tree": tree, "checksum": _checksum(tree, arrays)}
-    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-    os.close(handle)
-    try:
-        save(arrays, temporary, metadata={_KEY: json.dumps(header)})
-        os.replace(temporary, target)
-    finally:
-        Path(temporary).unlink(missing_ok=True)
+    _write(statistics, Path(path))
 
 
 def load_statistics(path: str | Path) -> Statistics:
@@ -75,9 +68,44 @@ def load_statistics(path: str | Path) -> Statistics:
     OSError
         If there is no such file.
     """
+    found = _read(Path(path))
+    if not isinstance(found, Statistics):
+        raise FormatError("this is no file of statistics", where=str(path), remedy="scan the set again")
+    return found
+
+
+def write_values(values: Mapping[str, Any], path: Path) -> None:
+    """Write named parts of statistics, whole or not at all; raises as `save_statistics`."""
+    _write(dict(values), path)
+
+
+def read_values(path: Path) -> dict[str, Any]:
+    """Read what `write_values` wrote; raises as `load_statistics`."""
+    found = _read(path)
+    if not isinstance(found, dict):
+        raise FormatError("this is no file of parts", where=str(path), remedy="remove it")
+    return found
+
+
+def _write(value: Any, target: Path) -> None:
+    save = _safetensors().numpy.save_file
+    target.parent.mkdir(parents=True, exist_ok=True)
+    arrays: Arrays = {}
+    tree = _encode(value, arrays)
+    header = {"version": VERSION, "tree": tree, "checksum": _checksum(tree, arrays)}
+    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    os.close(handle)
+    try:
+        save(arrays, temporary, metadata={_KEY: json.dumps(header)})
+        os.replace(temporary, target)
+    finally:
+        Path(temporary).unlink(missing_ok=True)
+
+
+def _read(path: Path) -> Any:
     library = _safetensors()
     where = str(path)
-    if not Path(path).is_file():
+    if not path.is_file():
         raise FileNotFoundError(where)
     try:
         with library.safe_open(where, framework="numpy") as stored:
@@ -88,14 +116,11 @@ def load_statistics(path: str | Path) -> Statistics:
             raise FormatError(f"statistics of version {version}", where=where, allowed=f"version {VERSION}")
         if header["checksum"] != _checksum(header["tree"], arrays):
             raise FormatError("the content is not what was written", where=where, remedy="scan the set again")
-        found = _decode(header["tree"], arrays)
+        return _decode(header["tree"], arrays)
     except (library.SafetensorError, ValueError, KeyError, TypeError, IndexError) as error:
         if isinstance(error, FormatError):
             raise
         raise FormatError("this is no file of statistics", where=where, remedy="scan the set again") from error
-    if not isinstance(found, Statistics):
-        raise FormatError("this is no file of statistics", where=where, remedy="scan the set again")
-    return found
 
 
 def cache_folder() -> Path:
@@ -110,24 +135,45 @@ def cache_folder() -> Path:
     return Path(user_cache_dir("cl_viz")) / "statistics"
 
 
+def entry_name(fingerprint: str, parameters: Mapping[str, Any]) -> str:
+    """Return the file name of what belongs to a set and parameters."""
+    key = json.dumps([VERSION, fingerprint, dict(parameters)], sort_keys=True)
+    return f"{hashlib.blake2b(key.encode(), digest_size=20).hexdigest()}.safetensors"
+
+
 def cached(fingerprint: str, parameters: Mapping[str, Any], compute: Callable[[], Statistics]) -> Statistics:
     """Return the kept statistics of this set and these parameters, or compute and keep them.
 
     An entry that is damaged, old, or of another set is computed anew. Where nothing can be kept (no safetensors, no
-    room on the disk) they are computed each time.
+    room on the disk) they are computed each time, and what took less than `KEEP_ABOVE_SECONDS` is not kept. The
+    entries used longest ago give way above `FOLDER_BYTES`.
     """
-    key = json.dumps([VERSION, fingerprint, dict(parameters)], sort_keys=True)
-    path = cache_folder() / f"{hashlib.blake2b(key.encode(), digest_size=20).hexdigest()}.safetensors"
+    path = cache_folder() / entry_name(fingerprint, parameters)
     try:
         found = load_statistics(path)
         if found.fingerprint == fingerprint:
+            os.utime(path)
             return found
     except (FormatError, MissingDependencyError, OSError):
         pass
+    began = time.monotonic()
     computed = compute()
-    with suppress(MissingDependencyError, OSError):
-        save_statistics(computed, path)
+    if time.monotonic() - began >= KEEP_ABOVE_SECONDS:
+        with suppress(MissingDependencyError, OSError):
+            save_statistics(computed, path)
+            _make_room(path)
     return computed
+
+
+def _make_room(newest: Path) -> None:
+    """Remove the entries used longest ago, until the folder is within its limit."""
+    facts = [(entry, entry.stat()) for entry in newest.parent.glob("*.safetensors")]
+    total = sum(found.st_size for _, found in facts)
+    for entry, found in sorted(facts, key=lambda fact: fact[1].st_mtime):
+        if total <= FOLDER_BYTES or entry == newest:
+            return
+        entry.unlink(missing_ok=True)
+        total -= found.st_size
 
 
 def _safetensors() -> Any:

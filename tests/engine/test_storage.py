@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -87,6 +88,7 @@ def test_another_version_and_other_files_are_refused(tmp_path: Path) -> None:
 
 def test_the_cache_keeps_what_fits_and_computes_what_does_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CL_VIZ_CACHE", str(tmp_path))
+    monkeypatch.setattr(storage, "KEEP_ABOVE_SECONDS", 0.0)
     computed: list[int] = []
 
     def scan(embedding_set: cl_viz.EmbeddingSet, **keywords: Any) -> cl_viz.engine.Statistics:
@@ -110,6 +112,29 @@ def test_the_cache_keeps_what_fits_and_computes_what_does_not(tmp_path: Path, mo
     assert_same(first, scan(embedding_set))
     assert computed[-2:] == [True, False]
     assert entry.exists()
+
+
+def test_what_is_computed_at_once_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CL_VIZ_CACHE", str(tmp_path))
+    monkeypatch.setattr(storage, "KEEP_ABOVE_SECONDS", 1e9)
+    cl_viz.scan(example())
+    assert list(tmp_path.rglob("*.safetensors")) == []
+
+
+def test_the_cache_gives_up_the_entries_used_longest_ago(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CL_VIZ_CACHE", str(tmp_path))
+    monkeypatch.setattr(storage, "KEEP_ABOVE_SECONDS", 0.0)
+    entries: list[Path] = []
+    for anchors in (5, 6, 7):
+        cl_viz.scan(example(), anchors=anchors)
+        (newest,) = set(storage.cache_folder().iterdir()) - set(entries)
+        os.utime(newest, (1000 + anchors, 1000 + anchors))
+        entries.append(newest)
+    cl_viz.scan(example(), anchors=5)
+    monkeypatch.setattr(storage, "FOLDER_BYTES", 3.5 * entries[0].stat().st_size)
+    cl_viz.scan(example(), anchors=8)
+    assert [entry.exists() for entry in entries] == [True, False, True]
+    assert len(list(storage.cache_folder().iterdir())) == 3
 
 
 def test_a_folder_that_cannot_be_written_costs_nothing_but_time(
