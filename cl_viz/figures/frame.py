@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import math
 import textwrap
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -155,6 +156,11 @@ def _axis(axis: Axis, theme: Theme) -> dict[str, Any]:
     return settings
 
 
+def on_axis(axis: Mapping[str, Any], value: float) -> float:
+    """Return where a text at `value` stands: plotly wants the decadic logarithm on a logarithmic axis."""
+    return math.log10(value) if axis.get("type") == "log" and value > 0 else value
+
+
 def add_references(canvas: Canvas, references: tuple[Reference, ...], theme: Theme) -> None:
     """Draw dashed grey lines with their labels on them; neighbouring labels take different heights."""
     on_x = 0
@@ -166,10 +172,11 @@ def add_references(canvas: Canvas, references: tuple[Reference, ...], theme: The
             "y0": at, "y1": at, "x0": 0, "x1": 1, "xref": "paper"}  # fmt: skip
         line = {"color": theme.muted, "width": 1.2, "dash": "dash"}
         canvas.shapes.append({"type": "line", "line": line, "layer": "below", **ends})
+        noted = on_axis(canvas.x if along_x else canvas.y, at)
         place: dict[str, Any] = {
-            "x": at, "y": 1 - 0.08 * on_x, "yref": "paper", "xanchor": "left", "yanchor": "top", "xshift": 4,
+            "x": noted, "y": 1 - 0.08 * on_x, "yref": "paper", "xanchor": "left", "yanchor": "top", "xshift": 4,
         } if along_x else {
-            "x": 1, "xref": "paper", "y": at, "xanchor": "right", "yanchor": "bottom", "yshift": 2,
+            "x": 1, "xref": "paper", "y": noted, "xanchor": "right", "yanchor": "bottom", "yshift": 2,
         }  # fmt: skip
         on_x += along_x
         font = {"size": _TEXT_SIZE - 1, "color": theme.muted}

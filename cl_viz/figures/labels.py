@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from cl_viz.figures.frame import Canvas, plain
+from cl_viz.figures.frame import Canvas, on_axis, plain
 
 Side = Literal["left", "centre", "right"]
 
@@ -74,7 +74,7 @@ def add_labels(canvas: Canvas, labels: list[Label], *, log_y: bool = False) -> b
         taken.append(_box(label, place))
     for label, place in chosen:
         canvas.note(
-            x=place.x,
+            x=on_axis(canvas.x, place.x),
             y=math.log10(place.y) if log_y and place.y > 0 else place.y,
             text=plain(label.text),
             xanchor=_ANCHORS[place.side][0],

@@ -120,10 +120,22 @@ def test_a_run_that_towers_over_the_others_does_not_flatten_them_and_says_so() -
     assert any("tower goes up to" in note.text for note in figure.layout.annotations)
 
 
+LEVELS = (("one", 0.2), ("two", 0.8))
+
+
 def test_a_logarithmic_axis_leaves_empty_bins_out() -> None:
     figure = render(histogram(), log_y=True)
     assert figure.layout.yaxis.type == "log"
     assert not any((trace.y == 0).any() for trace in figure.data)
+
+
+def test_texts_stand_at_their_value_on_a_logarithmic_axis() -> None:
+    x = Axis("Temperature", log=True, range=(0.01, 10.0))
+    series = tuple(Series(name, np.array([0.01, 1.0]), np.array([low, low]), "other", "a") for name, low in LEVELS)
+    view = Lines("Curves", x, Axis("Share", range=(0.0, 1.0)), series, (Reference("here", 0.1),))
+    figure = render(view)
+    assert {note.text: note.x for note in figure.layout.annotations} == {"one": 0.0, "two": 0.0, "here": -1.0}
+    assert figure.layout.shapes[0].x0 == 0.1
 
 
 def test_a_diverging_scale_is_symmetric_around_its_centre() -> None:

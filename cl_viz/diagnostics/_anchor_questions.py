@@ -1,0 +1,254 @@
+"""What every diagnostic of temperature asks the anchors of all views, and how its answers become quantities."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cl_viz.core.errors import MissingInputError
+from cl_viz.core.params import Params, param
+from cl_viz.core.result import Quantity, Source
+from cl_viz.core.specs import QuantitySpec
+from cl_viz.diagnostics._fewer_anchors import MOST, at_most
+from cl_viz.engine.anchor_sketch import AnchorSketch
+from cl_viz.engine.inputs import SetInputs
+from cl_viz.engine.pair_sketch import PairRoles, Relation
+from cl_viz.engine.queries import AnchorQueries
+from cl_viz.engine.statistics import Statistics
+
+Values = NDArray[np.float64]
+Ask = Callable[[AnchorQueries, Values], Values]
+Negatives = Literal["auto", "cross", "all"]
+
+WANG_LIU = Source(
+    "Wang and Liu 2021, Understanding the Behaviour of Contrastive Loss", "https://arxiv.org/abs/2012.09740"
+)
+TEMPERATURES: Values = 0.005 * 2.0 ** (np.arange(21) / 2)
+"""Temperatures of every curve, half an octave apart: 0.005 to 5.12."""
+ACROSS_VIEWS_ONLY = ("clip", "infonce_one_sided", "siglip", "soft_clip", "sogclr_bimodal", "mv_cross_view")
+"""Losses whose negatives are in other views only."""
+NO_VIEWS = "add a second view of the samples (Data page)"
+NO_LABELS = "add a label column (Data page)"
+
+
+@dataclass(frozen=True)
+class NegativeParams(Params):
+    """Which pairs are negatives."""
+
+    negatives: Literal["auto", "cross", "all"] = param(
+        "auto",
+        "Negatives: other samples across views only (CLIP, MoCo), or within views too (SimCLR, DCL). auto: as the "
+        "loss of the run has them; all where that is not known and the views are aligned.",
+        choices=("auto", "cross", "all"),
+    )
+
+
+@dataclass(frozen=True)
+class TemperatureParams(NegativeParams):
+    """Negatives and the temperature that weighs them."""
+
+    temperature: float = param(
+        0.1,
+        "Temperature at which the negatives are weighed; by default the run card's own.",
+        low=0.005,
+        high=5.0,
+        log=True,
+        card_key="temperature",
+    )
+
+
+def negatives_of(inputs: SetInputs, asked: Negatives) -> Literal["cross", "all"]:
+    """Return which pairs are negatives; ``"auto"`` follows the loss on the run's card."""
+    if asked != "auto":
+        return asked
+    across = inputs.card.get("loss") in ACROSS_VIEWS_ONLY or not inputs.embedding_set.aligned
+    return "cross" if across else "all"
+
+
+@dataclass(frozen=True)
+class Anchors:
+    """The anchors of every view of a set, positives being views of one sample.
+
+    Attributes
+    ----------
+    inputs : SetInputs
+    statistics : Statistics
+    roles : PairRoles
+    """
+
+    inputs: SetInputs
+    statistics: Statistics
+    roles: PairRoles
+
+    @classmethod
+    def of(cls, inputs: SetInputs, negatives: Negatives) -> Anchors:
+        """Choose the negatives.
+
+        Raises
+        ------
+        MissingInputError
+            If there are none.
+        """
+        roles = PairRoles("views", negatives_of(inputs, negatives))
+        statistics = inputs.statistics
+        if not statistics.pairs.negatives(roles).count:
+            raise MissingInputError("there are no negative pairs", where=inputs.run, remedy="add other samples")
+        return cls(inputs, statistics, roles)
+
+    @property
+    def sketches(self) -> tuple[AnchorSketch, ...]:
+        """The anchors of each view, at most `MOST`, so that a slider is followed at once."""
+        return self.statistics.remember(
+            ("fewer anchors", MOST), lambda: tuple(at_most(sketch) for sketch in self.statistics.anchors.values())
+        )
+
+    @property
+    def queries(self) -> tuple[AnchorQueries, ...]:
+        """The same anchors, ready to be asked."""
+        return self.statistics.remember(
+            ("fewer anchors", MOST, self.roles),
+            lambda: tuple(AnchorQueries.of(sketch, self.roles) for sketch in self.sketches),
+        )
+
+    def ask(self, question: Ask, temperatures: Sequence[float] | Values) -> Values:
+        """Return the answers of the anchors of all views, view after view, shape (T, anchors or positives)."""
+        values = np.asarray(temperatures, dtype=np.float64)
+        return np.concatenate([question(queries, values) for queries in self.queries], axis=1)
+
+    def curve(self, name: str, question: Ask) -> Values:
+        """Return the mean answer at each of `TEMPERATURES`, shape (T,); kept under its name."""
+
+        def make() -> Values:
+            answers = self.ask(question, TEMPERATURES)
+            return np.array([mean_of(row) for row in answers])
+
+        return self.statistics.remember(("temperature curve", name, self.roles), make)
+
+    @property
+    def has_positives(self) -> bool:
+        """Whether any anchor has a positive."""
+        return any(len(sketch.positives) for sketch in self.sketches)
+
+    @property
+    def has_labels(self) -> bool:
+        """Whether it is known of any pair whether its labels agree."""
+        return self.statistics.pairs.has(Relation.SAME_LABEL, Relation.DIFFERENT_LABEL)
+
+    @property
+    def false_negative_share(self) -> float:
+        """Share of the negatives that have the anchor's label.
+
+        Raises
+        ------
+        MissingInputError
+            Without labels.
+        """
+        same = self.statistics.pairs.false_negatives(self.roles)
+        return same.count / self.statistics.pairs.negatives(self.roles).count
+
+    @property
+    def n_negatives(self) -> float:
+        """Mean number of negatives of an anchor."""
+        return float(np.concatenate([queries.n_negatives for queries in self.queries]).mean())
+
+    @property
+    def n_anchors(self) -> int:
+        """Samples that are anchors: in an aligned set a sample counts once."""
+        counts = [len(sketch.rows) for sketch in self.sketches]
+        return counts[0] if self.inputs.embedding_set.aligned else sum(counts)
+
+    @property
+    def run_temperature(self) -> float | None:
+        """Temperature that the run's card states, or None."""
+        found = self.inputs.card.get("temperature")
+        return float(found) if isinstance(found, (int, float)) and found > 0 else None
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Which pairs are negatives, and which rows are anchors."""
+        only = len(self.statistics.pairs.view_names) == 1
+        where = "within the only view" if only else "across views"
+        if not only and self.roles.negatives == "all":
+            where = "across and within views"
+        by_view = ", ".join(f"{len(s.rows):,} of {s.population:,} rows of {s.view}" for s in self.sketches)
+        drawn = any(len(sketch.rows) < sketch.population for sketch in self.sketches)
+        return (
+            f"positives: views of one sample; negatives: other samples, {where}, {self.n_negatives:,.0f} an anchor",
+            f"anchors: {by_view}" if drawn else "every row is an anchor",
+            "read from each anchor's histogram of 1,024 bins and its 32 largest scores",
+        )
+
+
+def loss(queries: AnchorQueries, temperatures: Values) -> Values:
+    """InfoNCE of each positive."""
+    return queries.loss(temperatures)
+
+
+def npc_multiplier(queries: AnchorQueries, temperatures: Values) -> Values:
+    """1 - P of each positive."""
+    return queries.npc_multiplier(temperatures)
+
+
+def effective_negatives(queries: AnchorQueries, temperatures: Values) -> Values:
+    """Exp of the entropy of each anchor."""
+    return np.clip(queries.effective_negatives(temperatures), 1.0, queries.n_negatives)
+
+
+def effective_share(queries: AnchorQueries, temperatures: Values) -> Values:
+    """Exp of the entropy over the number of negatives of each anchor."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.clip(queries.effective_negatives(temperatures) / queries.n_negatives, 0.0, 1.0)
+
+
+def effective_sample_size(queries: AnchorQueries, temperatures: Values) -> Values:
+    """1 over the sum of squares of each anchor's relative penalties."""
+    with np.errstate(invalid="ignore"):
+        return np.clip(queries.effective_sample_size(temperatures), 1.0, np.maximum(1.0, queries.n_negatives))
+
+
+def false_negative_push(queries: AnchorQueries, temperatures: Values) -> Values:
+    """Share of each anchor's push on its own label."""
+    return queries.false_negative_mass(temperatures)
+
+
+def mean_of(values: Values) -> float:
+    """Return the mean over those that are defined; NaN where none is."""
+    known = values[np.isfinite(values)]
+    return float(known.mean()) if len(known) else float("nan")
+
+
+def quantity(
+    spec: QuantitySpec,
+    value: float | None,
+    n: int,
+    *,
+    missing: str = "",
+    unit_of_n: str = "samples",
+    reference: float | None = None,
+    reference_label: str = "",
+) -> Quantity:
+    """Return a declared quantity; without interval, since a sample is an anchor and a negative of all others.
+
+    A value that is None, or not a finite number, is missing.
+    """
+    known = value is not None and bool(np.isfinite(value))
+    clipped = value
+    if known and spec.range is not None and value is not None:
+        # What rounding pushes over the end of a range.
+        clipped = float(np.clip(value, *spec.range))
+    return Quantity(
+        spec.name,
+        spec.label,
+        clipped if known else None,
+        spec.unit,
+        n=n,
+        unit_of_n=unit_of_n,
+        range=spec.range,
+        missing="" if known else (missing or "not defined for these scores"),
+        reference=reference,
+        reference_label=reference_label,
+    )
