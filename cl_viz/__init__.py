@@ -23,6 +23,7 @@ _EXPORTS = {
     "open_run": "cl_viz.encoders",
     "sample_runs": "cl_viz.encoders",
     "sample_run_names": "cl_viz.encoders",
+    "plan": "cl_viz.engine",
     "scan": "cl_viz.engine",
     "scan_rows": "cl_viz.engine",
     "diagnose": "cl_viz.diagnostics",

@@ -12,7 +12,7 @@ from cl_viz.core.embedding_set import EmbeddingSet
 from cl_viz.core.errors import MissingInputError
 
 # Views up to this size (as floats on the device) are kept there whole; larger ones are read tile by tile.
-_RESIDENT_BYTES = 1 << 30
+RESIDENT_BYTES = 1 << 30
 _LOAD_ROWS = 4096
 
 
@@ -90,7 +90,7 @@ class ViewRows:
         """Keep all unit rows on the device if they are small enough."""
         dim = self._array.shape[1]
         size = len(self) * dim * torch.empty(0, dtype=self._dtype).element_size()
-        if self._resident is None and size <= _RESIDENT_BYTES:
+        if self._resident is None and size <= RESIDENT_BYTES:
             # Block by block: all rows at once in float64 would take three times the memory.
             resident = torch.empty((len(self), dim), dtype=self._dtype, device=self.device)
             for start in range(0, len(self), _LOAD_ROWS):

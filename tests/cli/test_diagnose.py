@@ -1,4 +1,4 @@
-"""`cl-viz diagnose`: one diagnostic with its parameters."""
+"""`cl-viz diagnose`: one diagnostic with its parameters; `cl-viz plan`: what a pass would take."""
 
 from __future__ import annotations
 
@@ -49,3 +49,11 @@ def test_a_parameter_that_cannot_be_used_says_what_is_allowed(
 def test_without_a_path_it_says_what_a_path_may_be(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["diagnose", "score_distribution"]) == UNUSABLE
     assert "run folder" in capsys.readouterr().err
+
+
+def test_plan_says_how_many_scores_and_how_long(dump: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["plan", str(dump), "--neighbors", "3"]) == FINE
+    shown = capsys.readouterr().out.replace("\n", " ")
+    # 80 rows: half the square; every row an anchor; neighbours in four blocks of 40 by 40.
+    assert f"{80 * 80 // 2 + 80 * 80 + 4 * 40 * 40:,} scores" in shown
+    assert "MB on" in shown
