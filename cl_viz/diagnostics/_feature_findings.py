@@ -26,13 +26,13 @@ def _positives(quantities: Mapping[str, Quantity], done: str) -> Finding:
     mean, buried = quantities["positive_mean_after"], quantities["buried_after"]
     assert buried.value is not None
     what = {
-        "extrapolated": "Extrapolation moves the mean positive",
-        "interpolated": "Interpolation moves the mean positive",
-        "untouched": "Positives are left as they are, with a mean",
+        "extrapolate": "Extrapolation moves the mean positive",
+        "mix": "Interpolation moves the mean positive",
+        "keep": "Positives are left as they are, with a mean",
     }[done]
     message = (
         f"{what} from {_number(quantities['positive_mean_before'])} to {_number(mean)}; "
-        f"{format_number(100 * buried.value)} % lie below the mean of their own negatives (N = {mean.n:,} anchors)."
+        f"{format_number(100 * buried.value)} % lie below the mean of their negatives (N = {mean.n:,} anchors)."
     )
     level = BURIED_POSITIVES.level(buried.value)
     before = quantities["buried_before"].value or 0.0
@@ -46,7 +46,7 @@ def _positives(quantities: Mapping[str, Quantity], done: str) -> Finding:
 
 
 def _negatives(quantities: Mapping[str, Quantity], done: str, after: Scores, sample: Queries) -> Finding:
-    made = ["interpolated"] if done == "interpolated" else []
+    made = ["interpolated"] if done == "mix" else []
     if after.n_mixed:
         made.append("with mixtures added")
     what = f"Negatives, {' and '.join(made)}," if made else "Negatives, left as they are,"
@@ -56,13 +56,14 @@ def _negatives(quantities: Mapping[str, Quantity], done: str, after: Scores, sam
         return " to ".join(_number(quantity) for quantity in pair)
 
     spread = (
-        f"variance from {change('negative_variance')}, "
+        f", their variance from {change('negative_variance')}"
         if quantities["negative_variance_before"].value is not None
         else ""
     )
     message = (
-        f"{what} go from a mean of {change('negative_mean')}, {spread}effective number from "
-        f"{change('effective_negatives')} (N = {len(sample.queries):,} anchors, queue of {len(sample.queue):,})."
+        f"{what} go in effective number from {change('effective_negatives')} "
+        f"(N = {len(sample.queries):,} anchors, queue of {len(sample.queue):,}). Their mean goes from "
+        f"{change('negative_mean')}{spread}."
     )
     return Finding(NAME, "good", message, "", ZHU, "negative_mean_after")
 
@@ -71,20 +72,20 @@ def _mixtures(quantities: Mapping[str, Quantity], after: Scores) -> Finding:
     push, same = quantities["mixed_push"], quantities["hardest_same_label"]
     assert push.value is not None
     share = after.n_mixed / after.negatives.shape[1]
-    message = (
-        f"Mixtures are {format_number(100 * share)} % of the negatives and take {format_number(100 * push.value)} % of "
-        f"the push (N = {push.n:,} anchors)"
-    )
+    message = f"Mixtures take {format_number(100 * push.value)} % of the push"
     if same.value is None:
         return Finding(
             NAME,
             "unknown",
-            f"{message}; whether they are made of false negatives is unknown.",
+            f"{message} (N = {push.n:,} anchors); whether they are made of false negatives is unknown.",
             "Add labels (Data page) to see it.",
             MOCHI,
             "mixed_push",
         )
-    message += f"; {format_number(100 * same.value)} % of the items they are made of have the anchor's label."
+    message += (
+        f", and {format_number(100 * same.value)} % of what they are made of has the anchor's label (N = {push.n:,} "
+        f"anchors). They are {format_number(100 * share)} % of the negatives."
+    )
     level = MIXED_FALSE_NEGATIVES.level(same.value)
     advice = "" if level == "good" else "Mix fewer, or from a larger share of the queue: these are false negatives."
     return Finding(NAME, level, message, advice, MOCHI, "hardest_same_label")

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from cl_viz.core.result import Quantity, format_number
-from cl_viz.core.view import Axis, Histogram, Lines, Meaning, Scatter, Series, View
+from cl_viz.core.view import Axis, Histogram, Lines, Meaning, Reference, Scatter, Series, View
 from cl_viz.diagnostics._feature_mixing import Floats, Scores
 
 SCORE = Axis("Score", "cosine", (-1.0, 1.0))
@@ -76,23 +76,19 @@ def _push_by_rank(before: Scores, after: Scores, temperature: float, run: str) -
 
 
 def _positives(before: Scores, after: Scores, run: str) -> Scatter:
-    """Each positive before and after."""
+    """How far each positive falls, against where it was."""
     fall = before.positive - after.positive
     worst = int(np.argmax(np.abs(fall)))
     title = (
-        f"Positives move by {format_number(float(fall.mean()))} on average, at most from "
+        f"Positives fall by {format_number(float(fall.mean()))} on average, at most from "
         f"{format_number(before.positive[worst])} to {format_number(after.positive[worst])}"
         if np.any(fall != 0)
         else "Positives stay where they are"
     )
-    lowest = min(-1.0, float(after.positive.min()) * 1.05)
-    same = np.array([-1.0, 1.0])
     return Scatter(
         title,
         Axis("Score before", "cosine", (-1.0, 1.0)),
-        Axis("Score after", "product", (lowest, 1.0)),
-        (
-            Series("positives", before.positive, after.positive, "positive", run, n=len(fall)),
-            Series("unchanged", same, same, "reference", run),
-        ),
+        Axis("Fall of the score", "cosine"),
+        (Series("positives", before.positive, fall, "positive", run, n=len(fall)),),
+        (Reference("stays where it is", 0.0, "y"),),
     )

@@ -30,20 +30,20 @@ from cl_viz.engine.inputs import SetInputs
 class FeatureTransformationParams(Params):
     """What is done to features before the loss sees them, and on which samples it is tried."""
 
-    positive_change: Literal["extrapolated", "interpolated", "untouched"] = param(
-        "extrapolated",
+    positive_change: Literal["extrapolate", "mix", "keep"] = param(
+        "extrapolate",
         "Positives: pushed apart along their line (coefficient 1 + Beta), mixed (coefficient Beta), or left.",
-        choices=("extrapolated", "interpolated", "untouched"),
+        choices=("extrapolate", "mix", "keep"),
     )
     positive_alpha: float = param(
         2.0,
         "Both parameters of the Beta distribution of the positives' coefficient; high draws it to the middle.",
         low=0.01, high=100.0, log=True,
     )  # fmt: skip
-    negative_change: Literal["interpolated", "untouched"] = param(
-        "interpolated",
+    negative_change: Literal["mix", "keep"] = param(
+        "mix",
         "Negatives: each mixed with another of the queue, or left.",
-        choices=("interpolated", "untouched"),
+        choices=("mix", "keep"),
     )
     negative_alpha: float = param(
         1.6,
@@ -51,19 +51,19 @@ class FeatureTransformationParams(Params):
         low=0.01, high=100.0, log=True,
     )  # fmt: skip
     mixed_pairs: float = param(
-        0.008,
-        "Mixtures of two hard negatives for each anchor, as a share of the queue; 0 makes none.",
-        low=0.0, high=0.2, unit="share of queue",
+        0.8,
+        "Mixtures of two hard negatives for each anchor, in percent of the queue; 0 makes none.",
+        low=0.0, high=20.0, unit="%",
     )  # fmt: skip
     mixed_with_query: float = param(
-        0.002,
-        "Mixtures of a hard negative and the anchor itself, as a share of the queue; 0 makes none.",
-        low=0.0, high=0.2, unit="share of queue",
+        0.2,
+        "Mixtures of a hard negative and the anchor itself, in percent of the queue; 0 makes none.",
+        low=0.0, high=20.0, unit="%",
     )  # fmt: skip
     hardest: float = param(
-        0.016,
-        "Hardest share of the queue, from which mixtures are made.",
-        low=0.001, high=1.0, log=True, unit="share of queue",
+        1.6,
+        "Hardest part of the queue, from which mixtures are made.",
+        low=0.1, high=100.0, log=True, unit="%",
     )  # fmt: skip
     coefficient: Literal["pair", "batch", "coordinate"] = param(
         "pair",
@@ -125,11 +125,11 @@ def transform(sample: Queries, params: FeatureTransformationParams) -> tuple[Sco
     """
     queries, keys, queue = sample.queries, sample.keys, sample.queue
     same = None if sample.same_label is None else sample.same_label.astype(np.float64)
-    if params.positive_change != "untouched":
+    if params.positive_change != "keep":
         share = _coefficients(params.positive_alpha, queries, params, stream=1)
-        share = share + 1 if params.positive_change == "extrapolated" else share
+        share = share + 1 if params.positive_change == "extrapolate" else share
         queries, keys = transformed_positives(sample, share, normalise=params.normalise)
-    if params.negative_change == "interpolated":
+    if params.negative_change == "mix":
         generator = np.random.default_rng([params.seed, 2])
         share = _coefficients(params.negative_alpha, queue, params, stream=3)
         order = generator.permutation(len(queue))
@@ -138,9 +138,9 @@ def transform(sample: Queries, params: FeatureTransformationParams) -> tuple[Sco
             part = share.mean(axis=1)
             same = part * same + (1 - part) * same[:, order]
     scores = queries @ queue.T
-    count = max(1, round(params.hardest * len(queue)))
+    count = max(1, round(params.hardest / 100 * len(queue)))
     hardest = np.argsort(-scores, axis=1, kind="stable")[:, :count]
-    pairs, singles = (_count(share, len(queue)) for share in (params.mixed_pairs, params.mixed_with_query))
+    pairs, singles = (_count(percent, len(queue)) for percent in (params.mixed_pairs, params.mixed_with_query))
     generator = np.random.default_rng([params.seed, 4])
     shape = len(queries)
     mixed = mixed_scores(
@@ -159,9 +159,9 @@ def transform(sample: Queries, params: FeatureTransformationParams) -> tuple[Sco
     )
 
 
-def _count(share: float, queue: int) -> int:
-    """Return how many mixtures a share of the queue is; at least one where it is not zero."""
-    return 0 if share == 0 else max(1, round(share * queue))
+def _count(percent: float, queue: int) -> int:
+    """Return how many mixtures some percent of the queue are; at least one where it is not zero."""
+    return 0 if percent == 0 else max(1, round(percent / 100 * queue))
 
 
 def _coefficients(alpha: float, rows: Floats, params: FeatureTransformationParams, stream: int) -> Floats:
@@ -201,7 +201,9 @@ def _quantities(before: Scores, after: Scores, same: Floats | None, temperature:
         made(f"effective_negatives_{when}", _effective(push))
         made(f"buried_{when}", (scores.positive < scores.negatives.mean(axis=1)).astype(np.float64), limits=(0.0, 1.0))
     share = after.push(temperature)[:, after.negatives.shape[1] - after.n_mixed :].sum(axis=1)
-    made("mixed_push", np.minimum(share, 1.0) if after.n_mixed else None, missing="nothing is mixed: raise a share")
+    made(
+        "mixed_push", np.minimum(share, 1.0) if after.n_mixed else None, missing="nothing is mixed: raise a percentage"
+    )
     made("hardest_same_label", None if same is None else same.mean(axis=1), missing="add labels (Data page)")
     return {name: found[name] for name in declared}
 
@@ -320,8 +322,8 @@ SPEC = DiagnosticSpec(
         "By default nothing is brought back to the sphere, as in the authors' code: products then are no cosines, "
         "positives may fall below -1 (the figure ends there, the numbers do not) and an extrapolated query is longer "
         "than 1, which spreads its negatives too. The authors draw one coefficient a batch; here each pair has its own "
-        "by default, which is what many batches show together. The counts of mixtures are shares of the queue, so that "
-        "a small queue shows what the paper's 65,536 would: 1,024 hardest, 512 pairs, 128 with the query. The two "
+        "by default, which is what many batches show together. The counts of mixtures are percentages of the queue, so "
+        "that a small one shows what the paper's 65,536 would: 1,024 hardest, 512 pairs, 128 with the query. The two "
         "methods come from two papers; together, mixtures are made of the transformed queue. One positive is drawn for "
         "each anchor. The intervals of positives are over anchors, with the queue as it is; numbers of negatives have "
         "none. This is what one loss evaluation sees, not what training would lead to: for that, train with the loss."

@@ -84,6 +84,7 @@ def strokes(series: tuple[Series, ...], theme: Theme, colours: Mapping[str, int]
 def _by_meaning(series: tuple[Series, ...], theme: Theme, colours: Mapping[str, int]) -> list[Stroke]:
     """One run: colour is meaning; several series without a meaning take the run colours in turn."""
     unnamed = [index for index, entry in enumerate(series) if entry.meaning == "other"]
+    alone = len(unnamed) == len([entry for entry in series if entry.meaning != "reference"])
     found = []
     for index, entry in enumerate(series):
         if entry.meaning == "reference":
@@ -94,7 +95,9 @@ def _by_meaning(series: tuple[Series, ...], theme: Theme, colours: Mapping[str, 
         elif len(unnamed) > 1:
             colour = run_colour(unnamed.index(index), theme)
         else:
-            colour = run_colour(colours[entry.run], theme) if entry.run in colours else theme.meanings["other"]
+            # Beside curves with a meaning, the colour of a run could be taken for a meaning.
+            of_run = alone and entry.run in colours
+            colour = run_colour(colours[entry.run], theme) if of_run else theme.meanings["other"]
         found.append(Stroke(colour, "solid", entry.name, plain(entry.name)))
     return found
 

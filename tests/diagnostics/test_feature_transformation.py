@@ -15,7 +15,7 @@ from cl_viz.losses import losses
 from cl_viz.testing import clusters, paired_sphere
 
 UNMIXED = {"mixed_pairs": 0.0, "mixed_with_query": 0.0}
-LEFT = {"positive_change": "untouched", "negative_change": "untouched"}
+LEFT = {"positive_change": "keep", "negative_change": "keep"}
 
 
 def ask(embedding_set: EmbeddingSet, **params: object) -> cl_viz.Result:
@@ -117,11 +117,11 @@ def test_extrapolation_lowers_and_interpolation_raises_positives_by_the_expected
     embedding_set = paired_sphere(2000, 16, score)
     square = (alpha + 1) / (2 * (2 * alpha + 1))  # of Beta(a, a): mean of u²
     expected = {
-        "extrapolated": score - 2 * (0.5 + square) * (1 - score),
-        "interpolated": score + 2 * (0.5 - square) * (1 - score),
+        "extrapolate": score - 2 * (0.5 + square) * (1 - score),
+        "mix": score + 2 * (0.5 - square) * (1 - score),
     }
     for change, value in expected.items():
-        found = ask(embedding_set, positive_change=change, negative_change="untouched", anchors=1000, **UNMIXED)
+        found = ask(embedding_set, positive_change=change, negative_change="keep", anchors=1000, **UNMIXED)
         assert found["positive_mean_before"].value == pytest.approx(score)
         assert found["positive_mean_after"].value == pytest.approx(value, abs=0.02)
 
@@ -129,7 +129,7 @@ def test_extrapolation_lowers_and_interpolation_raises_positives_by_the_expected
 def test_interpolation_keeps_the_mean_and_lowers_the_variance_as_expected() -> None:
     """Independent items: the variance falls to that of one times E[m² + (1 - m)²]."""
     embedding_set = paired_sphere(4000, 16, 0.9)
-    found = ask(embedding_set, positive_change="untouched", queue=2000, anchors=500, **UNMIXED)
+    found = ask(embedding_set, positive_change="keep", queue=2000, anchors=500, **UNMIXED)
     alpha = 1.6
     share = (alpha + 1) / (2 * alpha + 1)
     assert found["negative_mean_after"].value == pytest.approx(found["negative_mean_before"].value, abs=3e-3)
@@ -140,7 +140,7 @@ def test_interpolation_keeps_the_mean_and_lowers_the_variance_as_expected() -> N
 
 def test_mixtures_are_harder_than_the_queue_and_take_more_than_their_share() -> None:
     embedding_set = clusters(600, 8, 6, 0.5)
-    found = ask(embedding_set, **LEFT, temperature=0.1, mixed_pairs=0.05, mixed_with_query=0.05, hardest=0.05)
+    found = ask(embedding_set, **LEFT, temperature=0.1, mixed_pairs=5.0, mixed_with_query=5.0, hardest=5.0)
     assert (found["mixed_push"].value or 0) > 0.3
     assert (found["hardest_same_label"].value or 0) > 0.8
     assert found.level == "bad"

@@ -1,0 +1,27 @@
+"""Colours of curves: a meaning, a run or a loss is never taken for another."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from cl_viz.core.view import Meaning, Series
+from cl_viz.figures.strokes import strokes
+from cl_viz.figures.theme import LIGHT, run_colour
+
+X = np.array([0.0, 1.0])
+
+
+def _colours(*meanings: Meaning) -> list[str]:
+    series = tuple(Series(f"curve {index}", X, X, meaning, "run") for index, meaning in enumerate(meanings))
+    return [stroke.colour for stroke in strokes(series, LIGHT, {"run": 0})]
+
+
+def test_a_curve_alone_takes_the_colour_of_its_run() -> None:
+    assert _colours("other") == [run_colour(0, LIGHT)]
+    assert _colours("other", "reference")[0] == run_colour(0, LIGHT)
+
+
+def test_beside_meanings_a_curve_without_one_takes_no_runs_colour() -> None:
+    positive, negative, other = _colours("positive", "negative", "other")
+    assert other == LIGHT.meanings["other"]
+    assert len({positive, negative, other}) == 3
