@@ -24,6 +24,9 @@ _ICONS = {
     "checkup": ":material/checklist:",
     "data": ":material/database:",
     "distributions": ":material/area_chart:",
+    "feature_transformation": ":material/transform:",
+    "loss_lab": ":material/science:",
+    "train": ":material/model_training:",
 }
 
 

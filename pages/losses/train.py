@@ -1,0 +1,14 @@
+"""Train: several losses in turn on the same images, with live curves; each becomes a run."""
+
+import streamlit as st
+
+from cl_viz.dashboard import loss_choice, training_panels
+from cl_viz.simulate.training_course import missing_to_train
+
+st.title("What does each loss make of the same images?", anchor=False)
+training_panels.findings()
+images = training_panels.images_control()
+choices = loss_choice.choose(lambda loss: missing_to_train(loss, images) if images is not None else ())
+budget = training_panels.budget_control()
+training_panels.start_control(choices, images, budget)
+training_panels.course(choices)
