@@ -17,7 +17,7 @@ from torch.nn.functional import softplus
 
 from cl_viz.core.errors import InputError
 
-DENSE_SCORES = 2**20
+DENSE_SCORES = 2**18
 """Scores that are held at once where no tile is asked for; beyond, tiles are as fast and smaller."""
 
 _TILE_SCORES = 2**19
