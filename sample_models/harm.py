@@ -18,12 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cl_viz.core.run import Run
+from cl_viz.diagnostics._harm_bootstrap import UnitRows, estimate_harm
 from cl_viz.encoders import open_run
 from sample_models.recipes import RARE_DIGIT, RECIPES
 
 BOOTSTRAPS = 2000
 LAYER = "backbone"
-Floats = NDArray[np.float64]
 
 
 def representation_harm(
@@ -47,20 +47,11 @@ def representation_harm(
     dict
         ``digit``, ``layer``, and by the other digit ``value``, ``low``, ``high``, ``includes_none``.
     """
-    pairs = [(_unit_rows(run), _unit_rows(twin)) for run, twin in zip(rare, balanced, strict=True)]
     labels = np.asarray(rare[0].get(layer=LAYER).columns()["digit"])
-    whole = np.ones(len(labels))
-    value = _harm(pairs, labels, digit, whole)
-    generator = np.random.default_rng(0)
-    draws = []
-    for _ in range(bootstraps):
-        seeds = generator.integers(len(pairs), size=len(pairs))
-        counts = np.zeros(len(labels))
-        for other in range(10):
-            rows = np.flatnonzero(labels == other)
-            counts[rows] = np.bincount(generator.integers(len(rows), size=len(rows)), minlength=len(rows))
-        draws.append(_harm([pairs[seed] for seed in seeds], labels, digit, counts))
-    low, high = np.quantile(draws, [0.025, 0.975], axis=0)
+    pairs = [(_unit_rows(run), _unit_rows(twin)) for run, twin in zip(rare, balanced, strict=True)]
+    found = estimate_harm(pairs, labels, digit, bootstraps=bootstraps)
+    value, intervals = found.values, [found.interval(other) for other in range(10)]
+    low, high = [interval.low for interval in intervals], [interval.high for interval in intervals]
     towards = {
         str(other): {
             "value": round(float(value[other]), 4),
@@ -94,30 +85,10 @@ def main() -> None:
     print(summary)
 
 
-def _unit_rows(run: Run) -> Floats:
+def _unit_rows(run: Run) -> UnitRows:
     rows = np.asarray(next(iter(run.get(layer=LAYER).views.values())), dtype=np.float64)
-    unit: Floats = rows / np.linalg.norm(rows, axis=1, keepdims=True)
-    return unit
-
-
-def _harm(
-    pairs: Sequence[tuple[Floats, Floats]], labels: NDArray[np.integer[Any]], digit: int, counts: Floats
-) -> Floats:
-    """Return RH of `digit` against all ten, each image counted `counts` times."""
-    rare = np.mean([_mean_cosines(run, labels, digit, counts) for run, _ in pairs], axis=0)
-    balanced = np.mean([_mean_cosines(twin, labels, digit, counts) for _, twin in pairs], axis=0)
-    ratio: Floats = (1 - rare) / (1 - balanced)
-    return ratio
-
-
-def _mean_cosines(rows: Floats, labels: NDArray[np.integer[Any]], digit: int, counts: Floats) -> Floats:
-    """Return the mean cosine of `digit` with every digit; pairs of an image with itself are left out."""
-    totals = np.stack([counts[labels == other] @ rows[labels == other] for other in range(10)])
-    sizes = np.array([counts[labels == other].sum() for other in range(10)])
-    cosines = totals @ totals[digit] / (sizes * sizes[digit])
-    itself = np.square(counts[labels == digit]).sum()
-    cosines[digit] = (totals[digit] @ totals[digit] - itself) / (sizes[digit] ** 2 - itself)
-    return np.asarray(cosines, dtype=np.float64)
+    unit: NDArray[np.float64] = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    return lambda places: unit[places]
 
 
 if __name__ == "__main__":

@@ -27,6 +27,8 @@ _ICONS = {
     "feature_transformation": ":material/transform:",
     "loss_lab": ":material/science:",
     "train": ":material/model_training:",
+    "representation_harm": ":material/merge:",
+    "allocation_harm": ":material/balance:",
 }
 
 
