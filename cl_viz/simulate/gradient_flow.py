@@ -48,6 +48,9 @@ class FlowConfig:
     largest_turn : float or None
         A step is made shorter where a row would move by more than this: radians on the sphere; for raw rows a share of
         their root mean square length. None sets no limit.
+    steady : bool
+        Steps become shorter, down to a hundredth, while the loss rises, and longer again while it falls. Has no effect
+        on losses that draw at random.
     records : int
         Number of recorded states, spread evenly, the start and the end among them; at least 2.
     bins : int
@@ -61,6 +64,7 @@ class FlowConfig:
     steps: int = 200
     step_size: float = 0.05
     largest_turn: float | None = 0.2
+    steady: bool = True
     records: int = 41
     bins: int = 60
     seed: int = 0
@@ -198,7 +202,8 @@ class _Course:
         self.labels = None if start.labels is None else torch.from_numpy(start.labels)
         self.edges = torch.linspace(-1, 1, config.bins + 1, dtype=torch.float64)
         self.time = 0.0
-        self.rises, self.last = 0, math.inf
+        self.draws = "seed" in self.parameters.as_dict() and "seed" not in config.loss_parameters
+        self.rises, self.last, self.share = 0, math.inf, 1.0
         self.kept: list[tuple[Any, ...]] = []
 
     def run(self, progress: ProgressCallback, keep_on_cancel: bool) -> Flow:
@@ -215,8 +220,7 @@ class _Course:
             if broken is not None:
                 stopped = f"The flow diverged: {broken} at step {step} of {steps}. The states before are kept."
                 break
-            # At rest the loss still moves by rounding.
-            self.rises, self.last = self.rises + (loss > self.last + 1e-5 * (1 + abs(loss))), loss
+            self._compare(loss)
             if step in wanted:
                 self._keep(step, loss)
             if step == steps:
@@ -235,7 +239,7 @@ class _Course:
         """Return the loss and N times its gradient in each row, along the sphere where rows are unit."""
         rows = self.rows.requires_grad_()
         parameters = self.parameters
-        if "seed" in parameters.as_dict() and "seed" not in self.config.loss_parameters:
+        if self.draws:
             parameters = parameters.make({**parameters.as_dict(), "seed": (self.config.seed + step) % 2**31})
         loss = self.spec.compute(self.start.inputs(self.spec, rows.unbind()), parameters).mean()
         (gradient,) = torch.autograd.grad(loss, rows)
@@ -258,12 +262,20 @@ class _Course:
             return f"rows grew {_EXPLODED:,.0f} times as long"
         return None
 
+    def _compare(self, loss: float) -> None:
+        """Count whether the loss rose, beyond rounding, and choose how long steps are from here."""
+        rose = loss > self.last + 1e-6 * (1 + abs(loss))
+        self.rises, self.last = self.rises + rose, loss
+        if self.config.steady and not self.draws:
+            self.share = max(0.01, self.share * 0.7) if rose else min(1.0, self.share * 1.02)
+
     def _move(self, gradient: Tensor) -> None:
         longest = float(torch.linalg.vector_norm(gradient, dim=-1).max())
         step = self.config.step_size
         if self.config.largest_turn is not None and longest > 0:
             unit = 1.0 if self.on_sphere else self._root_mean_square()
             step = min(step, self.config.largest_turn * unit / longest)
+        step *= self.share
         moved = self.rows - step * gradient
         self.rows = unit_rows(moved) if self.on_sphere else moved
         self.time += step
