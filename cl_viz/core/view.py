@@ -129,13 +129,20 @@ class Bars:
 
 @dataclass(frozen=True)
 class Scatter:
-    """Points; `Series.x`, `Series.y` are coordinates."""
+    """Points; `Series.x`, `Series.y` are coordinates. A series with the meaning "reference" is a line.
+
+    Attributes
+    ----------
+    equal : bool
+        One unit is as long upwards as across: for shapes such as the circle.
+    """
 
     title: str
     x: Axis
     y: Axis
     series: tuple[Series, ...]
     references: tuple[Reference, ...] = ()
+    equal: bool = False
 
 
 @dataclass(frozen=True)

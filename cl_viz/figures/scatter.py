@@ -7,20 +7,23 @@ from collections.abc import Mapping
 import numpy as np
 import plotly.graph_objects as go
 
-from cl_viz.core.view import Scatter
-from cl_viz.figures.frame import add_references, new_canvas, numbers, plain, set_axes
-from cl_viz.figures.strokes import strokes
+from cl_viz.core.view import Scatter, Series
+from cl_viz.figures.frame import Canvas, add_references, new_canvas, numbers, plain, set_axes
+from cl_viz.figures.strokes import Stroke, strokes
 from cl_viz.figures.theme import Theme
 
 _SVG_POINTS = 3000
 
 
 def draw_scatter(view: Scatter, theme: Theme, colours: Mapping[str, int]) -> go.Figure:
-    """Draw points; each carries its row number as custom data."""
+    """Draw points, each with its row number as custom data; references are lines, such as the outline of a circle."""
     canvas = new_canvas(view.title, theme)
     total = sum(len(entry.y) for entry in view.series)
     kind = "scattergl" if total > _SVG_POINTS else "scatter"
     for entry, stroke in zip(view.series, strokes(view.series, theme, colours), strict=True):
+        if entry.meaning == "reference":
+            _add_outline(canvas, entry, stroke)
+            continue
         canvas.add(
             kind,
             x=numbers(entry.x),
@@ -35,6 +38,23 @@ def draw_scatter(view: Scatter, theme: Theme, colours: Mapping[str, int]) -> go.
             hovertemplate=f"{plain(entry.name)}<br>%{{x:.3g}}, %{{y:.3g}}<br>row %{{customdata}}<extra></extra>",
         )
     set_axes(canvas, view.x, view.y, theme)
-    canvas.layout["showlegend"] = len(view.series) > 1
+    canvas.layout["showlegend"] = sum(entry.meaning != "reference" for entry in view.series) > 1
+    if view.equal:
+        canvas.y.update(scaleanchor="x", scaleratio=1)
+        canvas.x.update(constrain="domain")
+        canvas.y.update(constrain="domain")
     add_references(canvas, view.references, theme)
     return canvas.figure()
+
+
+def _add_outline(canvas: Canvas, entry: Series, stroke: Stroke) -> None:
+    canvas.add(
+        "scatter",
+        x=numbers(entry.x),
+        y=numbers(entry.y),
+        mode="lines",
+        line={"color": stroke.colour, "dash": stroke.dash, "width": 1.2},
+        name=plain(entry.name),
+        showlegend=False,
+        hoverinfo="skip",
+    )

@@ -1,10 +1,11 @@
-"""Colours of curves: a meaning, a run or a loss is never taken for another."""
+"""Colours of curves: a meaning, a run or a loss is never taken for another; outlines are no points."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from cl_viz.core.view import Meaning, Series
+from cl_viz.core.view import Axis, Meaning, Scatter, Series
+from cl_viz.figures import render
 from cl_viz.figures.strokes import strokes
 from cl_viz.figures.theme import LIGHT, run_colour
 
@@ -25,3 +26,12 @@ def test_beside_meanings_a_curve_without_one_takes_no_runs_colour() -> None:
     positive, negative, other = _colours("positive", "negative", "other")
     assert other == LIGHT.meanings["other"]
     assert len({positive, negative, other}) == 3
+
+
+def test_a_shape_keeps_its_proportions_and_its_outline_is_a_line() -> None:
+    points, outline = Series("points", X, X, "other", "a"), Series("outline", X, X, "reference")
+    figure = render(Scatter("shape", Axis("x"), Axis("y"), (points, outline), equal=True))
+    assert [trace.mode for trace in figure.data] == ["markers", "lines"]
+    assert figure.layout.yaxis.scaleanchor == "x"
+    assert not figure.layout.showlegend
+    assert render(Scatter("plain", Axis("x"), Axis("y"), (points,))).layout.yaxis.scaleanchor is None
