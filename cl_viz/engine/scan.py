@@ -6,7 +6,8 @@ import operator
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import combinations_with_replacement
-from typing import Any, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 
@@ -27,6 +28,9 @@ from cl_viz.engine.rows import ViewRows, compact_links, view_rows
 from cl_viz.engine.statistics import Statistics
 from cl_viz.engine.storage import cached
 
+if TYPE_CHECKING:
+    from distributed import Client
+
 AUTO_ANCHORS = 1024
 """Anchors of one view with ``anchors="auto"``; every row up to this N."""
 CHUNK_SCORES = 500_000_000
@@ -35,7 +39,7 @@ _SMALLEST_TILE = 64
 
 
 def scan(
-    embedding_set: EmbeddingSet,
+    embedding_set: EmbeddingSet | str | Path,
     device: str = "auto",
     *,
     anchors: Literal["auto"] | int = "auto",
@@ -43,14 +47,16 @@ def scan(
     precision: Precision = "auto",
     seed: int = 0,
     cache: bool = True,
+    cluster: Client | str | None = None,
     progress: ProgressCallback = silent,
 ) -> Statistics:
     """Compute the statistics of all pairs of a set, exactly, without ever holding N x N numbers.
 
     Parameters
     ----------
-    embedding_set : EmbeddingSet
-        Rows are normalised to unit length; NaN, infinite and zero rows are left out and counted.
+    embedding_set : EmbeddingSet or path
+        Rows are normalised to unit length; NaN, infinite and zero rows are left out and counted. A path is loaded as
+        `cl_viz.load` does; on a cluster, a folder of shards is read shard by shard by the workers.
     device : str
         ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"`` or ``"mps"``.
     anchors : "auto" or int
@@ -67,6 +73,8 @@ def scan(
         Keep statistics that took a moment on disk and take them from there next time (folder: environment variable
         ``CL_VIZ_CACHE``, else the user's cache folder). A damaged or old entry is computed anew. A pass that was
         stopped or killed goes on where it was.
+    cluster : distributed.Client or str, optional
+        A Dask client, or the address of a scheduler, whose workers make the pass; see `cl_viz.engine.cluster`.
     progress : callable
         Called with fraction and message after each tile; may raise `Cancelled` to stop.
 
@@ -81,6 +89,14 @@ def scan(
     DeviceError
         If the device is absent, or has too little memory even for small tiles.
     """
+    if cluster is not None:
+        from cl_viz.engine.cluster import scan_cluster
+
+        return scan_cluster(embedding_set, cluster, neighbors=neighbors, progress=progress)
+    if not isinstance(embedding_set, EmbeddingSet):
+        from cl_viz.formats import load
+
+        embedding_set = load(embedding_set)
     target = resolve_device(device)
     dtype = score_type(embedding_set, target, precision)
     if not (anchors == "auto" or (isinstance(anchors, int) and anchors >= 0)):

@@ -19,6 +19,7 @@ from cl_viz.formats._dump import column_to_store, plain_column
 from cl_viz.formats._guard import check_present
 from cl_viz.formats._opening import read_dump
 from cl_viz.formats._roles import ROLE_NAMES, known_role
+from cl_viz.formats.shards import read_files
 
 PathLike: TypeAlias = str | os.PathLike[str]
 RoleValue: TypeAlias = PathLike | ArrayLike | Mapping[str, Any] | None
@@ -82,6 +83,21 @@ def load(
     loaded = build_set(plan, place, name or place.stem or str(place))
     _ = loaded.fingerprint
     return loaded
+
+
+def load_piece(files: Sequence[Path], views: Requested = None, label: str | None = None) -> EmbeddingSet:
+    """Read one piece of a folder of shards, as `cl_viz.formats.shards.piece_files` divides it.
+
+    Raises
+    ------
+    FormatError, UnsafeFileError, InputError
+        As `load` does.
+    """
+    folder = files[0].parent
+    plan = make_plan(read_files(files, folder), folder, requested=views, pairs=None)
+    if label is not None:
+        plan = _with_role(plan, "label", label, folder)
+    return build_set(plan, folder, files[0].stem)
 
 
 def _with_role(plan: Plan, role: Role, value: RoleValue, path: Path) -> Plan:

@@ -41,7 +41,36 @@ def read(path: Path) -> RawDump:
     FormatError
         If the folder holds no shards, shards of several formats, or shards that do not fit together.
     """
+    return read_files(_shards(path), path)
+
+
+def piece_files(path: Path) -> list[tuple[Path, ...]]:
+    """Return the files of each piece of a folder of shards, in order: one file, or the `.npy` files of one number.
+
+    Raises
+    ------
+    FormatError
+        If the folder holds no shards, or `.npy` shards whose numbers differ from array to array.
+    """
     files = _shards(path)
+    if files[0].suffix.lower() != ".npy":
+        return [(file,) for file in files]
+    by_name: dict[str, list[Path]] = {}
+    for file in files:
+        by_name.setdefault(_shard_name(file), []).append(file)
+    if len({len(own) for own in by_name.values()}) > 1:
+        counts = ", ".join(f"{len(own)} of {name!r}" for name, own in by_name.items())
+        raise FormatError(
+            f"the folder holds {counts}",
+            where=str(path),
+            allowed="as many shards of each array and column",
+            remedy="write the missing shards again",
+        )
+    return list(zip(*by_name.values(), strict=True))
+
+
+def read_files(files: Sequence[Path], path: Path) -> RawDump:
+    """Read shards of the folder `path` and join the arrays and columns of one name."""
     by_file_name = files[0].suffix.lower() == ".npy"
     arrays: dict[str, list[tuple[Path, NDArray[Any]]]] = {}
     columns: dict[str, list[tuple[Path, Column]]] = {}

@@ -1,0 +1,222 @@
+"""Pieces of a set that is scanned on several machines: where each comes from, and its rows in the numbering of all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from itertools import combinations_with_replacement
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from cl_viz.core._partners import number_values
+from cl_viz.core.embedding_set import EmbeddingSet
+from cl_viz.core.errors import InputError
+from cl_viz.engine.moments import ClassMoments, Moments, compute_moments
+from cl_viz.engine.pair_sketch import Block
+from cl_viz.engine.rows import ViewRows, view_rows
+
+PIECES_AT_HAND = 4
+"""Pieces that a worker keeps in memory."""
+
+
+@dataclass(frozen=True)
+class Piece:
+    """One piece of a set: rows that follow each other.
+
+    Attributes
+    ----------
+    key : str
+        Tells pieces apart, on every machine.
+    files : tuple of str
+        Shards to read, on the worker; empty where the piece is carried along.
+    views : tuple of str, or None
+        Arrays to load as views; None lets the first shard decide.
+    label : str or None
+        Column of the labels; None lets the file decide.
+    carried : EmbeddingSet or None
+    """
+
+    key: str
+    files: tuple[str, ...] = ()
+    views: tuple[str, ...] | None = None
+    label: str | None = None
+    carried: EmbeddingSet | None = None
+
+    def load(self) -> EmbeddingSet:
+        """Return the piece, read anew unless it was among the last few."""
+        return self.carried if self.carried is not None else _read(self.files, self.views, self.label)
+
+
+@dataclass(frozen=True)
+class PieceFacts:
+    """What must be known of every piece before pairs are looked at.
+
+    Attributes
+    ----------
+    views : tuple of str
+    dim, size : int
+        D; rows of each view.
+    usable : NDArray[np.int64]
+        Rows used.
+    labels : tuple of str, or None
+        Distinct labels.
+    fingerprint : str
+    """
+
+    views: tuple[str, ...]
+    dim: int
+    size: int
+    usable: NDArray[np.int64]
+    labels: tuple[str, ...] | None
+    fingerprint: str
+
+
+@dataclass(frozen=True)
+class Numbering:
+    """How rows and labels of all pieces are numbered together.
+
+    Attributes
+    ----------
+    offsets : tuple of int
+        Row of the whole that each piece begins with.
+    labels : Mapping[str, int] or None
+        Code of each label.
+    """
+
+    offsets: tuple[int, ...]
+    labels: Mapping[str, int] | None
+
+
+def pieces_of(
+    source: EmbeddingSet | str | Path, rows: int, views: Sequence[str] | None = None, label: str | None = None
+) -> list[Piece]:
+    """Divide a set, or a folder of shards, into pieces.
+
+    Parameters
+    ----------
+    source : EmbeddingSet or path
+        A folder is divided by its shards, of which only the names are read.
+    rows : int
+        Rows of a piece of a set.
+    views, label : optional
+        As for `cl_viz.load`, for a folder.
+
+    Raises
+    ------
+    InputError
+        If the views of a set are not aligned row by row.
+    FormatError
+        If the folder holds no shards that fit together.
+    """
+    if isinstance(source, EmbeddingSet):
+        if not source.aligned or source.role("id") is not None:
+            raise InputError(
+                "the views are matched by a pairs table or ids",
+                where=source.name,
+                allowed="on a cluster, views that are aligned row by row",
+                remedy="bring the rows of all views into one order, or scan on one machine",
+            )
+        starts = range(0, source.n, rows)
+        parts = [source.select(rows=np.arange(start, min(start + rows, source.n))) for start in starts]
+        return [Piece(f"{source.fingerprint}/{start}", carried=part) for start, part in zip(starts, parts, strict=True)]
+    from cl_viz.formats.shards import piece_files
+
+    chosen = None if views is None else tuple(views)
+    found = [tuple(map(str, files)) for files in piece_files(Path(source))]
+    return [Piece("/".join(files), files, chosen, label) for files in found]
+
+
+def facts_of(piece: Piece) -> PieceFacts:
+    """Read a piece and return what the others must know of it."""
+    found = piece.load()
+    codes = found.codes("label")
+    usable = np.flatnonzero(next(iter(found.usable_rows.values())))
+    labels = None if codes is None else codes[1]
+    return PieceFacts(found.view_names, found.dim, found.n, usable, labels, found.fingerprint)
+
+
+def check_facts(pieces: Sequence[Piece], facts: Sequence[PieceFacts]) -> None:
+    """Raise `InputError` where a piece does not fit the first."""
+    first = facts[0]
+    for piece, found in zip(pieces, facts, strict=True):
+        same = (found.views, found.dim, found.labels is None) == (first.views, first.dim, first.labels is None)
+        if not same:
+            raise InputError(
+                f"views {', '.join(found.views)} of {found.dim} entries, "
+                f"{'no labels' if found.labels is None else 'labels'}",
+                where=piece.key,
+                allowed=f"as in {pieces[0].key}: {', '.join(first.views)} of {first.dim} entries, "
+                f"{'no labels' if first.labels is None else 'labels'}",
+                remedy="write the shards again, or name views and label",
+            )
+
+
+def numbering_of(facts: Sequence[PieceFacts]) -> Numbering:
+    """Number rows and labels of all pieces together, labels as one set would."""
+    offsets = np.cumsum([0, *(found.size for found in facts)])[:-1]
+    if facts[0].labels is None:
+        return Numbering(tuple(map(int, offsets)), None)
+    together = np.array(sorted({name for found in facts for name in found.labels or ()}))
+    names = number_values([together], [len(together)])[1]
+    return Numbering(tuple(map(int, offsets)), {name: code for code, name in enumerate(names)})
+
+
+def numbered_rows(piece: Piece, numbering: Numbering, dtype: torch.dtype) -> dict[str, ViewRows]:
+    """Return the rows of a piece, with labels in the numbering of the whole and rows in that of the piece."""
+    found = piece.load()
+    rows = _prepared(piece.key, found, dtype)
+    codes = found.codes("label")
+    translated = {}
+    for index, (view, own) in enumerate(rows.items()):
+        labels = None
+        if codes is not None and numbering.labels is not None:
+            table = np.array([*(numbering.labels[name] for name in codes[1]), -1], dtype=np.int64)
+            labels = torch.from_numpy(table[codes[0][index][own.original]])
+        translated[view] = replace(own, labels=labels)
+    return translated
+
+
+def numbered_moments(piece: Piece, numbering: Numbering) -> Moments:
+    """Return the moments of a piece, its classes in the order of the whole."""
+    found = compute_moments(piece.load())
+    if numbering.labels is None:
+        return found
+    classes = {view: _spread(own, numbering.labels) for view, own in found.classes.items()}
+    return Moments(found.views, classes)
+
+
+def view_blocks(views: Sequence[str]) -> list[Block]:
+    """Return the pairs of views, each once."""
+    return list(combinations_with_replacement(views, 2))
+
+
+def _spread(own: ClassMoments, codes: Mapping[str, int]) -> ClassMoments:
+    places = np.array([codes[name] for name in own.names], dtype=np.int64)
+    counts = np.zeros(len(codes), dtype=np.int64)
+    means, traces = np.zeros((len(codes), own.means.shape[1])), np.zeros(len(codes))
+    counts[places], means[places], traces[places] = own.counts, own.means, own.traces
+    return ClassMoments(tuple(codes), counts, means, traces)
+
+
+@lru_cache(maxsize=PIECES_AT_HAND)
+def _read(files: tuple[str, ...], views: tuple[str, ...] | None, label: str | None) -> EmbeddingSet:
+    from cl_viz.formats._loading import load_piece
+
+    # Ids match rows within a piece at most; on a cluster a row is a sample.
+    return load_piece([Path(file) for file in files], views, label).with_roles(id=None)
+
+
+_rows_at_hand: dict[tuple[str, torch.dtype], dict[str, ViewRows]] = {}
+
+
+def _prepared(key: str, embedding_set: EmbeddingSet, dtype: torch.dtype) -> dict[str, ViewRows]:
+    """Return the unit rows of a piece, kept for the next task that needs them."""
+    if (key, dtype) not in _rows_at_hand:
+        while len(_rows_at_hand) >= PIECES_AT_HAND:
+            _rows_at_hand.pop(next(iter(_rows_at_hand)))
+        _rows_at_hand[key, dtype] = view_rows(embedding_set, torch.device("cpu"), dtype)
+    return _rows_at_hand[key, dtype]
