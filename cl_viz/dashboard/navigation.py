@@ -29,6 +29,9 @@ _ICONS = {
     "train": ":material/model_training:",
     "representation_harm": ":material/merge:",
     "allocation_harm": ":material/balance:",
+    "downstream": ":material/query_stats:",
+    "suppression": ":material/filter_alt_off:",
+    "modality_gap": ":material/join_inner:",
 }
 
 

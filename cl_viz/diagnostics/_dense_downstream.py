@@ -5,11 +5,14 @@ These are the twins of what the downstream diagnostics read from neighbours, clo
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 from numpy.typing import NDArray
 
 from cl_viz.diagnostics._dense_scores import cosine_scores
 from cl_viz.diagnostics._probes import Codes, Rows, stratified_folds, vote
+from cl_viz.diagnostics._ranking import RelevantRanks, relevant_ranks
 
 
 def neighbor_prediction(train: Rows, codes: Codes, test: Rows, k: int, temperature: float | None) -> Codes:
@@ -40,3 +43,49 @@ def neighbor_prediction_in_folds(rows: Rows, codes: Codes, k: int, folds: int, s
 def accuracy(codes: Codes, predicted: NDArray[np.int64]) -> float:
     """Share of equal entries."""
     return float((codes == predicted).mean())
+
+
+def label_ranks(rows: Rows, codes: Codes) -> RelevantRanks:
+    """Rank all others for every row whose label another row has; rows of its label are relevant."""
+    scores = cosine_scores(rows, rows)
+    np.fill_diagonal(scores, -np.inf)
+    relevant = codes[:, None] == codes[None]
+    np.fill_diagonal(relevant, False)
+    kept = relevant.any(axis=1)
+    return relevant_ranks(scores[kept], relevant[kept])
+
+
+def partner_ranks(queries: Rows, gallery: Rows) -> RelevantRanks:
+    """Rank all rows of `gallery` (N, D) for every row of `queries` (N, D); the row of the same number is relevant."""
+    return relevant_ranks(cosine_scores(queries, gallery), np.eye(len(queries), dtype=np.bool_))
+
+
+def silhouette(rows: Rows, codes: Codes, metric: Literal["cosine", "euclidean"]) -> NDArray[np.float64]:
+    """Silhouette of every row from all distances, shape (n,); 0 for a class of one."""
+    from sklearn.metrics import silhouette_samples
+
+    found: NDArray[np.float64] = silhouette_samples(rows, codes, metric=metric)
+    return found
+
+
+def davies_bouldin(rows: Rows, codes: Codes) -> float:
+    """Mean over classes of the largest sum of two mean distances to the centre over the distance of the centres."""
+    classes = np.unique(codes)
+    centres = np.array([rows[codes == code].mean(axis=0) for code in classes])
+    within = np.array(
+        [np.linalg.norm(rows[codes == c] - m, axis=1).mean() for c, m in zip(classes, centres, strict=True)]
+    )
+    apart = np.linalg.norm(centres[:, None] - centres[None], axis=2)
+    np.fill_diagonal(apart, np.inf)
+    return float(((within[:, None] + within[None]) / apart).max(axis=1).mean())
+
+
+def calinski_harabasz(rows: Rows, codes: Codes) -> float:
+    """Scatter between classes over scatter within, each over its degrees of freedom."""
+    classes, n_rows = np.unique(codes), len(rows)
+    centre = rows.mean(axis=0)
+    between = sum(
+        (codes == code).sum() * np.square(rows[codes == code].mean(axis=0) - centre).sum() for code in classes
+    )
+    within = sum(np.square(rows[codes == code] - rows[codes == code].mean(axis=0)).sum() for code in classes)
+    return float(between / (len(classes) - 1) / (within / (n_rows - len(classes))))

@@ -7,9 +7,14 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import pytest
+import torch
+from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 
 from cl_viz.diagnostics import _dense_downstream as dense
 from cl_viz.diagnostics._probes import balanced_accuracy, group_counts, predict_in_folds
+from cl_viz.diagnostics._ranking import RelevantRanks
+from cl_viz.diagnostics.cluster_agreement import cluster
 from tests.golden_records import Metric, Record, inputs, resolve
 
 Predict = Callable[[np.ndarray, np.ndarray, dict[str, Any]], np.ndarray]
@@ -86,7 +91,58 @@ def _weighted(record: Record, arrays: dict[str, np.ndarray], records: list[Recor
     return dense.accuracy(codes[test], found)
 
 
+def _clustered(record: Record, arrays: dict[str, np.ndarray], measure: Callable[..., float]) -> float:
+    (rows, codes), given = inputs(record, arrays), record["parameters"]
+    return float(measure(codes, cluster(rows, given["k"], given["n_init"], given["random_state"])))
+
+
+def _pml(record: Record, arrays: dict[str, np.ndarray], records: list[Record]) -> dict[str, float]:
+    given = record["parameters"]
+    assert given["distance"] == "cosine"
+    assert given["self_excluded"]
+    ranks, depth = dense.label_ranks(*inputs(record, arrays)), given["k"]
+    return {
+        "mean_average_precision": float(ranks.average_precision(depth).mean()),
+        "mean_average_precision_at_r": float(ranks.map_at_r(depth).mean()),
+        "mean_reciprocal_rank": float(ranks.reciprocal_rank(depth).mean()),
+        "precision_at_1": float(ranks.hit(1).mean()),
+        "r_precision": float(ranks.r_precision(depth).mean()),
+    }
+
+
+def _ranked(measure: Callable[[RelevantRanks, int], np.ndarray]) -> Metric:
+    return lambda record, arrays, _: float(
+        measure(dense.label_ranks(*inputs(record, arrays)), record["parameters"]["k"]).mean()
+    )
+
+
+def _full_map(record: Record, arrays: dict[str, np.ndarray], records: list[Record]) -> float:
+    ranks = dense.label_ranks(*inputs(record, arrays))
+    own = ranks.average_precision_above_zero()
+    # The peer works in float32 and is asked for nine digits: its sums are repeated on our ranks.
+    theirs = []
+    for start, stop in zip(ranks.offsets[:-1], ranks.offsets[1:], strict=True):
+        found = torch.from_numpy(ranks.ranks[start:stop][ranks.scores[start:stop] > 0])
+        theirs.append(torch.div(torch.arange(len(found), dtype=torch.float32) + 1, found.float()).mean())
+    assert own.mean() == pytest.approx(float(torch.stack(theirs).mean()), rel=1e-6)
+    return float(torch.stack(theirs).mean())
+
+
 METRICS: dict[str, Metric] = {
+    "silhouette": lambda record, arrays, _: float(
+        dense.silhouette(*inputs(record, arrays), record["parameters"]["metric"]).mean()
+    ),
+    "davies_bouldin": lambda record, arrays, _: dense.davies_bouldin(*inputs(record, arrays)),
+    "calinski_harabasz": lambda record, arrays, _: dense.calinski_harabasz(*inputs(record, arrays)),
+    "kmeans_nmi": lambda record, arrays, _: _clustered(record, arrays, normalized_mutual_info_score),
+    "kmeans_ari": lambda record, arrays, _: _clustered(record, arrays, adjusted_rand_score),
+    "pml_retrieval": _pml,
+    "recall_at_k_hit": _ranked(lambda ranks, k: ranks.hit(k)),
+    "recall_at_k_true": _ranked(lambda ranks, k: ranks.recall(k)),
+    "map_full": _full_map,
+    "cross_modal_recall_at_k_i2t": lambda record, arrays, _: float(
+        dense.partner_ranks(*inputs(record, arrays)).hit(record["parameters"]["k"]).mean()
+    ),
     **_family("linear_probe", _probe),
     **_family("knn5_cosine", _neighbours),
     "knn_weighted_accuracy": _weighted,

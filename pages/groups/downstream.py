@@ -1,0 +1,116 @@
+"""Downstream proxies: neighbours, retrieval, clusters and linear probes on the labels."""
+
+from pathlib import Path
+
+import streamlit as st
+
+from cl_viz.core.specs import DiagnosticSpec
+from cl_viz.dashboard import forms, panels, state
+from cl_viz.diagnostics import DIAGNOSTICS
+
+NEIGHBORS, PROBE = DIAGNOSTICS["neighbor_accuracy"], DIAGNOSTICS["linear_probe"]
+RETRIEVAL, CROSS = DIAGNOSTICS["label_retrieval"], DIAGNOSTICS["cross_view_retrieval"]
+SEPARATION, CLUSTERS = DIAGNOSTICS["class_separation"], DIAGNOSTICS["cluster_agreement"]
+EFFECTIVE_NEGATIVES = "temperature/hardness"
+
+
+def controls(
+    spec: DiagnosticSpec, names: tuple[str, ...], runs: list[state.OpenRun], more: tuple[str, ...] = ()
+) -> None:
+    """Draw the controls of one diagnostic in a row; the rarer ones in a popover."""
+    known = {info.name: info for info in spec.params.describe()}
+    with st.container(horizontal=True, gap="small", vertical_alignment="bottom"):
+        for name in names:
+            forms.control(known[name], runs)
+        if more:
+            with st.popover("More", icon=":material/tune:", key=f"more {spec.name}"):
+                for name in more:
+                    forms.control(known[name], runs)
+
+
+def side_by_side(shown: panels.Shown, views: list[tuple[str, str]]) -> None:
+    """Draw figures in two columns; matrices show the reference run."""
+    present = [(name, quantity) for name, quantity in views if panels.has_view(shown, name)]
+    columns = st.columns(2, gap="medium")
+    for place, (name, quantity) in enumerate(present):
+        of_one = name in ("confusion", "contingency")
+        with columns[place % 2]:
+            panels.figure(
+                panels.one_of(shown, name) if of_one else shown,
+                name,
+                quantity=quantity,
+                height=panels.SIDE_HEIGHT,
+                explained=False,
+            )
+            if of_one and len(shown.results) > 1:
+                st.caption("The reference run, chosen in the sidebar.")
+
+
+def closing(shown: panels.Shown, samples: str = "") -> None:
+    """Draw the numbers, the samples behind them and the caveats of one diagnostic."""
+    panels.quantities(shown)
+    if samples and panels.has_view(shown, samples):
+        with st.expander("The samples behind this", icon=":material/table_rows:"):
+            panels.table(panels.one_of(shown, samples), samples)
+    panels.caveats(shown)
+
+
+def show(runs: list[state.OpenRun]) -> None:
+    """Draw the page."""
+    top = st.container()
+    with st.container(horizontal=True, gap="small", vertical_alignment="bottom"):
+        layer, step = forms.layer_control(runs), forms.step_control(runs)
+        forms.control(NEIGHBORS.params.describe()[0], runs)
+    controls(NEIGHBORS, ("k", "vote_temperature"), runs)
+    neighbors = panels.ask(NEIGHBORS, runs, step=step, layer=layer)
+    panels.figure(neighbors, "curve", quantity="accuracy")
+    side_by_side(neighbors, [("recalls", "worst_class_recall"), ("confusion", ""), ("groups", "worst_group_accuracy")])
+    closing(neighbors, "mistakes")
+
+    st.subheader(PROBE.question, anchor=False)
+    controls(PROBE, ("regularisation", "scaling", "grid"), runs, ("folds", "most_samples", "seed"))
+    probe = panels.ask(PROBE, runs, step=step, layer=layer)
+    panels.figure(probe, "recalls", quantity="balanced_accuracy")
+    side_by_side(
+        probe, [("confusion", ""), ("regularisation", "balanced_accuracy"), ("groups", "worst_group_accuracy")]
+    )
+    closing(probe)
+
+    st.subheader(RETRIEVAL.question, anchor=False)
+    controls(RETRIEVAL, ("depth", "queries"), runs)
+    retrieval = panels.ask(RETRIEVAL, runs, step=step, layer=layer)
+    panels.figure(retrieval, "by_depth", quantity="hit_rate", height=panels.SIDE_HEIGHT)
+    side_by_side(retrieval, [("by_class", "map_at_r")])
+    closing(retrieval, "weakest")
+
+    st.subheader(CROSS.question, anchor=False)
+    cross = panels.ask(CROSS, runs, step=step, layer=layer)
+    panels.figure(cross, "by_depth", quantity="recall_at_1_there", height=panels.SIDE_HEIGHT)
+    closing(cross)
+
+    st.subheader(SEPARATION.question, anchor=False)
+    controls(SEPARATION, ("rows",), runs)
+    separation = panels.ask(SEPARATION, runs, step=step, layer=layer)
+    panels.figure(separation, "silhouettes", quantity="silhouette_cosine", height=panels.SIDE_HEIGHT)
+    side_by_side(separation, [("by_class", "silhouette_cosine")])
+    closing(separation)
+
+    st.subheader(CLUSTERS.question, anchor=False)
+    controls(CLUSTERS, ("clusters", "starts"), runs)
+    clusters = panels.ask(CLUSTERS, runs, step=step, layer=layer)
+    panels.figure(panels.one_of(clusters, "contingency") if panels.has_view(clusters, "contingency") else clusters,
+                  "contingency", height=panels.SIDE_HEIGHT)  # fmt: skip
+    closing(clusters)
+
+    with top:
+        panels.findings(neighbors, probe, retrieval, cross, separation, clusters)
+    if Path(__file__).parents[1].joinpath(f"{EFFECTIVE_NEGATIVES}.py").is_file():
+        st.page_link(f"pages/{EFFECTIVE_NEGATIVES}.py", label="How many negatives count", icon=":material/thermostat:")
+
+
+panels.question(NEIGHBORS)
+shown_runs = state.shown_runs()
+if shown_runs:
+    show(shown_runs)
+else:
+    panels.no_runs()

@@ -1,0 +1,50 @@
+"""The page of downstream proxies."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from streamlit.testing.v1 import AppTest
+
+PAGE = "groups/downstream"
+
+
+def charts(app: AppTest) -> int:
+    return len(app.get("plotly_chart"))
+
+
+def test_every_question_has_its_numbers(open_app: Callable[..., AppTest], dump: Callable[..., Path]) -> None:
+    app = open_app(dump("first.npz"), page=PAGE)
+    assert not app.exception
+    assert not app.error
+    assert [element.value for element in app.subheader] == [
+        "Can a linear classifier read the label?",
+        "Does a search find samples of the same label?",
+        "Does a sample find itself in the other view?",
+        "Do the classes stand apart as clusters?",
+        "Would clustering find the classes?",
+    ]
+    assert charts(app) >= 10
+
+
+def test_a_control_changes_its_own_figure_and_a_grid_adds_one(
+    open_app: Callable[..., AppTest], dump: Callable[..., Path]
+) -> None:
+    app = open_app(dump("first.npz"), page=PAGE)
+    before, titles = charts(app), [element.proto.spec for element in app.get("plotly_chart")]
+    app.toggle(key="grid").set_value(True).run()
+    assert not app.exception
+    assert charts(app) == before + 1
+    app.select_slider(key="k").set_value("1").run()
+    assert not app.exception
+    assert app.get("plotly_chart")[0].proto.spec != titles[0]
+
+
+def test_without_labels_the_page_says_what_to_add(open_app: Callable[..., AppTest], dump: Callable[..., Path]) -> None:
+    import numpy as np
+
+    app = open_app(dump("plain.npz", number=np.linspace(0, 1, 120)), page=PAGE)
+    assert not app.exception
+    text = "\n".join(str(element.value) for element in [*app.markdown, *app.info])
+    assert "add a label column" in text
