@@ -173,15 +173,25 @@ def _confusion(
     rows: Rows, labels: Codes, seed: int, design: MediationDesign,
     rare: int | None = None, generator: np.random.RandomState | None = None,
 ) -> Rows:  # fmt: skip
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.metrics import confusion_matrix
-    from sklearn.model_selection import GridSearchCV, train_test_split
+    from sklearn.model_selection import train_test_split
 
-    unit = unit_rows(rows)
-    train, test = train_test_split(np.arange(len(unit)), test_size=design.test_share, random_state=seed)
+    train, test = train_test_split(np.arange(len(rows)), test_size=design.test_share, random_state=seed)
     if rare is not None and generator is not None:
         train = np.concatenate(list(_thinned(train, labels, rare, design.ratio, generator)))
-    search = GridSearchCV(LogisticRegression(), {"C": list(design.grid)}, cv=design.folds)
+    return probe_confusion(rows, labels, train, test, design.grid, design.folds)
+
+
+def probe_confusion(
+    rows: Rows, labels: Codes, train: NDArray[np.int64], test: NDArray[np.int64],
+    grid: Sequence[float] = (1.0, 0.1, 0.01), folds: int = 3,
+) -> Rows:  # fmt: skip
+    """Return the confusion matrix, rows normalised, of a logistic probe on unit rows whose C is chosen by folds."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.metrics import confusion_matrix
+    from sklearn.model_selection import GridSearchCV
+
+    unit = unit_rows(rows)
+    search = GridSearchCV(LogisticRegression(), {"C": list(grid)}, cv=folds)
     probe = LogisticRegression(C=search.fit(unit[train], labels[train]).best_params_["C"])
     predicted = probe.fit(unit[train], labels[train]).predict(unit[test])
     found: Rows = confusion_matrix(labels[test], predicted, labels=np.arange(labels.max() + 1), normalize="true")

@@ -66,15 +66,7 @@ class HarmEstimate:
         return self._percentiles(self.draws[:, columns].mean(axis=1), level)
 
     def _percentiles(self, draws: Floats, level: float) -> Interval:
-        low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2])
-        seeds = f"{self.seeds} seeds" if self.seeds > 1 else "1 seed"
-        limit = "" if self.seeds >= ENOUGH_SEEDS else ", which speaks of these seeds more than of others"
-        return Interval(
-            float(low),
-            float(high),
-            level,
-            f"paired bootstrap over {seeds} and {int(self.sizes.sum()):,} samples{limit}",
-        )
+        return bootstrap_interval(draws, self.seeds, int(self.sizes.sum()), level)
 
     def wide_interval(self, column: int, level: float = 0.95) -> Interval | None:
         """Return an interval of RH that also holds for other seeds; None with a single one.
@@ -82,26 +74,40 @@ class HarmEstimate:
         On the logarithmic scale: variance over seeds by the delta method, variance over samples by the bootstrap, and
         Student's t with Satterthwaite's degrees of freedom.
         """
-        if self.seeds < 2:
+        if self.seeds < 2 or not self.values[column] > 0:
             return None
         rare, even = self.rare[:, column], self.balanced[:, column]
         shift = (even - even.mean()) / (1 - even.mean()) - (rare - rare.mean()) / (1 - rare.mean())
         over_seeds = float(np.var(shift, ddof=1)) / self.seeds
         # Log RH of draws whose classes coincide is not finite; they say nothing of the spread of the others.
-        logs = np.log(
-            self.sample_draws[:, column], where=self.sample_draws[:, column] > 0, out=np.zeros(len(self.draws))
-        )
-        over_samples = float(np.var(logs, ddof=1))
-        error = np.sqrt(over_seeds + over_samples)
-        if error == 0:
-            value = float(self.values[column])
-            return Interval(value, value, level, f"no spread over {self.seeds} seeds")
+        drawn = self.sample_draws[:, column]
+        over_samples = float(np.var(np.log(drawn[drawn > 0]), ddof=1))
         smallest = int(min(self.sizes[self.row], self.sizes[column]))
-        freedom = error**4 / (over_seeds**2 / (self.seeds - 1) + over_samples**2 / max(1, smallest - 1))
-        reach = float(student.ppf((1 + level) / 2, freedom)) * error
+        reach = two_level_reach(over_seeds, over_samples, self.seeds, smallest, level)
         centre = float(np.log(self.values[column]))
         method = f"t interval of log RH over {self.seeds} seeds, with the spread over samples"
         return Interval(float(np.exp(centre - reach)), float(np.exp(centre + reach)), level, method)
+
+
+def two_level_reach(over_seeds: float, over_samples: float, seeds: int, samples: int, level: float) -> float:
+    """Return half the width of a t interval from the variance over seeds and that over samples.
+
+    Degrees of freedom are Satterthwaite's (1946, An approximate distribution of estimates of variance components).
+    """
+    variance = over_seeds + over_samples
+    if variance == 0:
+        return 0.0
+    freedom = variance**2 / (over_seeds**2 / (seeds - 1) + over_samples**2 / max(1, samples - 1))
+    return float(student.ppf((1 + level) / 2, freedom) * np.sqrt(variance))
+
+
+def bootstrap_interval(draws: Floats, seeds: int, samples: int, level: float = 0.95) -> Interval:
+    """Return the percentile interval of draws of seeds and samples together; draws that are NaN are left out."""
+    known = draws[~np.isnan(draws)]
+    low, high = np.quantile(known, [(1 - level) / 2, (1 + level) / 2]) if len(known) else (np.nan, np.nan)
+    words = f"{seeds} seeds" if seeds > 1 else "1 seed"
+    limit = "" if seeds >= ENOUGH_SEEDS else ", which speaks of these seeds more than of others"
+    return Interval(float(low), float(high), level, f"paired bootstrap over {words} and {samples:,} samples{limit}")
 
 
 ENOUGH_SEEDS = 10
@@ -144,7 +150,7 @@ def estimate_harm(
     Source: Maity et al. 2024, An Investigation of Representation and Allocation Harms in Contrastive Learning.
     """
     classes = [np.flatnonzero(codes == code) for code in range(int(codes.max()) + 1)]
-    chosen, counts = _draw(len(twins), classes, bootstraps, np.random.default_rng(seed))
+    chosen, counts = draw_seeds_and_samples(len(twins), classes, bootstraps, np.random.default_rng(seed))
     # The first line of counts is the set itself.
     weighted = [np.concatenate([np.ones((len(part), 1), dtype=np.uint8), part], axis=1) for part in counts]
     cosines = np.empty((2, len(twins), bootstraps + 1, len(classes)))
@@ -160,7 +166,7 @@ def estimate_harm(
     return HarmEstimate(rare[:, 0], balanced[:, 0], harm_ratio(*drawn), samples, sizes, row)
 
 
-def _draw(
+def draw_seeds_and_samples(
     seeds: int, classes: list[Codes], bootstraps: int, generator: np.random.Generator
 ) -> tuple[Codes, list[NDArray[np.uint8]]]:
     """Return the seeds drawn, shape (B, S), and how often each sample is, one array of shape (n_k, B) a class."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -195,6 +196,11 @@ class SharedSamples:
     def counts(self) -> Codes:
         """Samples of each class, shape (K,)."""
         return np.bincount(self.codes, minlength=len(self.names))
+
+    @property
+    def digest(self) -> str:
+        """Stands for the rows and their classes in keys."""
+        return hashlib.blake2b(self.rows.tobytes() + self.codes.tobytes(), digest_size=8).hexdigest()
 
     def place(self, name: str) -> int:
         """Return the number of a class."""

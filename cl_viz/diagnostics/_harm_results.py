@@ -104,7 +104,7 @@ def judge(harm: ClassHarm) -> tuple[Level, str]:
     assert nearest is not None
     value, interval = float(estimate.values[nearest]), estimate.interval(nearest)
     sure = estimate.wide_interval(nearest, 1 - 0.05 / len(harm.others))
-    if value < 1 and sure is not None and sure.high < 1:
+    if sure is not None and max(sure.high, interval.high) < 1:
         level = REPRESENTATION_HARM.level(value)
         return ("watch" if level == "good" else level), "shown"
     if interval.high < 1:

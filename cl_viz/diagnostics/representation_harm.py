@@ -79,10 +79,10 @@ def _estimate(
 ) -> HarmEstimate:  # fmt: skip
     """Return the estimate of one class; it is kept with its first run, so that the whole family shares it."""
     prints = tuple((rare.embedding_set.fingerprint, even.embedding_set.fingerprint) for rare, even in members)
-    key = ("representation harm", prints, row, len(samples.rows), tuple(params.as_dict().items()))
+    key = ("representation harm", prints, row, samples.digest, tuple(params.as_dict().items()))
 
     def report(done: float, message: str) -> None:
-        inputs.own.progress((part[0] + done) / part[1], message)
+        inputs.progress((part[0] + done) / part[1], message)
 
     return members[0][0].remember(
         key,

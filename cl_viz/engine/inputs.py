@@ -159,12 +159,15 @@ class FamilyInputs:
         The others' cards, in the same order.
     names : tuple of str
         The others' names.
+    progress : callable
+        Of work on all of them together; each set's own covers its part only.
     """
 
     own: SetInputs
     others: tuple[Callable[[], SetInputs], ...]
     cards: tuple[Mapping[str, Any], ...]
     names: tuple[str, ...]
+    progress: ProgressCallback = silent
 
     @property
     def run(self) -> str:
@@ -244,6 +247,7 @@ class _Gathering:
             tuple(loader(place, run) for place, run in enumerate(rest, start=1)),
             tuple(run.card for run in rest),
             tuple(run.name for run in rest),
+            self.progress,
         )
 
 

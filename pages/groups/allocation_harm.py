@@ -1,0 +1,65 @@
+"""Allocation harm: what a rare class loses through the encoder, and what through the labels of the probe."""
+
+import streamlit as st
+
+from cl_viz.dashboard import forms, panels, state
+from cl_viz.dashboard.harm_runs import one_of_each_family
+from cl_viz.diagnostics import DIAGNOSTICS
+
+HARM = DIAGNOSTICS["allocation_harm"]
+CONTROLS = {info.name: info for info in HARM.params.describe()}
+
+
+def controls(runs: list[state.OpenRun]) -> tuple[int | None, str | None]:
+    """Draw the controls of the study, in one row; return the step and the layer."""
+    with st.container(horizontal=True, gap="small", vertical_alignment="bottom"):
+        layer = forms.layer_control(runs)
+        forms.control(CONTROLS["imbalance_ratio"], runs)
+        forms.control(CONTROLS["splits"], runs)
+        with st.popover("More", icon=":material/tune:", help="Training step, draws and seed"):
+            step = forms.step_control(runs)
+            forms.control(CONTROLS["bootstraps"], runs)
+            forms.control(CONTROLS["seed"], runs)
+    return step, layer
+
+
+def mediation(shown: panels.Shown) -> None:
+    """Draw the effects in the shown families."""
+    if not panels.has_view(shown, "effects"):
+        if shown.results:
+            st.info(
+                "Allocation harm compares runs: open one whose card names an under-represented class together with its "
+                "balanced twin. The samples mnist-rare-4-seed-0 and mnist-balanced-seed-0 are such a pair.",
+                icon=":material/help:",
+            )
+        return
+    one = panels.one_of(shown, "effects")
+    panels.figure(one, "effects")
+    left, right = st.columns(2, gap="medium")
+    with left:
+        panels.figure(shown, "accuracy", quantity="indirect_effect", height=panels.SIDE_HEIGHT, explained=False)
+    with right:
+        panels.figure(one, "indirect", height=panels.SIDE_HEIGHT, explained=False)
+    panels.table(one, "cells")
+    with st.expander("The probes behind this", icon=":material/query_stats:"):
+        panels.table(one, "probes")
+    panels.quantities(shown)
+    panels.caveats(shown)
+
+
+def show(runs: list[state.OpenRun]) -> None:
+    """Draw the page."""
+    top = st.container()
+    step, layer = controls(runs)
+    shown = panels.ask(HARM, one_of_each_family(runs), step=step, layer=layer)
+    with top:
+        panels.findings(shown)
+    mediation(shown)
+
+
+panels.question(HARM)
+shown_runs = state.shown_runs()
+if shown_runs:
+    show(shown_runs)
+else:
+    panels.no_runs()
