@@ -31,48 +31,75 @@ SPECTRUM = 64
 """Most eigenvalues that are kept."""
 
 
-def measure(
-    views: Tensor, labels: Tensor | None, edges: Tensor
-) -> tuple[dict[str, float], NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
-    """Return the measures, the histograms of positive and negative scores, and the spectrum.
+_NOWHERE = 2.0
+"""In place of a score that is not to be counted: no bin holds it."""
+
+
+class FlowMeter:
+    """Measures points again and again; what does not change with them is made once.
 
     Positives are views of one sample; with one view, samples of one class. Negatives are pairs of different samples,
     within and across views; with one view and labels, of different classes. Each pair counts once.
 
     Parameters
     ----------
-    views : Tensor, shape (V, N, D)
+    n_samples, n_views : int
     labels : Tensor of int64, shape (N,), or None
-    edges : Tensor, shape (B + 1,)
+    bins : int
+        Bins of the histograms of scores, from -1 to 1.
     """
-    n_views, n_samples, _ = views.shape
-    unit = unit_rows(views)
-    points = unit.flatten(0, 1)
-    scores = (points @ points.T).clamp_(-1, 1)
-    sample = torch.arange(n_samples).repeat(n_views)
-    once = torch.ones_like(scores, dtype=torch.bool).triu(1)
-    same_sample = sample[:, None] == sample
-    of_one_class = None if labels is None else labels[sample][:, None] == labels[sample]
-    if n_views > 1:
-        positive, negative = scores[once & same_sample], scores[once & ~same_sample]
-    elif of_one_class is not None:
-        positive, negative = scores[once & of_one_class], scores[once & ~of_one_class]
-    else:
-        positive, negative = scores[:0, 0], scores[once]
-    measures = {
-        "mean_positive_score": _mean(positive),
-        "mean_negative_score": _mean(negative),
-        "alignment": 2 - 2 * _mean(positive),
-        "uniformity": float(np.mean([_uniformity(view) for view in unit])),
-        "effective_rank": effective_rank(views.flatten(0, 1).numpy()),
-        "class_separation": math.nan,
-        "knn_accuracy": math.nan,
-    }
-    if labels is not None and of_one_class is not None:
-        others = once & ~same_sample
-        measures["class_separation"] = _mean(scores[others & of_one_class]) - _mean(scores[others & ~of_one_class])
-        measures["knn_accuracy"] = knn_accuracy(unit[0], labels)
-    return measures, _counts(positive, edges), _counts(negative, edges), spectrum(views.flatten(0, 1))
+
+    def __init__(self, n_samples: int, n_views: int, labels: Tensor | None, bins: int) -> None:
+        self.labels, self.bins = labels, bins
+        self.counted_twice = torch.ones(n_samples, n_samples, dtype=torch.bool).tril()
+        self.positives_of_one_view = torch.zeros_like(self.counted_twice)
+        if n_views == 1 and labels is not None:
+            self.positives_of_one_view = (labels[:, None] == labels) & ~self.counted_twice
+
+    def measure(
+        self, views: Tensor
+    ) -> tuple[dict[str, float], NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
+        """Return the measures, the histograms of positive and negative scores, and the spectrum.
+
+        Parameters
+        ----------
+        views : Tensor, shape (V, N, D)
+        """
+        unit = unit_rows(views)
+        positive, positive_counts, negative_counts = self._scores(unit)
+        wide = unit.double()
+        everything, n_pairs = _sum_of_pairs(wide.flatten(0, 1)), math.comb(wide[..., 0].numel(), 2)
+        measures = {
+            "mean_positive_score": _ratio(float(positive.double().sum()), len(positive)),
+            "mean_negative_score": _ratio(everything - float(positive.double().sum()), n_pairs - len(positive)),
+            "alignment": 2 - 2 * _ratio(float(positive.double().sum()), len(positive)),
+            "uniformity": float(np.mean([_uniformity(view) for view in unit])),
+            "effective_rank": effective_rank(views.flatten(0, 1).numpy()),
+            "class_separation": math.nan,
+            "knn_accuracy": math.nan,
+        }
+        if self.labels is not None:
+            measures["class_separation"] = _class_separation(wide, self.labels)
+            measures["knn_accuracy"] = knn_accuracy(unit[0], self.labels)
+        return measures, positive_counts, negative_counts, spectrum(views.flatten(0, 1))
+
+    def _scores(self, unit: Tensor) -> tuple[Tensor, NDArray[np.int64], NDArray[np.int64]]:
+        """Return the positives' scores, and the histograms of both kinds."""
+        found: list[Tensor] = []
+        negative_counts = torch.zeros(self.bins, dtype=torch.float64)
+        for index, first in enumerate(unit):
+            for other in range(index, len(unit)):
+                scores = (first @ unit[other].T).clamp_(-1, 1)
+                if other == index:
+                    found.append(scores[self.positives_of_one_view])
+                    scores[self.counted_twice | self.positives_of_one_view] = _NOWHERE
+                else:
+                    found.append(scores.diagonal().clone())
+                    scores.fill_diagonal_(_NOWHERE)
+                negative_counts += torch.histc(scores, self.bins, -1.0, 1.0)
+        positive = torch.cat(found)
+        positive_counts = torch.histc(positive, self.bins, -1.0, 1.0)
+        return positive, _whole(positive_counts), _whole(negative_counts)
 
 
 def spectrum(points: Tensor) -> NDArray[np.float32]:
@@ -91,12 +118,28 @@ def _uniformity(view: Tensor) -> float:
     return float(torch.logsumexp(-2 * squared, dim=0)) - math.log(len(squared))
 
 
-def _mean(scores: Tensor) -> float:
-    return float(scores.double().mean()) if len(scores) else math.nan
+def _class_separation(unit: Tensor, labels: Tensor) -> float:
+    """Return the mean score of samples of one class minus that of samples of two, over all views."""
+    n_views = len(unit)
+    own = float(unit.sum(dim=0).square().sum() - unit.square().sum()) / 2
+    classes = torch.unique(labels, return_inverse=True)[1]
+    sums = unit.new_zeros(int(classes.max()) + 1, unit.shape[2]).index_add(0, classes, unit.sum(dim=0))
+    counts = torch.bincount(classes)
+    same = float(sums.square().sum() - unit.square().sum()) / 2 - own
+    n_same = n_views**2 * int((counts * (counts - 1)).sum()) // 2
+    others = float(sums.sum(dim=0).square().sum() - sums.square().sum()) / 2
+    n_others = n_views**2 * int(counts.sum() ** 2 - counts.square().sum()) // 2
+    return _ratio(same, n_same) - _ratio(others, n_others)
 
 
-def _counts(scores: Tensor, edges: Tensor) -> NDArray[np.int64]:
-    n_bins = len(edges) - 1
-    # The last bin holds its upper edge.
-    place = torch.bucketize(scores, edges[1:-1].to(scores.dtype), right=True)
-    return torch.bincount(place, minlength=n_bins).numpy().astype(np.int64)
+def _sum_of_pairs(points: Tensor) -> float:
+    """Return the sum of the products of all pairs of rows, from the sum of the rows."""
+    return float(points.sum(dim=0).square().sum() - points.square().sum()) / 2
+
+
+def _ratio(total: float, count: int) -> float:
+    return total / count if count else math.nan
+
+
+def _whole(counts: Tensor) -> NDArray[np.int64]:
+    return counts.numpy().astype(np.int64)

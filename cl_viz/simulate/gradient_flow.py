@@ -21,7 +21,7 @@ from cl_viz.core.params import Params
 from cl_viz.core.progress import ProgressCallback, silent
 from cl_viz.core.specs import LossSpec
 from cl_viz.losses import losses
-from cl_viz.simulate._flow_measures import MEASURES, measure
+from cl_viz.simulate._flow_measures import MEASURES, FlowMeter
 from cl_viz.simulate.flow_start import FlowStart, unit_rows
 
 __all__ = ["MEASURES", "Flow", "FlowConfig", "gradient_flow"]
@@ -199,8 +199,8 @@ class _Course:
         if not torch.isfinite(self.rows).all() or (self.on_sphere and (self.rows == 0).all(dim=-1).any()):
             raise InputError(f"{start.name} has rows without a direction", where=config.loss, allowed="finite rows")
         self.length = self._root_mean_square()
-        self.labels = None if start.labels is None else torch.from_numpy(start.labels)
-        self.edges = torch.linspace(-1, 1, config.bins + 1, dtype=torch.float64)
+        labels = None if start.labels is None else torch.from_numpy(start.labels)
+        self.meter = FlowMeter(start.n, start.n_views, labels, config.bins)
         self.time = 0.0
         self.draws = "seed" in self.parameters.as_dict() and "seed" not in config.loss_parameters
         self.rises, self.last, self.share = 0, math.inf, 1.0
@@ -281,9 +281,7 @@ class _Course:
         self.time += step
 
     def _keep(self, step: int, loss: float) -> None:
-        self.kept.append(
-            (step, self.time, loss, self.rows.clone().numpy(), *measure(self.rows, self.labels, self.edges))
-        )
+        self.kept.append((step, self.time, loss, self.rows.clone().numpy(), *self.meter.measure(self.rows)))
 
     def _root_mean_square(self) -> float:
         """Return the root mean square length of the rows."""
@@ -299,7 +297,7 @@ class _Course:
         return Flow(
             config=self.config, start=self.start, recorded=np.array(steps), time=np.array(times),
             positions=np.stack(positions), loss=np.array(values), positive_counts=np.stack(positive),
-            negative_counts=np.stack(negative), bin_edges=self.edges.numpy(),
+            negative_counts=np.stack(negative), bin_edges=np.linspace(-1, 1, self.config.bins + 1),
             measures={name: np.array([entry[name] for entry in measures]) for name in MEASURES},
             spectrum=np.stack(spectra), rises=self.rises, stopped=stopped,
         )  # fmt: skip

@@ -111,6 +111,18 @@ def test_records_are_states_at_their_steps():
     # Each pair once: N positives, the rest of 2N over 2 negatives.
     assert (flow.positive_counts.sum(axis=1) == 24).all()
     assert (flow.negative_counts.sum(axis=1) == 48 * 47 // 2 - 24).all()
+    points = flow.positions[-1].reshape(-1, 2).astype(np.float64)
+    scores = (points @ points.T)[np.triu_indices(48, 1)]
+    same_sample, same_class = (
+        (codes[:, None] == codes)[np.triu_indices(48, 1)]
+        for codes in (np.tile(np.arange(24), 2), np.tile(CIRCLE.labels, 2))
+    )
+    assert flow.measures["mean_positive_score"][-1] == pytest.approx(scores[same_sample].mean(), abs=1e-6)
+    assert flow.measures["mean_negative_score"][-1] == pytest.approx(scores[~same_sample].mean(), abs=1e-6)
+    separation = scores[same_class & ~same_sample].mean() - scores[~same_class].mean()
+    assert flow.measures["class_separation"][-1] == pytest.approx(separation, abs=1e-6)
+    expected = np.histogram(scores[~same_sample].clip(-1, 1), flow.bin_edges)[0]
+    assert np.abs(flow.negative_counts[-1] - expected).sum() <= 4
     assert flow.time[-1] == pytest.approx(30 * 0.05)
     assert set(flow.measures) == set(MEASURES)
     shorter = gradient_flow(replace(config, steps=20, records=2), CIRCLE)
