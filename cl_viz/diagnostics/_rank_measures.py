@@ -152,7 +152,8 @@ def _kept(
 def _measured(
     inputs: SetInputs, found: Spectrum, names: tuple[str, ...], epsilon: float
 ) -> dict[str, tuple[float, Interval | None]]:
-    kept = found.kept
+    # RankMe's constant goes to all min(N, D) singular values of the rows, also to the one that centring empties.
+    kept = np.pad(found.kept, (0, min(found.n, found.dim) - len(found.values)))
     estimates = [_COUNTS[name].value(kept, epsilon) for name in names]
     # The interval of a count has the count's own range; a set without any variance has none.
     ends = [

@@ -12,7 +12,7 @@ from cl_viz.core.view import Axis, Lines, Series, View
 from cl_viz.diagnostics._spectrum import Spectrum
 from cl_viz.diagnostics._spectrum_findings import Reading
 
-INDEX = Axis("Dimension, by falling eigenvalue", "index")
+INDEX = Axis("Dimension", "rank")
 
 
 def views(readings: Mapping[str, Reading], chosen: str, run: str) -> dict[str, View]:

@@ -97,7 +97,7 @@ def _view(
     fitted = places[first:stop]
     return Lines(
         f"α = {quantities['alpha'].text()} over eigenvalues {first + 1} to {stop}, R² = {quantities['fit'].text()}",
-        Axis("Rank of the eigenvalue", "index", log=True),
+        Axis("Dimension", "rank", log=True),
         Axis("Eigenvalue", "variance of raw rows", log=True),
         (
             Series("eigenvalues", places[above], found.values[above], run=run, n=found.n),

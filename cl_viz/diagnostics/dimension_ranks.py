@@ -46,7 +46,13 @@ def compute(inputs: SetInputs, params: RankParams) -> Result:
         quantities=quantities,
         views={"ranks": _bars(measures, quantities, inputs.run)},
         findings=(_finding(measures, quantities),),
-        caveats=inputs.plain_caveats(found.n, found.n_excluded, normalised=False, notes=notes),
+        caveats=inputs.plain_caveats(
+            found.n,
+            found.n_excluded,
+            normalised=False,
+            seed=0 if "seed" in measures.null.how else None,
+            notes=notes,
+        ),
         params=params.as_dict(),
     )
 

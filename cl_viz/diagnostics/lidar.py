@@ -175,7 +175,7 @@ def _view(deltas: Values, curve: Values, delta: float, value: float, possible: i
     )
     return Lines(
         title,
-        Axis("delta", "squared unit of the embeddings", log=True),
+        Axis("delta", "squared length", log=True),
         Axis("LiDAR", "dimensions", (0.0, 1.05 * possible)),
         (Series("LiDAR", deltas, curve, run=run, n=n),),
         (Reference(f"possible: {possible}", float(possible), "y"),),

@@ -114,7 +114,7 @@ def _spectra(measured: dict[str, LayerMeasures], run: str) -> Lines:
     parts = [f"{layer} {found.spectrum.above_floor} of {found.spectrum.dim}" for layer, found in measured.items()]
     return Lines(
         "Dimensions above the numerical floor: " + ", ".join(parts),
-        Axis("Dimension, by falling eigenvalue", "index"),
+        Axis("Dimension", "rank"),
         Axis("Eigenvalue", "variance of unit rows", log=True),
         tuple(series),
         markers=False,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -13,6 +14,9 @@ from cl_viz.figures.labels import Label, Place, add_labels
 from cl_viz.figures.strokes import DIRECT_LABELS, Stroke, add_style_legend, is_several, strokes
 from cl_viz.figures.theme import Theme, translucent
 
+_LOG_TICKS = 8
+"""Most ticks of a logarithmic axis."""
+
 
 def draw_lines(view: Lines, theme: Theme, colours: Mapping[str, int]) -> go.Figure:
     """Draw curves; up to four curves of one run are labelled at their end."""
@@ -23,6 +27,8 @@ def draw_lines(view: Lines, theme: Theme, colours: Mapping[str, int]) -> go.Figu
         _add_band(canvas, entry, stroke)
         _add_curve(canvas, view, entry, stroke)
     set_axes(canvas, view.x, view.y, theme)
+    if view.y.log and view.y.range is None:
+        canvas.y["dtick"] = _decades_per_tick(view)
     add_references(canvas, view.references, theme)
     if several:
         add_style_legend(canvas, view.series, found, theme)
@@ -31,6 +37,14 @@ def draw_lines(view: Lines, theme: Theme, colours: Mapping[str, int]) -> go.Figu
     elif len(view.series) <= DIRECT_LABELS:
         canvas.layout["showlegend"] = not add_labels(canvas, _labels(view, found), log_y=view.y.log)
     return canvas.figure()
+
+
+def _decades_per_tick(view: Lines) -> int:
+    """Return how many decades lie between two ticks, so that the labels of a long axis do not touch."""
+    values = np.concatenate([np.asarray(entry.y, dtype=np.float64) for entry in view.series])
+    shown = values[values > 0]
+    decades = float(np.log10(shown.max() / shown.min())) if len(shown) else 1.0
+    return max(1, math.ceil(decades / _LOG_TICKS))
 
 
 def _add_curve(canvas: Canvas, view: Lines, entry: Series, stroke: Stroke) -> None:

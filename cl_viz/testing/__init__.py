@@ -1,6 +1,21 @@
 """Seeded synthetic sets whose answers are known in closed form: for tests, lessons and trying things out."""
 
+from cl_viz.testing.frames import around_means, orthogonal_frame, simplex_frame
 from cl_viz.testing.harm import planted_harm
 from cl_viz.testing.pairs import clusters, collapsed, paired_sphere, sphere
+from cl_viz.testing.spectra import cone, exact_spectrum, rank_sphere, rotation
 
-__all__ = ["clusters", "collapsed", "paired_sphere", "planted_harm", "sphere"]
+__all__ = [
+    "around_means",
+    "clusters",
+    "collapsed",
+    "cone",
+    "exact_spectrum",
+    "orthogonal_frame",
+    "paired_sphere",
+    "planted_harm",
+    "rank_sphere",
+    "rotation",
+    "simplex_frame",
+    "sphere",
+]
