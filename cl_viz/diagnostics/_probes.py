@@ -122,6 +122,11 @@ class Probe:
         found: NDArray[np.float64] = np.asarray(self._estimator.decision_function(rows), dtype=np.float64)
         return found
 
+    @property
+    def steepness(self) -> float:
+        """Norm of the coefficients: what a decision is divided by to be a distance; only of two classes, not scaled."""
+        return float(np.linalg.norm(self._estimator.coef_))
+
 
 def fit_probe(
     rows: Rows,

@@ -113,12 +113,23 @@ def joined(parts: list[RelevantRanks]) -> RelevantRanks:
     )
 
 
-def gallery_scores(embedding_set: EmbeddingSet, queries: Rows, view: str, gallery: Codes) -> Scores:
+def shifted(rows: Rows, shift: Rows | None) -> Rows:
+    """Return unit rows after adding a vector to each; rows that this makes 0 stay 0."""
+    if shift is None:
+        return rows
+    moved: Rows = rows + shift
+    norms = np.linalg.norm(moved, axis=1, keepdims=True)
+    return moved / np.where(norms > 0, norms, 1.0)
+
+
+def gallery_scores(
+    embedding_set: EmbeddingSet, queries: Rows, view: str, gallery: Codes, shift: Rows | None = None
+) -> Scores:
     """Return the cosines of unit queries (Q, D) with rows `gallery` of a view, in float64, shape (Q, M)."""
     scores = np.empty((len(queries), len(gallery)))
     template = np.broadcast_to(np.float64(0), (len(gallery), embedding_set.dim))
     for block in row_blocks(template):
-        scores[:, block] = queries @ probe_rows(embedding_set, view, gallery[block], "unit").T
+        scores[:, block] = queries @ shifted(probe_rows(embedding_set, view, gallery[block], "unit"), shift).T
     return scores
 
 
@@ -155,8 +166,9 @@ def ranks_by_label(
 
 
 def ranks_of_partners(
-    embedding_set: EmbeddingSet, view: str, other: str, most: int, seed: int, shift: Rows | None = None
-) -> RelevantRanks | None:
+    embedding_set: EmbeddingSet, view: str, other: str, most: int, seed: int,
+    shift: Rows | None = None, gallery_shift: Rows | None = None,
+) -> RelevantRanks | None:  # fmt: skip
     """Rank the usable rows of `other` for queries of `view`; the rows of the same sample are relevant.
 
     Parameters
@@ -166,8 +178,8 @@ def ranks_of_partners(
     most : int
         Queries drawn; all with a partner, where there are fewer.
     seed : int
-    shift : NDArray[np.float64], shape (D,), optional
-        Added to the unit rows of `view`, which are then normalised again.
+    shift, gallery_shift : NDArray[np.float64], shape (D,), optional
+        Added to the unit rows of `view` and of `other`, which are then normalised again.
 
     Returns
     -------
@@ -188,11 +200,8 @@ def ranks_of_partners(
     step = max(1, _HELD_SCORES // len(gallery))
     for start in range(0, len(queries), step):
         chosen = queries[start : start + step]
-        rows = probe_rows(embedding_set, view, chosen, "unit")
-        if shift is not None:
-            rows = rows + shift
-            rows /= np.linalg.norm(rows, axis=1, keepdims=True)
-        scores = gallery_scores(embedding_set, rows, other, gallery)
+        rows = shifted(probe_rows(embedding_set, view, chosen, "unit"), shift)
+        scores = gallery_scores(embedding_set, rows, other, gallery, gallery_shift)
         relevant = np.zeros(scores.shape, dtype=np.bool_)
         own = links[np.isin(links[:, 0], chosen)]
         relevant[np.searchsorted(chosen, own[:, 0]), number[own[:, 1]]] = True

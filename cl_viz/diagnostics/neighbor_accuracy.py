@@ -233,10 +233,10 @@ SPEC = DiagnosticSpec(
         "With k near the number of samples every class is outvoted by the largest one: 1,000 samples and k = 200 is "
         "much, and k = 20 the better comparison. Accuracy here leaves one sample out of all; papers vote with a "
         "training set on a test set, which gives other numbers; leaving one out takes a vote from the own class, "
-        "so that labels that are not there come out a little below chance. Neighbours with equal scores (duplicates, collapse) "
-        "come in any order, and of labels with equal votes the first in order wins. Other rows of the same sample, "
-        "known by ids or pairs, have no vote. Classes of one sample cannot be named and are left out and counted. The "
-        "interval of the lowest recall covers all classes at once, since the lowest was picked."
+        "so that labels that are not there come out a little below chance. Neighbours with equal scores (duplicates, "
+        "collapse) come in any order, and of labels with equal votes the first in order wins. Other rows of the "
+        "same sample, known by ids or pairs, have no vote. Classes of one sample cannot be named and are left out and "
+        "counted. The interval of the lowest recall covers all classes at once, since the lowest was picked."
     ),
     sources=(WU, COVER),
 )

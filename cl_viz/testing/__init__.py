@@ -2,6 +2,7 @@
 
 from cl_viz.testing.frames import around_means, orthogonal_frame, simplex_frame
 from cl_viz.testing.harm import planted_harm
+from cl_viz.testing.modalities import modality_pair
 from cl_viz.testing.pairs import clusters, collapsed, paired_sphere, sphere
 from cl_viz.testing.spectra import cone, exact_spectrum, rank_sphere, rotation
 
@@ -11,6 +12,7 @@ __all__ = [
     "collapsed",
     "cone",
     "exact_spectrum",
+    "modality_pair",
     "orthogonal_frame",
     "paired_sphere",
     "planted_harm",

@@ -1,0 +1,25 @@
+"""Thresholds of the modality gap."""
+
+from __future__ import annotations
+
+from cl_viz.core.result import Source
+from cl_viz.diagnostics._thresholds.threshold import Threshold
+
+LIANG = Source(
+    "Liang et al. 2022, Mind the Gap: Understanding the Modality Gap in Multi-modal Representation Learning",
+    "https://arxiv.org/abs/2203.02053",
+)
+FAHIM = Source(
+    "Fahim et al. 2024, It's Not a Modality Gap: Characterizing and Addressing the Contrastive Gap",
+    "https://arxiv.org/abs/2405.18570",
+)
+SEPARABLE = Threshold(
+    0.7,
+    0.9,
+    Source("Swets 1988, Measuring the accuracy of diagnostic systems", "https://doi.org/10.1126/science.3287615"),
+)
+"""AUC of a plane between two views: below 0.7 low accuracy, above 0.9 high."""
+NULL_LEVEL = 0.95
+"""Quantile of the gaps of exchanged views that a gap must pass to be one."""
+CLOSING_LEVEL = 0.05
+"""Largest p of McNemar's test that closing the gap changes retrieval."""

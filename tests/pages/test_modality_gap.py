@@ -1,0 +1,34 @@
+"""The page of the modality gap."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from streamlit.testing.v1 import AppTest
+
+from cl_viz.testing import modality_pair
+
+PAGE = "geometry/modality_gap"
+
+
+def planted(path: Path, gap: float) -> Path:
+    with path.open("wb") as file:
+        np.savez(file, **modality_pair(150, 8, gap).views)
+    return path
+
+
+def test_a_planted_gap_is_named_and_none_is_not(open_app: Callable[..., AppTest], tmp_path: Path) -> None:
+    app = open_app(planted(tmp_path / "wide.npz", 1.2), planted(tmp_path / "none.npz", 0.0), page=PAGE)
+    assert not app.exception
+    assert not app.error
+    text = "\n".join(str(element.value) for element in app.markdown)
+    assert "wide**: The centres of" in text
+    assert "There is no gap beyond chance" in text
+    assert len(app.get("plotly_chart")) == 4
+    before = app.get("plotly_chart")[-1].proto.spec
+    app.select_slider(key="temperature").set_value("0.5").run()
+    assert not app.exception
+    assert app.get("plotly_chart")[-1].proto.spec != before
+    assert not any("first view" in box.label.lower() for box in app.slider)
