@@ -24,6 +24,8 @@ _ICONS = {
     "checkup": ":material/checklist:",
     "data": ":material/database:",
     "distributions": ":material/area_chart:",
+    "hardness": ":material/thermostat:",
+    "individual_temperatures": ":material/person_pin:",
     "feature_transformation": ":material/transform:",
     "loss_lab": ":material/science:",
     "train": ":material/model_training:",

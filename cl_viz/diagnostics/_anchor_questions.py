@@ -14,6 +14,7 @@ from cl_viz.core.params import Params, param
 from cl_viz.core.result import Quantity, Source
 from cl_viz.core.specs import QuantitySpec
 from cl_viz.diagnostics._fewer_anchors import MOST, at_most
+from cl_viz.diagnostics._temperature_curves import Curves, curves
 from cl_viz.engine.anchor_sketch import AnchorSketch
 from cl_viz.engine.inputs import SetInputs
 from cl_viz.engine.pair_sketch import PairRoles, Relation
@@ -27,8 +28,6 @@ Negatives = Literal["auto", "cross", "all"]
 WANG_LIU = Source(
     "Wang and Liu 2021, Understanding the Behaviour of Contrastive Loss", "https://arxiv.org/abs/2012.09740"
 )
-TEMPERATURES: Values = 0.005 * 2.0 ** (np.arange(21) / 2)
-"""Temperatures of every curve, half an octave apart: 0.005 to 5.12."""
 ACROSS_VIEWS_ONLY = ("clip", "infonce_one_sided", "siglip", "soft_clip", "sogclr_bimodal", "mv_cross_view")
 """Losses whose negatives are in other views only."""
 NO_VIEWS = "add a second view of the samples (Data page)"
@@ -119,14 +118,10 @@ class Anchors:
         values = np.asarray(temperatures, dtype=np.float64)
         return np.concatenate([question(queries, values) for queries in self.queries], axis=1)
 
-    def curve(self, name: str, question: Ask) -> Values:
-        """Return the mean answer at each of `TEMPERATURES`, shape (T,); kept under its name."""
-
-        def make() -> Values:
-            answers = self.ask(question, TEMPERATURES)
-            return np.array([mean_of(row) for row in answers])
-
-        return self.statistics.remember(("temperature curve", name, self.roles), make)
+    @property
+    def curves(self) -> Curves:
+        """Means over some of the anchors at every temperature of a grid."""
+        return curves(self.statistics, self.roles, self.inputs.embedding_set.aligned)
 
     @property
     def has_positives(self) -> bool:
@@ -181,38 +176,6 @@ class Anchors:
             f"anchors: {by_view}" if drawn else "every row is an anchor",
             "read from each anchor's histogram of 1,024 bins and its 32 largest scores",
         )
-
-
-def loss(queries: AnchorQueries, temperatures: Values) -> Values:
-    """InfoNCE of each positive."""
-    return queries.loss(temperatures)
-
-
-def npc_multiplier(queries: AnchorQueries, temperatures: Values) -> Values:
-    """1 - P of each positive."""
-    return queries.npc_multiplier(temperatures)
-
-
-def effective_negatives(queries: AnchorQueries, temperatures: Values) -> Values:
-    """Exp of the entropy of each anchor."""
-    return np.clip(queries.effective_negatives(temperatures), 1.0, queries.n_negatives)
-
-
-def effective_share(queries: AnchorQueries, temperatures: Values) -> Values:
-    """Exp of the entropy over the number of negatives of each anchor."""
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.clip(queries.effective_negatives(temperatures) / queries.n_negatives, 0.0, 1.0)
-
-
-def effective_sample_size(queries: AnchorQueries, temperatures: Values) -> Values:
-    """1 over the sum of squares of each anchor's relative penalties."""
-    with np.errstate(invalid="ignore"):
-        return np.clip(queries.effective_sample_size(temperatures), 1.0, np.maximum(1.0, queries.n_negatives))
-
-
-def false_negative_push(queries: AnchorQueries, temperatures: Values) -> Values:
-    """Share of each anchor's push on its own label."""
-    return queries.false_negative_mass(temperatures)
 
 
 def mean_of(values: Values) -> float:
