@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -113,10 +113,11 @@ class Anchors:
             lambda: tuple(AnchorQueries.of(sketch, self.roles) for sketch in self.sketches),
         )
 
-    def ask(self, question: Ask, temperatures: Sequence[float] | Values) -> Values:
-        """Return the answers of the anchors of all views, view after view, shape (T, anchors or positives)."""
-        values = np.asarray(temperatures, dtype=np.float64)
-        return np.concatenate([question(queries, values) for queries in self.queries], axis=1)
+    def ask(self, question: Ask, temperature: float) -> Values:
+        """Return the answers of all views at a temperature, view after view: one an anchor, or one a positive."""
+        at = np.array([temperature])
+        found: Values = np.concatenate([question(queries, at)[0] for queries in self.queries])
+        return found
 
     @property
     def curves(self) -> Curves:

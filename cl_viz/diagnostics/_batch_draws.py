@@ -47,7 +47,7 @@ class BatchDraws:
     @property
     def most(self) -> int:
         """Largest batch that can be drawn: the anchor's sample and its companions."""
-        return self.scores.shape[2] + 1
+        return int(self.scores.shape[2]) + 1
 
     def npc_multiplier(self, temperature: float, batch_sizes: list[int]) -> list[Values]:
         """Return 1 - P of every positive in every batch, one array for each batch size (2 to `most`)."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -34,7 +35,7 @@ class HardnessMeasures:
     @cached_property
     def entropy(self) -> Values:
         """Entropy of the relative penalties of each anchor, all views."""
-        return self.anchors.ask(lambda queries, at: queries.entropy(at), [self.temperature])[0]
+        return self.anchors.ask(lambda queries, at: queries.entropy(at), self.temperature)
 
     @cached_property
     def n_negatives(self) -> Values:
@@ -49,7 +50,7 @@ class HardnessMeasures:
     @cached_property
     def sample_size(self) -> Values:
         """1 over the sum of squares of each anchor."""
-        found = self.anchors.ask(lambda queries, at: queries.effective_sample_size(at), [self.temperature])[0]
+        found = self.anchors.ask(lambda queries, at: queries.effective_sample_size(at), self.temperature)
         with np.errstate(invalid="ignore"):
             return np.clip(found, 1.0, np.maximum(1.0, self.n_negatives))
 
@@ -80,8 +81,8 @@ class HardnessMeasures:
     @cached_property
     def false_negative_push(self) -> float:
         """Mean over anchors of the share of the push on their own label; NaN without labels."""
-        found = self.anchors.ask(lambda queries, at: queries.false_negative_mass(at), [self.temperature])
-        return questions.mean_of(found[0])
+        found = self.anchors.ask(lambda queries, at: queries.false_negative_mass(at), self.temperature)
+        return questions.mean_of(found)
 
     def quantity(self, spec: QuantitySpec) -> Quantity:
         """Return one declared quantity; what the input cannot support has no value and says what to add."""
@@ -107,7 +108,7 @@ class HardnessMeasures:
         if name == "false_negative_push":
             return self.false_negative_push
         with np.errstate(invalid="ignore"):
-            found = {
+            measures: dict[str, Callable[[], Values]] = {
                 "effective_negatives": lambda: self.effective,
                 "effective_sample_size": lambda: self.sample_size,
                 "effective_share": lambda: self.effective / self.n_negatives,
@@ -115,8 +116,8 @@ class HardnessMeasures:
                 "hardest_share": lambda: self.hardest_share,
                 "loss": lambda: np.logaddexp(0.0, self.margins),
                 "positive_slope": lambda: np.exp(-np.logaddexp(0.0, -self.margins)) / self.temperature,
-            }[name]()
-        return questions.mean_of(found)
+            }
+            return questions.mean_of(measures[name]())
 
     @property
     def null_in_words(self) -> str:

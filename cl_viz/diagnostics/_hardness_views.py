@@ -192,7 +192,7 @@ def row_columns(anchors: Anchors, view: str, rows: np.ndarray) -> dict[str, np.n
     """Return what is known of rows of a view, by role."""
     found = {}
     for role in ("label", "subclass", "group", "text", "image"):
-        column = anchors.inputs.embedding_set.role(role, view)  # type: ignore[arg-type]
+        column = anchors.inputs.embedding_set.role(role, view)
         if column is not None:
             found[role] = column[rows]
     return found

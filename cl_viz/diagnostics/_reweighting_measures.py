@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -28,7 +29,7 @@ class ReweightingMeasures:
     @cached_property
     def plain(self) -> Values:
         """NT-Xent of every positive."""
-        return self.anchors.ask(lambda queries, at: queries.loss(at), [self.temperature])[0]
+        return self.anchors.ask(lambda queries, at: queries.loss(at), self.temperature)
 
     def reweighted(self, beta: float, prior: float) -> tuple[Values, NDArray[np.bool_]]:
         """Return the loss of every positive, and whether its estimate is clamped."""
@@ -59,17 +60,17 @@ class ReweightingMeasures:
         """Return the effective sample size of the weights, mean over anchors: at beta 0 the number of negatives."""
         if beta == 0:
             return self.anchors.n_negatives
-        found = self.anchors.ask(lambda queries, at: queries.effective_sample_size(at), [self.temperature / beta])
-        return float(np.clip(questions.mean_of(found[0]), 1.0, max(1.0, self.anchors.n_negatives)))
+        found = self.anchors.ask(lambda queries, at: queries.effective_sample_size(at), self.temperature / beta)
+        return float(np.clip(questions.mean_of(found), 1.0, max(1.0, self.anchors.n_negatives)))
 
     def false_negative_push(self, beta: float) -> float:
         """Return the share of the weighted terms on the anchor's own label; NaN without labels."""
         sharpened = self.temperature / (1 + beta)
-        return questions.mean_of(self.anchors.ask(lambda q, at: q.false_negative_mass(at), [sharpened])[0])
+        return questions.mean_of(self.anchors.ask(lambda q, at: q.false_negative_mass(at), sharpened))
 
     def truncated(self, share: float) -> Values:
         """Return the truncated loss of every positive."""
-        return self.anchors.ask(lambda queries, at: queries.truncated_loss(at, share), [self.temperature])[0]
+        return self.anchors.ask(lambda queries, at: queries.truncated_loss(at, share), self.temperature)
 
     def kept_push(self, share: float) -> float:
         """Return the mean share of the push that the truncation keeps.
@@ -103,8 +104,12 @@ class ReweightingMeasures:
             return self.kept_push(self.kept_share)
         if name == "clamped_share":
             return float(self.here[1].mean())
-        values = {"plain_loss": lambda: self.plain, "reweighted_loss": lambda: self.here[0]}
-        return questions.mean_of(values.get(name, lambda: self.truncated(self.kept_share))())
+        values: dict[str, Callable[[], Values]] = {
+            "plain_loss": lambda: self.plain,
+            "reweighted_loss": lambda: self.here[0],
+            "truncated_loss": lambda: self.truncated(self.kept_share),
+        }
+        return questions.mean_of(values[name]())
 
 
 def _log_expm1(values: Values) -> Values:

@@ -40,7 +40,7 @@ def compute(inputs: SetInputs, params: AdaptiveTemperatureParams) -> Result:
         )
     alignment = anchors.statistics.pairs.positives(anchors.roles).mean
     adapted = params.temperature * (1 + params.alpha * (alignment - params.reference_alignment))
-    losses = anchors.ask(lambda q, at: q.loss(at), [adapted])[0] if adapted >= SMALLEST else None
+    losses = anchors.ask(lambda q, at: q.loss(at), adapted) if adapted >= SMALLEST else None
     quantities = _quantities(anchors, alignment, adapted, losses)
     notes = (
         f"temperature {params.temperature:g} at alignment {params.reference_alignment:g}, alpha {params.alpha:g}",
