@@ -30,6 +30,7 @@ _EXPORTS = {
     "check": "cl_viz.diagnostics",
     "train_run": "cl_viz.simulate",
     "render": "cl_viz.figures",
+    "report": "cl_viz.reporting.building",
 }
 
 if TYPE_CHECKING:

@@ -116,23 +116,82 @@ def check(
     fail_on: Annotated[
         Literal["bad", "watch"] | None, typer.Option(help="Exit with 1 where a finding is at this level or worse.")
     ] = None,
+    baseline: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="JSON of an earlier check; exit with 1 where a quantity got worse."),
+    ] = None,
+    junit: Annotated[str | None, typer.Option(metavar="OUT", help="Write the findings as JUnit XML.")] = None,
+    github: Annotated[bool, typer.Option("--github", help="Print annotations for GitHub Actions.")] = False,
     device: Annotated[str, typer.Option(help="Where to compute: auto, cpu, cuda, cuda:1, mps.")] = "auto",
 ) -> None:
     """Run every quick diagnostic and show the findings, worst first.
 
-    Exit code 0: fine. 1: findings at the level of --fail-on. 2: input that cannot be used. 3: a mistake in cl_viz.
-    A path that fails is shown as an error, and the others are checked all the same.
+    Exit code 0: fine. 1: findings at the level of --fail-on, or worse than --baseline. 2: input that cannot be used.
+    3: a mistake in cl_viz. A path that fails is shown as an error, and the others are checked all the same.
     """
-    from cl_viz._cli.checking import check_targets, report_checked
-    from cl_viz._cli.findings import reaches
+    from cl_viz._cli.checking import check_targets, gate, report_checked
 
     choices = _choices(view, pairs, label=label, subclass=subclass, group=group, text=text, image=image, id=id)
     outcome = check_targets(paths, choices, step=step, layer=layer, device=device)
-    findings = report_checked(outcome.checked, json)
+    report_checked(outcome.checked, json)
+    failing = gate(outcome.checked, fail_on, baseline, junit, github)
     if outcome.mistakes:
         raise typer.Exit(MISTAKE)
-    failing = fail_on is not None and reaches(findings, fail_on)
     raise typer.Exit(UNUSABLE if outcome.unusable else FOUND if failing else FINE)
+
+
+@application.command()
+def report(
+    paths: Targets,
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="OUT", help="File to write.")] = Path("report.html"),
+    format: Annotated[
+        Literal["html", "json", "parquet", "md"] | None, typer.Option(help="By default, by the suffix of OUT.")
+    ] = None,
+    step: Step = None,
+    layer: Layer = None,
+    device: Annotated[str, typer.Option(help="Where to compute: auto, cpu, cuda, cuda:1, mps.")] = "auto",
+) -> None:
+    """Check some runs and write one self-contained file: findings, figures and all numbers.
+
+    The first path is the reference of diagnostics that compare two runs.
+    """
+    from cl_viz._cli.checking import check_targets
+    from cl_viz._cli.console import answers
+    from cl_viz._cli.opening import Choices
+    from cl_viz._cli.writing import writing
+    from cl_viz.reporting import format_of, write_report
+
+    kind = format_of(output, format)
+    outcome = check_targets(paths, Choices(), step=step, layer=layer, device=device)
+    if outcome.checked:
+        with writing(output):
+            write_report([(entry.embedding_set, entry.results) for entry in outcome.checked], output, kind)
+        size, count = output.stat().st_size / 1e6, len(outcome.checked)
+        facts = f"{count} run{'s' if count > 1 else ''}, {size:.1f} MB"
+        answers().print(f"{output}: {facts}", markup=False, soft_wrap=True)
+    raise typer.Exit(MISTAKE if outcome.mistakes else UNUSABLE if outcome.unusable else FINE)
+
+
+@application.command()
+def compare(
+    before: Annotated[str, typer.Argument(metavar="A", help=_TARGET, show_default=False)],
+    after: Annotated[str, typer.Argument(metavar="B", help=_TARGET, show_default=False)],
+    step: Step = None,
+    layer: Layer = None,
+    device: Annotated[str, typer.Option(help="Where to compute: auto, cpu, cuda, cuda:1, mps.")] = "auto",
+) -> None:
+    """Print which quantities differ between two runs by more than their intervals allow."""
+    from cl_viz._cli.checking import check_targets
+    from cl_viz._cli.console import answers
+    from cl_viz._cli.findings import show_comparison
+    from cl_viz._cli.opening import Choices
+    from cl_viz.reporting import as_document, compare_entries
+
+    outcome = check_targets([before, after], Choices(), step=step, layer=layer, device=device)
+    if len(outcome.checked) == 2:
+        entries = as_document([(entry.embedding_set, entry.results) for entry in outcome.checked])["runs"]
+        show_comparison(answers(), compare_entries(*entries), before)
+    raise typer.Exit(MISTAKE if outcome.mistakes else UNUSABLE if outcome.unusable else FINE)
 
 
 @application.command()

@@ -7,17 +7,28 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 import cl_viz
-from cl_viz._cli.console import answers, show_error, show_mistake
-from cl_viz._cli.findings import all_findings, show_findings, show_numbers
+from cl_viz._cli.console import answers, messages, show_error, show_mistake
+from cl_viz._cli.findings import all_findings, show_comparison, show_findings, show_numbers
 from cl_viz._cli.opening import Choices, open_target
 from cl_viz._cli.progress import progress_bar
 from cl_viz._cli.writing import writing
 from cl_viz.core.embedding_set import EmbeddingSet
 from cl_viz.core.errors import ClVizError
-from cl_viz.core.result import Finding, Result
+from cl_viz.core.result import Level, Result
 from cl_viz.core.run import Run, Snapshot
 from cl_viz.engine.scanner import Scanner
-from cl_viz.report import as_document, as_text, write_document
+from cl_viz.reporting import (
+    Change,
+    as_document,
+    as_text,
+    compare_documents,
+    fails,
+    github_annotations,
+    junit_xml,
+    read_document,
+    write_document,
+    write_whole,
+)
 
 T = TypeVar("T")
 
@@ -87,14 +98,27 @@ def _each(targets: Sequence[str], do: Callable[[str], T], failed: list[Exception
     return found
 
 
-def report_checked(checked: Sequence[Checked], json_target: str | None, *, numbers: bool = False) -> list[Finding]:
-    """Show the findings as tables, with all numbers if wanted, and write them as JSON; ``-`` prints only JSON.
+def gate(
+    checked: Sequence[Checked], level: Level | None, baseline: str | None, junit: str | None, github: bool
+) -> bool:
+    """Compare with a baseline, write what a CI server reads, and say whether the check fails."""
+    runs = [entry.results for entry in checked]
+    worse: Sequence[Change] = ()
+    if baseline is not None:
+        document = as_document([(entry.embedding_set, entry.results) for entry in checked])
+        compared = compare_documents(read_document(baseline), document)
+        show_comparison(messages(), compared, baseline)
+        worse = compared.worse
+    if junit is not None:
+        with writing(junit):
+            write_whole(junit_xml(runs, level, worse), junit)
+    if github:
+        sys.stdout.write(github_annotations(runs, level, worse))
+    return bool(worse) or any(fails(finding, level) for results in runs for finding in all_findings(results))
 
-    Returns
-    -------
-    list of Finding
-        Of all runs.
-    """
+
+def report_checked(checked: Sequence[Checked], json_target: str | None, *, numbers: bool = False) -> None:
+    """Show the findings as tables, with all numbers if wanted, and write them as JSON; ``-`` prints only JSON."""
     document = as_document([(entry.embedding_set, entry.results) for entry in checked])
     if json_target == "-":
         sys.stdout.write(as_text(document) + "\n")
@@ -106,7 +130,6 @@ def report_checked(checked: Sequence[Checked], json_target: str | None, *, numbe
         if json_target is not None:
             with writing(json_target):
                 write_document(document, json_target)
-    return all_findings([result for entry in checked for result in entry.results])
 
 
 def _open(target: str, choices: Choices) -> Run:

@@ -10,7 +10,6 @@ from rich.table import Table
 from rich.text import Text
 
 from cl_viz.core.run import Run
-from cl_viz.diagnostics import DIAGNOSTICS
 from cl_viz.formats import Inspection
 
 
@@ -73,6 +72,8 @@ def _row(table: Table, *cells: str) -> None:
 
 def show_diagnostics(console: Console) -> None:
     """Print every diagnostic: its name, its question, and its parameters with their ranges."""
+    from cl_viz.diagnostics import DIAGNOSTICS
+
     table = _table("Diagnostic", "Question", "Parameters")
     for spec in DIAGNOSTICS.values():
         parameters = "; ".join(f"{info.name}: {info.allowed}" for info in spec.params.describe())

@@ -9,8 +9,9 @@ from rich.table import Table
 from rich.text import Text
 
 from cl_viz.core.embedding_set import EmbeddingSet
-from cl_viz.core.result import LEVELS, Finding, Level, Result, worst_first
+from cl_viz.core.result import Finding, Level, Result, format_number, worst_first
 from cl_viz.core.run import Run, Snapshot
+from cl_viz.reporting import Comparison
 
 _STYLES: dict[Level, str] = {"bad": "bold red", "watch": "yellow", "unknown": "dim", "good": "green"}
 
@@ -46,10 +47,27 @@ def all_findings(results: Sequence[Result]) -> list[Finding]:
     return worst_first([finding for result in results for finding in result.findings])
 
 
-def reaches(findings: Sequence[Finding], level: Level) -> bool:
-    """Whether a finding is at `level` (``"bad"`` or ``"watch"``) or worse."""
-    failing = LEVELS[: LEVELS.index(level) + 1]
-    return any(finding.level in failing for finding in findings)
+def show_comparison(console: Console, compared: Comparison, before: str) -> None:
+    """Print what changed beyond noise."""
+    table = Table(title=Text(f"Against {before}: changes beyond noise"), title_justify="left", title_style="bold")
+    for column in ("Run", "Quantity", "Before", "Now", "Noise", "Change"):
+        table.add_column(column)
+    for change in compared.changes:
+        numbers = (format_number(value) for value in (change.before, change.after, change.allowed))
+        style = {"worse": "bold red", "better": "green", "different": ""}[change.direction]
+        table.add_row(Text(change.run), Text(change.label), *map(Text, numbers), Text(change.direction, style=style))
+    if compared.changes:
+        console.print(table)
+    else:
+        console.print(Text(f"Against {before}: nothing changed beyond noise."))
+    console.print(
+        Text(
+            f"{compared.n_judged} quantities were judged; {compared.n_without_interval} differ and have no interval.",
+            style="dim",
+        )
+    )
+    for run in compared.missing:
+        console.print(Text(f"{run} is in {before} and was not checked now.", style="yellow"))
 
 
 def _facts(embedding_set: EmbeddingSet, snapshot: Snapshot) -> str:

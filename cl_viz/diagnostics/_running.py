@@ -62,7 +62,7 @@ def diagnose(
     try:
         return spec.compute(_gathered(spec, run, _as_runs(others, target, run), step, layer, scanner, progress), made)
     except MissingInputError as error:
-        return unknown_result(spec, run, error)
+        return unknown_result(spec, run, error, step, layer)
 
 
 def estimate(
@@ -106,11 +106,22 @@ def _gathered(
     return gather(spec.needs, run, step, layer, others=others, scanner=scanner, progress=progress)
 
 
-def unknown_result(spec: DiagnosticSpec, run: Run, error: MissingInputError) -> Result:
+def unknown_result(
+    spec: DiagnosticSpec, run: Run, error: MissingInputError, step: int | None = None, layer: str | None = None
+) -> Result:
     """Return the result of a diagnostic whose input is missing: no number, and what to add."""
     finding = Finding(spec.name, "unknown", f"Unknown: {error.what}.", advice=f"To see it, {error.remedy}.")
-    embedding_set = run.get()
-    caveats = Caveats(embedding_set.n, 0, embedding_set.dim, embedding_set.view_names, notes=("nothing was computed",))
+    snapshot = run.at(step, layer)
+    embedding_set = run.get(*snapshot)
+    caveats = Caveats(
+        embedding_set.n,
+        0,
+        embedding_set.dim,
+        embedding_set.view_names,
+        layer=snapshot.layer,
+        step=snapshot.step,
+        notes=("nothing was computed",),
+    )
     return Result(spec.name, run.name, {}, {}, (finding,), caveats)
 
 

@@ -26,7 +26,7 @@ LAYERS = {
     "recording": 5,
     "figures": 5,
     "lessons": 6,
-    "report": 6,
+    "reporting": 6,
     "dashboard": 6,
     "cli": 7,
     "pages": 7,
@@ -35,7 +35,7 @@ LAYERS = {
 # The modules of one room that lie beside its folder, or under another name.
 SAME_ROOM = {"_cli": "cli", "__main__": "cli"}
 STREAMLIT_ROOMS = {"dashboard", "pages", "app"}
-PLOTLY_ROOMS = {"figures", "report"}
+PLOTLY_ROOMS = {"figures", "reporting"}
 SLIM_ROOMS = {"core", "engine"}
 SLIM_LIBRARIES = {"numpy", "torch", "cl_viz"}
 # What `import cl_viz` offers: name -> module that defines it.

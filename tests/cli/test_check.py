@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -73,7 +75,7 @@ def test_json_has_the_promised_form(
     assert entry["interval"]["low"] == pytest.approx(expected.interval.low)
     assert run["findings"]
     for finding in run["findings"]:
-        assert list(finding) == ["diagnostic", "level", "message", "source"]
+        assert list(finding) == ["diagnostic", "level", "message", "advice", "quantity", "source"]
         assert finding["diagnostic"] in DIAGNOSTICS
     assert not list(tmp_path.glob("*.part"))
     assert str(out) not in capsys.readouterr().err
@@ -95,7 +97,8 @@ def test_json_says_what_the_numbers_depend_on(capsys: pytest.CaptureFixture[str]
         assert {**caveats, "notes": tuple(caveats["notes"])} == {key: getattr(result.caveats, key) for key in caveats}
         assert entry["params"][name].keys() == result.params.keys()
     assert entry["params"]["score_distribution"]
-    assert {(caveats["layer"], caveats["step"]) for caveats in entry["caveats"].values()} == {
+    of_one_set = [name for name, spec in DIAGNOSTICS.items() if spec.quick and spec.needs in ("set", "steps")]
+    assert {(entry["caveats"][name]["layer"], entry["caveats"][name]["step"]) for name in of_one_set} == {
         ("backbone", run.steps[-1])
     }
 
@@ -119,7 +122,7 @@ def test_fail_on_decides_the_exit_code(
     assert main(["check", str(collapsed_dump)]) == 0
     assert main(["check", str(collapsed_dump), "--fail-on", "bad"]) == 1
     assert main(["check", str(collapsed_dump), "--fail-on", "watch"]) == 1
-    assert main(["check", str(healthy_dump), "--fail-on", "watch"]) == 0
+    assert main(["check", str(healthy_dump), "--fail-on", "bad"]) == 0
     assert main(["check", str(healthy_dump), str(collapsed_dump), "--fail-on", "bad"]) == 1
     capsys.readouterr()
 
@@ -252,3 +255,35 @@ def test_a_sample_run_is_checked_at_its_last_step_or_the_one_asked_for(capsys: p
     assert f"step {run.steps[0]:,}" in capsys.readouterr().out.replace("\n", " ")
     assert main(["check", f"sample:{name}", "--step", "123456789"]) == 2
     assert "123456789" in capsys.readouterr().err
+
+
+def test_a_baseline_fails_the_check_that_got_worse(
+    healthy_dump: Path, collapsed_dump: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = tmp_path / "now.npz"
+    shutil.copy(healthy_dump, run)
+    baseline, junit = tmp_path / "baseline.json", tmp_path / "junit.xml"
+    assert main(["check", str(run), "--json", str(baseline)]) == 0
+    assert main(["check", str(run), "--baseline", str(baseline)]) == 0
+    assert "nothing changed beyond noise" in capsys.readouterr().err.replace("\n", " ")
+    shutil.copy(collapsed_dump, run)
+    assert main(["check", str(run), "--baseline", str(baseline), "--junit", str(junit), "--github"]) == 1
+    shown = capsys.readouterr()
+    assert "worse" in shown.err
+    assert "::error title=now%3A score_distribution." in shown.out
+    assert ElementTree.parse(junit).findall(".//failure[@type='worse']")
+    (tmp_path / "broken.json").write_text("{}")
+    assert main(["check", str(run), "--baseline", str(tmp_path / "broken.json")]) == 2
+
+
+def test_report_writes_what_its_name_says_and_compare_says_what_changed(
+    healthy_dump: Path, collapsed_dump: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out.html"
+    assert main(["report", str(healthy_dump), str(collapsed_dump), "-o", str(out)]) == 0
+    assert "2 runs" in capsys.readouterr().out
+    assert out.read_text(encoding="utf-8").startswith("<!doctype html>")
+    assert main(["report", str(healthy_dump), "-o", str(tmp_path / "out.pdf")]) == 2
+    assert "html, json" in capsys.readouterr().err
+    assert main(["compare", str(healthy_dump), str(collapsed_dump)]) == 0
+    assert "changes beyond noise" in capsys.readouterr().out

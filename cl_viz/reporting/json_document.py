@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import math
 import os
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from cl_viz.core.embedding_set import EmbeddingSet
 from cl_viz.core.result import Caveats, Finding, Interval, Quantity, Result, worst_first
+from cl_viz.reporting.writing import write_whole
 
 Checked = tuple[EmbeddingSet, Sequence[Result]]
 """An embedding set, and what diagnostics found on it."""
@@ -43,18 +43,7 @@ def write_document(document: dict[str, Any], path: str | os.PathLike[str]) -> Pa
     Path
         Where it was written.
     """
-    place = Path(path)
-    handle, temporary = tempfile.mkstemp(dir=place.parent, prefix=f".{place.name}.", suffix=".part")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            stream.write(as_text(document) + "\n")
-        # mkstemp makes files that only their owner reads; a report is an ordinary file.
-        os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, place)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-    return place
+    return write_whole(as_text(document) + "\n", path)
 
 
 def as_text(document: dict[str, Any]) -> str:
@@ -116,6 +105,8 @@ def _finding_entry(finding: Finding) -> dict[str, Any]:
         "diagnostic": finding.diagnostic,
         "level": finding.level,
         "message": finding.message,
+        "advice": finding.advice,
+        "quantity": finding.quantity,
         "source": None if source is None else {"citation": source.citation, "url": source.url},
     }
 
@@ -147,10 +138,3 @@ def _number(value: float | None) -> float | int | None:
     if value is None or not math.isfinite(value):
         return None
     return value if isinstance(value, int) else float(value)
-
-
-def _umask() -> int:
-    # The mask can only be read by setting it.
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

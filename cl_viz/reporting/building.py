@@ -1,0 +1,97 @@
+"""`report`: what was found on some runs, as a file for people or for programs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from cl_viz.core.embedding_set import EmbeddingSet
+from cl_viz.core.errors import InputError
+from cl_viz.core.progress import ProgressCallback, silent
+from cl_viz.core.result import Result
+from cl_viz.core.run import Run
+from cl_viz.diagnostics import check
+from cl_viz.engine.scanner import Scanner
+from cl_viz.reporting.html_document import html_text
+from cl_viz.reporting.json_document import as_document, as_text
+from cl_viz.reporting.tables import markdown_text, parquet_bytes
+from cl_viz.reporting.writing import write_whole
+
+Found = Sequence[tuple[EmbeddingSet, Sequence[Result]]]
+"""Embedding sets, and what diagnostics found on each."""
+
+FORMATS: Mapping[str, Callable[[Found], str | bytes]] = {
+    "html": lambda found: html_text([results for _, results in found]),
+    "json": lambda found: as_text(as_document(found)) + "\n",
+    "parquet": lambda found: parquet_bytes([results for _, results in found]),
+    "md": lambda found: markdown_text([results for _, results in found]),
+}
+"""What a report can be, by the suffix of its file."""
+
+
+def report(
+    targets: Run | EmbeddingSet | Sequence[Run | EmbeddingSet],
+    path: str | os.PathLike[str],
+    *,
+    format: str | None = None,
+    step: int | None = None,
+    layer: str | None = None,
+    scanner: Scanner | None = None,
+    progress: ProgressCallback = silent,
+) -> Path:
+    """Check some runs and write what was found.
+
+    Parameters
+    ----------
+    targets : Run, EmbeddingSet, or a sequence of them
+        The first is the reference that the others are compared with.
+    path : path
+        File to write, whole or not at all.
+    format : {"html", "json", "parquet", "md"}, optional
+        By default the suffix of `path` decides. HTML is one file that needs no network.
+    step, layer, scanner, progress : optional
+        As for `cl_viz.check`.
+
+    Returns
+    -------
+    Path
+
+    Raises
+    ------
+    InputError
+        If the format is not known, before anything is computed.
+    """
+    kind = format_of(path, format)
+    chosen = [targets] if isinstance(targets, Run | EmbeddingSet) else list(targets)
+    runs = [target if isinstance(target, Run) else Run.from_set(target) for target in chosen]
+    keeper = scanner or Scanner()
+    found = []
+    for place, run in enumerate(runs):
+
+        def part(done: float, message: str, place: int = place, name: str = run.name) -> None:
+            progress((place + done) / len(runs), f"{name}: {message}")
+
+        results = check(run, others=runs, step=step, layer=layer, scanner=keeper, progress=part)
+        found.append((run.get(step, layer), results))
+    return write_report(found, path, kind)
+
+
+def write_report(found: Found, path: str | os.PathLike[str], format: str | None = None) -> Path:
+    """Write results that are at hand; parameters as for `report`."""
+    return write_whole(FORMATS[format_of(path, format)](found), path)
+
+
+def format_of(path: str | os.PathLike[str], format: str | None = None) -> str:
+    """Return the format asked for, or the one that the suffix of `path` names.
+
+    Raises
+    ------
+    InputError
+        If there is no such format.
+    """
+    kind = (format or Path(path).suffix.removeprefix(".")).lower()
+    kind = {"htm": "html", "markdown": "md"}.get(kind, kind)
+    if kind not in FORMATS:
+        raise InputError(f"format {kind!r}", where=str(path), allowed=", ".join(FORMATS), remedy="name one by --format")
+    return kind

@@ -1,0 +1,84 @@
+"""Results as one long table, and as Markdown."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+
+import pandas as pd
+
+from cl_viz.core.result import Finding, Result, worst_first
+
+COLUMNS = (
+    "run", "diagnostic", "quantity", "label", "value", "low", "high", "level", "unit", "n", "unit_of_n", "missing",
+    "layer", "step", "n_excluded", "seed",
+)  # fmt: skip
+
+
+def quantities_table(runs: Sequence[Sequence[Result]]) -> pd.DataFrame:
+    """Return every quantity of every run as one row.
+
+    Parameters
+    ----------
+    runs : sequence of sequence of Result
+        The results of each run.
+
+    Returns
+    -------
+    pandas.DataFrame
+        With the columns `COLUMNS`; ``low``, ``high`` and ``level`` are the interval, where there is one.
+    """
+    rows = []
+    for results in runs:
+        for result in results:
+            caveats = result.caveats
+            rest = (caveats.layer, caveats.step, caveats.n_excluded, caveats.seed)
+            for name, quantity in result.quantities.items():
+                interval = quantity.interval
+                ends = (None, None, None) if interval is None else (interval.low, interval.high, interval.level)
+                facts = (quantity.unit, quantity.n, quantity.unit_of_n, quantity.missing)
+                rows.append((result.run, result.diagnostic, name, quantity.label, quantity.value, *ends, *facts, *rest))
+    table = pd.DataFrame(rows, columns=list(COLUMNS))
+    numbers = dict.fromkeys(("value", "low", "high", "level"), "float64")
+    counts = dict.fromkeys(("n", "step", "n_excluded", "seed"), "Int64")
+    return table.astype({**numbers, **counts})
+
+
+def parquet_bytes(runs: Sequence[Sequence[Result]]) -> bytes:
+    """Return the table of quantities as a Parquet file."""
+    buffer = io.BytesIO()
+    quantities_table(runs).to_parquet(buffer, index=False)
+    return buffer.getvalue()
+
+
+def markdown_text(runs: Sequence[Sequence[Result]]) -> str:
+    """Return findings and quantities as Markdown, for issues, pull requests and notes."""
+    parts = ["# What cl_viz found", ""]
+    for results in runs:
+        if not results:
+            continue
+        parts += [f"## {_plain(results[0].run)}", "", f"{_plain(results[0].caveats.lines()[0])}", ""]
+        parts += [_line(finding) for finding in all_findings(results)]
+        parts += ["", "| Quantity | Value |", "|---|---|"]
+        for result in results:
+            parts += [
+                f"| {_plain(quantity.label)} | {_plain(quantity.text())} |" for quantity in result.quantities.values()
+            ]
+        parts.append("")
+    return "\n".join(parts)
+
+
+def all_findings(results: Sequence[Result]) -> list[Finding]:
+    """Return the findings of the results of one run, worst first."""
+    return worst_first([finding for result in results for finding in result.findings])
+
+
+def _line(finding: Finding) -> str:
+    advice = f" *{_plain(finding.advice)}*" if finding.advice else ""
+    source = f" ({_plain(finding.source.citation)})" if finding.source else ""
+    return f"- **{finding.level}** {_plain(finding.message)}{advice}{source}"
+
+
+def _plain(text: str) -> str:
+    """Return text in which Markdown finds nothing to do."""
+    return "".join(f"\\{letter}" if letter in "\\`*_{}[]<>#|~$" else letter for letter in text.replace("\n", " "))
