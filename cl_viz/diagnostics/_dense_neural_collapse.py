@@ -33,8 +33,7 @@ class ClassStatistics:
         Mean squared distance of rows to their class mean along each of `directions`: all of
         ``Sigma_W = 1/N sum (h - mu_y)(h - mu_y)'`` that the pseudo-inverse of the class means' covariance sees.
     directions : NDArray, shape (r, D)
-        Eigenvectors of the covariance of the class means with eigenvalues above 0: at most K - 1 (mean of classes) or
-        K (mean of samples).
+        Eigenvectors of the covariance of the class means with eigenvalues above 0: at most K - 1.
     spreads : NDArray, shape (r,)
         Their eigenvalues in ``Sigma_B = 1/K sum (mu_k - mu_G)(mu_k - mu_G)'``.
     """
@@ -72,16 +71,14 @@ def centre_of(counts: NDArray[Any], means: Values, convention: GlobalMean) -> Va
 def mean_directions(means: Values, centre: Values) -> tuple[Values, Values]:
     """Return the directions (r, D) that centred class means span, and their spreads (r,).
 
-    Centred at their own mean they span K - 1 directions; a pseudo-inverse with a loose cut-off would keep a further one
-    that is rounding, and divide by it.
+    Around either global mean they span K - 1 directions, since the mean is a weighted mean of theirs; a pseudo-inverse
+    with a loose cut-off would keep a further one that is rounding, and divide by it.
     """
     n_classes = len(means)
     centred = means - centre
-    own = np.allclose(centre, means.mean(axis=0), rtol=0, atol=1e-12 * max(1.0, float(np.abs(means).max(initial=0))))
-    rank = min(n_classes - 1 if own else n_classes, means.shape[1])
     _, values, directions = np.linalg.svd(centred, full_matrices=False)
-    there = values[:rank] > max(centred.shape) * np.finfo(np.float64).eps * values[0] if len(values) else values > 0
-    kept = np.flatnonzero(there)
+    values = values[: n_classes - 1]
+    kept = np.flatnonzero(values > max(centred.shape) * np.finfo(np.float64).eps * np.linalg.norm(means))
     return directions[kept], np.square(values[kept]) / n_classes
 
 
@@ -109,12 +106,15 @@ def nc1_quotient(found: ClassStatistics) -> float:
     return found.within_trace / found.between_trace
 
 
-def nc1_cdnv(found: ClassStatistics) -> float:
-    """Class-distance normalised variance: mean over pairs of ``(v_k + v_l) / (2 |mu_k - mu_l|²)`` (Galanti et al.)."""
+def nc1_cdnv(found: ClassStatistics, exponent: float = 1.0) -> float:
+    """Class-distance normalised variance: mean over pairs of ``(v_k + v_l) / (2 |mu_k - mu_l|²)`` (Galanti et al.).
+
+    Some code takes the squared distance to a further power `exponent`.
+    """
     gaps = np.square(found.means[:, None] - found.means[None]).sum(axis=2)
     pairs = np.triu_indices(len(found.counts), 1)
     sums = (found.variances[:, None] + found.variances[None])[pairs]
-    return float((sums / (2 * gaps[pairs])).mean())
+    return float((sums / (2 * gaps[pairs] ** exponent)).mean())
 
 
 def mean_norms(found: ClassStatistics) -> Values:

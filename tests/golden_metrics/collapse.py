@@ -55,6 +55,11 @@ def _classes(measure: Callable[[classes.ClassStatistics], float | np.ndarray]) -
     return value
 
 
+def _cdnv(record: Record, arrays: dict[str, np.ndarray], records: list[Record]) -> float:
+    found = classes.class_statistics(*inputs(record, arrays)[:2], _convention(record))
+    return classes.nc1_cdnv(found, record["parameters"].get("dist_exp", 1))
+
+
 def _head(record: Record, arrays: dict[str, np.ndarray]) -> np.ndarray:
     named = record["parameters"].get("W") or record["input_name"].split(",")[-1]
     return resolve(re.match(r"\w+(?:\[[-\d]*:[-\d]*\])?", named)[0], arrays)  # type: ignore[index]
@@ -92,7 +97,7 @@ METRICS: dict[str, Metric] = {
     "nc1_pinv": _classes(classes.nc1_pseudo_inverse),
     "nc1_svd": _classes(classes.nc1_pseudo_inverse),
     "nc1_quotient": _classes(classes.nc1_quotient),
-    "nc1_cdnv": _classes(classes.nc1_cdnv),
+    "nc1_cdnv": _cdnv,
     "nc1_ding": _classes(classes.nc1_pseudo_inverse),
     "nc2_mean_norms": _classes(classes.mean_norms),
     "nc2_equinorm_cov": _classes(classes.nc2_equinorm),
