@@ -64,7 +64,7 @@ def choose(missing: Missing) -> list[Choice]:
     """
     options = _options()
     default = [_option(loss) for loss in DEFAULT]
-    left, right = st.columns([5, 1], vertical_alignment="bottom", gap="small")
+    left, right = st.columns([5, 1], vertical_alignment="center", gap="small")
     with left:
         picked = st.multiselect(
             "Losses",
@@ -73,8 +73,8 @@ def choose(missing: Missing) -> list[Choice]:
             key=KEY,
             max_selections=MOST_LOSSES,
             bind="query-params",
-            placeholder="Search a loss or a family",
-            help="Up to eight, side by side. Once chosen, a loss can be chosen again with other hyper-parameters.",
+            placeholder="Search a loss or a family; a chosen loss can be chosen again",
+            label_visibility="collapsed",
         )
     with right, st.popover("All losses", icon=":material/list:", width="stretch"):
         _listed(missing)

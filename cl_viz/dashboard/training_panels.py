@@ -33,7 +33,7 @@ _CURVES = {
     "projector_rank": "Rank, projector",
     "backbone_rank": "Rank, backbone",
 }
-_REFRESH_SECONDS = 1.0
+_REFRESH_SECONDS = 1.5
 
 
 def images_control() -> TrainingImages | None:
@@ -125,25 +125,30 @@ def _describe(images: TrainingImages) -> None:
             st.dataframe(frame, hide_index=True, width="stretch", height="content")
 
 
-def budget_control() -> TrainingBudget | None:
-    """Draw what all losses share, in one row."""
-    values: dict[str, Any] = {}
+def budget_and_start(choices: Sequence[Choice], images: TrainingImages | None) -> None:
+    """Draw what all losses share, and the button that starts, in one row."""
     with st.container(horizontal=True, gap="small", vertical_alignment="bottom"):
-        for info in TrainingBudget.describe():
-            if info.log:
-                forms.control(info, ())
-                values[info.name] = float(st.session_state.get(info.name) or info.default)
-                continue
-            words = info.name.replace("_", " ").replace("training ", "")
-            values[info.name] = st.number_input(
-                f"{words[:1].upper()}{words[1:]}",
-                value=int(info.default),
-                step=1,
-                width=forms.SLIDER_WIDTH,
-                key=info.name,
-                bind="query-params",
-                help=f"{escape(info.help)} Allowed: {info.allowed}.",
-            )
+        budget = _budget_control()
+        _start_control(choices, images, budget)
+
+
+def _budget_control() -> TrainingBudget | None:
+    values: dict[str, Any] = {}
+    for info in TrainingBudget.describe():
+        if info.log:
+            forms.control(info, ())
+            values[info.name] = float(st.session_state.get(info.name) or info.default)
+            continue
+        words = info.name.replace("_", " ").replace("training ", "")
+        values[info.name] = st.number_input(
+            f"{words[:1].upper()}{words[1:]}",
+            value=int(info.default),
+            step=1,
+            width=forms.SLIDER_WIDTH,
+            key=info.name,
+            bind="query-params",
+            help=f"{escape(info.help)} Allowed: {info.allowed}.",
+        )
     try:
         return TrainingBudget(**values)
     except ClVizError as error:
@@ -151,8 +156,7 @@ def budget_control() -> TrainingBudget | None:
         return None
 
 
-def start_control(choices: Sequence[Choice], images: TrainingImages | None, budget: TrainingBudget | None) -> None:
-    """Draw the button that starts the training, with its estimate."""
+def _start_control(choices: Sequence[Choice], images: TrainingImages | None, budget: TrainingBudget | None) -> None:
     job: TrainingJob | None = state.training()
     running = job is not None and job.standing().running
     ready = bool(choices) and images is not None and budget is not None and not running
@@ -287,10 +291,11 @@ def _curves(job: TrainingJob, standing: Standing, choices: list[Choice]) -> None
         )  # fmt: skip
 
     draw(main, panels.MAIN_HEIGHT)
-    columns = st.columns(2, gap="medium")
-    for index, name in enumerate(name for name in shown if name != main):
-        with columns[index % 2]:
-            draw(name, panels.SIDE_HEIGHT)
+    others = [name for name in shown if name != main]
+    for first in range(0, len(others), 2):
+        for column, name in zip(st.columns(2, gap="medium"), others[first : first + 2], strict=False):
+            with column:
+                draw(name, panels.SIDE_HEIGHT)
     _caveats(job, n_images)
 
 

@@ -61,7 +61,9 @@ def flow_scores(flows: Flows, record: int = -1) -> Histogram:
                 series.append(Series(name, flow.bin_edges, density, meaning, label, n=total))  # type: ignore[arg-type]
         gaps[label] = float(flow.measures["mean_positive_score"][at] - flow.measures["mean_negative_score"][at])
     title = _compared("Gap between the mean scores", gaps) + _when(flows, record)
-    return Histogram(title, Axis("Score", "cosine", (-1.0, 1.0)), Axis("Density", "per unit of cosine"), tuple(series))
+    # Positives end in a spike at 1: a logarithmic axis leaves the negatives visible, and the range stays the same.
+    density = Axis("Density", "per unit of cosine", (0.005, 60.0), log=True)
+    return Histogram(title, Axis("Score", "cosine", (-1.0, 1.0)), density, tuple(series))
 
 
 def flow_spectrum(flows: Flows, record: int = -1) -> Lines:
