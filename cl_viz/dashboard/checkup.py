@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
@@ -24,8 +24,8 @@ Results = dict[str, dict[str, Result]]
 """Run -> diagnostic -> result; a diagnostic that failed on a run is missing there."""
 
 
-def show(runs: Sequence[state.OpenRun]) -> None:
-    """Draw the checkup; what takes longer is filled in while the rest can be read already."""
+def show(runs: Sequence[state.OpenRun]) -> Results:
+    """Draw the checkup and return its results; what takes longer is filled in while the rest can be read already."""
     place = st.empty()
     results: Results = {opened.name: {} for opened in runs}
     problems = st.container()
@@ -48,6 +48,7 @@ def show(runs: Sequence[state.OpenRun]) -> None:
         with problems:
             errors.show_long_work(waiting, "checkup")
     offer(slow)
+    return results
 
 
 def _cost(spec: DiagnosticSpec) -> int:
@@ -90,6 +91,28 @@ def offer(slow: Mapping[str, Sequence[cache.LongWork]]) -> None:
                 help=escape(DIAGNOSTICS[name].question),
                 on_click=state.allow_jobs,
                 args=tuple(work.where or "" for work in works),
+            )
+
+
+def take_away(files: Mapping[str, tuple[str, str, Callable[[], str | bytes]]]) -> None:
+    """Draw buttons that save what was found; a file is made when its button is pressed.
+
+    Parameters
+    ----------
+    files : Mapping
+        Label -> suffix, what it is in words, and what makes it.
+    """
+    with st.container(horizontal=True, gap="xsmall"):
+        for label, (suffix, meaning, make) in files.items():
+            st.download_button(
+                label,
+                make,
+                f"cl_viz-report.{suffix}",
+                key=f"report {suffix}",
+                icon=":material/download:",
+                type="tertiary",
+                on_click="ignore",
+                help=meaning,
             )
 
 

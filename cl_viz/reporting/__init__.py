@@ -5,7 +5,7 @@ from cl_viz.reporting.changes import Change, Comparison, compare_documents, comp
 from cl_viz.reporting.ci import fails, github_annotations, junit_xml
 from cl_viz.reporting.html_document import html_text
 from cl_viz.reporting.json_document import as_document, as_text, write_document
-from cl_viz.reporting.tables import markdown_text, quantities_table
+from cl_viz.reporting.tables import markdown_text, parquet_bytes, quantities_table
 from cl_viz.reporting.writing import write_whole
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "html_text",
     "junit_xml",
     "markdown_text",
+    "parquet_bytes",
     "quantities_table",
     "read_document",
     "report",

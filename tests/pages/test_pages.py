@@ -404,3 +404,9 @@ def test_a_path_that_is_open_keeps_the_name_it_had_among_its_namesakes(
     app.text_input(key="path").set_value(str(namesake))
     press(app, "Open path")
     assert [(name, run.colour) for name, run in app.session_state["_runs"].items()] == [("same (2)", 1)]
+
+
+def test_the_checkup_can_be_taken_away(open_app: OpenApp, dump: Dump) -> None:
+    app = open_app(dump("first.npz"), dump("second.npz", spread=2.0))
+    labels = [button.proto.label for button in app.get("download_button")]
+    assert labels == ["Report", "Markdown", "Parquet"]
