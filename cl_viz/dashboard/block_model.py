@@ -28,7 +28,7 @@ Floats = NDArray[np.float64]
 
 ALPHAS = (0.05, 0.1, 0.2, 0.4)
 """Connectivities of the authors' figure."""
-SHARES = tuple(2.0**-power / 3 for power in range(9))
+SHARES = tuple(2.0**-power / 3 for power in range(8, -1, -1))
 COLLAPSED = 0.95
 """Cosine from which the words say that two blocks are one; a convention."""
 _GRAPH_BLOCK = 96
@@ -136,7 +136,7 @@ def _share_name(share: float) -> str:
 
 def curve_view(alphas: Sequence[float], found: Floats) -> Lines:
     """Return the cosine of blocks 1 and 2 against the share of block 1, one curve a connectivity."""
-    ends = found[-1, :, 0, 1]
+    ends = found[0, :, 0, 1]
     one = [f"{alpha:g}" for alpha, end in zip(alphas, ends, strict=True) if end >= COLLAPSED]
     apart = [f"{alpha:g}" for alpha, end in zip(alphas, ends, strict=True) if end < COLLAPSED]
     if one and apart:
@@ -155,7 +155,7 @@ def point_view(cosines: Floats, alpha: float, share: float) -> Heatmap:
     """Return the cosines between the three blocks at one connectivity and share."""
     blocks = ("1", "2", "3")
     return Heatmap(
-        f"Blocks 1 and 2: cosine {format_number(float(cosines[0, 1]))} at α = {alpha:g}, share {_share_name(share)}",
+        f"Blocks 1 and 2: {format_number(float(cosines[0, 1]))} at α = {alpha:g}, {_share_name(share)}",
         Axis("Block"),
         Axis("Block"),
         cosines,

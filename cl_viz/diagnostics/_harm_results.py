@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cl_viz.core.result import Finding, Interval, Level, Quantity, format_number
-from cl_viz.core.view import Axis, Bars, Heatmap, Reference, Series, Table, View
+from cl_viz.core.view import Axis, Bars, Heatmap, Series, Table, View
 from cl_viz.diagnostics._harm_bootstrap import HarmEstimate
 from cl_viz.diagnostics._harm_family import SharedSamples, Twins
 from cl_viz.diagnostics._thresholds.harm import REPRESENTATION_HARM
@@ -59,22 +59,23 @@ def _finding(harm: ClassHarm, samples: SharedSamples, where: str, incomplete: tu
     value, interval = float(estimate.values[nearest]), estimate.interval(nearest)
     level, verdict = judge(harm)
     seeds = f"{estimate.seeds} paired seed{'s' if estimate.seeds > 1 else ''}"
-    text = f"RH {_text(value, interval)}{where}, {seeds}, N = {len(samples.rows):,}"
+    text = f"RH {_text(value, interval)}{where} over {seeds}"
+    size = f"(N = {len(samples.rows):,})"
     towards = samples.names[nearest]
     if verdict == "shown":
-        message = f"Class {harm.name} moved towards class {towards} ({text})."
+        message = f"Class {harm.name} moved towards class {towards}: {text} {size}."
         advice = "Add samples of the rare class, or weigh them up, in pretraining; then look at allocation harm."
     elif verdict == "these seeds":
-        message = f"In these runs class {harm.name} lies nearer to class {towards} ({text})."
+        message = f"In these runs class {harm.name} lies nearer to class {towards}: {text} {size}."
         advice = f"Add paired seeds to see whether others show it: {_wide(harm, nearest)}."
     elif verdict == "open":
         message = (
-            f"Whether class {harm.name} moved towards another is open: nearest is class {towards} ({text}), which "
-            "includes no change."
+            f"Whether class {harm.name} moved towards another is open: nearest is class {towards}, {text}, which "
+            f"includes no change {size}."
         )
         advice = f"To see it, add paired seeds: {_wide(harm, nearest)}."
     else:
-        message = f"Class {harm.name} moved towards no other class: nearest is class {towards} ({text})."
+        message = f"Class {harm.name} moved towards no other class: nearest is class {towards}, {text} {size}."
         advice = ""
     hints = [advice, _other_layer(harm, where)]
     if incomplete:
@@ -123,17 +124,13 @@ def views(
     if own.nearest is None:
         return {"classes": _classes(harms, samples, run), "seeds": _seeds(harms, samples, run)}
     towards = samples.names[own.nearest]
-    title = f"Class {own.name} nearest to {towards}: RH {quantities['nearest'].text()}, {_seed_words(own)}"
+    title = f"Class {own.name} nearest to {towards}: RH {quantities['nearest'].text()}"
     return {
         "harm": _bars(own, samples, title, run),
         "matrix": _matrix(harms, samples, run),
         "classes": _classes(harms, samples, run),
         "seeds": _seeds(harms, samples, run),
     }
-
-
-def _seed_words(harm: ClassHarm) -> str:
-    return f"{harm.estimate.seeds} paired seed{'s' if harm.estimate.seeds > 1 else ''}"
 
 
 def _reach(largest: float) -> float:
@@ -162,7 +159,6 @@ def _bars(harm: ClassHarm, samples: SharedSamples, title: str, run: str) -> Bars
                 n=len(samples.rows),
             ),
         ),
-        (Reference("as in the balanced twin", 0.0, "y"),),
     )
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cl_viz.core.result import Finding, Interval, Level, format_number
-from cl_viz.core.view import Axis, Bars, Heatmap, Reference, Series, Table, View
+from cl_viz.core.view import Axis, Bars, Heatmap, Series, Table, View
 from cl_viz.diagnostics._mediation_effects import Effect, Mediation
 from cl_viz.diagnostics._thresholds.harm import INDIRECT_EFFECT
 
@@ -90,7 +90,7 @@ def _finding(harm: ClassMediation, names: tuple[str, ...], where: str, incomplet
     own = points(float(found.values("indirect_effect")[row]), found.interval("indirect_effect", row))
     whole = format_number(100 * float(found.values("total_effect")[row]))
     seeds = f"{found.seeds} paired seed{'s' if found.seeds > 1 else ''}"
-    size = f"{seeds}, N = {found.samples:,} test samples of the class"
+    size = f"over {seeds} (N = {found.samples:,} test samples of the class)"
     level, verdict = judge(found)
     gain = float(found.values("indirect_effect")[harm.receiver])
     towards = (
@@ -101,21 +101,21 @@ def _finding(harm: ClassMediation, names: tuple[str, ...], where: str, incomplet
     )
     besides = f" With imbalanced labels for the probe too it is {whole} points (TE)."
     if verdict == "shown":
-        message = f"The encoder alone costs class {harm.name} accuracy{where}: NIE {own} ({size}).{towards}{besides}"
+        message = f"The encoder alone costs class {harm.name} accuracy{where}: NIE {own} {size}.{towards}{besides}"
         advice = "Balanced labels for the probe do not bring it back: add samples of the class in pretraining."
     elif verdict == "these seeds":
         message = (
-            f"In these runs the encoder costs class {harm.name} accuracy{where}: NIE {own} ({size}).{towards}{besides}"
+            f"In these runs the encoder costs class {harm.name} accuracy{where}: NIE {own} {size}.{towards}{besides}"
         )
         advice = f"Add paired seeds to see whether others show it: {_wide(found)}."
     elif verdict == "open":
         message = (
-            f"Whether the encoder alone costs class {harm.name} accuracy is open{where}: NIE {own} ({size}) includes "
-            f"none.{besides}"
+            f"Whether the encoder alone costs class {harm.name} accuracy is open{where}: NIE {own} includes "
+            f"none, {size}.{besides}"
         )
         advice = f"To see it, add paired seeds and test samples of the class: {_wide(found)}."
     else:
-        message = f"The encoder alone costs class {harm.name} little accuracy{where}: NIE {own} ({size}).{besides}"
+        message = f"The encoder alone costs class {harm.name} little accuracy{where}: NIE {own} {size}.{besides}"
         advice = ""
     if incomplete:
         advice = f"{advice} To use {' and '.join(incomplete)} too, open the balanced twin of each.".strip()
@@ -174,7 +174,6 @@ def _where_to(harm: ClassMediation, names: tuple[str, ...], title: str, run: str
         Axis(f"Predicted class of samples of class {harm.name}"),
         Axis("Change of the share of predictions", "share", (-1.0, 1.0)),
         tuple(series),
-        (Reference("no change", 0.0, "y"),),
     )
 
 
@@ -194,7 +193,6 @@ def _accuracy(harm: ClassMediation, run: str) -> Bars:
         Axis("Effect"),
         Axis("Change of accuracy", "share", (-1.0, 1.0)),
         (Series(f"class {harm.name}", words, np.array(values), run=run, low=low, high=high, n=found.samples),),
-        (Reference("no change", 0.0, "y"),),
     )
 
 

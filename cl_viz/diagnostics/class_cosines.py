@@ -249,13 +249,13 @@ def _finding(
 ) -> Finding:
     assert closest is not None
     first, second = (found.names[k] for k in closest)
-    cosine = f"mean cosine {format_number(float(found.corrected[closest]))}, N = {n:,}"
+    cosine = f"mean cosine {format_number(float(found.corrected[closest]))} (N = {n:,})"
     describes = "This describes the run; it is no harm."
     if weakest is None or chance is None:
         return Finding(
             SPEC.name,
             "unknown",
-            f"Unknown whether classes are told apart: the closest are {first} and {second} ({cosine}).",
+            f"Unknown whether classes are told apart: the closest are {first} and {second}, {cosine}.",
             "To see it, add a second sample of every class.",
             GRETTON,
             "least_separation",
@@ -275,7 +275,7 @@ def _finding(
     return Finding(
         SPEC.name,
         "good",
-        f"All classes have means of their own; the closest are {first} and {second} ({cosine}). {describes}",
+        f"All classes have means of their own; the closest are {first} and {second}, {cosine}. {describes}",
         source=MAITY,
         quantity="closest",
     )

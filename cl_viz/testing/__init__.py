@@ -1,7 +1,7 @@
 """Seeded synthetic sets whose answers are known in closed form: for tests, lessons and trying things out."""
 
 from cl_viz.testing.frames import around_means, orthogonal_frame, simplex_frame
-from cl_viz.testing.harm import planted_harm
+from cl_viz.testing.harm import planted_groups, planted_harm
 from cl_viz.testing.modalities import modality_pair
 from cl_viz.testing.pairs import clusters, collapsed, paired_sphere, sphere
 from cl_viz.testing.spectra import cone, exact_spectrum, rank_sphere, rotation
@@ -15,6 +15,7 @@ __all__ = [
     "modality_pair",
     "orthogonal_frame",
     "paired_sphere",
+    "planted_groups",
     "planted_harm",
     "rank_sphere",
     "rotation",

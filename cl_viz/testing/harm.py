@@ -1,4 +1,4 @@
-"""Families of runs whose harm is known: a rare class that moved towards another by a planted amount."""
+"""Harm that is known: a rare class that moved towards another, and groups that are named rightly to a known share."""
 
 from __future__ import annotations
 
@@ -67,6 +67,53 @@ def planted_harm(
             embedding_set = EmbeddingSet.from_arrays(rows, label=labels, name=f"{kind}-{number}")
             runs.append(Run.from_set(embedding_set, card=card))
     return runs
+
+
+def planted_groups(
+    wrong: tuple[float, ...],
+    *,
+    scores: tuple[float, ...] = (),
+    samples: int = 100,
+    classes: int = 4,
+    dim: int = 16,
+    seed: int = 0,
+) -> EmbeddingSet:
+    """Two views of samples of which a known share of each group lies among the samples of another class.
+
+    Parameters
+    ----------
+    wrong : tuple of float
+        For each group, the share of its samples that lie at the next class's centre, below one half: whoever names
+        labels by place is right for the rest.
+    scores : tuple of float
+        For each group, the cosine of a sample's two views; 0.9 where not given.
+    samples : int
+        Of each group; a multiple of `classes`.
+    classes, dim, seed : int
+
+    Returns
+    -------
+    EmbeddingSet
+        Labels 0..classes-1, groups "a", "b", ... Alignment of a group is 2 - 2 score.
+    """
+    generator = np.random.default_rng(seed)
+    scores = scores or (0.9,) * len(wrong)
+    group = np.repeat(np.arange(len(wrong)), samples)
+    label = np.tile(np.arange(classes), len(group) // classes)
+    place = label.copy()
+    for number, share in enumerate(wrong):
+        own = np.flatnonzero(group == number)
+        moved = generator.choice(own, round(share * samples), replace=False)
+        place[moved] = (label[moved] + 1) % classes
+    first = np.eye(classes, dim)[place] + 0.02 * generator.normal(size=(len(place), dim))
+    first /= np.linalg.norm(first, axis=1, keepdims=True)
+    across = generator.normal(size=first.shape)
+    across -= (across * first).sum(axis=1, keepdims=True) * first
+    across /= np.linalg.norm(across, axis=1, keepdims=True)
+    score = np.array(scores)[group][:, None]
+    views = {"view_1": first, "view_2": score * first + np.sqrt(1 - score**2) * across}
+    names = np.array([chr(ord("a") + number) for number in group])
+    return EmbeddingSet.from_arrays(views, label=label, group=names, name="planted groups")
 
 
 def _opposite_noise(

@@ -6,8 +6,8 @@ from cl_viz.dashboard import forms, panels, state
 from cl_viz.dashboard.harm_runs import one_of_each_family
 from cl_viz.diagnostics import DIAGNOSTICS
 
-HARM = DIAGNOSTICS["allocation_harm"]
-CONTROLS = {info.name: info for info in HARM.params.describe()}
+HARM, GROUPS = DIAGNOSTICS["allocation_harm"], DIAGNOSTICS["group_table"]
+CONTROLS = {info.name: info for spec in (GROUPS, HARM) for info in spec.params.describe()}
 
 
 def controls(runs: list[state.OpenRun]) -> tuple[int | None, str | None]:
@@ -47,14 +47,38 @@ def mediation(shown: panels.Shown) -> None:
     panels.caveats(shown)
 
 
+def groups(runs: list[state.OpenRun], step: int | None, layer: str | None) -> panels.Shown:
+    """Draw what each group of each shown run is worth."""
+    st.subheader(GROUPS.question, anchor=False)
+    with st.container(horizontal=True, gap="small", vertical_alignment="bottom"):
+        for name in ("groups", "least", "k", "view"):
+            forms.control(CONTROLS[name], runs)
+    shown = panels.ask(GROUPS, runs, step=step, layer=layer)
+    if panels.has_view(shown, "table"):
+        one = panels.one_of(shown, "table")
+        panels.figure(one, "accuracy")
+        left, right = st.columns(2, gap="medium")
+        with left:
+            panels.figure(one, "alignment", height=panels.SIDE_HEIGHT, explained=False)
+        with right:
+            panels.figure(one, "uniformity", height=panels.SIDE_HEIGHT, explained=False)
+        panels.table(one, "table")
+        if len(shown.results) > 1:
+            st.caption("The figures show the reference run, chosen in the sidebar; the numbers below all shown runs.")
+        panels.quantities(shown)
+    panels.caveats(shown)
+    return shown
+
+
 def show(runs: list[state.OpenRun]) -> None:
     """Draw the page."""
     top = st.container()
     step, layer = controls(runs)
     shown = panels.ask(HARM, one_of_each_family(runs), step=step, layer=layer)
-    with top:
-        panels.findings(shown)
     mediation(shown)
+    described = groups(runs, step, layer)
+    with top:
+        panels.findings(shown, described)
 
 
 panels.question(HARM)

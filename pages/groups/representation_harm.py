@@ -37,9 +37,10 @@ def harm(shown: panels.Shown) -> None:
     with left:
         panels.figure(one, "matrix", height=panels.SIDE_HEIGHT, explained=False)
     with right:
-        panels.table(one, "seeds")
-    panels.table(one, "classes")
+        panels.table(one, "classes")
     panels.quantities(shown)
+    with st.expander("Each pair of runs", icon=":material/compare_arrows:"):
+        panels.table(one, "seeds")
     panels.caveats(shown)
 
 

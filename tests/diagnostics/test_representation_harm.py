@@ -56,7 +56,7 @@ def test_a_planted_harm_is_found_with_its_size_and_its_classes(harm: float, leve
     assert interval.low <= lowest <= interval.high
     assert result.level == level
     if harm < 1:
-        assert result.findings[0].message.startswith("Class 1 moved towards class 2 (RH ")
+        assert result.findings[0].message.startswith("Class 1 moved towards class 2: RH ")
 
 
 def test_numbers_are_those_of_the_dense_definition() -> None:
@@ -94,7 +94,7 @@ def test_every_rare_class_of_the_family_is_a_row_and_the_own_one_leads() -> None
     assert matrix.row_labels == ("3", "1")
     assert matrix.values[0, 0] == pytest.approx(0.7)
     assert matrix.values[1, 2] == pytest.approx(0.8)
-    assert {finding.message.split(" (")[0] for finding in result.findings} == {
+    assert {finding.message.split(":")[0] for finding in result.findings} == {
         "Class 3 moved towards class 0",
         "Class 1 moved towards class 2",
     }
