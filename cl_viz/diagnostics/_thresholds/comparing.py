@@ -1,0 +1,17 @@
+"""Thresholds of the comparison of runs. Conventions, all of them: how alike two runs should be is for the user."""
+
+from __future__ import annotations
+
+from cl_viz.core.result import Source
+from cl_viz.diagnostics._thresholds.threshold import Threshold
+
+KORNBLITH = Source(
+    "Kornblith et al. 2019, Similarity of Neural Network Representations Revisited", "https://arxiv.org/abs/1905.00414"
+)
+KLABUNDE = Source(
+    "Klabunde et al. 2025, Similarity of Neural Network Models: A Survey of Functional and Representational Measures",
+    "https://arxiv.org/abs/2305.06329",
+)
+
+MEASURES_DISAGREE = Threshold(0.4, float("inf"), KLABUNDE)
+"""Debiased CKA less the share of neighbours kept: alike in the large and not in the small."""

@@ -1,0 +1,265 @@
+"""Are a few samples everybody's neighbours?"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cl_viz.core.params import Params, param
+from cl_viz.core.result import Finding, Interval, Quantity, Result, Source, format_number
+from cl_viz.core.specs import DiagnosticSpec, QuantitySpec
+from cl_viz.core.view import Axis, Lines, Series, Table, View
+from cl_viz.diagnostics import _dense_neighbors as dense
+from cl_viz.diagnostics._group_jackknife import group_jackknife
+from cl_viz.diagnostics._near_rows import NearRows, near_rows
+from cl_viz.diagnostics._sample_columns import sample_columns
+from cl_viz.diagnostics._sphere_null import HubnessNull, hubness_of_sphere
+from cl_viz.diagnostics._thresholds import geometry as _thresholds
+from cl_viz.engine.inputs import SetInputs
+
+LISTED = 200
+"""Rows of the table of hubs."""
+FELDBAUER = Source(
+    "Feldbauer et al. 2018, Fast Approximate Hubness Reduction for Large High-Dimensional Data (Robin Hood, Gini)",
+    "https://doi.org/10.1109/ICBK.2018.00055",
+)
+
+
+@dataclass(frozen=True)
+class HubnessParams(Params):
+    """How many neighbours count, and from where on a row is a hub."""
+
+    k: int = param(10, "Neighbours of each row that count; 5 and 10 are common.", low=1, high=100)
+    hub_size: float = param(2.0, "A row is a hub if it occurs at least this many times k times.", low=1.1, high=20.0)
+
+
+@dataclass(frozen=True)
+class _View:
+    """Occurrences of one view: how often each usable row is among the k nearest of others."""
+
+    near: NearRows
+    counts: NDArray[np.int64]
+    null: HubnessNull
+
+
+def compute(inputs: SetInputs, params: HubnessParams) -> Result:
+    """Compute the hubness of one embedding set, every view on its own; numbers are means over views."""
+    embedding_set = inputs.embedding_set
+    views = []
+    for name in embedding_set.view_names:
+        near = near_rows(embedding_set, inputs.neighbors, name, params.k)
+        null = hubness_of_sphere(len(near), embedding_set.dim, params.k, params.hub_size)
+        views.append(_View(near, near.occurrences(params.k), null))
+    quantities = _quantities(views, params, inputs)
+    used = len(views[0].near) if embedding_set.aligned else sum(len(view.near) for view in views)
+    total = embedding_set.n if embedding_set.aligned else sum(embedding_set.sizes)
+    notes = (
+        "neighbours within each view by cosine, a row is not its own; mean over views",
+        f"uniform sphere: {min(view.null.n_rows for view in views):,} rows in {embedding_set.dim} dimensions",
+        "seed: of the uniform sphere and of the groups left out for intervals",
+    )
+    return Result(
+        diagnostic=SPEC.name,
+        run=inputs.run,
+        quantities=quantities,
+        views=_views(views, quantities, params, inputs),
+        findings=(_finding(views, quantities, params),),
+        caveats=inputs.plain_caveats(used, total - used, seed=0, notes=notes),
+        params=params.as_dict(),
+    )
+
+
+def _measures(counts: NDArray[np.int64], params: HubnessParams) -> dict[str, float]:
+    return {
+        "skewness": dense.skewness(counts),
+        "robin_hood": dense.robin_hood(counts),
+        "gini": dense.gini(counts),
+        "antihub_share": dense.antihub_share(counts),
+        "hub_share": dense.hub_share(counts, params.k, params.hub_size),
+        "hub_occurrence": dense.hub_occurrence_share(counts, params.k, params.hub_size),
+        "largest": float(counts.max()),
+    }
+
+
+def _quantities(views: list[_View], params: HubnessParams, inputs: SetInputs) -> dict[str, Quantity]:
+    by_view = [_measures(view.counts, params) for view in views]
+    nulls = {
+        "skewness": float(np.mean([view.null.skewness for view in views])),
+        "antihub_share": float(np.mean([view.null.antihub_share for view in views])),
+        "hub_occurrence": float(np.mean([view.null.hub_occurrence for view in views])),
+    }
+    aligned = inputs.embedding_set.aligned
+    n_used = len(views[0].near) if aligned else sum(len(view.near) for view in views)
+    found = {}
+    for spec in SPEC.quantities:
+        values = [measures[spec.name] for measures in by_view]
+        value = float(max(values) if spec.name == "largest" else np.mean(values))
+        reference = nulls.get(spec.name)
+        defined = math.isfinite(value)
+        found[spec.name] = Quantity(
+            spec.name,
+            spec.label,
+            value if defined else None,
+            spec.unit,
+            _interval(spec, value, views, params) if defined and (aligned or len(views) == 1) else None,
+            n=n_used,
+            range=spec.range,
+            reference=reference if reference is not None and math.isfinite(reference) else None,
+            reference_label="" if reference is None else "uniform sphere, same D",
+            missing="" if defined else "not defined where all rows occur equally often: add samples",
+        )
+    return found
+
+
+def _interval(spec: QuantitySpec, value: float, views: list[_View], params: HubnessParams) -> Interval | None:
+    if spec.name not in _WITH_INTERVAL:
+        return None
+    narrow = [view.near.narrow(params.k) for view in views]
+
+    def without(keep: NDArray[np.bool_]) -> float:
+        return float(np.mean([_measures(near.occurrences(params.k, keep), params)[spec.name] for near in narrow]))
+
+    return group_jackknife(value, without, len(narrow[0]), limits=spec.range or (-math.inf, math.inf))
+
+
+_WITH_INTERVAL = {"skewness", "robin_hood", "gini"}
+"""Smooth statistics of the counts; a share of rows at or beyond a count is not, and its jackknife is too short."""
+
+
+def _views(
+    views: list[_View], quantities: dict[str, Quantity], params: HubnessParams, inputs: SetInputs
+) -> dict[str, View]:
+    longest = max(max(int(view.counts.max()), len(view.null.shares) - 1) for view in views)
+    at = np.arange(longest + 1, dtype=np.float64)
+    series = []
+    for view in views:
+        share = np.bincount(view.counts, minlength=longest + 1) / len(view.counts)
+        name = view.near.view if len(views) > 1 else "rows"
+        series.append(Series(name, at, _at_least(share), "other", inputs.run, n=len(view.counts)))
+    null = np.zeros(longest + 1)
+    null[: len(views[0].null.shares)] = views[0].null.shares
+    series.append(
+        Series(f"uniform sphere, D = {inputs.embedding_set.dim}", at, _at_least(null), "reference", inputs.run)
+    )
+    skewness, largest = quantities["skewness"], quantities["largest"]
+    text = "not defined" if skewness.value is None else format_number(skewness.value)
+    occurrence = Lines(
+        f"Skewness {text}; the largest hub is among the {params.k} nearest of {format_number(largest.value or 0)} rows",
+        Axis("Occurrences among the nearest of others", f"times, k = {params.k}"),
+        Axis("Rows that occur at least so often", "share", log=True),
+        tuple(series),
+        markers=False,
+    )
+    return {"occurrence": occurrence, "hubs": _hubs(views[0], params, inputs)}
+
+
+def _at_least(share: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the share of rows that occur at least so often, NaN where it is 0: the scale is logarithmic."""
+    found: NDArray[np.float64] = np.cumsum(share[::-1])[::-1]
+    return np.where(found > 1e-12, found, np.nan)
+
+
+def _hubs(view: _View, params: HubnessParams, inputs: SetInputs) -> Table:
+    order = np.argsort(-view.counts, kind="stable")[:LISTED]
+    order = order[view.counts[order] >= params.hub_size * params.k]
+    rows = view.near.rows[order]
+    columns: dict[str, NDArray[np.generic]] = {"row": rows, "occurrences": view.counts[order]}
+    labels = inputs.embedding_set.codes("label")
+    if labels is not None:
+        codes = labels[0][inputs.embedding_set.view_names.index(view.near.view)][view.near.rows]
+        columns["own label among them"] = np.array([_own_label(view.near, codes, int(row), params.k) for row in order])
+    columns |= sample_columns(inputs.embedding_set, view.near.view, rows)
+    hubs = f"{len(order):,} hubs" if len(order) < LISTED else f"The {LISTED} largest hubs"
+    return Table(f"{hubs}: rows that occur at least {params.hub_size * params.k:g} times", columns, inputs.run)
+
+
+def _own_label(near: NearRows, codes: NDArray[np.int64], place: int, k: int) -> float:
+    """Return the share of the rows that have this one among their nearest, and have its label too."""
+    having = (near.places[:, :k] == place).any(axis=1)
+    return float((codes[having] == codes[place]).mean()) if codes[place] >= 0 else math.nan
+
+
+def _finding(views: list[_View], quantities: dict[str, Quantity], params: HubnessParams) -> Finding:
+    skewness, hubs = quantities["skewness"], quantities["hub_occurrence"]
+    if skewness.value is None:
+        return Finding(
+            SPEC.name,
+            "unknown",
+            "Unknown: whether a few samples are everybody's neighbours.",
+            f"To see it, {skewness.missing.split(': ')[-1]}.",
+            _thresholds.RADOVANOVIC,
+            "skewness",
+        )
+    level = _thresholds.HUBNESS.level(skewness.value - (skewness.reference or 0.0))
+    null = "" if skewness.reference is None else f" (uniform sphere: {format_number(skewness.reference)})"
+    return Finding(
+        SPEC.name,
+        level,
+        f"The {params.k}-occurrence has skewness {skewness.text()}{null}, and hubs take "
+        f"{format_number(100 * (hubs.value or 0.0))} % of all places (N = {skewness.n:,}).",
+        "" if level == "good" else "Look at the hubs below; removing the mean or rescaling distances locally helps.",
+        _thresholds.RADOVANOVIC,
+        "skewness",
+    )
+
+
+def _share(name: str, label: str, definition: str) -> QuantitySpec:
+    return QuantitySpec(name, label, definition, "share", (0.0, 1.0), "lower")
+
+
+SPEC = DiagnosticSpec(
+    name="hubness",
+    title="Hubness",
+    question="Are a few samples everybody's neighbours?",
+    section="Geometry",
+    page="geometry/alignment_uniformity",
+    needs="set",
+    params=HubnessParams,
+    compute=compute,
+    quantities=(
+        QuantitySpec(
+            "skewness",
+            "Skewness of the k-occurrence",
+            "Third standardised moment (biased, ddof 0) of how often each row is among the k nearest of others.",
+            "",
+            None,
+            "lower",
+        ),
+        _share("robin_hood", "Robin Hood index", "Share of the places that would have to move to make all rows equal."),
+        _share("gini", "Gini coefficient", "Of the occurrences: 0 all rows alike, towards 1 few rows take all places."),
+        _share("antihub_share", "Antihubs", "Share of the rows that are nobody's neighbour."),
+        _share("hub_share", "Hubs", "Share of the rows that occur at least hub size times k times."),
+        _share("hub_occurrence", "Places taken by hubs", "Share of all neighbour places that hubs take."),
+        QuantitySpec(
+            "largest", "Largest hub", "Occurrences of the largest hub of any view.", "times", (0.0, math.inf), "lower"
+        ),
+    ),
+    definition=(
+        "Every row has k nearest others by cosine, so a row is somebody's neighbour k times on average. Hubs are rows "
+        "that occur far more often, antihubs rows that never occur. Hubs answer queries that have nothing to do with "
+        "them, antihubs are never found."
+    ),
+    formula=(
+        r"O_k(j) = \#\{i \neq j : j \in \mathrm{kNN}(i)\}, \quad \overline{O_k} = k, \quad"
+        r" S_k = \frac{\frac1N \sum_j (O_k(j) - k)^3}{\left(\frac1N \sum_j (O_k(j) - k)^2\right)^{3/2}}, \quad"
+        r" \mathrm{RH} = \frac{\sum_j |O_k(j) - k|}{2 N k}"
+    ),
+    reading=(
+        "Skewness near that of a uniform sphere: no hubs. By a rule of thumb, 1 above it is noticeable and 2 strong. "
+        "Hubs lie near the mean of the data (or of their cluster), so a cone has many; removing the mean is the first "
+        "remedy. The uniform sphere has no place nearer to all others, so its skewness is small in every dimension: "
+        "what exceeds it is the encoder's own."
+    ),
+    traps=(
+        "A row is never its own neighbour here; scikit-hubness on raw vectors counts it (version 0.30 of its "
+        "repository), which makes k one too small and gives 1.14 where the definition gives 1.05. Skewness depends on "
+        "k and on N: compare runs at the same. Of rows with equal scores, such as duplicates, any may come first: "
+        "their occurrences are arbitrary among them. The uniform sphere is drawn with at most 4,096 rows; from some "
+        "hundred rows on its skewness does not depend on N. Intervals leave groups of samples out; shares of rows "
+        "beyond a count have none."
+    ),
+    sources=(_thresholds.RADOVANOVIC, FELDBAUER),
+)
