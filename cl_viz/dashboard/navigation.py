@@ -24,6 +24,8 @@ _ICONS = {
     "checkup": ":material/checklist:",
     "data": ":material/database:",
     "distributions": ":material/area_chart:",
+    "alignment_uniformity": ":material/blur_circular:",
+    "compare": ":material/compare_arrows:",
     "hardness": ":material/thermostat:",
     "individual_temperatures": ":material/person_pin:",
     "feature_transformation": ":material/transform:",
