@@ -72,9 +72,9 @@ def nesum(rows: NDArray[Any]) -> float:
     return ranks.over_largest(_eigenvalues(rows))
 
 
-def numerical_rank(rows: NDArray[Any]) -> int:
-    """Singular values above ``max(N, D) * eps`` times the largest, of rows as they are."""
-    return int(np.linalg.matrix_rank(_double(rows)))
+def numerical_rank(rows: NDArray[Any], tolerance: float | None = None) -> int:
+    """Singular values above a tolerance, by default ``max(N, D) * eps`` times the largest, of rows as they are."""
+    return int(np.linalg.matrix_rank(_double(rows), tol=tolerance))
 
 
 def alpha_req(rows: NDArray[Any], first: int = 10, stop: int = 100) -> ranks.PowerLaw:
@@ -88,9 +88,9 @@ def alpha_req_fit(rows: NDArray[Any], first: int = 10, stop: int = 100, until: i
     return ranks.power_law_fit(values, ranks.power_law(values, first, stop), first, until)
 
 
-def std_of_l2_normalized(rows: NDArray[Any]) -> float:
-    """Mean over dimensions of the standard deviation (ddof = 1) of the unit rows (Chen and He 2021)."""
-    return float(_unit(rows).std(axis=0, ddof=1).mean())
+def std_of_l2_normalized(rows: NDArray[Any], ddof: int = 1) -> float:
+    """Mean over dimensions of the standard deviation of the unit rows (Chen and He 2021)."""
+    return float(_unit(rows).std(axis=0, ddof=ddof).mean())
 
 
 def lidar(views: NDArray[Any], delta: float = 1e-4, epsilon: float = 1e-8) -> float:
@@ -99,9 +99,10 @@ def lidar(views: NDArray[Any], delta: float = 1e-4, epsilon: float = 1e-8) -> fl
     means = samples.mean(axis=1)
     within = (samples - means[:, None]).reshape(-1, samples.shape[2])
     centred = means - means.mean(axis=0)
-    return ranks.lda_rank(
+    found = ranks.lda_ranks(
         centred.T @ centred / (len(means) - 1),
         within.T @ within / (len(means) * (samples.shape[1] - 1)),
-        delta,
+        np.array([delta]),
         epsilon,
     )
+    return float(found[0])

@@ -104,23 +104,28 @@ def power_law_fit(eigenvalues: Values, law: PowerLaw, first: int = 10, stop: int
     return 1 - float(np.square(logs - predicted).sum()) / spread if spread > 0 else math.nan
 
 
-def lda_rank(between: Values, within: Values, delta: float, epsilon: float = 1e-8) -> float:
-    """Return exp of the entropy of the spectrum of between-sample over within-sample scatter (LiDAR).
+def lda_ranks(between: Values, within: Values, deltas: Values, epsilon: float = 1e-8) -> Values:
+    """Return exp of the entropy of the spectrum of between-sample over within-sample scatter (LiDAR), for each delta.
 
     Parameters
     ----------
     between, within : NDArray, shape (D, D)
         Covariance of the samples' means; covariance of the views around them.
-    delta : float
+    deltas : NDArray, shape (T,)
         Added to the diagonal of `within`: absolute, in squared units of the embeddings.
     epsilon : float
         Added to each share, as in RankMe.
     """
     spread, directions = np.linalg.eigh(within)
-    whitener = (directions / np.sqrt(np.maximum(spread, 0) + delta)) @ directions.T
-    values = np.linalg.eigvalsh(whitener @ between @ whitener)
-    # What is negative is rounding; the authors take its size.
-    return rankme(np.abs(values), epsilon)
+    # In the directions of `within` the whitened scatter needs no further product: it has the same eigenvalues.
+    turned = directions.T @ between @ directions
+    found = []
+    for delta in deltas:
+        scale = 1 / np.sqrt(np.maximum(spread, 0.0) + delta)
+        values = np.linalg.eigvalsh(turned * np.outer(scale, scale))
+        # What is negative is rounding; the authors take its size.
+        found.append(rankme(np.abs(np.asarray(values, dtype=np.float64)), epsilon))
+    return np.array(found)
 
 
 @dataclass(frozen=True)

@@ -101,8 +101,13 @@ def _scatter(inputs: SetInputs, scaling: Literal["raw", "unit"]) -> SampleScatte
             norms = embedding_set.quality[view].norms[rows][keep][:, None]
             views.append(block / norms if scaling == "unit" else block)
         centre = sum(views[1:], views[0]) / len(views)
-        for block in views:
-            within += (block - centre).T @ (block - centre)
+        if len(views) == 2:
+            # Two views stand on opposite sides of their mean.
+            half = (views[0] - views[1]) / 2
+            within += 2 * (half.T @ half)
+        else:
+            for block in views:
+                within += (block - centre).T @ (block - centre)
         # Blocks merge without the cancellation of raw sums (Chan, Golub and LeVeque 1979).
         total, own = count + len(centre), centre.mean(axis=0)
         between += (centre - own).T @ (centre - own)
@@ -115,10 +120,10 @@ def _scatter(inputs: SetInputs, scaling: Literal["raw", "unit"]) -> SampleScatte
 def compute(inputs: SetInputs, params: LidarParams) -> Result:
     """Compute LiDAR with the views as augmentations of their sample."""
     scatter = sample_scatter(inputs, params.scaling)
-    value = ranks.lda_rank(scatter.between, scatter.within, params.delta)
     share = params.delta / scatter.within_mean if scatter.within_mean > 0 else np.inf
     possible = min(inputs.embedding_set.dim, scatter.n - 1)
     deltas, curve = _curve(inputs, params, scatter)
+    value = float(curve[deltas == params.delta][0])
     quantities = {
         "lidar": _quantity("lidar", value, scatter.n),
         "delta_share": _quantity("delta_share", share, scatter.n),
@@ -147,10 +152,8 @@ def _curve(inputs: SetInputs, params: LidarParams, scatter: SampleScatter) -> tu
     decades = np.arange(-8.0, 1.0) if len(scatter.within) <= _CURVE_DIMENSIONS else np.array([-6.0, -4.0, -2.0])
     deltas = np.unique(np.append(10.0**decades, params.delta))
 
-    def make() -> Values:
-        return np.array([ranks.lda_rank(scatter.between, scatter.within, float(delta)) for delta in deltas])
-
-    return deltas, inputs.remember(("lidar curve", params.scaling, params.delta), make)
+    key = ("lidar curve", params.scaling, params.delta)
+    return deltas, inputs.remember(key, lambda: ranks.lda_ranks(scatter.between, scatter.within, deltas))
 
 
 def _quantity(name: str, value: float, n: int) -> Quantity:

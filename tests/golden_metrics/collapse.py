@@ -20,6 +20,15 @@ def _rankme(record: Record, arrays: dict[str, np.ndarray], records: list[Record]
     return dense.rankme(*inputs(record, arrays), epsilon=record["parameters"]["eps"])
 
 
+def _numerical_rank(record: Record, arrays: dict[str, np.ndarray], records: list[Record]) -> int:
+    tolerance = record["parameters"].get("tol")
+    return dense.numerical_rank(*inputs(record, arrays), tolerance if isinstance(tolerance, float) else None)
+
+
+def _std(record: Record, arrays: dict[str, np.ndarray], records: list[Record]) -> float:
+    return dense.std_of_l2_normalized(*inputs(record, arrays), record["parameters"].get("ddof", 1))
+
+
 def _fit_range(record: Record) -> tuple[int, int]:
     first, last = re.search(r"(\d+)\.\.(\d+)", record["parameters"]["fit_range"]).groups()  # type: ignore[union-attr]
     return int(first), int(last) + 1
@@ -88,12 +97,12 @@ METRICS: dict[str, Metric] = {
     "stable_rank": _rows(dense.stable_rank),
     "participation_ratio_cov": _rows(dense.participation_ratio),
     "nesum": _rows(dense.nesum),
-    "numerical_rank": _rows(dense.numerical_rank),
+    "numerical_rank": _numerical_rank,
     "alpha_req": _alpha,
     "alpha_req_R2_100": _alpha_fit,
     "lidar": _lidar,
     "lidar_reptrix": _lidar,
-    "std_of_l2_normalized": _rows(dense.std_of_l2_normalized),
+    "std_of_l2_normalized": _std,
     "nc1_pinv": _classes(classes.nc1_pseudo_inverse),
     "nc1_svd": _classes(classes.nc1_pseudo_inverse),
     "nc1_quotient": _classes(classes.nc1_quotient),
