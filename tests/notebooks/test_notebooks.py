@@ -36,4 +36,4 @@ def test_a_notebook_is_stored_without_outputs(path: Path) -> None:
 
 
 def test_there_is_a_notebook() -> None:
-    assert [path.stem for path in NOTEBOOKS][:1] == ["01_first_look"]
+    assert [path.stem for path in NOTEBOOKS][:2] == ["01_first_look", "02_compare_losses"]
