@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 
 import cl_viz
@@ -86,6 +85,7 @@ def test_a_folder_of_shards_gives_the_counts_of_the_joined_set(client: Any, tmp_
 
 
 def test_parquet_shards_with_text_labels_that_not_every_shard_has(client: Any, tmp_path: Path) -> None:
+    pd = pytest.importorskip("pandas")
     rows = np.random.default_rng(0).normal(size=(90, 6))
     label = np.repeat(["b", "a", "c"], 30)
     for number in range(3):

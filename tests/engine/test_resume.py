@@ -15,7 +15,9 @@ import cl_viz
 from cl_viz.core.errors import Cancelled
 from cl_viz.engine import Statistics, resume, storage
 from cl_viz.testing import clusters
-from tests.engine.test_storage import assert_same
+from tests.engine.comparing import assert_same
+
+pytest.importorskip("safetensors")
 
 # The package offers the function of this name; here its module is meant.
 scan = importlib.import_module("cl_viz.engine.scan")

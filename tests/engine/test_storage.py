@@ -2,39 +2,22 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import os
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from safetensors import safe_open
-from safetensors.numpy import save_file
 
 import cl_viz
 from cl_viz.core.errors import FormatError
 from cl_viz.engine import load_statistics, save_statistics, storage
 from cl_viz.testing import clusters
+from tests.engine.comparing import assert_same
 
-
-def assert_same(first: Any, second: Any) -> None:
-    assert type(first) is type(second) or isinstance(first, Mapping)
-    if isinstance(first, np.ndarray):
-        assert first.dtype == second.dtype
-        np.testing.assert_array_equal(first, second)
-    elif dataclasses.is_dataclass(first):
-        for entry in dataclasses.fields(first):
-            if not entry.name.startswith("_"):
-                assert_same(getattr(first, entry.name), getattr(second, entry.name))
-    elif isinstance(first, Mapping):
-        assert list(first) == list(second)
-        for key in first:
-            assert_same(first[key], second[key])
-    else:
-        assert first == second
+safetensors = pytest.importorskip("safetensors")
+save_file = pytest.importorskip("safetensors.numpy").save_file
 
 
 def example() -> cl_viz.EmbeddingSet:
@@ -73,7 +56,7 @@ def test_no_bit_can_change_unnoticed(tmp_path: Path) -> None:
 def test_another_version_and_other_files_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "kept"
     save_statistics(cl_viz.scan(example(), anchors=0), path)
-    with safe_open(path, framework="numpy") as stored:
+    with safetensors.safe_open(path, framework="numpy") as stored:
         header = json.loads(stored.metadata()["cl_viz_statistics"])
         arrays = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
     save_file(arrays, path, metadata={"cl_viz_statistics": json.dumps({**header, "version": 0})})
