@@ -25,6 +25,7 @@ _ICONS = {
     "data": ":material/database:",
     "distributions": ":material/area_chart:",
     "alignment_uniformity": ":material/blur_circular:",
+    "collapse": ":material/stacked_line_chart:",
     "compare": ":material/compare_arrows:",
     "hardness": ":material/thermostat:",
     "individual_temperatures": ":material/person_pin:",
@@ -36,6 +37,7 @@ _ICONS = {
     "downstream": ":material/query_stats:",
     "suppression": ":material/filter_alt_off:",
     "modality_gap": ":material/join_inner:",
+    "neural_collapse": ":material/hub:",
 }
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from cl_viz.core.result import Quantity, format_number
-from cl_viz.core.view import Axis, Bars, Heatmap, Reference, Series, View
+from cl_viz.core.view import Axis, Bars, Heatmap, Series, View
 from cl_viz.diagnostics import _dense_neural_collapse as measures
 from cl_viz.diagnostics._class_frame import ClassFrame
 
@@ -73,7 +73,6 @@ def _spread(frame: ClassFrame, run: str) -> Bars:
         Axis("Class"),
         Axis("Variance within the class over that of class means", "ratio"),
         (Series("spread", _names(frame, drawn), ratios[drawn], run=run, n=frame.classes.n),),
-        (Reference("all classes", measures.nc1_quotient(found), "y"),),
     )
 
 
@@ -86,7 +85,6 @@ def _norms(frame: ClassFrame, quantities: Mapping[str, Quantity], run: str) -> B
         Axis("Class"),
         Axis("Norm of the centred class mean", unit),
         (Series("norm", _names(frame, drawn), norms[drawn], run=run, n=frame.classes.n),),
-        (Reference("mean", float(norms.mean()), "y"),),
     )
 
 

@@ -3,6 +3,7 @@
 import streamlit as st
 
 from cl_viz.dashboard import forms, panels, state
+from cl_viz.dashboard.text import escape
 from cl_viz.diagnostics import DIAGNOSTICS
 
 CLASSES, HEAD = DIAGNOSTICS["neural_collapse"], DIAGNOSTICS["classifier_duality"]
@@ -30,7 +31,10 @@ def show(runs: list[state.OpenRun]) -> None:
     with top:
         panels.findings(classes, head)
     if panels.has_view(classes, "class_cosines"):
-        panels.figure(panels.one_of(classes, "class_cosines"), "class_cosines", quantity="mean_cosine")
+        one = panels.one_of(classes, "class_cosines")
+        if len(classes.results) > 1:
+            st.caption(f"Class means of {escape(one.runs[0].name)}, the reference run:")
+        panels.figure(one, "class_cosines", quantity="mean_cosine")
         left, right = st.columns(2, gap="medium")
         with left:
             panels.figure(classes, "class_spread", quantity="nc1_quotient", height=panels.SIDE_HEIGHT, explained=False)
