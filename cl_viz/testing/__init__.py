@@ -3,6 +3,7 @@
 from cl_viz.testing.frames import around_means, orthogonal_frame, simplex_frame
 from cl_viz.testing.harm import planted_groups, planted_harm
 from cl_viz.testing.modalities import modality_pair
+from cl_viz.testing.nested import nested_classes, suppressed_feature
 from cl_viz.testing.pairs import clusters, collapsed, paired_sphere, sphere
 from cl_viz.testing.spectra import cone, exact_spectrum, rank_sphere, rotation
 
@@ -13,6 +14,7 @@ __all__ = [
     "cone",
     "exact_spectrum",
     "modality_pair",
+    "nested_classes",
     "orthogonal_frame",
     "paired_sphere",
     "planted_groups",
@@ -21,4 +23,5 @@ __all__ = [
     "rotation",
     "simplex_frame",
     "sphere",
+    "suppressed_feature",
 ]
