@@ -35,6 +35,9 @@ _UNITS = {
     "mean_positive_score": "cosine", "mean_negative_score": "cosine", "knn_accuracy": "share",
 }  # fmt: skip
 _COLLAPSED_MEAN = 0.9
+# Classes that are this far apart at the start can be driven together: below so much of it the finding says so.
+_SEPARATED = 0.05
+_MUCH_KEPT = 0.9
 _MOST_CLASSES = 8
 _HEMISPHERE_GAP = 2.3
 
@@ -182,7 +185,7 @@ def _finding(label: str, flow: Flow) -> Finding:
         )
         return Finding("flow", "good", message, "", WANG_ISOLA)
     change = f"from {format_number(separation[0])} to {format_number(separation[-1])} {where}.{detail}"
-    if separation[-1] < separation[0] - 0.02:
+    if separation[0] > _SEPARATED and separation[-1] < _MUCH_KEPT * separation[0]:
         message = f"{label} drives classes together: class separation goes {change}"
         advice = "Free embeddings have no encoder that keeps classes near: prefer a loss that pushes them less."
         return Finding("flow", "watch", message, advice, WANG_ISOLA)

@@ -24,8 +24,7 @@ _SHARES: Mapping[str, str] = {
     "positives": "positives", "false_negatives": "false negatives", "hardest": "hardest 1 %",
 }  # fmt: skip
 _IN_WORDS: Mapping[str, str] = {
-    "positives": "on positives", "false_negatives": "on false negatives",
-    "hardest": "on the hardest 1 % of negatives",
+    "false_negatives": "on false negatives", "hardest": "on the hardest 1 % of negatives", "positives": "on positives",
 }  # fmt: skip
 _MUCH = 0.25
 """Share of the gradient on false negatives that is worth a look."""
@@ -144,7 +143,7 @@ def _finding(label: str, found: LossForces) -> Finding:
     if not parts:
         message = f"{label} acts on coordinates and not on pairs: no pair has a share of its gradient {sample}."
         return Finding("forces", "unknown", message, "Look where it leads: the flow needs no shares.", WANG_LIU)
-    message = f"{label} spends its gradient: {', '.join(parts)} {sample}."
+    message = f"{label}: of its gradient {', '.join(parts)} {sample}."
     if not _known(found, "false_negatives") and "labels" in losses()[found.loss].needs:
         return Finding(
             "forces", "good", f"{message} Its positives are the labels: it has no false negatives.", "", WANG_LIU

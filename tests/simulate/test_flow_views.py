@@ -91,6 +91,16 @@ def test_findings_say_where_each_loss_leads(flows: dict[str, Flow]) -> None:
     assert "draws everything together" in collapsed.message
 
 
+def test_a_loss_that_drives_classes_together_is_to_be_watched() -> None:
+    apart = named_start("clusters", n=48, n_classes=3)
+    found = flow_findings(
+        {loss: gradient_flow(replace(SHORT, loss=loss, steps=100), apart) for loss in ("ntxent", "supcon_out")}
+    )
+    assert [(finding.level, finding.message.split(" ")[0].rstrip(":")) for finding in found] == [
+        ("watch", "ntxent"), ("good", "supcon_out"),
+    ]  # fmt: skip
+
+
 def test_a_flow_that_ended_early_is_said_to_and_stays_at_its_end(flows: dict[str, Flow]) -> None:
     def stop(done: float, message: str) -> None:
         if done > 0.4:
