@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cl_viz.core.result import format_number
-from cl_viz.core.view import Axis, Lines, Series, View
+from cl_viz.core.view import Axis, Lines, Reference, Series, View
 from cl_viz.diagnostics._spectrum import Spectrum
 from cl_viz.diagnostics._spectrum_findings import Reading
 
@@ -51,10 +51,12 @@ def _spectrum(readings: Mapping[str, Reading], chosen: str, run: str) -> Lines:
             scale * null.high,
         )
     )
-    if shown.above_floor < len(shown.values):
-        ends = np.array([1.0, float(len(shown.values))])
-        series.append(Series("numerical floor", ends, np.full(2, shown.floor), "reference", run))
-    return Lines(_title(reading), INDEX, Axis("Eigenvalue", _unit(shown), log=True), tuple(series), markers=False)
+    # Far below all eigenvalues the floor would only press them together.
+    reached = shown.above_floor < len(shown.values)
+    floor = (Reference("numerical floor", shown.floor, "y"),) if reached else ()
+    return Lines(
+        _title(reading), INDEX, Axis("Eigenvalue", _unit(shown), log=True), tuple(series), floor, markers=False
+    )
 
 
 def _title(reading: Reading) -> str:

@@ -25,10 +25,8 @@ class AlphaParams(Params):
     """The fitted range, and whose spectrum."""
 
     view: int = param(1, "Whose rows the numbers are of: number of the view, counted from 1.", low=1, high=16)
-    fit_from: int = param(
-        11, "First eigenvalue fitted, counted from 1; the largest ones bend the line.", low=1, high=500
-    )
-    fit_to: int = param(100, "Last eigenvalue fitted, counted from 1; the authors take 100.", low=10, high=4000)
+    fit_from: int = param(11, "First eigenvalue fitted, counted from 1; the largest ones bend the line.", low=1)
+    fit_to: int = param(100, "Last eigenvalue fitted, counted from 1; the authors take 100.", low=10)
 
 
 def compute(inputs: SetInputs, params: AlphaParams) -> Result:

@@ -94,13 +94,13 @@ def _views(measured: dict[str, LayerMeasures], run: str) -> dict[str, View]:
             continue
         values = np.array([found.values[name][0] for found in having.values()], dtype=np.float64)
         intervals = [found.values[name][1] for found in having.values()]
-        low = np.array([end.low if end else value for end, value in zip(intervals, values, strict=True)])
-        high = np.array([end.high if end else value for end, value in zip(intervals, values, strict=True)])
+        low = np.array([end.low if end else np.nan for end in intervals]) if any(intervals) else None
+        high = np.array([end.high if end else np.nan for end in intervals]) if any(intervals) else None
         title = f"{label}: " + ", ".join(f"{layer} {format_number(v)}" for layer, v in zip(having, values, strict=True))
         views[name] = Bars(
             title,
             Axis("Layer"),
-            Axis(label, unit, ends if name in ("alignment", "neighbor_accuracy") else None),
+            Axis(label, unit, ends if name == "neighbor_accuracy" else None),
             (Series(label.lower(), np.array(list(having), dtype=object), values, run=run, low=low, high=high),),
         )
     return views
@@ -132,11 +132,18 @@ def _findings(projector: LayerMeasures, backbone: LayerMeasures) -> tuple[Findin
         _thresholds.TOTAL_VARIANCE.level(found.values["total_variance"][0] or 0.0) for found in (projector, backbone)
     ]
     level = min(levels, key=LEVELS.index)
+    message = f"The variance fills {filled[0]} and {filled[1]}; covariance entropy rank, N = {n:,}."
+    if level == "bad":
+        spreads = [format_number(found.values["total_variance"][0] or 0.0) for found in (projector, backbone)]
+        message = (
+            f"The unit rows have collapsed to nearly one point: total variance {spreads[0]} in the projector, "
+            f"{spreads[1]} in the backbone (uniform sphere: 1, N = {n:,})."
+        )
     advice = "" if level == "good" else "Mend the complete collapse first: what varies there is little."
     ranks = Finding(
         SPEC.name,
         level,
-        f"The variance fills {filled[0]} and {filled[1]}; covariance entropy rank, N = {n:,}.",
+        message,
         advice,
         _thresholds.JING,
         "entropy_rank_projector",

@@ -41,13 +41,13 @@ def section(shown: panels.Shown, view: str, quantity: str, *, side: bool = False
     panels.caveats(shown)
 
 
-def several_figures(shown: panels.Shown, left_out: tuple[str, ...] = ()) -> None:
-    """Draw all other figures of a diagnostic in two columns, with one explanation."""
+def several_figures(shown: panels.Shown, left_out: tuple[str, ...] = (), suffix: str = "") -> None:
+    """Draw the other figures of a diagnostic in two columns; titles compare the quantity of their name and `suffix`."""
     names = list(dict.fromkeys(name for result in shown.results for name in result.views))
     columns = st.columns(2, gap="medium")
     for index, name in enumerate(name for name in names if name not in left_out):
         with columns[index % 2]:
-            panels.figure(shown, name, quantity=name, height=panels.SIDE_HEIGHT, explained=False)
+            panels.figure(shown, name, quantity=f"{name}{suffix}", height=panels.SIDE_HEIGHT, explained=False)
 
 
 def over_training(runs: list[state.OpenRun], layer: str | None) -> None:
@@ -80,7 +80,7 @@ def layers(runs: list[state.OpenRun], step: int | None) -> None:
     shown = panels.ask(LAYERS, layered, step=step)
     panels.findings(shown)
     panels.figure(shown, "spectra", quantity="entropy_rank_projector", height=panels.SIDE_HEIGHT)
-    several_figures(shown, left_out=("spectra",))
+    several_figures(shown, left_out=("spectra",), suffix="_projector")
     panels.quantities(shown)
     panels.caveats(shown)
 
