@@ -56,11 +56,21 @@ class DimensionDistances:
 
         Anchors with fewer than `k` kept neighbours in their list are left out.
         """
-        there = (self.places >= 0) & keep[self.places]
-        there &= np.cumsum(there, axis=1) <= k
-        full = (there.sum(axis=1) == k) & keep[self.anchors]
-        found: Values = self.distances[full][there[full]].reshape(-1, k)
+        asked = keep[self.anchors]
+        # The nearest kept ones usually stand among the first of a list; the rest is looked at where they do not.
+        width = min(self.places.shape[1], int(2 * k / max(1e-3, float(keep.mean()))) + 16)
+        full, found = self._first(asked, keep, k, width)
+        if width < self.places.shape[1] and full < asked.sum():
+            full, found = self._first(asked, keep, k, self.places.shape[1])
         return found
+
+    def _first(self, asked: NDArray[np.bool_], keep: NDArray[np.bool_], k: int, width: int) -> tuple[int, Values]:
+        """Return how many anchors have `k` kept neighbours among the first `width`, and their distances."""
+        places = self.places[asked, :width]
+        there = (places >= 0) & keep[places]
+        there &= np.cumsum(there, axis=1, dtype=np.int16) <= k
+        full = there.sum(axis=1) == k
+        return int(full.sum()), self.distances[asked, :width][full][there[full]].reshape(-1, k)
 
 
 def dimension_distances(

@@ -30,7 +30,7 @@ Values = NDArray[np.float64]
 class SimilarityMatrixParams(Params):
     """What is compared."""
 
-    k: int = param(10, "Neighbours of each sample that are compared.", low=1, high=100)
+    k: int = param(10, "Neighbours of each sample that are compared.", low=1, high=100, unit="neighbours")
     rows: Literal["unit", "raw"] = param(
         "unit", "CKA of unit rows, as losses see them, or of the rows as stored.", choices=("unit", "raw")
     )

@@ -29,11 +29,12 @@ _T_SHOWN = np.geomspace(0.1, 10.0, 41)
 class AlignmentUniformityParams(Params):
     """The sharpness of uniformity."""
 
-    t: float = param(
+    sharpness: float = param(
         2.0,
-        "Sharpness of uniformity, exp(-t d²): higher looks at nearer neighbours. The authors use 2.",
+        "t of uniformity, exp(-t d²): higher looks at nearer neighbours. The authors use 2.",
         low=0.1,
         high=20.0,
+        unit="t",
         log=True,
     )
 
@@ -83,11 +84,11 @@ def measure(inputs: SetInputs, t: float) -> Measured:
 
 def compute(inputs: SetInputs, params: AlignmentUniformityParams) -> Result:
     """Compute alignment and uniformity of one embedding set."""
-    found = measure(inputs, params.t)
-    perfect = uniformity_of_sphere(inputs.embedding_set.dim, params.t)
+    found = measure(inputs, params.sharpness)
+    perfect = uniformity_of_sphere(inputs.embedding_set.dim, params.sharpness)
     quantities = _quantities(found, perfect, inputs)
     notes = (
-        f"uniformity at t = {params.t:g}, mean over views: "
+        f"uniformity at t = {params.sharpness:g}, mean over views: "
         + ", ".join(f"{view} {format_number(value)}" for view, value in found.by_view.items()),
         "alignment from the rows themselves, uniformity from the sketch of all pairs",
     )
@@ -95,7 +96,7 @@ def compute(inputs: SetInputs, params: AlignmentUniformityParams) -> Result:
         diagnostic=SPEC.name,
         run=inputs.run,
         quantities=quantities,
-        views=_views(found, quantities, perfect, params.t, inputs),
+        views=_views(found, quantities, perfect, params.sharpness, inputs),
         findings=_findings(quantities, inputs),
         caveats=inputs.caveats(notes=notes),
         params=params.as_dict(),
@@ -153,7 +154,7 @@ def _views(
     if alignment.value is not None:
         shown["plane"] = Scatter(
             f"Alignment {format_number(alignment.value)}, uniformity {uniformity} (at best {format_number(perfect)})",
-            Axis("Alignment", "mean squared distance of views", (0.0, 2.2)),
+            Axis("Alignment", "mean squared distance of views", (-0.05, 2.2)),
             axis,
             (Series(run, np.array([alignment.value]), np.array([found.uniformity]), "other", run, n=alignment.n),),
             (Reference(sphere, perfect, "y"),),
@@ -177,7 +178,7 @@ def _uniformity_by_t(uniformity: str, t: float, inputs: SetInputs) -> Lines:
         Axis("t", "sharpness", (float(_T_SHOWN[0]), float(_T_SHOWN[-1])), log=True),
         Axis("Uniformity", "share of a uniform sphere's", (0.0, 1.05)),
         (Series("uniformity", _T_SHOWN, share, "other", run, n=inputs.statistics.n_used),),
-        (Reference(f"uniform sphere, D = {dim}", 1.0, "y"), Reference("chosen t", t)),
+        (Reference(f"uniform sphere, D = {dim}", 1.0, "y"),),
         markers=False,
     )
 
@@ -187,13 +188,12 @@ def _distances(positives: PositiveDistances, chance: float, quantities: dict[str
     density = np.histogram(positives.distances, edges)[0] / len(positives.distances) / np.diff(edges)
     mean = quantities["alignment_distance"].value
     assert mean is not None
-    others = () if not math.isfinite(chance) else (Reference("different samples", math.sqrt(max(0.0, chance))),)
+    others = "" if not math.isfinite(chance) else f", different samples {format_number(math.sqrt(max(0.0, chance)))}"
     return Histogram(
-        f"Views of a sample are {format_number(mean)} apart on average",
+        f"Views of a sample are {format_number(mean)} apart on average{others}",
         Axis("Distance of two views of a sample", "Euclidean, unit rows", (0.0, 2.0)),
         Axis("Density", "per unit of distance"),
         (Series("positives", edges, density, "positive", run, n=len(positives.distances)),),
-        others,
     )
 
 

@@ -22,13 +22,13 @@ def compute(inputs: StepInputs, params: AlignmentUniformityParams) -> Result:
     last: SetInputs | None = None
     for step in inputs.steps:
         last = inputs.at(step)
-        found.append(measure(last, params.t))
+        found.append(measure(last, params.sharpness))
         if found[-1].positives is None:
             raise MissingInputError("alignment needs two views of a sample", where=inputs.run, remedy=found[-1].missing)
     assert last is not None
     alignment = np.array([entry.positives.mean_power(2.0)[0] for entry in found if entry.positives is not None])
     uniformity = np.array([entry.uniformity for entry in found])
-    perfect = uniformity_of_sphere(last.embedding_set.dim, params.t)
+    perfect = uniformity_of_sphere(last.embedding_set.dim, params.sharpness)
     n_used = last.statistics.n_used
     values = {
         "alignment_first": alignment[0],
@@ -57,8 +57,12 @@ def compute(inputs: StepInputs, params: AlignmentUniformityParams) -> Result:
     )
     path = Lines(
         title,
-        Axis("Alignment", "mean squared distance of views", (0.0, 2.2)),
-        Axis(f"Uniformity at t = {params.t:g}", "log mean exp(-t d²)", (-2.15 * params.t, 0.15 * params.t)),
+        Axis("Alignment", "mean squared distance of views", (-0.05, 2.2)),
+        Axis(
+            f"Uniformity at t = {params.sharpness:g}",
+            "log mean exp(-t d²)",
+            (-2.15 * params.sharpness, 0.15 * params.sharpness),
+        ),
         (Series("steps", alignment, uniformity, "other", inputs.run, n=n_used),),
         (Reference(f"uniform sphere, D = {last.embedding_set.dim}", perfect, "y"),),
     )

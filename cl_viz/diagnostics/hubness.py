@@ -32,8 +32,10 @@ FELDBAUER = Source(
 class HubnessParams(Params):
     """How many neighbours count, and from where on a row is a hub."""
 
-    k: int = param(10, "Neighbours of each row that count; 5 and 10 are common.", low=1, high=100)
-    hub_size: float = param(2.0, "A row is a hub if it occurs at least this many times k times.", low=1.1, high=20.0)
+    k: int = param(10, "Neighbours of each row that count; 5 and 10 are common.", low=1, high=100, unit="neighbours")
+    hub_size: float = param(
+        2.0, "A row is a hub if it occurs at least this many times k times.", low=1.1, high=20.0, unit="times k"
+    )
 
 
 @dataclass(frozen=True)
@@ -132,25 +134,26 @@ _WITH_INTERVAL = {"skewness", "robin_hood", "gini"}
 def _views(
     views: list[_View], quantities: dict[str, Quantity], params: HubnessParams, inputs: SetInputs
 ) -> dict[str, View]:
-    longest = max(max(int(view.counts.max()), len(view.null.shares) - 1) for view in views)
-    at = np.arange(longest + 1, dtype=np.float64)
-    series = []
-    for view in views:
-        share = np.bincount(view.counts, minlength=longest + 1) / len(view.counts)
-        name = view.near.view if len(views) > 1 else "rows"
-        series.append(Series(name, at, _at_least(share), "other", inputs.run, n=len(view.counts)))
-    null = np.zeros(longest + 1)
-    null[: len(views[0].null.shares)] = views[0].null.shares
-    series.append(
-        Series(f"uniform sphere, D = {inputs.embedding_set.dim}", at, _at_least(null), "reference", inputs.run)
+    longest = max(int(view.counts.max()) for view in views)
+    shares = [np.bincount(view.counts, minlength=longest + 1) / len(view.counts) for view in views]
+    at, null = np.arange(longest + 1, dtype=np.float64), views[0].null.shares
+    series = (
+        Series("rows", at, _at_least(np.mean(shares, axis=0)), "other", inputs.run, n=len(views[0].counts)),
+        Series(
+            f"uniform sphere, D = {inputs.embedding_set.dim}",
+            np.arange(len(null), dtype=np.float64),
+            _at_least(null),
+            "reference",
+            inputs.run,
+        ),
     )
     skewness, largest = quantities["skewness"], quantities["largest"]
     text = "not defined" if skewness.value is None else format_number(skewness.value)
     occurrence = Lines(
         f"Skewness {text}; the largest hub is among the {params.k} nearest of {format_number(largest.value or 0)} rows",
         Axis("Occurrences among the nearest of others", f"times, k = {params.k}"),
-        Axis("Rows that occur at least so often", "share", log=True),
-        tuple(series),
+        Axis("Rows that occur at least so often", "share, mean over views", log=True),
+        series,
         markers=False,
     )
     return {"occurrence": occurrence, "hubs": _hubs(views[0], params, inputs)}

@@ -14,7 +14,7 @@ from cl_viz.core.errors import MissingInputError
 from cl_viz.core.params import Params, param
 from cl_viz.core.result import Finding, Interval, Quantity, Result, Source, format_number
 from cl_viz.core.specs import DiagnosticSpec, QuantitySpec
-from cl_viz.core.view import Axis, Histogram, Lines, Reference, Series, View
+from cl_viz.core.view import Axis, Histogram, Lines, Series, View
 from cl_viz.diagnostics import _dense_neighbors as dense
 from cl_viz.diagnostics._dimension_distances import DimensionDistances, dimension_distances
 from cl_viz.diagnostics._group_jackknife import group_jackknife
@@ -201,7 +201,7 @@ def _views(
             tuple(entry for entry in series if len(entry.x)),
         )
     local = _local(views, params)
-    if len(local) and many is not None:
+    if len(local):
         edges = np.linspace(0.0, float(np.quantile(local, 0.99)) * 1.1, 61)
         share = np.histogram(local, edges)[0] / len(local)
         shown["local"] = Histogram(
@@ -210,7 +210,6 @@ def _views(
             Axis("Local dimension of a row", f"maximum likelihood, k = {params.neighbours}"),
             Axis("Rows", "share"),
             (Series("rows", edges, share, "other", inputs.run, n=len(local)),),
-            (Reference("all rows together", many),),
         )
     return shown
 

@@ -168,15 +168,15 @@ def _cosine_interval(value: float, views: list[_View], aligned: bool) -> Interva
 
 def _views(views: list[_View], quantities: dict[str, Quantity], params: IsotropyParams, run: str) -> dict[str, View]:
     cosine, centred = quantities["mean_cosine"], quantities["mean_cosine_centred"]
-    names = ["mean cosine", "mean removed", "IsoScore", "IsoScore*", "partition, unit", "partition, raw"]
+    names = ["cosine", "centred", "IsoScore", "IsoScore*", "Z, unit", "Z, raw"]
     keys = ["mean_cosine", "mean_cosine_centred", "isoscore", "isoscore_star", "partition_unit", "partition_raw"]
     known = [
         (name, quantities[key]) for name, key in zip(names, keys, strict=True) if quantities[key].value is not None
     ]
     after = "" if centred.value is None else f", {format_number(centred.value)} without the mean"
     values = np.array([quantity.value for _, quantity in known])
-    low = np.array([q.value if q.interval is None else q.interval.low for _, q in known])
-    high = np.array([q.value if q.interval is None else q.interval.high for _, q in known])
+    low = np.array([math.nan if q.interval is None else q.interval.low for _, q in known])
+    high = np.array([math.nan if q.interval is None else q.interval.high for _, q in known])
     return {
         "measures": Bars(
             f"Mean cosine {format_number(cosine.value or 0.0)}{after}",
@@ -190,17 +190,14 @@ def _views(views: list[_View], quantities: dict[str, Quantity], params: Isotropy
 
 def _partition_view(views: list[_View], quantities: dict[str, Quantity], params: IsotropyParams, run: str) -> Lines:
     key = f"partition_{params.rows}"
-    series = []
-    for view in views:
-        found = view.partitions[params.rows]
-        ranks = np.arange(1, len(found.positive) + 1, dtype=np.float64)
-        owner = f"{view.name}, " if len(views) > 1 else ""
-        series.append(Series(f"{owner}eigenvector", ranks, found.positive, "other", run))
-        series.append(Series(f"{owner}its negative", ranks, found.negative, "other", run))
+    found = [view.partitions[params.rows] for view in views]
+    ranks = np.arange(1, len(found[0].positive) + 1, dtype=np.float64)
+    sides = (("eigenvector", [one.positive for one in found]), ("its negative", [one.negative for one in found]))
+    series = [Series(name, ranks, np.mean(logs, axis=0), "other", run) for name, logs in sides]
     return Lines(
         f"The least direction has {format_number(100 * (quantities[key].value or 0.0))} % of the largest's sum",
         Axis("Eigenvector of X'X, largest first", "rank", log=True),
-        Axis("log mean exp(c . x)", f"{params.rows} rows"),
+        Axis("log mean exp(c . x)", f"{params.rows} rows, mean over views"),
         tuple(series),
         (Reference("no part along c", 0.0, "y"),),
         markers=False,

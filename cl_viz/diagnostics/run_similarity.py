@@ -42,14 +42,18 @@ Values = NDArray[np.float64]
 class RunSimilarityParams(Params):
     """What is compared."""
 
-    k: int = param(10, "Neighbours of each sample that are compared.", low=1, high=100)
+    k: int = param(10, "Neighbours of each sample that are compared.", low=1, high=100, unit="neighbours")
     rows: Literal["unit", "raw"] = param(
         "unit",
         "CKA, CCA and Procrustes of unit rows, as losses see them, or of the rows as stored.",
         choices=("unit", "raw"),
     )
     variance: float = param(
-        0.99, "SVCCA: as many directions of each run as explain this share of its variance.", low=0.5, high=0.999
+        0.99,
+        "SVCCA: as many directions of each run as explain this share of its variance.",
+        low=0.5,
+        high=0.999,
+        unit="SVCCA",
     )
 
 
@@ -239,8 +243,8 @@ def _views(
 def _bars(quantities: dict[str, Quantity], params: RunSimilarityParams, inputs: PairInputs) -> Bars:
     known = [(label, quantities[name]) for name, label in _BARS if quantities[name].value is not None]
     values = np.array([quantity.value for _, quantity in known])
-    low = np.array([q.value if q.interval is None else q.interval.low for _, q in known])
-    high = np.array([q.value if q.interval is None else q.interval.high for _, q in known])
+    low = np.array([math.nan if q.interval is None else q.interval.low for _, q in known])
+    high = np.array([math.nan if q.interval is None else q.interval.high for _, q in known])
     labels = np.array([label for label, _ in known], dtype=object)
     parts = [f"{label} {format_number(quantity.value or 0.0)}" for label, quantity in known if label in _TITLE]
     return Bars(
@@ -317,8 +321,8 @@ def _findings(quantities: dict[str, Quantity], reference: str) -> tuple[Finding,
     related = cka.value > 0 and kept.value > 2 * (kept.reference or 0.0)
     level = _thresholds.MEASURES_DISAGREE.level(cka.value - kept.value) if related else "watch"
     text = (
-        f"Debiased CKA with {reference} is {cka.text()}, and {_percent(kept)} of the nearest neighbours are kept "
-        f"(chance {format_number(100 * (kept.reference or 0.0))} %, N = {cka.n:,})"
+        f"CKA with {reference} is {cka.text()} (debiased), and {format_number(100 * kept.value)} % of the neighbours "
+        f"are kept ({_percent_interval(kept)}chance {format_number(100 * (kept.reference or 0.0))} %, N = {cka.n:,})"
     )
     if not related:
         message, advice = (
@@ -335,12 +339,11 @@ def _findings(quantities: dict[str, Quantity], reference: str) -> tuple[Finding,
     return (Finding(SPEC.name, level, message, advice, _thresholds.KLABUNDE, "cka_debiased"),)
 
 
-def _percent(quantity: Quantity) -> str:
-    shares = [quantity.value or 0.0]
-    if quantity.interval is not None:
-        shares += [quantity.interval.low, quantity.interval.high]
-    texts = [format_number(100 * share) for share in shares]
-    return f"{texts[0]} %" if len(texts) == 1 else f"{texts[0]} % [{texts[1]}, {texts[2]}]"
+def _percent_interval(quantity: Quantity) -> str:
+    if quantity.interval is None:
+        return ""
+    ends = (quantity.interval.low, quantity.interval.high)
+    return f"{' to '.join(format_number(100 * end) for end in ends)} %, "
 
 
 def _unit(name: str, label: str, definition: str, low: float = 0.0) -> QuantitySpec:
@@ -356,6 +359,7 @@ SPEC = DiagnosticSpec(
     needs="pair",
     params=RunSimilarityParams,
     compute=compute,
+    quick=False,
     seconds=seconds,
     quantities=(
         _unit("cka_debiased", "CKA, debiased", "Linear CKA from unbiased HSIC; 0 on average where unrelated.", -1.0),

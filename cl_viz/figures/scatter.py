@@ -13,6 +13,8 @@ from cl_viz.figures.strokes import Stroke, strokes
 from cl_viz.figures.theme import Theme
 
 _SVG_POINTS = 3000
+_FEW_POINTS = 100
+"""Up to so many points are drawn large enough to be found."""
 
 
 def draw_scatter(view: Scatter, theme: Theme, colours: Mapping[str, int]) -> go.Figure:
@@ -29,7 +31,7 @@ def draw_scatter(view: Scatter, theme: Theme, colours: Mapping[str, int]) -> go.
             x=numbers(entry.x),
             y=numbers(entry.y),
             mode="markers",
-            marker={"color": stroke.colour, "size": 5, "opacity": 0.7},
+            marker={"color": stroke.colour, "size": 11 if total <= _FEW_POINTS else 5, "opacity": 0.7},
             customdata=np.arange(len(entry.y), dtype=np.int32),
             name=plain(stroke.legend or entry.name),
             showlegend=bool(stroke.legend),

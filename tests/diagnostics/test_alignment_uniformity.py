@@ -22,7 +22,7 @@ def diagnose(embedding_set: cl_viz.EmbeddingSet, **params: object) -> cl_viz.Res
 def test_every_number_is_that_of_its_dense_definition(spread: float, t: float) -> None:
     embedding_set = clusters(160, 20, 4, spread, seed=2)
     views = list(embedding_set.views.values())
-    found = diagnose(embedding_set, t=t)
+    found = diagnose(embedding_set, sharpness=t)
     assert found["alignment"].value == pytest.approx(dense.alignment(*views), rel=1e-9)
     assert found["alignment_distance"].value == pytest.approx(dense.alignment(*views, alpha=1), rel=1e-9)
     uniformity = np.mean([dense.uniformity(view, t) for view in views])

@@ -11,8 +11,7 @@ from scipy.stats import skew
 import cl_viz
 from cl_viz.diagnostics import _dense_neighbors as dense
 from cl_viz.diagnostics._sphere_null import hubness_of_sphere
-from cl_viz.testing import clusters, collapsed, rotation, sphere
-from cl_viz.testing.hubs import planted_hubs
+from cl_viz.testing import clusters, collapsed, planted_hubs, rotation, sphere
 
 
 def diagnose(embedding_set: cl_viz.EmbeddingSet | np.ndarray, /, **params: object) -> cl_viz.Result:

@@ -12,8 +12,7 @@ from cl_viz.core.run import Run, Snapshot
 from cl_viz.diagnostics import _dense_geometry as geometry
 from cl_viz.diagnostics import _dense_similarity as dense
 from cl_viz.diagnostics.step_similarity import chosen_steps
-from cl_viz.testing import clusters, collapsed, rotation, sphere
-from cl_viz.testing.copies import turned_copy
+from cl_viz.testing import clusters, collapsed, rotation, sphere, turned_copy
 
 EmbeddingSet = cl_viz.EmbeddingSet
 
