@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from cl_viz.core.view import View
-from cl_viz.dashboard import panels, state
+from cl_viz.dashboard import cache, panels, state
 from cl_viz.figures import render
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
 
 
 def figure(
@@ -40,7 +44,7 @@ def figure(
         Whether the row of buttons is drawn; not while the figure still changes every second.
     """
     st.plotly_chart(
-        render(view, state.theme(), run_colours=colours),
+        _drawn(view, colours),
         theme=None,
         width="stretch",
         height=height,
@@ -50,3 +54,18 @@ def figure(
     )
     if buttons:
         panels.buttons(view, key, lines, explain)
+
+
+def _drawn(view: View, colours: Mapping[str, int]) -> Figure:
+    """Return the figure of a view, drawn only once."""
+    # The view is kept with its figure, so that no other object can take over its identity.
+    key = (id(view), state.theme(), tuple(colours.items()))
+    kept = _figures().get(key)
+    if kept is None:
+        kept = _figures().put(key, (view, render(view, state.theme(), run_colours=colours)))
+    return kept[1]
+
+
+@st.cache_resource(show_spinner=False, scope="session")
+def _figures() -> cache.BoundedStore[tuple[View, Figure]]:
+    return cache.BoundedStore(64)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cl_viz.core.errors import Cancelled, ClVizError
+from cl_viz.core.view import Lines
 from cl_viz.simulate.training_course import (
     TrainedLoss,
     TrainingBudget,
@@ -19,6 +20,7 @@ from cl_viz.simulate.training_course import (
     training_seconds,
 )
 from cl_viz.simulate.training_images import TrainingImages
+from cl_viz.simulate.training_views import training_views
 
 _LOGGER = logging.getLogger("cl_viz.dashboard")
 
@@ -85,6 +87,7 @@ class TrainingJob:
         self._error: Exception | None = None
         self._began = time.monotonic()
         self._ended: float | None = None
+        self._views: tuple[int, dict[str, Lines]] | None = None
         self._thread = threading.Thread(target=self._train, name="cl_viz-training", daemon=True)
 
     def start(self) -> None:
@@ -126,6 +129,14 @@ class TrainingJob:
                 running=ended is None,
                 error=self._error,
             )
+
+    def views(self, standing: Standing, n_images: int) -> dict[str, Lines]:
+        """Return the curves as figures, made anew only where points were added."""
+        measured = sum(map(len, standing.points.values()))
+        if self._views is None or self._views[0] != measured:
+            points = {name: found for name, found in standing.points.items() if found}
+            self._views = measured, training_views(points, n_images=n_images)
+        return self._views[1]
 
     def _train(self) -> None:
         try:

@@ -21,7 +21,7 @@ from cl_viz.dashboard.training_job import Standing, TrainingJob
 from cl_viz.simulate.training_course import TrainedLoss, TrainingBudget, run_name, training_seconds
 from cl_viz.simulate.training_images import DIGITS, TrainingImages, bundled_digits, read_image_folder
 from cl_viz.simulate.training_measures import MEASURES, NEIGHBOURS
-from cl_viz.simulate.training_views import FIGURES, training_findings, training_views
+from cl_viz.simulate.training_views import FIGURES, training_findings
 
 FOLDER = "folder"
 _SOURCES = {DIGITS: "Bundled digits", FOLDER: "Your own images"}
@@ -33,7 +33,7 @@ _CURVES = {
     "projector_rank": "Rank, projector",
     "backbone_rank": "Rank, backbone",
 }
-_REFRESH_SECONDS = 1.5
+_REFRESH_SECONDS = 2.0
 
 
 def images_control() -> TrainingImages | None:
@@ -264,9 +264,8 @@ def _progress(job: TrainingJob, standing: Standing) -> None:
 
 
 def _curves(job: TrainingJob, standing: Standing, choices: list[Choice]) -> None:
-    points = {name: found for name, found in standing.points.items() if found}
     n_images = min(1000, job.images.n_evaluation)
-    views = training_views(points, n_images=n_images)
+    views = job.views(standing, n_images)
     if not views:
         st.caption("The first points are being measured.")
         return

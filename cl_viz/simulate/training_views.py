@@ -22,6 +22,7 @@ JING = Source(
 )
 _COLLAPSED_MEAN = 0.9
 _COLLAPSED_RANK = 1.5
+_NAMED = 3
 
 Points = Mapping[str, Sequence[TrainingPoint]]
 """Name of each loss -> what was measured while it trained."""
@@ -98,8 +99,8 @@ def _finding(trained: TrainedLoss) -> Finding:
                   f"{format_number(mean)} on average {facts}."  # fmt: skip
         return Finding("train", "good", message, "", JING)
     message = (
-        f"{name}: the nearest neighbours name the label of {format_number(100 * accuracy)} % of the images {facts}; "
-        f"before training of {format_number(100 * first)} %."
+        f"{name}: neighbours name the label of {format_number(100 * accuracy)} % of the images {facts}, and of "
+        f"{format_number(100 * first)} % before training."
     )
     if accuracy <= first:
         return Finding("train", "watch", message, "Train longer, or change the hyper-parameters.", WU)
@@ -125,6 +126,10 @@ def _title(name: str, measure: str, series: Sequence[Series]) -> str:
             gaps[positive.run] = float(positive.y[-1] - negative.y[-1])
         return _compared("Gap between the means", gaps)
     label = MEASURES[measure][0]
+    if name == "loss":
+        # Losses have different units: each is compared with its own start.
+        course = [f"{entry.run} {format_number(entry.y[0])} to {format_number(entry.y[-1])}" for entry in series]
+        return "Loss: " + ", ".join(course[:_NAMED]) + (", ..." if len(course) > _NAMED else "")
     return _compared(label, {entry.run: float(entry.y[-1]) for entry in series if entry.name == label.lower()})
 
 

@@ -70,7 +70,7 @@ def test_a_training_is_drawn_found_and_opened_as_a_run(open_app: OpenApp, tmp_pa
     assert opened.expression == "cl_viz.train_run('ntxent', epochs=1, batch_size=512)"
     assert opened.run.steps[-1] == 7
     assert "-badge[:material/" in texts(app)
-    assert "the nearest neighbours name the label of" in texts(app)
+    assert "neighbours name the label of" in texts(app)
     assert len(app.get("plotly_chart")) == 6
     code = "\n".join(element.value for element in app.code)
     assert "simulate.train_losses(['ntxent'], simulate.bundled_digits()" in code
