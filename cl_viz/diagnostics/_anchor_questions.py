@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -22,7 +23,7 @@ from cl_viz.engine.queries import AnchorQueries
 from cl_viz.engine.statistics import Statistics
 
 Values = NDArray[np.float64]
-Ask = Callable[[AnchorQueries, Values], Values]
+Question = Literal["log_sum", "entropy", "own_label"]
 Negatives = Literal["auto", "cross", "all"]
 
 WANG_LIU = Source(
@@ -30,6 +31,11 @@ WANG_LIU = Source(
 )
 ACROSS_VIEWS_ONLY = ("clip", "infonce_one_sided", "siglip", "soft_clip", "sogclr_bimodal", "mv_cross_view")
 """Losses whose negatives are in other views only."""
+_QUESTIONS: dict[Question, Callable[[AnchorQueries, list[float]], Values]] = {
+    "log_sum": AnchorQueries.log_sum_exp,
+    "entropy": AnchorQueries.entropy,
+    "own_label": AnchorQueries.false_negative_mass,
+}
 NO_VIEWS = "add a second view of the samples (Data page)"
 NO_LABELS = "add a label column (Data page)"
 
@@ -38,7 +44,7 @@ NO_LABELS = "add a label column (Data page)"
 class NegativeParams(Params):
     """Which pairs are negatives."""
 
-    negatives: Literal["auto", "cross", "all"] = param(
+    negative_views: Literal["auto", "cross", "all"] = param(
         "auto",
         "Negatives: other samples across views only (CLIP, MoCo), or within views too (SimCLR, DCL). auto: as the "
         "loss of the run has them; all where that is not known and the views are aligned.",
@@ -113,11 +119,46 @@ class Anchors:
             lambda: tuple(AnchorQueries.of(sketch, self.roles) for sketch in self.sketches),
         )
 
-    def ask(self, question: Ask, temperature: float) -> Values:
-        """Return the answers of all views at a temperature, view after view: one an anchor, or one a positive."""
-        at = np.array([temperature])
-        found: Values = np.concatenate([question(queries, at)[0] for queries in self.queries])
-        return found
+    def by_view(self, question: Question, temperature: float) -> tuple[Values, ...]:
+        """Return the answer of each anchor at a temperature, one array a view; the latest ones are kept.
+
+        Several diagnostics ask the same when a slider moves.
+        """
+        queries = self.queries
+
+        def answer(asked: Question, at: float) -> tuple[Values, ...]:
+            return tuple(_QUESTIONS[asked](entry, [at])[0] for entry in queries)
+
+        kept = self.statistics.remember(("latest answers", MOST, self.roles), lambda: lru_cache(maxsize=64)(answer))
+        return kept(question, temperature)
+
+    def of_anchors(self, question: Question, temperature: float) -> Values:
+        """Return the answers of the anchors of all views, view after view."""
+        return np.concatenate(self.by_view(question, temperature))
+
+    def margins(self, temperature: float) -> Values:
+        """Return log-sum-exp of the negatives less the positive's logit, of every positive of all views."""
+        found = []
+        for sketch, log_sum in zip(self.sketches, self.by_view("log_sum", temperature), strict=True):
+            found.append(log_sum[sketch.anchor_of_positive()] - sketch.positives / temperature)
+        return np.concatenate(found)
+
+    def sample_size(self, temperature: float) -> Values:
+        """Return 1 over the sum of squared relative penalties of each anchor, in [1, negatives].
+
+        The sum of exp(2 s / tau) is that of exp(s / (tau / 2)).
+        """
+        once, twice = (self.of_anchors("log_sum", at) for at in (temperature, temperature / 2))
+        with np.errstate(invalid="ignore"):
+            return np.clip(np.exp(2 * once - twice), 1.0, np.maximum(1.0, self.negatives_by_anchor))
+
+    @property
+    def negatives_by_anchor(self) -> Values:
+        """Number of negatives of each anchor, all views."""
+        return self.statistics.remember(
+            ("negatives by anchor", MOST, self.roles),
+            lambda: np.concatenate([queries.n_negatives for queries in self.queries]),
+        )
 
     @property
     def curves(self) -> Curves:
@@ -149,7 +190,7 @@ class Anchors:
     @property
     def n_negatives(self) -> float:
         """Mean number of negatives of an anchor."""
-        return float(np.concatenate([queries.n_negatives for queries in self.queries]).mean())
+        return float(self.negatives_by_anchor.mean())
 
     @property
     def n_anchors(self) -> int:

@@ -79,12 +79,7 @@ class BatchSignal:
     @cached_property
     def margins(self) -> Values:
         """Log-sum-exp of all negatives less the positive's logit, of every positive of every anchor."""
-        found = []
-        for queries in self.anchors.queries:
-            sketch = queries.sketch
-            log_sum = queries.log_sum_exp([self.temperature])[0][sketch.anchor_of_positive()]
-            found.append(log_sum - sketch.positives / self.temperature)
-        return np.concatenate(found)
+        return self.anchors.margins(self.temperature)
 
     @cached_property
     def whole(self) -> Part:

@@ -32,15 +32,15 @@ class HardnessMeasures:
         """Choose the negatives; raises `MissingInputError` where there are none."""
         return cls(Anchors.of(inputs, negatives), temperature)
 
-    @cached_property
+    @property
     def entropy(self) -> Values:
         """Entropy of the relative penalties of each anchor, all views."""
-        return self.anchors.ask(lambda queries, at: queries.entropy(at), self.temperature)
+        return self.anchors.of_anchors("entropy", self.temperature)
 
-    @cached_property
+    @property
     def n_negatives(self) -> Values:
         """Negatives of each anchor, all views."""
-        return np.concatenate([queries.n_negatives for queries in self.anchors.queries])
+        return self.anchors.negatives_by_anchor
 
     @cached_property
     def effective(self) -> Values:
@@ -50,14 +50,12 @@ class HardnessMeasures:
     @cached_property
     def sample_size(self) -> Values:
         """1 over the sum of squares of each anchor."""
-        found = self.anchors.ask(lambda queries, at: queries.effective_sample_size(at), self.temperature)
-        with np.errstate(invalid="ignore"):
-            return np.clip(found, 1.0, np.maximum(1.0, self.n_negatives))
+        return self.anchors.sample_size(self.temperature)
 
-    @cached_property
+    @property
     def log_sums(self) -> tuple[Values, ...]:
         """Log-sum-exp of each anchor's negatives, by view."""
-        return tuple(queries.log_sum_exp([self.temperature])[0] for queries in self.anchors.queries)
+        return self.anchors.by_view("log_sum", self.temperature)
 
     @cached_property
     def hardest_share(self) -> Values:
@@ -72,17 +70,12 @@ class HardnessMeasures:
     @cached_property
     def margins(self) -> Values:
         """Log-sum-exp of the negatives less the positive's logit, of every positive."""
-        found = []
-        for queries, log_sum in zip(self.anchors.queries, self.log_sums, strict=True):
-            sketch = queries.sketch
-            found.append(log_sum[sketch.anchor_of_positive()] - sketch.positives / self.temperature)
-        return np.concatenate(found)
+        return self.anchors.margins(self.temperature)
 
     @cached_property
     def false_negative_push(self) -> float:
         """Mean over anchors of the share of the push on their own label; NaN without labels."""
-        found = self.anchors.ask(lambda queries, at: queries.false_negative_mass(at), self.temperature)
-        return questions.mean_of(found)
+        return questions.mean_of(self.anchors.of_anchors("own_label", self.temperature))
 
     def quantity(self, spec: QuantitySpec) -> Quantity:
         """Return one declared quantity; what the input cannot support has no value and says what to add."""

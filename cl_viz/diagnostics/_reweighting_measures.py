@@ -29,7 +29,8 @@ class ReweightingMeasures:
     @cached_property
     def plain(self) -> Values:
         """NT-Xent of every positive."""
-        return self.anchors.ask(lambda queries, at: queries.loss(at), self.temperature)
+        found: Values = np.logaddexp(0.0, self.anchors.margins(self.temperature))
+        return found
 
     def reweighted(self, beta: float, prior: float) -> tuple[Values, NDArray[np.bool_]]:
         """Return the loss of every positive, and whether its estimate is clamped."""
@@ -43,16 +44,16 @@ class ReweightingMeasures:
 
     def clamped_shares(self, priors: Values) -> Values:
         """Return the share of the positives whose estimate is clamped, at each class prior and the chosen beta."""
-        thresholds = []
-        for queries in self.anchors.queries:
-            log_count = np.log(queries.n_negatives)
-            hard = log_count + queries.log_sum_exp([self.temperature / (1 + self.beta)])[0]
-            hard -= queries.log_sum_exp([self.temperature / self.beta])[0] if self.beta else log_count
+        anchors, tau, thresholds = self.anchors, self.temperature, []
+        sharpened = anchors.by_view("log_sum", tau / (1 + self.beta))
+        weighting = anchors.by_view("log_sum", tau / self.beta) if self.beta else None
+        for place, queries in enumerate(anchors.queries):
+            whole = np.log(queries.n_negatives) if weighting is None else weighting[place]
             sketch = queries.sketch
-            owner, own = sketch.anchor_of_positive(), sketch.positives / self.temperature
+            owner, own = sketch.anchor_of_positive(), sketch.positives / tau
             # All over M and the positive's exponential: mean weighted term, and the least possible one.
-            mean = np.exp((hard - log_count)[owner] - own)
-            thresholds.append(np.stack([mean, np.exp(-1 / self.temperature - own)]))
+            mean = np.exp((sharpened[place] - whole)[owner] - own)
+            thresholds.append(np.stack([mean, np.exp(-1 / tau - own)]))
         mean, least = np.concatenate(thresholds, axis=1)
         return np.array([(mean - prior < (1 - prior) * least).mean() for prior in priors])
 
@@ -60,17 +61,21 @@ class ReweightingMeasures:
         """Return the effective sample size of the weights, mean over anchors: at beta 0 the number of negatives."""
         if beta == 0:
             return self.anchors.n_negatives
-        found = self.anchors.ask(lambda queries, at: queries.effective_sample_size(at), self.temperature / beta)
-        return float(np.clip(questions.mean_of(found), 1.0, max(1.0, self.anchors.n_negatives)))
+        return questions.mean_of(self.anchors.sample_size(self.temperature / beta))
 
     def false_negative_push(self, beta: float) -> float:
         """Return the share of the weighted terms on the anchor's own label; NaN without labels."""
         sharpened = self.temperature / (1 + beta)
-        return questions.mean_of(self.anchors.ask(lambda q, at: q.false_negative_mass(at), sharpened))
+        return questions.mean_of(self.anchors.of_anchors("own_label", sharpened))
+
+    @cached_property
+    def truncated_here(self) -> Values:
+        """The truncated loss at the chosen share."""
+        return self.truncated(self.kept_share)
 
     def truncated(self, share: float) -> Values:
         """Return the truncated loss of every positive."""
-        return self.anchors.ask(lambda queries, at: queries.truncated_loss(at, share), self.temperature)
+        return np.concatenate([q.truncated_loss([self.temperature], share)[0] for q in self.anchors.queries])
 
     def kept_push(self, share: float) -> float:
         """Return the mean share of the push that the truncation keeps.
@@ -78,7 +83,8 @@ class ReweightingMeasures:
         log(1 + U / p) is the loss with the sum U over negatives and the positive's p: so the share is a quotient of
         two such sums.
         """
-        kept, whole = self.truncated(share), self.plain
+        kept = self.truncated_here if share == self.kept_share else self.truncated(share)
+        whole = self.plain
         with np.errstate(divide="ignore", invalid="ignore"):
             found = np.exp(_log_expm1(kept) - _log_expm1(whole))
         return questions.mean_of(np.clip(found, 0.0, 1.0))
@@ -107,7 +113,7 @@ class ReweightingMeasures:
         values: dict[str, Callable[[], Values]] = {
             "plain_loss": lambda: self.plain,
             "reweighted_loss": lambda: self.here[0],
-            "truncated_loss": lambda: self.truncated(self.kept_share),
+            "truncated_loss": lambda: self.truncated_here,
         }
         return questions.mean_of(values[name]())
 

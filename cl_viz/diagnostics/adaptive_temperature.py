@@ -33,14 +33,14 @@ class AdaptiveTemperatureParams(TemperatureParams):
 
 def compute(inputs: SetInputs, params: AdaptiveTemperatureParams) -> Result:
     """Compute MACL's temperature, weights and loss on one set."""
-    anchors = Anchors.of(inputs, params.negatives)
+    anchors = Anchors.of(inputs, params.negative_views)
     if not anchors.has_positives:
         raise MissingInputError(
             "alignment is that of two views, and there is one", where=inputs.run, remedy=questions.NO_VIEWS
         )
     alignment = anchors.statistics.pairs.positives(anchors.roles).mean
     adapted = params.temperature * (1 + params.alpha * (alignment - params.reference_alignment))
-    losses = anchors.ask(lambda q, at: q.loss(at), adapted) if adapted >= SMALLEST else None
+    losses = np.logaddexp(0.0, anchors.margins(adapted)) if adapted >= SMALLEST else None
     quantities = _quantities(anchors, alignment, adapted, losses)
     notes = (
         f"temperature {params.temperature:g} at alignment {params.reference_alignment:g}, alpha {params.alpha:g}",

@@ -35,7 +35,7 @@ class BatchSizeParams(TemperatureParams):
 
 def compute(inputs: SetInputs, params: BatchSizeParams) -> Result:
     """Compute the multiplier at one batch size and temperature, and at all others."""
-    anchors = Anchors.of(inputs, params.negatives)
+    anchors = Anchors.of(inputs, params.negative_views)
     if not anchors.has_positives:
         raise MissingInputError(
             "the multiplier is that of the positive, and there is one view",

@@ -22,7 +22,7 @@ class HardnessParams(TemperatureParams):
 
 def compute(inputs: SetInputs, params: HardnessParams) -> Result:
     """Compute which negatives take the push at one temperature, and at all others."""
-    measures = HardnessMeasures.of(inputs, params.negatives, params.temperature)
+    measures = HardnessMeasures.of(inputs, params.negative_views, params.temperature)
     quantities = {spec.name: measures.quantity(spec) for spec in SPEC.quantities}
     return Result(
         diagnostic=SPEC.name,

@@ -56,7 +56,7 @@ def compute(inputs: SetInputs, params: IndividualParams) -> Result:
             remedy="move one of the two",
         )
     before, rest = part_of_the_work(inputs, 0.0, 0.5), part_of_the_work(inputs, 0.5, 1.0)
-    anchors = Anchors.of(before, params.negatives)
+    anchors = Anchors.of(before, params.negative_views)
     temperatures = grid(params.smallest, params.largest)
     covered = all(len(s.rows) == s.population for s in anchors.statistics.anchors.values())
     exact = params.every_row and not covered

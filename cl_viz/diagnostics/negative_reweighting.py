@@ -40,7 +40,7 @@ class ReweightingParams(TemperatureParams):
 
 def compute(inputs: SetInputs, params: ReweightingParams) -> Result:
     """Compute the reweighted, debiased and truncated losses and what they do to the weights."""
-    anchors = Anchors.of(inputs, params.negatives)
+    anchors = Anchors.of(inputs, params.negative_views)
     if not anchors.has_positives:
         raise MissingInputError(
             "the loss is that of the positive, and there is one view", where=inputs.run, remedy=questions.NO_VIEWS

@@ -50,7 +50,7 @@ class SuggestionParams(NegativeParams):
 
 def compute(inputs: SetInputs, params: SuggestionParams) -> Result:
     """Compute the range of temperatures that meets every wish."""
-    anchors = Anchors.of(inputs, params.negatives)
+    anchors = Anchors.of(inputs, params.negative_views)
     found = suggest(anchors, params.fewest_negatives, params.most_even, params.most_false, params.least_signal)
     notes = ("a suggestion: its limits are rules of thumb that the controls change", *anchors.notes)
     return Result(

@@ -25,7 +25,7 @@ def controls(runs: list[state.OpenRun]) -> tuple[int | None, str | None]:
     """Draw the controls of the main figure, in one row; return the step and the layer."""
     with st.container(horizontal=True, gap="small", vertical_alignment="bottom"):
         forms.control(CONTROLS["temperature"], runs)
-        forms.control(CONTROLS["negatives"], runs)
+        forms.control(CONTROLS["negative_views"], runs)
         layer = forms.layer_control(runs)
         with st.popover("More", icon=":material/tune:", help="Training step, bins"):
             step = forms.step_control(runs)

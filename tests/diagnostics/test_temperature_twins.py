@@ -47,7 +47,7 @@ def same_label(target: cl_viz.EmbeddingSet, columns: int) -> np.ndarray:
 def test_hardness(name: str, negatives: str, temperature: float) -> None:
     target = SETS[name]
     positive, negative = negatives_of(target, negatives)
-    found = values(ask("hardness", target, negatives=negatives, temperature=temperature))
+    found = values(ask("hardness", target, negative_views=negatives, temperature=temperature))
     penalty = dense.relative_penalty(negative, temperature)
     entropy = dense.entropy(penalty)
     count = np.isfinite(negative).sum(axis=1)
@@ -71,7 +71,7 @@ def test_the_push_by_score_is_the_histogram_of_relative_penalties() -> None:
     negative = negatives_of(target, "all")[1]
     penalty = dense.relative_penalty(negative, 0.2)
     own = same_label(target, negative.shape[1])
-    view = ask("hardness", target, negatives="all", temperature=0.2, bins=20).views["push"]
+    view = ask("hardness", target, negative_views="all", temperature=0.2, bins=20).views["push"]
     drawn = {series.name: series for series in view.series}
     inside = np.isfinite(negative)
     for series, weights in (
@@ -90,7 +90,7 @@ def test_the_curves_over_temperature(negatives: str) -> None:
     target = SETS["clusters"]
     positive, negative = negatives_of(target, negatives)
     count = np.isfinite(negative).sum(axis=1)
-    views = ask("hardness", target, negatives=negatives).views
+    views = ask("hardness", target, negative_views=negatives).views
     by_entropy, by_squares = views["effective"].series[:2]
     for place in (0, 8, 20):
         temperature = by_entropy.x[place]
@@ -110,7 +110,7 @@ def test_multiplier_of_all_samples_as_one_batch(name: str, temperature: float) -
     target = SETS[name]
     positive, negative = negatives_of(target, "all")
     multiplier = dense.npc_multiplier(positive, negative, temperature)
-    found = values(ask("batch_size", target, negatives="all", temperature=temperature, batch_size=65536))
+    found = values(ask("batch_size", target, negative_views="all", temperature=temperature, batch_size=65536))
     assert found["multiplier_of_all"] == found["multiplier"] == pytest.approx(multiplier.mean(), rel=2e-3)
     assert found["variation_of_all"] == pytest.approx(multiplier.std() / multiplier.mean(), rel=5e-3)
     decoupled = dense.decoupled(positive, negative, temperature).mean()
@@ -128,7 +128,7 @@ def test_multiplier_in_batches_is_that_of_batches_drawn_anew(negatives: str, siz
         rows = generator.permutation(150)[:size]
         for one, other in ((first[rows], second[rows]), (second[rows], first[rows])):
             means.append(dense.npc_multiplier(*drawn(one, other), 0.2).mean())
-    result = ask("batch_size", target, negatives=negatives, temperature=0.2, batch_size=size)
+    result = ask("batch_size", target, negative_views=negatives, temperature=0.2, batch_size=size)
     assert result["multiplier"].value == pytest.approx(np.mean(means), abs=0.025)
 
 
@@ -138,7 +138,7 @@ def test_reweighting(name: str, beta: float, prior: float, share: float) -> None
     target, temperature = SETS[name], 0.5
     positive, negative = negatives_of(target, "all")
     chosen = {"beta": beta, "class_prior": prior, "kept_share": share}
-    found = values(ask("negative_reweighting", target, negatives="all", temperature=temperature, **chosen))
+    found = values(ask("negative_reweighting", target, negative_views="all", temperature=temperature, **chosen))
     loss, clamped = dense.reweighted(positive, negative, temperature, beta, prior)
     weights = dense.relative_penalty(negative, temperature / beta) if beta else np.isfinite(negative) / 298.0
     weights = weights / weights.sum(axis=1, keepdims=True)
@@ -163,7 +163,7 @@ def test_reweighting(name: str, beta: float, prior: float, share: float) -> None
 def test_the_curve_of_clamped_positives_is_that_of_the_losses() -> None:
     target = SETS["clusters"]
     positive, negative = negatives_of(target, "all")
-    view = ask("negative_reweighting", target, negatives="all", temperature=0.2, beta=1.0).views["clamped"]
+    view = ask("negative_reweighting", target, negative_views="all", temperature=0.2, beta=1.0).views["clamped"]
     for place in (0, 3, 10, 40):
         prior = float(view.series[0].x[place])
         expected = dense.reweighted(positive, negative, 0.2, 1.0, prior)[1].mean()
@@ -176,7 +176,7 @@ def test_adaptive_temperature(alpha: float) -> None:
     target = SETS["clusters"]
     positive, negative = negatives_of(target, "all")
     chosen = {"alpha": alpha, "reference_alignment": 0.2}
-    found = values(ask("adaptive_temperature", target, negatives="all", temperature=0.1, **chosen))
+    found = values(ask("adaptive_temperature", target, negative_views="all", temperature=0.1, **chosen))
     adapted = dense.adaptive_temperature(positive, 0.1, alpha, 0.2)
     assert found["alignment"] == pytest.approx(positive.mean(), rel=1e-9)
     assert found["adapted_temperature"] == pytest.approx(adapted, rel=1e-9)
@@ -194,7 +194,7 @@ def test_individual_temperatures(name: str, negatives: str, rho: float, smallest
     target = SETS[name]
     negative = negatives_of(target, negatives)[1]
     expected = dense.individual_temperatures(negative, rho, smallest, largest)
-    chosen = {"rho": rho, "smallest": smallest, "largest": largest, "negatives": negatives}
+    chosen = {"rho": rho, "smallest": smallest, "largest": largest, "negative_views": negatives}
     result = ask("individual_temperatures", target, **chosen)
     found = values(result)
     assert found["mean_temperature"] == pytest.approx(expected.mean(), rel=3e-3)
@@ -213,7 +213,7 @@ def test_individual_temperatures(name: str, negatives: str, rho: float, smallest
 def test_the_mean_slope_is_that_of_the_authors(rho: float) -> None:
     target = SETS["clusters"]
     first, second = target.views.values()
-    found = ask("individual_temperatures", target, negatives="all", rho=rho, temperature=0.1)
+    found = ask("individual_temperatures", target, negative_views="all", rho=rho, temperature=0.1)
     expected = dense.mean_clipped_slope(first, second, 0.1, rho)
     assert found["mean_slope"].value == pytest.approx(expected, rel=2e-3, abs=1e-3)
 
