@@ -17,7 +17,7 @@ help:
 	@echo "make lint    ruff check, ruff format --check, mypy --strict"
 	@echo "make format  let ruff mend formatting and simple findings"
 	@echo "make docs    make the docs pages again from the specs"
-	@echo "make bench   time the pass over all pairs against the bare matrix product"
+	@echo "make bench   time the pass over all pairs against the bare matrix product, and losses against other packages"
 	@echo "make clean   remove caches and build output (the virtual environment stays)"
 
 app: $(VENV)/.installed
@@ -38,8 +38,9 @@ format: $(VENV)/.installed-dev
 docs: $(VENV)/.installed-dev
 	$(BIN)/python docs/generate.py
 
-bench: $(VENV)/.installed-dev
+bench: $(VENV)/.installed-bench
 	$(BIN)/python benchmarks/bench_engine.py
+	$(BIN)/python benchmarks/bench_losses.py
 
 browser:
 	@sh .ci/install_browser
@@ -58,6 +59,11 @@ $(VENV)/.installed: requirements.txt pyproject.toml | $(BIN)/python
 
 $(VENV)/.installed-dev: requirements-dev.txt $(VENV)/.installed
 	$(PIP) install -r requirements-dev.txt
+	@touch $@
+
+# The packages that losses are timed against, without what they depend on: torch stays as it is.
+$(VENV)/.installed-bench: requirements-bench.txt $(VENV)/.installed-dev
+	$(PIP) install --no-deps -r requirements-bench.txt
 	@touch $@
 
 clean:
