@@ -19,6 +19,7 @@ Floats = NDArray[np.float64]
 
 UNIFORMITY_SCALE = 2.0
 """t of the uniformity: mean of exp(-t d^2) over pairs."""
+MOST_GROUPS = 1000
 _SEPARATOR = " · "
 
 
@@ -88,6 +89,11 @@ def group_cells(embedding_set: EmbeddingSet, number: int, kind: str) -> Cells:
         raise MissingInputError(
             f"there is {len(present)} group", where=embedding_set.name, remedy="choose a column with several values"
         )
+    if len(present) > MOST_GROUPS:
+        raise MissingInputError(
+            f"there are {len(present):,} groups: identifiers make poor groups", where=embedding_set.name,
+            remedy=f"choose a column with at most {MOST_GROUPS:,} values",
+        )  # fmt: skip
     words = {"group": "values of the group column", "label": "labels", "label and group": "label and group together"}
     names = tuple(_name(int(code), [names for _, names in parts]) for code in present)
     return Cells(view, usable[known], codes, names, words[kind], int((~known).sum()))

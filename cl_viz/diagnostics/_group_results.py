@@ -108,21 +108,22 @@ def _finding(cells: Cells, accuracy: Accuracy, key: str) -> Finding:
     size, chance = int(accuracy.counts.counts[accuracy.worst]), accuracy.chance
     gap = accuracy.intervals()[1]
     ends = f"[{_percent(gap.low)}, {_percent(gap.high)}]"
-    judged = f"N = {int(accuracy.counts.counts[accuracy.large].sum()):,}"
+    judged = (
+        f"(gap {_percent(accuracy.gap)} {ends} points, equal groups would have about {_percent(chance.gap)}, "
+        f"N = {int(accuracy.counts.counts[accuracy.large].sum()):,})"
+    )
     words = WORDS[key]
     if chance.share > _CHANCE:
         message = (
-            f"No group is served worse than chance makes of equal groups, by {words}: lowest {worst} with "
-            f"{_percent(low)} %, gap {_percent(accuracy.gap)} {ends} points ({judged})."
+            f"By {words} no group is served worse than chance allows: lowest is {worst}, {_percent(low)} % {judged}."
         )
         return Finding(NAME, "good", message, source=WORST_GROUP, quantity=f"gap_{key}")
     level = GROUP_GAP.level(accuracy.gap - chance.gap)
     if level == "bad" and gap.low < GROUP_GAP.bad:
         level = "watch"
     message = (
-        f"Group {worst} is served worst by {words}: {_percent(low)} % of its {size:,} samples against "
-        f"{_percent(high)} % of group {best}, gap {_percent(accuracy.gap)} {ends} points ({judged}); equal groups "
-        f"would have about {_percent(chance.gap)}."
+        f"By {words} group {worst} is served worst: {_percent(low)} % of its {size:,} samples against "
+        f"{_percent(high)} % of group {best} {judged}."
     )
     advice = "" if level == "good" else "Look at how often the group was in training, and at what it is taken for."
     return Finding(NAME, level, message, advice, WORST_GROUP, f"gap_{key}")

@@ -110,6 +110,8 @@ def bootstrap_interval(draws: Floats, seeds: int, samples: int, level: float = 0
     return Interval(float(low), float(high), level, f"paired bootstrap over {words} and {samples:,} samples{limit}")
 
 
+_LINES = 256
+"""Draws whose counts are held as numbers of 8 bytes at a time."""
 ENOUGH_SEEDS = 10
 """Seeds from which a bootstrap over them is taken at its word; the authors train as many."""
 
@@ -199,5 +201,8 @@ def _weighted_cosines(
 
 def _totals(rows: UnitRows, places: Codes, counts: NDArray[np.uint8]) -> tuple[Floats, Floats]:
     """Return the weighted sum of the rows of a class, shape (B + 1, D), and the sum of the weights, shape (B + 1,)."""
-    weights = counts.T.astype(np.float64)
-    return weights @ rows(places), weights.sum(axis=1)
+    unit = rows(places)
+    parts = [
+        counts[:, start : start + _LINES].T.astype(np.float64) @ unit for start in range(0, counts.shape[1], _LINES)
+    ]
+    return np.concatenate(parts), counts.sum(axis=0, dtype=np.float64)

@@ -20,8 +20,10 @@ _BARS: Mapping[Effect, tuple[str, int]] = {
 }
 """Effects in the figures, with the sign they are drawn with: TE = NIE + (-rNDE)."""
 _WORDS: Mapping[Effect, tuple[str, int]] = {
-    **_BARS,
-    "direct_effect": ("NDE: labels, balanced encoder", 1),
+    "total_effect": ("TE", 1),
+    "reverse_direct_effect": ("-rNDE", -1),
+    "indirect_effect": ("NIE", 1),
+    "direct_effect": ("NDE", 1),
     "interaction": ("interaction", 1),
 }
 _REACHES = (0.1, 0.25, 0.5, 1.0)

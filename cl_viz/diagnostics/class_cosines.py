@@ -21,6 +21,8 @@ Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
 
 SHOWN_CLASSES = 40
+MOST_CLASSES = 1000
+"""Classes that are compared with each other, the largest: a matrix of more says nothing to anybody."""
 _LISTED_PAIRS = 200
 _PERMUTATIONS = 999
 _PERMUTED_ROWS = 2000
@@ -96,6 +98,7 @@ def compute(inputs: SetInputs, params: ClassCosinesParams) -> Result:
         f"self-pairs {'included in' if params.self_pairs else 'left out of'} the cosine of a class with itself",
         f"view: {view}",
         "describes this run only: representation harm compares with a balanced twin",
+        *([f"the {MOST_CLASSES:,} largest classes are compared"] if len(found.names) == MOST_CLASSES else []),
     )
     return Result(
         SPEC.name,
@@ -124,6 +127,8 @@ def _of(inputs: SetInputs) -> ClassCosines:
             where=inputs.run,
             remedy="add samples of another class, or choose other labels",
         )
+    if len(kept) > MOST_CLASSES:
+        kept = np.sort(kept[np.argsort(-moments.counts[kept], kind="stable")[:MOST_CLASSES]])
     return class_cosines(tuple(moments.names[k] for k in kept), moments.counts[kept], moments.means[kept])
 
 
@@ -181,8 +186,9 @@ def _influences(inputs: SetInputs, found: ClassCosines) -> tuple[list[Floats], l
         whole, k = found.means.sum(axis=0), len(found.names)
         own, others, classes = [], [], []
         for block in row_blocks(embedding_set.views[view]):
-            rows = np.flatnonzero(usable[block] & (labels[0][0][block] >= 0)) + block.start
-            unit, code = probe_rows(embedding_set, view, rows, "unit"), places[labels[0][0][rows]]
+            own_code = np.where(labels[0][0][block] >= 0, places[labels[0][0][block]], -1)
+            rows = np.flatnonzero(usable[block] & (own_code >= 0)) + block.start
+            unit, code = probe_rows(embedding_set, view, rows, "unit"), own_code[rows - block.start]
             means, counts = found.means[code], found.counts[code]
             product = (unit * means).sum(axis=1)
             # The sample itself is no other sample of its class.

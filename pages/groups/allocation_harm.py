@@ -47,13 +47,16 @@ def mediation(shown: panels.Shown) -> None:
     panels.caveats(shown)
 
 
-def groups(runs: list[state.OpenRun], step: int | None, layer: str | None) -> panels.Shown:
+def groups(runs: list[state.OpenRun], step: int | None, layer: str | None) -> None:
     """Draw what each group of each shown run is worth."""
     st.subheader(GROUPS.question, anchor=False)
+    top = st.container()
     with st.container(horizontal=True, gap="small", vertical_alignment="bottom"):
         for name in ("groups", "least", "k", "view"):
             forms.control(CONTROLS[name], runs)
     shown = panels.ask(GROUPS, runs, step=step, layer=layer)
+    with top:
+        panels.findings(shown)
     if panels.has_view(shown, "table"):
         one = panels.one_of(shown, "table")
         panels.figure(one, "accuracy")
@@ -67,7 +70,6 @@ def groups(runs: list[state.OpenRun], step: int | None, layer: str | None) -> pa
             st.caption("The figures show the reference run, chosen in the sidebar; the numbers below all shown runs.")
         panels.quantities(shown)
     panels.caveats(shown)
-    return shown
 
 
 def show(runs: list[state.OpenRun]) -> None:
@@ -75,10 +77,10 @@ def show(runs: list[state.OpenRun]) -> None:
     top = st.container()
     step, layer = controls(runs)
     shown = panels.ask(HARM, one_of_each_family(runs), step=step, layer=layer)
-    mediation(shown)
-    described = groups(runs, step, layer)
     with top:
-        panels.findings(shown, described)
+        panels.findings(shown)
+    mediation(shown)
+    groups(runs, step, layer)
 
 
 panels.question(HARM)

@@ -47,6 +47,7 @@ def harm(shown: panels.Shown) -> None:
 def cosines(shown: panels.Shown) -> None:
     """Draw the mean cosines between the classes of the reference run."""
     st.subheader(COSINES.question, anchor=False)
+    panels.findings(shown)
     st.caption("This describes single runs and is no harm: similar classes may lie close in every encoder.")
     if panels.has_view(shown, "matrix"):
         one = panels.one_of(shown, "matrix")
@@ -68,7 +69,7 @@ def show(runs: list[state.OpenRun]) -> None:
     harmed = panels.ask(HARM, one_of_each_family(runs), step=step, layer=layer)
     described = panels.ask(COSINES, runs, step=step, layer=layer)
     with top:
-        panels.findings(harmed, described)
+        panels.findings(harmed)
     harm(harmed)
     cosines(described)
     block_model.show()

@@ -53,7 +53,7 @@ def test_planted_shares_are_found_by_neighbours_and_by_the_probe() -> None:
     for name, score in (("a", 0.9), ("b", 0.8), ("c", 0.5)):
         assert rows[name]["Alignment"] == pytest.approx(2 - 2 * score)
     assert result.level in ("watch", "bad")
-    assert all(finding.message.startswith("Group c is served worst by") for finding in result.findings)
+    assert all("group c is served worst: " in finding.message for finding in result.findings)
     assert "of its 100 samples against" in result.findings[0].message
     bars = result.views["accuracy"]
     assert isinstance(bars, Bars)
@@ -155,6 +155,8 @@ def test_missing_columns_are_asked_for() -> None:
     assert _table(result)["0"]["Alignment"] == pytest.approx(0.4)
     single = EmbeddingSet.from_arrays(sphere(40, 4), label=np.arange(40) % 2, group=np.zeros(40))
     assert "there is 1 group" in cl_viz.diagnose(NAME, single).findings[0].message
+    identifiers = EmbeddingSet.from_arrays(sphere(1500, 4), label=np.arange(1500))
+    assert "identifiers make poor groups" in cl_viz.diagnose(NAME, identifiers).findings[0].message
     labelled = EmbeddingSet.from_arrays(sphere(40, 4), label=np.arange(40) % 2)
     assert "no group column" in cl_viz.diagnose(NAME, labelled, params={"groups": "group"}).findings[0].message
 

@@ -310,5 +310,9 @@ def test_many_classes_are_shown_in_part_and_missing_labels_are_asked_for() -> No
     assert len(matrix.row_labels) == SHOWN_CLASSES
     assert f"{SHOWN_CLASSES} of 100 classes" in matrix.title
     assert cl_viz.diagnose("class_cosines", EmbeddingSet.from_arrays(sphere(20, 4))).level == "unknown"
+    identifiers = EmbeddingSet.from_arrays(sphere(2500, 4), label=np.arange(2500) // 2)
+    largest = cl_viz.diagnose("class_cosines", identifiers)
+    assert largest["within"].n == 2000
+    assert any("1,000 largest classes" in line for line in largest.caveats.lines())
     single = EmbeddingSet.from_arrays(sphere(20, 4), label=np.zeros(20))
     assert cl_viz.diagnose("class_cosines", single).level == "unknown"
