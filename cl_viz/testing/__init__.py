@@ -8,6 +8,7 @@ from cl_viz.testing.modalities import modality_pair
 from cl_viz.testing.nested import nested_classes, suppressed_feature
 from cl_viz.testing.pairs import clusters, collapsed, paired_sphere, sphere
 from cl_viz.testing.spectra import cone, exact_spectrum, rank_sphere, rotation
+from cl_viz.testing.temperatures import orthogonal_pairs, planted_false_negatives
 
 __all__ = [
     "around_means",
@@ -18,7 +19,9 @@ __all__ = [
     "modality_pair",
     "nested_classes",
     "orthogonal_frame",
+    "orthogonal_pairs",
     "paired_sphere",
+    "planted_false_negatives",
     "planted_groups",
     "planted_harm",
     "planted_hubs",
