@@ -38,7 +38,7 @@ _REFRESH_SECONDS = 2.0
 
 def images_control() -> TrainingImages | None:
     """Draw the choice of images; return them, or None where there are none yet."""
-    left, right = st.columns([1, 2], vertical_alignment="bottom", gap="small")
+    left, right = st.columns([1, 2], gap="small")
     with left:
         source = st.segmented_control(
             "Images",
@@ -120,7 +120,9 @@ def _describe(images: TrainingImages) -> None:
         f"{images.n_training:,} images to train on, {images.n_evaluation:,} to measure; {classes}; {colour}, 28 × 28."
     )
     if images.skipped:
-        with st.expander(f"{len(images.skipped):,} files were left out", icon=":material/warning:"):
+        count = len(images.skipped)
+        said = "1 file was left out" if count == 1 else f"{count:,} files were left out"
+        with st.expander(said, icon=":material/warning:"):
             frame = pd.DataFrame(images.skipped, columns=["File", "Reason"])
             st.dataframe(frame, hide_index=True, width="stretch", height="content")
 
@@ -236,11 +238,16 @@ def _open(job: TrainingJob, trained: TrainedLoss) -> None:
 def _expression(job: TrainingJob, trained: TrainedLoss) -> str:
     arguments = [repr(trained.loss)]
     if job.images.source != DIGITS:
-        arguments.append(repr(job.images.source))
+        arguments.append(repr(_place(job.images)))
     if trained.parameters:
         arguments.append(f"parameters={dict(trained.parameters)!r}")
     arguments += [f"{name}={value!r}" for name, value in _differing(job.budget).items()]
     return f"cl_viz.train_run({', '.join(arguments)})"
+
+
+def _place(images: TrainingImages) -> str:
+    """Return where the images are for somebody's notebook: an uploaded folder has another place there."""
+    return images.source if opening.paths_allowed() else Path(images.source).name
 
 
 def _differing(budget: TrainingBudget) -> dict[str, Any]:
@@ -310,7 +317,7 @@ def _colours(job: TrainingJob, choices: list[Choice]) -> dict[str, int]:
 def _python(job: TrainingJob, view: str) -> str:
     named = [(loss, parameters) if parameters else loss for loss, parameters in job.choices]
     digits = job.images.source == DIGITS
-    images = "simulate.bundled_digits()" if digits else f"simulate.read_image_folder({job.images.source!r})"
+    images = "simulate.bundled_digits()" if digits else f"simulate.read_image_folder({_place(job.images)!r})"
     budget = ", ".join(f"{name}={value!r}" for name, value in _differing(job.budget).items())
     return (
         "import cl_viz\nfrom cl_viz import simulate\n"

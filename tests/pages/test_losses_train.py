@@ -95,7 +95,7 @@ def test_a_folder_of_ones_own_is_read_and_bad_files_are_listed(
     assert "No folder yet" in texts(app)
     app.text_input(key="image_folder").set_value(str(pictures)).run()
     assert "24 images to train on, 6 to measure; 2 classes; colour" in texts(app)
-    assert any("1 files were left out" in expander.label for expander in app.expander)
+    assert any("1 file was left out" in expander.label for expander in app.expander)
     app = finish(press(app, "Train 1 loss"))
     opened = app.session_state["_runs"]["trained-supcon-out"]
     assert str(pictures) in opened.expression
