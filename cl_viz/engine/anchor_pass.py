@@ -1,33 +1,26 @@
-"""The pass over anchors: each chosen row against every row, in tiles."""
+"""The pass over anchors: each chosen row against every row, in tiles, whose pairs are counted on the way."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from types import ModuleType
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from cl_viz.engine import bins, compiled
-from cl_viz.engine.anchor_sketch import OTHER, SAME, TAIL, AnchorCandidates, AnchorSketch, CandidateCells
-from cl_viz.engine.fused_tiles import add_anchor_tile
-from cl_viz.engine.pair_pass import Scratch, links_of_tile, mark_links, relation_tile
-from cl_viz.engine.pair_sketch import Relation
-from cl_viz.engine.rows import ViewRows
+from cl_viz.engine.anchor_sketch import OTHER, SAME, AnchorCandidates, AnchorSketch, CandidateCells
+from cl_viz.engine.compiled import Kernels
+from cl_viz.engine.pair_pass import PairAccumulator, Scratch, links_of_tile, mark_links, relation_tile
+from cl_viz.engine.pair_sketch import PairSketch, Relation
+from cl_viz.engine.row_kernels import TAIL
+from cl_viz.engine.rows import ViewRows, choose_rows
 from cl_viz.engine.workers import share_out
 
 ANCHOR_TILE = 128
-COLUMN_TILE = 2048
+COLUMN_TILE = 4096
 Links = dict[tuple[str, str], NDArray[np.int64]]
-
-
-def choose_anchors(n_rows: int, n_anchors: int, seed: int) -> NDArray[np.int64]:
-    """Return the anchors' rows, sorted: all of them, or a draw that depends only on N and the seed."""
-    if n_anchors >= n_rows:
-        return np.arange(n_rows, dtype=np.int64)
-    drawn = np.random.default_rng(seed).choice(n_rows, size=n_anchors, replace=False)
-    return np.sort(drawn).astype(np.int64)
 
 
 def directed_links(links: Links, view: str, other: str) -> NDArray[np.int64]:
@@ -38,42 +31,120 @@ def directed_links(links: Links, view: str, other: str) -> NDArray[np.int64]:
     return found[np.lexsort((found[:, 1], found[:, 0]))]
 
 
+@dataclass(frozen=True)
+class Span:
+    """Columns of a tile; whether its pairs are counted in the sketch, and only those above the diagonal."""
+
+    columns: slice
+    counted: bool = False
+    diagonal: bool = False
+
+
 def scan_anchors(
-    view: ViewRows, rows: dict[str, ViewRows], links: Links, n_anchors: int, seed: int, report: Callable[[float], None]
-) -> AnchorSketch:
+    view: ViewRows,
+    rows: dict[str, ViewRows],
+    links: Links,
+    n_anchors: int,
+    seed: int,
+    report: Callable[[float], None],
+    aside: Sequence[Callable[[], None]] = (),
+) -> tuple[AnchorSketch, PairSketch]:
     """Run the anchors of one view against every view.
 
     Parameters
     ----------
     view : ViewRows
-        View of the anchors.
+        View of the anchors; in an arranged view they are the leading rows.
     rows, links
         All views, and the same-sample pairs of each block.
     n_anchors, seed : int
         How many rows are anchors, and the seed of their draw.
     report : callable
         Given the fraction done; may raise to stop.
+    aside : sequence of callable
+        Done by the same threads, first.
+
+    Returns
+    -------
+    AnchorSketch
+    PairSketch
+        Pairs that were counted on the way: in arranged views those of leading rows, each pair with one of its rows.
     """
-    anchors = choose_anchors(len(view), n_anchors, seed)
+    anchors = np.arange(view.n_leading) if view.arranged else choose_rows(len(view), n_anchors, seed)
     directed = {name: restrict_links(directed_links(links, view.name, name), anchors) for name in rows}
     positives, offsets = positive_scores(view, anchors, rows, directed)
     scanners = {
         name: _CandidateScanner(view, anchors, other, directed[name], positives, offsets)
         for name, other in rows.items()
     }
+    blocks, linked = list(links), list(links.values())
     starts = range(0, len(anchors), ANCHOR_TILE)
     work = [(name, slice(top, min(top + ANCHOR_TILE, len(anchors)))) for name in rows for top in starts]
-
     compiled.count_pairs(len(anchors) * sum(map(len, rows.values())))
+    parts: list[PairAccumulator] = []
 
-    def make_worker() -> Callable[[tuple[str, slice]], None]:
-        # Each item writes rows of its own, so the threads share the arrays.
+    def make_worker() -> Callable[[tuple[str, slice] | Callable[[], None]], None]:
+        # Each item writes rows of its own, so the threads share the arrays; pairs are added up at the end.
         scratch = Scratch()
-        return lambda item: scanners[item[0]].add(item[1], scratch)
+        pairs = PairAccumulator(blocks, rows, linked)
+        parts.append(pairs)
 
-    share_out(work, make_worker, report, view.device)
-    candidates = {name: scanner.found() for name, scanner in scanners.items()}
-    return AnchorSketch(view.name, view.original[anchors], len(view), positives, offsets, candidates)
+        def do(item: tuple[str, slice] | Callable[[], None]) -> None:
+            if not isinstance(item, tuple):
+                item()
+                return
+            name, part = item
+            forward = (view.name, name) in links
+            block = blocks.index((view.name, name) if forward else (name, view.name))
+            spans = list(column_spans(view, rows[name], part, forward=forward))
+            scanners[name].add(part, spans, pairs, block, scratch)
+
+        return do
+
+    items: list[tuple[str, slice] | Callable[[], None]] = [*aside, *work]
+    share_out(items, make_worker, report, view.device)
+    counted = PairSketch.empty(blocks)
+    for pairs in parts:
+        counted = counted + pairs.finish()
+    order = np.argsort(view.original[anchors], kind="stable")
+    which = entries_in_order(offsets, order)
+    candidates = {name: scanner.found(order, which) for name, scanner in scanners.items()}
+    starts_of = np.concatenate([[0], np.cumsum(np.diff(offsets)[order])]).astype(np.int64)
+    rows_of = view.original[anchors[order]]
+    return AnchorSketch(view.name, rows_of, len(view), positives[which], starts_of, candidates), counted
+
+
+def column_spans(view: ViewRows, other: ViewRows, part: slice, *, forward: bool) -> Iterator[Span]:
+    """Yield the columns that a band of anchors meets tile by tile; in arranged views labels ascend within each.
+
+    Parameters
+    ----------
+    view, other : ViewRows
+    part : slice
+        Of the anchors.
+    forward : bool
+        Whether the sketch has the block (view, other), and not (other, view).
+    """
+    n_leading = other.n_leading
+    if not view.arranged:
+        edges = [(0, len(other), False)]
+    elif view is other:
+        yield Span(part, counted=True, diagonal=True)
+        edges = [(0, part.start, False), (part.stop, n_leading, True), (n_leading, len(other), True)]
+    else:
+        # Pairs of two leading rows are counted once, with those of the block's first view.
+        edges = [(0, n_leading, forward), (n_leading, len(other), True)]
+    for low, high, counted in edges:
+        for left in range(low, high, COLUMN_TILE):
+            yield Span(slice(left, min(left + COLUMN_TILE, high)), counted)
+
+
+def entries_in_order(offsets: NDArray[np.int64], order: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return which entries, kept anchor by anchor at `offsets`, come first, second, ... with the anchors in `order`."""
+    lengths = np.diff(offsets)[order]
+    starts = np.cumsum(lengths) - lengths
+    found: NDArray[np.int64] = np.repeat(offsets[:-1][order] - starts, lengths) + np.arange(lengths.sum())
+    return found
 
 
 def restrict_links(links: NDArray[np.int64], anchors: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -122,72 +193,84 @@ class _CandidateScanner:
         self.kinds = label_relations(self.labels, other.labels)
         self.moments = np.zeros((n_anchors, len(Relation), 3))
         self.below = np.zeros((len(positives), len(Relation)))
-        self.top_scores = np.full((n_anchors, TAIL), -np.inf)
+        kind = view.tile(slice(0, 1)).cpu().numpy().dtype
+        self.top_scores = np.full((n_anchors, TAIL), -np.inf, dtype=kind)
         self.top_same = np.zeros((n_anchors, TAIL), dtype=np.bool_)
         self.cells: dict[int, CandidateCells] = {}
 
-    def found(self) -> AnchorCandidates:
-        """Return what the anchors have seen, once every part has been added."""
-        cells = CandidateCells.join([self.cells[start] for start in sorted(self.cells)])
-        return AnchorCandidates(cells, self.moments, self.below, self.top_scores, self.top_same)
+    def found(self, order: NDArray[np.int64], positives: NDArray[np.int64]) -> AnchorCandidates:
+        """Return what the anchors have seen, once every part has been added, in this order of them."""
+        cells = CandidateCells.join([self.cells[start] for start in sorted(self.cells)], order)
+        return AnchorCandidates(
+            cells, self.moments[order], self.below[positives], self.top_scores[order], self.top_same[order]
+        )
 
-    def add(self, part: slice, scratch: Scratch) -> None:
+    def add(self, part: slice, spans: list[Span], pairs: PairAccumulator, block: int, scratch: Scratch) -> None:
         """Score a range of anchors against every row."""
         left = self.view.tile(self.anchors[part])
-        n_rows = part.stop - part.start
-        counts = np.zeros((n_rows, 2, bins.ANCHOR_BINS), dtype=np.int32)
-        sums = np.zeros((n_rows, 2, bins.ANCHOR_BINS))
-        for start in range(0, len(self.other), COLUMN_TILE):
-            columns = slice(start, min(start + COLUMN_TILE, len(self.other)))
-            kernels = compiled.kernels(self.view.device)
-            if kernels is not None:
-                self._add_fused(kernels, part, columns, left, counts, sums, scratch)
-            else:
-                self._add_with_torch(part, columns, left, counts, sums)
-        self.cells[part.start] = CandidateCells.of(counts, sums)
+        kernels = compiled.kernels(self.view.device)
+        if kernels is None:
+            self._add_with_torch(part, spans, left, pairs, block)
+        else:
+            self._add_fused(kernels, part, spans, left, pairs, block, scratch)
 
     def _add_fused(
         self,
-        kernels: ModuleType,
+        kernels: Kernels,
         part: slice,
-        columns: slice,
+        spans: list[Span],
         left: torch.Tensor,
-        counts: NDArray[np.int32],
-        sums: NDArray[np.float64],
+        pairs: PairAccumulator,
+        block: int,
         scratch: Scratch,
     ) -> None:
-        tile = scratch.columns(self.other, columns)
-        scores = scratch.product(left, tile.rows)
+        seen = scratch.anchors(kernels, len(left), len(self.other), left.dtype)
+        offsets = self.offsets[part.start : part.stop + 1]
+        own = slice(int(offsets[0]), int(offsets[-1]))
+        positives = (self.positives[own], offsets - offsets[0], self.below[own])
+        for span in spans:
+            tile = scratch.columns(self.other, span.columns)
+            scores = scratch.product(left, tile.rows)
+            holes = self._holes(part, span.columns)
+            holes[:, 1] = tile.places(holes[:, 1])
+            holes = holes[np.lexsort((holes[:, 1], holes[:, 0]))]
+            labels = (None if self.labels is None else self.labels[part].numpy(), tile.labels)
+            if span.counted:
+                pairs.add_scores(kernels, block, scores, labels, holes, diagonal=span.diagonal)
+            seen.add(scores, labels, holes, positives, self.moments[part])
+        self.cells[part.start] = seen.cells()
+        self.top_scores[part], self.top_same[part] = seen.tail()
+
+    def _holes(self, part: slice, columns: slice) -> NDArray[np.int64]:
+        """Return the pairs of a tile that no anchor sees: of one sample, and with itself."""
         holes = links_of_tile(self.links, part, columns)
         if self.view is self.other:
             itself = np.stack([np.arange(part.start, part.stop), self.anchors[part]], axis=1)
             holes = np.concatenate([holes, links_of_tile(itself, part, columns)])
-        holes[:, 1] = tile.places(holes[:, 1])
-        labels = None if self.labels is None else self.labels[part].numpy()
-        offsets = self.offsets[part.start : part.stop + 1]
-        own = slice(int(offsets[0]), int(offsets[-1]))
-        add_anchor_tile(
-            kernels,
-            scores,
-            (labels, tile.labels),
-            holes,
-            (self.positives[own], offsets - offsets[0], self.below[own]),
-            (counts, sums, self.moments[part], self.top_scores[part], self.top_same[part]),
-        )
+        return holes
 
     def _add_with_torch(
-        self, part: slice, columns: slice, left: torch.Tensor, counts: NDArray[np.int32], sums: NDArray[np.float64]
+        self, part: slice, spans: list[Span], left: torch.Tensor, pairs: PairAccumulator, block: int
     ) -> None:
-        scores = left @ self.other.tile(columns).T
-        relation = relation_tile(self.labels, self.other.labels, part, columns, scores)
-        mark_links(relation, self.links, part, columns)
-        if self.view is self.other:
-            itself = np.stack([np.arange(part.start, part.stop), self.anchors[part]], axis=1)
-            mark_links(relation, itself, part, columns)
-        _add_histograms(counts, sums, scores, relation)
-        _add_moments(self.moments[part], scores, relation, self.kinds)
-        _add_tail(self.top_scores[part], self.top_same[part], scores, relation)
-        add_ranks(self.below, part, scores, relation, self.kinds, self.positives, self.offsets)
+        n_rows = part.stop - part.start
+        counts = np.zeros((n_rows, 2, bins.ANCHOR_BINS), dtype=np.int64)
+        sums = np.zeros((n_rows, 2, bins.ANCHOR_BINS))
+        for span in spans:
+            columns = span.columns
+            scores = left @ self.other.tile(columns).T
+            relation = relation_tile(self.labels, self.other.labels, part, columns, scores)
+            mark_links(relation, self.links, part, columns)
+            if self.view is self.other:
+                itself = np.stack([np.arange(part.start, part.stop), self.anchors[part]], axis=1)
+                mark_links(relation, itself, part, columns)
+            if span.counted:
+                pairs.add_tensor(block, scores, relation, diagonal=span.diagonal)
+            _add_histograms(counts, sums, scores, relation)
+            _add_moments(self.moments[part], scores, relation, self.kinds)
+            _add_tail(self.top_scores[part], self.top_same[part], scores, relation)
+            add_ranks(self.below, part, scores, relation, self.kinds, self.positives, self.offsets)
+        middles = (np.arange(bins.ANCHOR_BINS) + 0.5) * (2 / bins.ANCHOR_BINS) - 1
+        self.cells[part.start] = CandidateCells.of(counts, sums - counts * middles)
 
 
 def label_relations(first: torch.Tensor | None, second: torch.Tensor | None) -> tuple[Relation, ...]:
@@ -200,7 +283,7 @@ def label_relations(first: torch.Tensor | None, second: torch.Tensor | None) -> 
 
 
 def _add_histograms(
-    counts: NDArray[np.int32], sums: NDArray[np.float64], scores: torch.Tensor, relation: torch.Tensor
+    counts: NDArray[np.int64], sums: NDArray[np.float64], scores: torch.Tensor, relation: torch.Tensor
 ) -> None:
     """Bin one tile; pairs of one sample (and the anchor itself) go to one more bin, which is dropped."""
     n_rows = scores.shape[0]
@@ -209,11 +292,11 @@ def _add_histograms(
     relation = relation.to(wide.device)
     side = torch.where(relation == int(Relation.SAME_LABEL), SAME, OTHER)
     local = torch.arange(n_rows, device=wide.device)[:, None]
-    flat = (local * 2 + side) * bins.ANCHOR_BINS + bins.anchor_bin_index(wide)
+    flat = (local * 2 + side) * bins.ANCHOR_BINS + bins.anchor_bin_index(scores).to(wide.device)
     flat = torch.where(relation == int(Relation.SAME_SAMPLE), size, flat).reshape(-1)
     shape = (n_rows, 2, bins.ANCHOR_BINS)
     found = torch.bincount(flat, minlength=size + 1)[:size].reshape(shape)
-    counts += found.to(torch.int32).cpu().numpy()
+    counts += found.cpu().numpy()
     sums += torch.bincount(flat, weights=wide.reshape(-1), minlength=size + 1)[:size].reshape(shape).cpu().numpy()
 
 
@@ -229,13 +312,13 @@ def _add_moments(
 
 
 def _add_tail(
-    top_scores: NDArray[np.float64], top_same: NDArray[np.bool_], scores: torch.Tensor, relation: torch.Tensor
+    top_scores: NDArray[np.floating], top_same: NDArray[np.bool_], scores: torch.Tensor, relation: torch.Tensor
 ) -> None:
     """Keep the largest candidates of each anchor among those seen so far and this tile's."""
     allowed = torch.where(relation == int(Relation.SAME_SAMPLE), -torch.inf, scores)
     top, place = allowed.topk(min(TAIL, scores.shape[1]), dim=1)
     same = (relation == int(Relation.SAME_LABEL)).gather(1, place)
-    merged = np.concatenate([top_scores, top.cpu().numpy().astype(np.float64)], axis=1)
+    merged = np.concatenate([top_scores, top.cpu().numpy()], axis=1)
     merged_same = np.concatenate([top_same, same.cpu().numpy()], axis=1)
     order = np.argsort(-merged, axis=1, kind="stable")[:, :TAIL]
     top_scores[:] = np.take_along_axis(merged, order, axis=1)

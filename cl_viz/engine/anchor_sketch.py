@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
+from itertools import pairwise
 from typing import TypeVar
 
 import numpy as np
@@ -11,10 +13,11 @@ from numpy.typing import NDArray
 
 from cl_viz.engine import bins
 from cl_viz.engine.pair_sketch import PairRoles, negative_relations
+from cl_viz.engine.row_kernels import MEAN_STEPS, TAIL
 
-Number = TypeVar("Number", np.int32, np.float64)
-TAIL = 32
-"""Largest candidates of an anchor that are kept exactly."""
+Number = TypeVar("Number", np.int64, np.float64)
+STEP = 2 / bins.ANCHOR_BINS / MEAN_STEPS
+"""Steps of a cell's mean score."""
 SAME, OTHER = 0, 1
 """Rows of an anchor's histogram: candidates of its own label; of another or an unknown one."""
 
@@ -29,41 +32,53 @@ class CandidateCells:
         The cells of anchor a are those from ``offsets[a]`` up to ``offsets[a + 1]``.
     places : NDArray[np.uint16], shape (C,)
         ``side * ANCHOR_BINS + bin``, ascending within an anchor; side is `SAME` or `OTHER`.
-    counts : NDArray[np.int32], shape (C,)
+    counts : NDArray[np.uint16 or np.uint32], shape (C,)
         Candidates in the cell, above 0.
-    residuals : NDArray[np.float32], shape (C,)
-        Sum over them of score less the bin's middle: small numbers, so that 32 bits are exact enough.
+    residuals : NDArray[np.int16], shape (C,)
+        Mean score less the bin's middle, in steps of 1 / 65,534 of the bin's width: 3e-8.
     """
 
     offsets: NDArray[np.int64]
     places: NDArray[np.uint16]
-    counts: NDArray[np.int32]
-    residuals: NDArray[np.float32]
+    counts: NDArray[np.unsignedinteger]
+    residuals: NDArray[np.int16]
+
+    @property
+    def scores(self) -> NDArray[np.float64]:
+        """Mean score of each cell, shape (C,)."""
+        found: NDArray[np.float64] = _middles()[self.places] + self.residuals * STEP
+        return found
 
     @property
     def sums(self) -> NDArray[np.float64]:
         """Sum of the scores in each cell, shape (C,)."""
-        return self.counts * _middles(self.places) + self.residuals
+        return self.counts * self.scores
 
     @classmethod
-    def of(cls, counts: NDArray[np.int32], sums: NDArray[np.float64]) -> CandidateCells:
-        """Return the filled cells of histograms of shape (A, 2, ANCHOR_BINS)."""
+    def of(cls, counts: NDArray[np.integer], above: NDArray[np.float64]) -> CandidateCells:
+        """Return the filled cells of histograms of shape (A, 2, ANCHOR_BINS).
+
+        `above` are sums of what the scores are above the middle of the bin.
+        """
         flat = counts.reshape(len(counts), 2 * bins.ANCHOR_BINS)
         anchor, place = np.nonzero(flat)
         offsets = np.concatenate([[0], np.cumsum((flat != 0).sum(axis=1))]).astype(np.int64)
         filled = flat[anchor, place]
-        residuals = sums.reshape(flat.shape)[anchor, place] - filled * _middles(place)
-        return cls(offsets, place.astype(np.uint16), filled, residuals.astype(np.float32))
+        # Scores that rounding took out of [-1, 1] may lie beyond their bin.
+        means = np.rint(above.reshape(flat.shape)[anchor, place] / filled / STEP).clip(-32767, 32767)
+        return cls(offsets, place.astype(np.uint16), narrow_counts(filled), means.astype(np.int16))
 
     @classmethod
-    def join(cls, parts: Sequence[CandidateCells]) -> CandidateCells:
-        """Return the cells of the anchors of all parts, in their order."""
-        steps = [np.diff(part.offsets) for part in parts]
+    def join(cls, parts: Sequence[CandidateCells], order: NDArray[np.int64]) -> CandidateCells:
+        """Return the cells of the anchors of all parts; `order` says which anchor comes first, second, ..."""
+        where = [(part, int(start), int(stop)) for part in parts for start, stop in pairwise(part.offsets.tolist())]
+        chosen = [where[anchor] for anchor in order.tolist()]
+        offsets = np.concatenate([[0], np.cumsum([stop - start for _, start, stop in chosen])]).astype(np.int64)
         return cls(
-            np.concatenate([[0], np.cumsum(np.concatenate(steps))]).astype(np.int64),
-            np.concatenate([part.places for part in parts]),
-            np.concatenate([part.counts for part in parts]),
-            np.concatenate([part.residuals for part in parts]),
+            offsets,
+            np.concatenate([part.places[start:stop] for part, start, stop in chosen]),
+            np.concatenate([part.counts[start:stop] for part, start, stop in chosen]),
+            np.concatenate([part.residuals[start:stop] for part, start, stop in chosen]),
         )
 
     def keys(self) -> NDArray[np.int64]:
@@ -73,7 +88,7 @@ class CandidateCells:
 
     def dense(self, values: NDArray[Number]) -> NDArray[Number]:
         """Return values of the cells as histograms, shape (A, 2, ANCHOR_BINS)."""
-        found = np.zeros((len(self.offsets) - 1) * 2 * bins.ANCHOR_BINS, dtype=values.dtype)
+        found: NDArray[Number] = np.zeros((len(self.offsets) - 1) * 2 * bins.ANCHOR_BINS, dtype=values.dtype)
         found[self.keys()] = values
         return found.reshape(-1, 2, bins.ANCHOR_BINS)
 
@@ -90,7 +105,7 @@ class AnchorCandidates:
         By `Relation`: count, sum and sum of squares of the scores.
     below : NDArray[np.float64], shape (P, 4)
         For every positive of every anchor: how many candidates of each `Relation` score below it, ties half.
-    top_scores : NDArray[np.float64], shape (A, TAIL)
+    top_scores : NDArray[np.float32 or np.float64], shape (A, TAIL)
         The largest candidates exactly, descending (they decide at low temperature); -inf where there are fewer.
     top_same : NDArray[np.bool_], shape (A, TAIL)
         Whether each of them has the anchor's label.
@@ -99,13 +114,13 @@ class AnchorCandidates:
     cells: CandidateCells
     moments: NDArray[np.float64]
     below: NDArray[np.float64]
-    top_scores: NDArray[np.float64]
+    top_scores: NDArray[np.floating]
     top_same: NDArray[np.bool_]
 
     @property
-    def counts(self) -> NDArray[np.int32]:
+    def counts(self) -> NDArray[np.int64]:
         """Candidates of each anchor by label (`SAME`, `OTHER`) and bin, shape (A, 2, ANCHOR_BINS)."""
-        return self.cells.dense(self.cells.counts)
+        return self.cells.dense(self.cells.counts.astype(np.int64))
 
     @property
     def sums(self) -> NDArray[np.float64]:
@@ -196,7 +211,7 @@ class AnchorSketch:
         total, score = (np.bincount(where, weights=values).astype(np.float64) for values in (counts, sums))
         return distinct, total, score
 
-    def tail(self, roles: PairRoles) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    def tail(self, roles: PairRoles) -> tuple[NDArray[np.floating], NDArray[np.bool_]]:
         """Return the largest candidates over the views of these roles: scores (A, TAIL) and whether labels agree."""
         chosen = [self.candidates[view] for view in self.views_for(roles)]
         scores = np.concatenate([candidates.top_scores for candidates in chosen], axis=1)
@@ -250,7 +265,7 @@ def _remove_tail(
     keys: NDArray[np.int64],
     counts: NDArray[np.float64],
     sums: NDArray[np.float64],
-    scores: NDArray[np.float64],
+    scores: NDArray[np.floating],
     same: NDArray[np.bool_],
 ) -> None:
     """Take the candidates that are kept exactly out of the cells, in place."""
@@ -262,10 +277,19 @@ def _remove_tail(
     np.subtract.at(sums, cell, score)
 
 
-def _anchor_bins(scores: NDArray[np.float64]) -> NDArray[np.int64]:
+def _anchor_bins(scores: NDArray[np.floating]) -> NDArray[np.int64]:
+    """Return the bins as the pass found them: in the type of the scores."""
     return np.clip(((scores + 1.0) * (bins.ANCHOR_BINS / 2)).astype(np.int64), 0, bins.ANCHOR_BINS - 1)
 
 
-def _middles(places: NDArray[np.integer]) -> NDArray[np.float64]:
-    """Return the score in the middle of each place's bin."""
-    return (places % bins.ANCHOR_BINS).astype(np.float64) * (2 / bins.ANCHOR_BINS) + (1 / bins.ANCHOR_BINS - 1)
+def narrow_counts(counts: NDArray[np.integer]) -> NDArray[np.unsignedinteger]:
+    """Return counts in two bytes if they fit, else in four."""
+    return counts.astype(np.uint16 if counts.max(initial=0) < 1 << 16 else np.uint32)
+
+
+@lru_cache(maxsize=1)
+def _middles() -> NDArray[np.float64]:
+    """Return the score in the middle of the bin of every place."""
+    place = np.arange(2 * bins.ANCHOR_BINS) % bins.ANCHOR_BINS
+    middles: NDArray[np.float64] = ((place + 0.5) * (2 / bins.ANCHOR_BINS) - 1).astype(np.float64)
+    return middles

@@ -8,25 +8,27 @@ from __future__ import annotations
 
 import threading
 from importlib.util import find_spec
-from types import ModuleType
+from types import SimpleNamespace
 
 import numpy as np
 import torch
 
+Kernels = SimpleNamespace
+"""The compiled functions by name."""
 MANY_PAIRS = 4_000_000
 """Pairs that this process scores with torch before it asks for the kernels: a short run is over before they load."""
 
 _lock = threading.Lock()
 _thread: threading.Thread | None = None
-_module: ModuleType | None = None
+_kernels: Kernels | None = None
 _failure = ""
 _enabled = True
 _pairs_seen = 0
 
 
-def kernels(device: torch.device) -> ModuleType | None:
+def kernels(device: torch.device) -> Kernels | None:
     """Return the compiled kernels if they are ready and of use on this device."""
-    return _module if _enabled and device.type == "cpu" else None
+    return _kernels if _enabled and device.type == "cpu" else None
 
 
 def count_pairs(n_pairs: int) -> None:
@@ -56,7 +58,7 @@ def wait(timeout: float | None = None) -> bool:
     request()
     if _thread is not None:
         _thread.join(timeout)
-    return _module is not None
+    return _kernels is not None
 
 
 def enable(enabled: bool) -> bool:
@@ -72,18 +74,19 @@ def failure() -> str:
 
 
 def _make() -> None:
-    global _module, _failure
+    global _kernels, _failure
     try:
         from numba import njit
 
-        from cl_viz.engine import fused_tiles
-        from cl_viz.engine import kernels as module
+        from cl_viz.engine import fused_tiles, kernels, row_kernels
 
-        module.compile_with(njit)
+        found = Kernels()
+        for module in (kernels, row_kernels):
+            vars(found).update(module.compile_with(njit))
         for dtype in (np.float32, np.float64):
-            fused_tiles.warm_up(module, dtype)
+            fused_tiles.warm_up(found, dtype)
     except Exception as error:
         # No compiler, no cache folder, a numba too old for this Python: the pass works without.
         _failure = f"{type(error).__name__}: {error}"
         return
-    _module = module
+    _kernels = found

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from types import ModuleType
-from typing import Any
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cl_viz.engine import bins
+from cl_viz.engine import bins, kernels, row_kernels
+from cl_viz.engine.anchor_sketch import CandidateCells, narrow_counts
+from cl_viz.engine.largest import Largest
 from cl_viz.engine.pair_sketch import PairSketch, Relation
+from cl_viz.engine.row_kernels import TAIL
+
+if TYPE_CHECKING:
+    from cl_viz.engine.compiled import Kernels
 
 Labels = NDArray[np.int64]
 _NO_LABELS = np.zeros(0, dtype=np.int64)
@@ -21,29 +27,22 @@ class FusedPairs:
 
     Parameters
     ----------
-    kernels : module
-        `cl_viz.engine.kernels`.
+    functions : Kernels
     sketch : PairSketch
         Is added to; complete after `flush`.
     dtype : numpy.dtype
         Of the scores: float32 or float64.
     """
 
-    def __init__(self, kernels: ModuleType, sketch: PairSketch, dtype: np.dtype[Any]) -> None:
-        self._kernels, self._sketch = kernels, sketch
+    def __init__(self, functions: Kernels, sketch: PairSketch, dtype: np.dtype[Any]) -> None:
+        self._kernels, self._sketch = functions, sketch
         self._exact = dtype.itemsize == 8
-        self._integer = np.dtype(np.int64 if self._exact else np.int32)
-        self._shift = self._integer.type(self._integer.itemsize * 8 - 1)
-        self._mask = self._integer.type(np.iinfo(np.int64 if self._exact else np.int32).max)
-        self._float = dtype
-        self._grid = kernels.score_grid(dtype)
+        self._grid, self._near, self._bias = kernels.score_grid(dtype), _near_bins(), _fixed_bias()
         self._packed = np.zeros((len(Relation), bins.BINS), dtype=np.int64)
-        self._lows = np.full(len(Relation), np.iinfo(np.int64).max)
-        self._highs = np.full(len(Relation), np.iinfo(np.int64).min)
-        self._index = np.zeros(0, dtype=np.int32)
-        self._residual = np.zeros(0, dtype=np.int32)
-        self._block = 0
-        self._pairs_packed = 0
+        self._limits = np.empty((len(Relation), 2), dtype=np.int32)
+        self._places = np.zeros((2, 0), dtype=np.int32)
+        self._block = -1
+        self._held = np.zeros(1, dtype=np.int64)
 
     def add(
         self,
@@ -52,10 +51,10 @@ class FusedPairs:
         row_labels: Labels | None,
         column_labels: Labels | None,
         *,
-        column_place: NDArray[np.int64] | None = None,
+        diagonal: bool = False,
         links: NDArray[np.int64] = _NO_LINKS,
     ) -> None:
-        """Add a tile; its scores may be overwritten.
+        """Add a tile.
 
         Parameters
         ----------
@@ -64,119 +63,141 @@ class FusedPairs:
         scores : NDArray, shape (rows, columns)
         row_labels, column_labels : NDArray[np.int64]
             Codes; those of the columns ascend. None without labels.
-        column_place : NDArray[np.int64], optional
-            For a tile on the diagonal: each column's place among the rows; only later ones count.
+        diagonal : bool
+            Whether rows and columns are the same: only pairs above the diagonal count.
         links : NDArray[np.int64], shape (P, 2)
-            Pairs of one sample, as row and column of the tile.
+            Pairs of one sample, as row and column of the tile, sorted.
         """
-        if block != self._block or self._pairs_packed + scores.size > self._kernels.PACKED_PAIRS:
+        if block != self._block:
             self.flush()
+            self._limits[:] = np.iinfo(np.int32).max, np.iinfo(np.int32).min
             self._block = block
-        if len(self._index) < scores.shape[1]:
-            self._index = np.zeros(scores.shape[1], dtype=np.int32)
-            self._residual = np.zeros(scores.shape[1], dtype=np.int32)
+        if self._places.shape[1] < scores.shape[1]:
+            self._places = np.zeros((2, scores.shape[1]), dtype=np.int32)
         labelled = row_labels is not None and column_labels is not None
         labels = (row_labels, column_labels, True) if labelled else (_NO_LABELS, _NO_LABELS, False)
-        found = (self._sketch.counts[block], self._sketch.sums[block], self._sketch.squares[block])
-        seen = (scores, scores.view(self._integer), self._shift, self._mask, self._grid)
-        extremes = (self._lows, self._highs)
-        if column_place is not None or len(links):
-            place = np.zeros(0, dtype=np.int64) if column_place is None else column_place
-            above = column_place is not None
-            self._kernels.bin_tile_with_links(*seen, *labels, above, place, links, *found, *extremes)
-            return
-        order = _NO_LABELS if row_labels is None else np.argsort(row_labels)
-        scratch = (order, self._index, self._residual, self._packed)
-        self._kernels.bin_tile(*seen, self._exact, *labels, *scratch, *found, *extremes)
-        self._pairs_packed += scores.size
+        first_links = np.searchsorted(links[:, 0], np.arange(len(scores) + 1)) if len(links) else _no_links(len(scores))
+        sketch = self._sketch
+        self._kernels.bin_tile(
+            scores, diagonal, *labels, links, first_links, self._grid, self._exact, self._near,
+            self._places[0], self._places[1], self._packed, self._held, self._bias, self._limits,
+            sketch.counts[block], sketch.sums[block], sketch.squares[block], sketch.low[block], sketch.high[block],
+        )  # fmt: skip
 
     def flush(self) -> None:
         """Hand everything over to the sketch."""
-        sketch, block = self._sketch, self._block
-        if self._pairs_packed:
-            for relation in np.flatnonzero(self._packed.any(axis=1)):
-                packed = self._packed[relation]
-                counts = packed >> self._kernels.COUNT_SHIFT
-                residual = packed & ((1 << self._kernels.COUNT_SHIFT) - 1)
-                place = (residual + 0.5 * counts) / (1 << self._kernels.RESIDUAL_BITS)
-                sketch.counts[block, relation] += counts
-                sketch.sums[block, relation] += counts * (np.arange(bins.BINS) * bins.WIDTH - 1) + place * bins.WIDTH
-                packed[:] = 0
-            self._pairs_packed = 0
-        seen = self._lows <= self._highs
-        low, high = (self._as_scores(keys) for keys in (self._lows, self._highs))
-        sketch.low[block, seen] = np.minimum(sketch.low[block], low)[seen]
-        sketch.high[block, seen] = np.maximum(sketch.high[block], high)[seen]
-        self._lows[:], self._highs[:] = np.iinfo(np.int64).max, np.iinfo(np.int64).min
-
-    def _as_scores(self, keys: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Turn integers in the order of the scores back into scores."""
-        narrow = keys.astype(self._integer)
-        with np.errstate(invalid="ignore"):
-            scores: NDArray[np.float64] = (
-                (narrow ^ ((narrow >> self._shift) & self._mask)).view(self._float).astype(float)
-            )
-        return scores
+        if self._held[0]:
+            counts, sums = self._sketch.counts[self._block], self._sketch.sums[self._block]
+            self._kernels.unpack(self._packed, self._held, self._bias, counts, sums)
 
 
-def add_anchor_tile(
-    kernels: ModuleType,
-    scores: NDArray[Any],
-    labels: tuple[Labels | None, Labels | None],
-    holes: NDArray[np.int64],
-    positives: tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.float64]],
-    seen: tuple[NDArray[Any], ...],
-) -> None:
-    """Add a tile of anchors against candidates, whose labels ascend.
+@lru_cache(maxsize=16)
+def _no_links(n_rows: int) -> NDArray[np.int64]:
+    return np.zeros(n_rows + 1, dtype=np.int64)
+
+
+@lru_cache(maxsize=1)
+def _near_bins() -> NDArray[np.int32]:
+    return kernels.near_bins()
+
+
+@lru_cache(maxsize=1)
+def _fixed_bias() -> NDArray[np.float64]:
+    return kernels.fixed_bias()
+
+
+class FusedAnchors:
+    """Adds tiles of scores to what a band of anchors has seen, with the compiled kernels.
 
     Parameters
     ----------
-    kernels : module
-    scores : NDArray, shape (anchors, candidates)
-        Overwritten at the holes.
-    labels : pair of NDArray[np.int64] or of None
-        Of the anchors and of the candidates.
-    holes : NDArray[np.int64], shape (P, 2)
-        Pairs that do not count: the anchor itself, and pairs of one sample.
-    positives : tuple
-        Scores of these anchors' positives, where each anchor's begin, and the counts below them, which are added to.
-    seen : tuple
-        Counts, sums, moments, largest scores and whether their labels agree; all added to.
+    kernels : Kernels
+    n_anchors : int
+        Anchors of the band.
+    n_candidates : int
+        Candidates that each will see at most.
+    dtype : numpy.dtype
+        Of the scores: float32 or float64.
     """
-    row_labels, column_labels = labels
-    labelled = row_labels is not None and column_labels is not None
-    known = (row_labels, column_labels, True) if labelled else (_NO_LABELS, _NO_LABELS, False)
-    values, offsets, below = positives
-    # A product of matrices and a sum of products differ by rounding: equal scores must stay equal.
-    tolerance = scores.dtype.type(8 * np.finfo(scores.dtype).eps)
-    counts, sums, moments, top_scores, top_same = seen
-    kernels.anchor_tile(
-        scores, *known, holes, values.astype(scores.dtype), offsets, tolerance,
-        counts, sums, moments, below, top_scores, top_same,
-    )  # fmt: skip
+
+    def __init__(self, kernels: Kernels, n_anchors: int, n_candidates: int, dtype: np.dtype[Any]) -> None:
+        self._kernels = kernels
+        self._exact = dtype.itemsize == 8 or n_candidates >= row_kernels.MOST_CANDIDATES
+        self._grid = np.array([1.0, bins.ANCHOR_BINS / 2], dtype=dtype)
+        shape, none = (n_anchors, 2, bins.ANCHOR_BINS), (n_anchors, 2, 0)
+        self._packed = np.zeros(none if self._exact else shape, dtype=np.int64)
+        self._counts = np.zeros(shape if self._exact else none, dtype=np.int64)
+        self._sums = np.zeros(shape if self._exact else none)
+        self._largest = Largest(n_anchors, TAIL, dtype, np.bool_)
+        self._places = np.zeros((2, 0), dtype=np.int32)
+
+    def add(
+        self,
+        scores: NDArray[Any],
+        labels: tuple[Labels | None, Labels | None],
+        holes: NDArray[np.int64],
+        positives: tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.float64]],
+        moments: NDArray[np.float64],
+    ) -> None:
+        """Add a tile of the anchors against candidates, whose labels ascend.
+
+        Parameters
+        ----------
+        scores : NDArray, shape (anchors, candidates)
+        labels : pair of NDArray[np.int64] or of None
+            Of the anchors and of the candidates.
+        holes : NDArray[np.int64], shape (P, 2)
+            Pairs that do not count, sorted: the anchor itself, and pairs of one sample.
+        positives : tuple
+            Scores of the anchors' positives, where each anchor's begin, and the counts below them, which are added to.
+        moments : NDArray[np.float64], shape (anchors, 4, 3)
+            Are added to.
+        """
+        row_labels, column_labels = labels
+        labelled = row_labels is not None and column_labels is not None
+        known = (row_labels, column_labels, True) if labelled else (_NO_LABELS, _NO_LABELS, False)
+        values, offsets, below = positives
+        # A product of matrices and a sum of products differ by rounding: equal scores must stay equal.
+        tolerance = scores.dtype.type(8 * np.finfo(scores.dtype).eps)
+        if self._places.shape[1] < scores.shape[1]:
+            self._places = np.zeros((2, scores.shape[1]), dtype=np.int32)
+        self._kernels.anchor_tile(
+            scores, *known, holes, values.astype(scores.dtype), offsets, tolerance, self._grid, self._exact,
+            self._places[0], self._places[1], self._packed, self._counts, self._sums, moments, below,
+            *self._largest.arrays,
+        )  # fmt: skip
+
+    def cells(self) -> CandidateCells:
+        """Return the filled cells of all tiles added."""
+        if self._exact:
+            return CandidateCells.of(self._counts, self._sums)
+        packed = self._packed.reshape(len(self._packed), -1)
+        filled = np.zeros(len(packed), dtype=np.int64)
+        self._kernels.count_filled(packed, filled)
+        offsets = np.concatenate([[0], np.cumsum(filled)]).astype(np.int64)
+        places = np.empty(offsets[-1], dtype=np.uint16)
+        counts, means = np.empty(offsets[-1], dtype=np.uint32), np.empty(offsets[-1], dtype=np.int16)
+        self._kernels.compact(packed, places, counts, means)
+        return CandidateCells(offsets, places, narrow_counts(counts), means)
+
+    def tail(self) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Return the largest scores of each anchor, and whether their labels are the anchor's."""
+        return self._largest.found(self._kernels)
 
 
-def warm_up(kernels: ModuleType, dtype: type[np.floating[Any]]) -> None:
+def warm_up(kernels: Kernels, dtype: type[np.floating[Any]]) -> None:
     """Compile every kernel for scores of this type, or read it from the cache on disk."""
     kind = np.dtype(dtype)
+    scores, labels = np.zeros((2, 2), dtype=kind), np.zeros(2, dtype=np.int64)
     pairs = FusedPairs(kernels, PairSketch.empty([("a", "a")]), kind)
-    labels = np.zeros(2, dtype=np.int64)
-    pairs.add(0, np.zeros((2, 2), dtype=kind), labels, labels)
-    pairs.add(0, np.zeros((2, 2), dtype=kind), labels, labels, column_place=np.arange(2))
+    pairs.add(0, scores, labels, labels, diagonal=True)
     pairs.flush()
-    seen = (
-        np.zeros((2, 2, bins.ANCHOR_BINS), dtype=np.int32),
-        np.zeros((2, 2, bins.ANCHOR_BINS)),
-        np.zeros((2, len(Relation), 3)),
-        np.full((2, 4), -np.inf),
-        np.zeros((2, 4), dtype=np.bool_),
-    )
+    anchors = FusedAnchors(kernels, 2, 2, kind)
     positives = (np.zeros(2), np.arange(3), np.zeros((2, len(Relation))))
-    add_anchor_tile(kernels, np.zeros((2, 2), dtype=kind), (labels, labels), _NO_LINKS, positives, seen)
-    kernels.keep_neighbours(
-        np.zeros((2, 2), dtype=kind),
-        0,
-        _NO_LINKS,
-        np.full((2, 1), -np.inf, dtype=kind),
-        np.zeros((2, 1), dtype=np.int64),
-    )
+    anchors.add(scores, (labels, labels), _NO_LINKS, positives, np.zeros((2, len(Relation), 3)))
+    anchors.cells(), anchors.tail()
+    numbers = np.arange(2)
+    largest = Largest(2, 1, kind, np.int64)
+    kernels.keep_neighbours(scores, numbers, numbers, 1, *largest.arrays)
+    kernels.keep_neighbours_of_columns(scores, numbers, 1, *largest.arrays)
+    largest.found(kernels)

@@ -6,7 +6,13 @@ from cl_viz.core.embedding_set import EmbeddingSet
 from cl_viz.core.errors import InputError
 from cl_viz.core.progress import ProgressCallback, silent
 from cl_viz.engine.device import resolve_device
-from cl_viz.engine.neighbors import MOST_NEIGHBORS, Neighbors, find_neighbors, neighbor_blocks
+from cl_viz.engine.neighbors import (
+    MOST_NEIGHBORS,
+    Neighbors,
+    find_mutual_neighbors,
+    find_neighbors,
+    neighbor_blocks,
+)
 from cl_viz.engine.precision import Precision, full_float32, score_type
 from cl_viz.engine.rows import ViewRows, view_rows
 
@@ -57,13 +63,17 @@ def nearest(
 
 
 def neighbors_of_rows(rows: dict[str, ViewRows], k: int, progress: ProgressCallback) -> NeighborMap:
-    """Find the neighbours of prepared rows, block of views by block."""
-    found: NeighborMap = {}
+    """Find the neighbours of prepared rows, block of views by block; both directions of a block in one pass."""
     blocks = neighbor_blocks(list(rows))
-    for index, block in enumerate(blocks):
+    passes = [block for place, block in enumerate(blocks) if block[::-1] not in blocks[:place]]
+    found: NeighborMap = {}
+    for index, (view, other) in enumerate(passes):
 
         def report(done: float, index: int = index) -> None:
-            progress((index + done) / len(blocks), "neighbours")
+            progress((index + done) / len(passes), "neighbours")
 
-        found[block] = find_neighbors(rows[block[0]], rows[block[1]], k, report)
-    return found
+        if view != other and (other, view) in blocks:
+            found[view, other], found[other, view] = find_mutual_neighbors(rows[view], rows[other], k, report)
+        else:
+            found[view, other] = find_neighbors(rows[view], rows[other], k, report)
+    return {block: found[block] for block in blocks}

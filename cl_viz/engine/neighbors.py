@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from threading import Lock
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from cl_viz.engine import compiled
+from cl_viz.engine.largest import Largest
 from cl_viz.engine.pair_pass import Scratch
 from cl_viz.engine.rows import ViewRows
 from cl_viz.engine.workers import share_out
 
 MOST_NEIGHBORS = 200
-_ROWS, _COLUMNS = 256, 1024
+_ROWS = 512
 
 
 @dataclass(frozen=True)
@@ -54,58 +56,106 @@ def find_neighbors(view: ViewRows, other: ViewRows, k: int, report: Callable[[fl
     Parameters
     ----------
     view, other : ViewRows
+        The same for the neighbours within a view: each pair is then scored once.
     k : int
         1 to `MOST_NEIGHBORS`.
     report : callable
         Given the fraction done; may raise to stop.
     """
-    k = min(k, len(other) - (view is other))
-    kind = np.dtype(str(view.tile(slice(0, 1)).dtype).removeprefix("torch."))
-    scores = np.full((len(view), k), -np.inf, dtype=kind)
-    columns = np.zeros((len(view), k), dtype=np.int64)
-    work = [slice(start, min(start + _ROWS, len(view))) for start in range(0, len(view), _ROWS)]
-    compiled.count_pairs(len(view) * len(other))
+    return _search(_Search(view, other, k, both=view is other), report)[0]
 
-    def make_worker() -> Callable[[slice], None]:
-        scratch = Scratch()
 
-        def do(part: slice) -> None:
-            left = view.tile(part)
-            for start in range(0, len(other), _COLUMNS):
-                span = slice(start, min(start + _COLUMNS, len(other)))
-                _add_tile(view is other, left, other.tile(span), part, span, (scores[part], columns[part]), scratch)
+def find_mutual_neighbors(
+    view: ViewRows, other: ViewRows, k: int, report: Callable[[float], None]
+) -> tuple[Neighbors, Neighbors]:
+    """Return the nearest rows of `other` for every row of `view`, and the other way round, from the same scores."""
+    there, back = _search(_Search(view, other, k, both=True), report)
+    return there, back
+
+
+def _search(search: _Search, report: Callable[[float], None]) -> list[Neighbors]:
+    compiled.count_pairs(len(search.view) * len(search.other))
+    share_out(search.work(), lambda: search.add_with(Scratch()), report, search.view.device)
+    return search.found()
+
+
+class _Search:
+    """The nearest rows so far, which every thread adds to.
+
+    Parameters
+    ----------
+    view, other : ViewRows
+    k : int
+    both : bool
+        Whether a score is offered to its column as well as to its row.
+    """
+
+    def __init__(self, view: ViewRows, other: ViewRows, k: int, *, both: bool) -> None:
+        self.view, self.other, self.k, self.both = view, other, k, both
+        self.within = view is other
+        kind = view.tile(slice(0, 1)).cpu().numpy().dtype
+        self.of_rows = Largest(len(view), min(k, len(other) - self.within), kind, np.int64)
+        self.of_columns = (
+            self.of_rows if self.within else Largest(len(other) if both else 0, min(k, len(view)), kind, np.int64)
+        )
+        # Two tiles of the same rows must not write at once.
+        self.row_locks = [Lock() for _ in range(0, len(view), _ROWS)]
+        self.column_locks = self.row_locks if self.within else [Lock() for _ in range(0, len(other), _ROWS)]
+
+    def work(self) -> list[tuple[slice, slice]]:
+        """Return the tiles: rows and columns."""
+        rows, columns = (
+            [slice(start, min(start + _ROWS, len(part))) for start in range(0, len(part), _ROWS)]
+            for part in (self.view, self.other)
+        )
+        return [(part, span) for span in columns for part in rows if not self.within or part.start <= span.start]
+
+    def add_with(self, scratch: Scratch) -> Callable[[tuple[slice, slice]], None]:
+        """Return what adds one tile, with memory of its own."""
+
+        def do(tile: tuple[slice, slice]) -> None:
+            part, span = tile
+            columns_too = self.both and not (self.within and part == span)
+            kernels = compiled.kernels(self.view.device)
+            left, right = self.view.tile(part), self.other.tile(span)
+            if kernels is None:
+                self._add_with_torch(part, span, left @ right.T, columns_too=columns_too)
+                return
+            scores = scratch.product(left, right)
+            rows, columns = np.arange(part.start, part.stop), np.arange(span.start, span.stop)
+            own = rows if self.within else np.full(len(rows), -1)
+            with self.row_locks[part.start // _ROWS]:
+                kernels.keep_neighbours(scores, own, columns, self.of_rows.n_largest, *self.of_rows.part(part))
+            if columns_too:
+                with self.column_locks[span.start // _ROWS]:
+                    kernels.keep_neighbours_of_columns(
+                        scores, rows, self.of_columns.n_largest, *self.of_columns.part(span)
+                    )
 
         return do
 
-    share_out(work, make_worker, report, view.device)
-    return Neighbors(view.name, other.name, view.original, other.original[columns], scores)
+    def found(self) -> list[Neighbors]:
+        """Return the neighbours, once every tile has been added."""
+        kernels = compiled.kernels(self.view.device)
+        asked = [(self.view, self.other, self.of_rows)]
+        if self.both and not self.within:
+            asked.append((self.other, self.view, self.of_columns))
+        found = []
+        for view, other, largest in asked:
+            scores, columns = largest.found(kernels)
+            order = np.argsort(view.original)
+            found.append(
+                Neighbors(view.name, other.name, view.original[order], other.original[columns[order]], scores[order])
+            )
+        return found
 
-
-def _add_tile(
-    within: bool,
-    left: torch.Tensor,
-    right: torch.Tensor,
-    part: slice,
-    span: slice,
-    best: tuple[NDArray[np.floating], NDArray[np.int64]],
-    scratch: Scratch,
-) -> None:
-    """Merge the scores of one tile into the best so far, in place."""
-    itself = (
-        np.arange(max(part.start, span.start), min(part.stop, span.stop)) if within else np.zeros(0, dtype=np.int64)
-    )
-    kernels = compiled.kernels(left.device)
-    if kernels is not None:
-        holes = np.stack([itself - part.start, itself - span.start], axis=1)
-        kernels.keep_neighbours(scratch.product(left, right), span.start, holes, *best)
-        return
-    found = left @ right.T
-    if len(itself):
-        rows, places = (torch.from_numpy(itself - start).to(found.device) for start in (part.start, span.start))
-        found[rows, places] = -torch.inf
-    top, place = found.topk(min(best[0].shape[1], found.shape[1]), dim=1)
-    scores = np.concatenate([best[0], top.cpu().numpy()], axis=1)
-    columns = np.concatenate([best[1], place.cpu().numpy() + span.start], axis=1)
-    order = np.argsort(-scores, axis=1, kind="stable")[:, : best[0].shape[1]]
-    best[0][:] = np.take_along_axis(scores, order, axis=1)
-    best[1][:] = np.take_along_axis(columns, order, axis=1)
+    def _add_with_torch(self, part: slice, span: slice, scores: torch.Tensor, *, columns_too: bool) -> None:
+        if self.within and part == span:
+            scores.fill_diagonal_(-torch.inf)
+        with self.row_locks[part.start // _ROWS]:
+            top, place = scores.topk(min(self.of_rows.n_largest, scores.shape[1]), dim=1)
+            self.of_rows.merge(part, top.cpu().numpy(), place.cpu().numpy() + span.start)
+        if columns_too:
+            with self.column_locks[span.start // _ROWS]:
+                top, place = scores.T.topk(min(self.of_columns.n_largest, scores.shape[0]), dim=1)
+                self.of_columns.merge(span, top.cpu().numpy(), place.cpu().numpy() + part.start)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -12,13 +11,16 @@ import torch
 from numpy.typing import NDArray
 
 from cl_viz.engine import bins, compiled
-from cl_viz.engine.fused_tiles import FusedPairs
+from cl_viz.engine.compiled import Kernels
+from cl_viz.engine.fused_tiles import FusedAnchors, FusedPairs
 from cl_viz.engine.pair_sketch import Block, PairSketch, Relation
 from cl_viz.engine.rows import ColumnTile, ViewRows
 from cl_viz.engine.workers import share_out
 
 TILE = 512
-"""Rows and columns of a tile: 2 MB of float64 scores, which stays in cache."""
+"""Rows of a tile."""
+WIDE = 2
+"""Columns of a tile for each row: 2 MB of float32 scores, which stay in cache."""
 
 
 @dataclass(frozen=True)
@@ -30,17 +32,30 @@ class Tile:
     columns: slice
 
 
-def tiles(blocks: list[Block], rows: dict[str, ViewRows], size: int = TILE) -> Iterator[Tile]:
-    """Yield the tiles that cover every pair once; within a view only those on and above the diagonal."""
+def tiles(blocks: list[Block], rows: dict[str, ViewRows], size: int = TILE, wide: int = WIDE) -> Iterator[Tile]:
+    """Yield the tiles that cover every pair once, of `size` rows and `wide` times as many columns.
+
+    Within a view only those on and above the diagonal. Leading rows are left out: the pass over anchors counts their
+    pairs.
+    """
     for index, (first, second) in enumerate(blocks):
+        start, stop = rows[first].n_leading, len(rows[first])
         # Column by column: what a worker prepares of a tile's columns serves the tiles below it.
-        for left in range(0, len(rows[second]), size):
-            for top in range(0, left + 1 if first == second else len(rows[first]), size):
-                yield Tile(
-                    index,
-                    slice(top, min(top + size, len(rows[first]))),
-                    slice(left, min(left + size, len(rows[second]))),
-                )
+        for left in range(rows[second].n_leading, len(rows[second]), wide * size):
+            columns = slice(left, min(left + wide * size, len(rows[second])))
+            for top in range(start, min(left, stop) if first == second else stop, size):
+                yield Tile(index, slice(top, min(top + size, stop)), columns)
+            if first == second:
+                yield from _triangle(index, columns, size)
+
+
+def _triangle(block: int, part: slice, size: int) -> Iterator[Tile]:
+    """Yield the tiles on and above the diagonal of some rows of a view against themselves."""
+    steps = range(part.start, part.stop, size)
+    squares = [slice(start, min(start + size, part.stop)) for start in steps]
+    for place, columns in enumerate(squares):
+        for rows in squares[: place + 1]:
+            yield Tile(block, rows, columns)
 
 
 class Scratch:
@@ -49,6 +64,11 @@ class Scratch:
     def __init__(self) -> None:
         self._buffer: torch.Tensor | None = None
         self._columns: tuple[ViewRows, ColumnTile] | None = None
+
+    def anchors(self, kernels: Kernels, n_anchors: int, n_candidates: int, dtype: torch.dtype) -> FusedAnchors:
+        """Return empty histograms for a band of anchors."""
+        kind = torch.empty(0, dtype=dtype).numpy().dtype
+        return FusedAnchors(kernels, n_anchors, n_candidates, kind)
 
     def product(self, left: torch.Tensor, right: torch.Tensor) -> NDArray[np.floating[Any]]:
         """Return the scores of all pairs, shape (len(left), len(right)), valid until the next call."""
@@ -100,30 +120,51 @@ class PairAccumulator:
             self._fused.flush()
         return self.sketch
 
-    def _add_fused(self, tile: Tile, kernels: ModuleType) -> None:
-        first, second = (self.rows[view] for view in self.blocks[tile.block])
-        columns = self._scratch.columns(second, tile.columns)
-        left = first.tile(tile.rows)
-        scores = self._scratch.product(left, columns.rows)
+    def add_scores(
+        self,
+        kernels: Kernels,
+        block: int,
+        scores: NDArray[np.floating[Any]],
+        labels: tuple[NDArray[np.int64] | None, NDArray[np.int64] | None],
+        links: NDArray[np.int64],
+        *,
+        diagonal: bool,
+    ) -> None:
+        """Add scores with the compiled kernels; see `FusedPairs.add`."""
         if self._fused is None:
             self._fused = FusedPairs(kernels, self.sketch, scores.dtype)
+        self._fused.add(block, scores, *labels, diagonal=diagonal, links=links)
+
+    def add_tensor(self, block: int, scores: torch.Tensor, relation: torch.Tensor, *, diagonal: bool) -> None:
+        """Add scores whose relations are known; on the diagonal only what is above it."""
+        if diagonal:
+            above = torch.ones_like(relation, dtype=torch.bool).triu_(1)
+            scores, relation = scores[above], relation[above]
+        self._accumulate(block, scores.reshape(-1), relation.reshape(-1))
+
+    def _add_fused(self, tile: Tile, kernels: Kernels) -> None:
+        first, second = (self.rows[view] for view in self.blocks[tile.block])
+        columns = self._scratch.columns(second, tile.columns)
+        diagonal = first is second and tile.rows == tile.columns
         links = links_of_tile(self.links[tile.block], tile.rows, tile.columns)
-        links[:, 1] = columns.places(links[:, 1])
-        place = None
-        if first is second and tile.rows == tile.columns:
-            place = np.arange(len(left)) if columns.order is None else columns.order
-        labels = None if first.labels is None else first.labels[tile.rows].numpy()
-        self._fused.add(tile.block, scores, labels, columns.labels, column_place=place, links=links)
+        if diagonal:
+            # Rows in the columns' order: what is above the diagonal is then every pair once.
+            left, labels = columns.rows, columns.labels
+            links = np.sort(columns.places(links), axis=1)
+        else:
+            left, labels = first.tile(tile.rows), None if first.labels is None else first.labels[tile.rows].numpy()
+            links[:, 1] = columns.places(links[:, 1])
+        if len(links):
+            links = links[np.lexsort((links[:, 1], links[:, 0]))]
+        scores = self._scratch.product(left, columns.rows)
+        self.add_scores(kernels, tile.block, scores, (labels, columns.labels), links, diagonal=diagonal)
 
     def _add_with_torch(self, tile: Tile) -> None:
         first, second = (self.rows[view] for view in self.blocks[tile.block])
         scores = first.tile(tile.rows) @ second.tile(tile.columns).T
         relation = relation_tile(first.labels, second.labels, tile.rows, tile.columns, scores)
         mark_links(relation, self.links[tile.block], tile.rows, tile.columns)
-        if first is second and tile.rows == tile.columns:
-            above = torch.ones_like(relation, dtype=torch.bool).triu_(1)
-            scores, relation = scores[above], relation[above]
-        self._accumulate(tile.block, scores.reshape(-1), relation.reshape(-1))
+        self.add_tensor(tile.block, scores, relation, diagonal=first is second and tile.rows == tile.columns)
 
     def _accumulate(self, block: int, scores: torch.Tensor, relation: torch.Tensor) -> None:
         n_relations = len(Relation)
@@ -166,6 +207,8 @@ def mark_links(relation: torch.Tensor, links: NDArray[np.int64], rows: slice, co
 
 def links_of_tile(links: NDArray[np.int64], rows: slice, columns: slice) -> NDArray[np.int64]:
     """Return the links (sorted by row) inside a tile, counted from its corner; a copy."""
+    if not len(links):
+        return np.zeros((0, 2), dtype=np.int64)
     low, high = np.searchsorted(links[:, 0], [rows.start, rows.stop])
     inside = links[low:high]
     inside = inside[(inside[:, 1] >= columns.start) & (inside[:, 1] < columns.stop)]
@@ -179,18 +222,24 @@ def run_pairs(
     links: list[NDArray[np.int64]],
     work: list[Tile],
     report: Callable[[float], None],
+    aside: Sequence[Callable[[], None]] = (),
 ) -> PairSketch:
-    """Return the sketch of all tiles, reporting the fraction done after each; the report may raise to stop."""
+    """Return the sketch of all tiles, reporting the fraction done after each; the report may raise to stop.
+
+    What stands `aside` is done by the same threads, first.
+    """
     parts: list[PairAccumulator] = []
 
-    def make_worker() -> Callable[[Tile], None]:
-        parts.append(PairAccumulator(blocks, rows, links))
-        return parts[-1].add
+    def make_worker() -> Callable[[Tile | Callable[[], None]], None]:
+        accumulator = PairAccumulator(blocks, rows, links)
+        parts.append(accumulator)
+        return lambda item: accumulator.add(item) if isinstance(item, Tile) else item()
 
     compiled.count_pairs(
         sum((tile.rows.stop - tile.rows.start) * (tile.columns.stop - tile.columns.start) for tile in work)
     )
-    share_out(work, make_worker, report, rows[blocks[0][0]].device)
+    items: list[Tile | Callable[[], None]] = [*aside, *work]
+    share_out(items, make_worker, report, rows[blocks[0][0]].device)
     total = PairSketch.empty(blocks)
     for part in parts:
         total = total + part.finish()

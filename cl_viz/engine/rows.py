@@ -57,6 +57,9 @@ class ViewRows:
         Label codes, -1 where unknown.
     device : torch.device
         Where tiles are.
+    arranged : bool
+        Whether rows were put in order: `n_leading` drawn ones first, and each part by label. Otherwise they ascend.
+    n_leading : int
     """
 
     name: str
@@ -67,6 +70,8 @@ class ViewRows:
     _norms: NDArray[np.float64]
     _dtype: torch.dtype
     _resident: torch.Tensor | None = None
+    arranged: bool = False
+    n_leading: int = 0
 
     def __len__(self) -> int:
         return len(self.original)
@@ -83,19 +88,42 @@ class ViewRows:
         if self.labels is None:
             return ColumnTile(columns, self.tile(columns), None, None)
         labels = self.labels[columns].cpu().numpy()
+        if self.arranged:
+            return ColumnTile(columns, self.tile(columns), labels, None)
         order = np.argsort(labels, kind="stable")
         return ColumnTile(columns, self.tile(columns)[torch.from_numpy(order).to(self.device)], labels[order], order)
 
     def make_resident(self) -> None:
         """Keep all unit rows on the device if they are small enough."""
-        dim = self._array.shape[1]
-        size = len(self) * dim * torch.empty(0, dtype=self._dtype).element_size()
-        if self._resident is None and size <= RESIDENT_BYTES:
+        if self._resident is None and self.fits:
             # Block by block: all rows at once in float64 would take three times the memory.
-            resident = torch.empty((len(self), dim), dtype=self._dtype, device=self.device)
+            resident = torch.empty((len(self), self._array.shape[1]), dtype=self._dtype, device=self.device)
             for start in range(0, len(self), _LOAD_ROWS):
                 resident[start : start + _LOAD_ROWS] = self._load(self.original[start : start + _LOAD_ROWS])
             self._resident = resident
+
+    @property
+    def fits(self) -> bool:
+        """Whether all unit rows may be kept on the device."""
+        size = torch.empty(0, dtype=self._dtype).element_size()
+        return bool(len(self) * self._array.shape[1] * size <= RESIDENT_BYTES)
+
+    def arrange(self, n_leading: int, seed: int) -> None:
+        """Put a draw of rows first, and each part in the order of labels, so that a tile's columns are.
+
+        Parameters
+        ----------
+        n_leading, seed : int
+            See `choose_rows`.
+        """
+        leading = np.zeros(len(self), dtype=np.bool_)
+        leading[choose_rows(len(self), n_leading, seed)] = True
+        codes = np.zeros(len(self), dtype=np.int64) if self.labels is None else self.labels.cpu().numpy()
+        order = np.lexsort((codes, ~leading))
+        self.original = self.original[order]
+        if self.labels is not None:
+            self.labels = self.labels[torch.from_numpy(order).to(self.device)]
+        self.arranged, self.n_leading = True, int(leading.sum())
 
     def _load(self, original: NDArray[np.int64]) -> torch.Tensor:
         # float64 division first: a float16 row times its own reciprocal norm would not have unit length.
@@ -104,8 +132,34 @@ class ViewRows:
         return torch.from_numpy(block).to(self._dtype).to(self.device)
 
 
-def view_rows(embedding_set: EmbeddingSet, device: torch.device, dtype: torch.dtype) -> dict[str, ViewRows]:
+def choose_rows(n_rows: int, n_chosen: int, seed: int) -> NDArray[np.int64]:
+    """Return rows, ascending: all of them, or a draw of so many that depends only on N and the seed."""
+    if n_chosen >= n_rows:
+        return np.arange(n_rows, dtype=np.int64)
+    drawn = np.random.default_rng(seed).choice(n_rows, size=n_chosen, replace=False)
+    return np.sort(drawn).astype(np.int64)
+
+
+def view_rows(
+    embedding_set: EmbeddingSet,
+    device: torch.device,
+    dtype: torch.dtype,
+    *,
+    n_leading: int | None = None,
+    seed: int = 0,
+) -> dict[str, ViewRows]:
     """Return the usable rows of every view.
+
+    Parameters
+    ----------
+    embedding_set : EmbeddingSet
+    device, dtype
+        Of the rows.
+    n_leading : int, optional
+        How many drawn rows come first, see `ViewRows.arrange`; without it, and where views are too large to be kept
+        on the device, rows stay in their own order.
+    seed : int
+        Of the draw.
 
     Raises
     ------
@@ -124,9 +178,12 @@ def view_rows(embedding_set: EmbeddingSet, device: torch.device, dtype: torch.dt
                 remedy="look at the Data page for what is wrong with the rows",
             )
         codes = None if labels is None else torch.from_numpy(labels[0][index][original]).to(device)
-        rows = ViewRows(view, original, codes, device, array, embedding_set.quality[view].norms, dtype)
+        found[view] = ViewRows(view, original, codes, device, array, embedding_set.quality[view].norms, dtype)
+    if n_leading is not None and all(rows.fits for rows in found.values()):
+        for rows in found.values():
+            rows.arrange(n_leading, seed)
+    for rows in found.values():
         rows.make_resident()
-        found[view] = rows
     return found
 
 
@@ -135,7 +192,10 @@ def compact_links(embedding_set: EmbeddingSet, rows: dict[str, ViewRows], first:
     links = embedding_set.links(first, second)
     left = _numbering(rows[first], embedding_set.views[first].shape[0])[links[:, 0]]
     right = _numbering(rows[second], embedding_set.views[second].shape[0])[links[:, 1]]
-    return np.stack([left, right], axis=1)[(left >= 0) & (right >= 0)]
+    found = np.stack([left, right], axis=1)[(left >= 0) & (right >= 0)]
+    if first == second:
+        found.sort(axis=1)
+    return found[np.lexsort((found[:, 1], found[:, 0]))]
 
 
 def _numbering(rows: ViewRows, size: int) -> NDArray[np.int64]:

@@ -17,7 +17,7 @@ from cl_viz.core.progress import ProgressCallback, silent
 from cl_viz.engine.anchor_pass import Links, scan_anchors
 from cl_viz.engine.anchor_sketch import AnchorSketch
 from cl_viz.engine.device import resolve_device
-from cl_viz.engine.moments import compute_moments
+from cl_viz.engine.moments import Moments, compute_moments
 from cl_viz.engine.nearest import NeighborMap, neighbors_of_rows
 from cl_viz.engine.neighbors import MOST_NEIGHBORS, neighbor_blocks
 from cl_viz.engine.pair_pass import TILE, Tile, run_pairs, tiles
@@ -31,7 +31,7 @@ from cl_viz.engine.storage import cached
 if TYPE_CHECKING:
     from distributed import Client
 
-AUTO_ANCHORS = 1024
+AUTO_ANCHORS = 8192
 """Anchors of one view with ``anchors="auto"``; every row up to this N."""
 CHUNK_SCORES = 500_000_000
 """Scores between two points that a stopped pass can go on from: seconds of work."""
@@ -154,20 +154,22 @@ class _Job:
     def _scan(self, tile_size: int) -> Statistics:
         self.progress(0.0, "reading rows")
         embedding_set = self.embedding_set
-        rows = view_rows(embedding_set, self.device, self.dtype)
+        rows = view_rows(embedding_set, self.device, self.dtype, n_leading=self.n_anchors, seed=self.seed)
         blocks = list(combinations_with_replacement(embedding_set.view_names, 2))
         links = {block: compact_links(embedding_set, rows, *block) for block in blocks}
         parameters = {**self.parameters, "tile": tile_size} if self.keep else None
         with unfinished(embedding_set.fingerprint, parameters) as parts:
-            sketch = self._pairs(rows, blocks, links, tile_size, parts)
-            anchors = self._anchors(rows, links, parts)
+            moments: list[Moments] = []
+            aside = [lambda: moments.append(compute_moments(embedding_set))]
+            anchors, counted = self._anchors(rows, links, parts, aside)
+            sketch = self._pairs(rows, blocks, links, tile_size, parts, [] if moments else aside)
             near = self._neighbors(rows, parts)
         n_used = len(next(iter(rows.values())))
         left_out = sum(embedding_set.sizes) - sum(map(len, rows.values()))
         return Statistics(
-            pairs=sketch,
+            pairs=sketch + counted,
             anchors=anchors,
-            moments=compute_moments(embedding_set),
+            moments=moments[0] if moments else compute_moments(embedding_set),
             n_used=n_used,
             n_excluded=embedding_set.n - n_used if embedding_set.aligned else left_out,
             device=str(self.device),
@@ -178,36 +180,53 @@ class _Job:
         )
 
     def _pairs(
-        self, rows: dict[str, ViewRows], blocks: list[Block], links: Links, tile_size: int, parts: Unfinished
+        self,
+        rows: dict[str, ViewRows],
+        blocks: list[Block],
+        links: Links,
+        tile_size: int,
+        parts: Unfinished,
+        aside: list[Callable[[], None]],
     ) -> PairSketch:
         work = list(tiles(blocks, rows, tile_size))
-        share = _shares(rows, self.n_anchors, self.neighbors)[0]
+        share, start, _ = _shares(rows, self.n_anchors, self.neighbors)
         chunks = _chunks(work)
         linked = [links[block] for block in blocks]
+
+        def report(done: float) -> None:
+            self.progress(start + share * done, "all pairs")
 
         def sketch(chunk: list[Tile]) -> PairSketch:
             before = sum(map(len, chunks[: parts.done("pairs")])) / len(work)
             width = len(chunk) / len(work)
-            return run_pairs(
-                blocks, rows, linked, chunk, lambda done: self.progress(share * (before + width * done), "all pairs")
-            )
+            first = aside if not parts.done("pairs") else []
+            return run_pairs(blocks, rows, linked, chunk, lambda done: report(before + width * done), first)
 
         return parts.sum_of("pairs", chunks, PairSketch.empty(blocks), sketch, operator.add)
 
-    def _anchors(self, rows: dict[str, ViewRows], links: Links, parts: Unfinished) -> dict[str, AnchorSketch]:
-        share, anchor_share, _ = _shares(rows, self.n_anchors, self.neighbors)
-        found = {}
+    def _anchors(
+        self, rows: dict[str, ViewRows], links: Links, parts: Unfinished, aside: list[Callable[[], None]]
+    ) -> tuple[dict[str, AnchorSketch], PairSketch]:
+        """Scan the anchors of every view, and count the pairs that tiles leave to them."""
+        anchor_share = _shares(rows, self.n_anchors, self.neighbors)[1]
+        found, counted = {}, PairSketch.empty(list(links))
         for index, (view, part) in enumerate(rows.items() if self.n_anchors else ()):
-            start, width = share + anchor_share * index / len(rows), anchor_share / len(rows)
+            start, width = anchor_share * index / len(rows), anchor_share / len(rows)
 
             def report(done: float, start: float = start, width: float = width) -> None:
                 self.progress(start + width * done, "anchors")
 
-            def sketch(part: ViewRows = part, report: Callable[[float], None] = report) -> AnchorSketch:
-                return scan_anchors(part, rows, links, self.n_anchors, self.seed, report)
+            def sketch(
+                part: ViewRows = part, report: Callable[[float], None] = report, first: bool = not index
+            ) -> dict[str, Any]:
+                anchors, pairs = scan_anchors(
+                    part, rows, links, self.n_anchors, self.seed, report, aside if first else []
+                )
+                return {"anchors": anchors, "pairs": pairs}
 
-            found[view] = parts.part(f"anchors {view}", sketch)
-        return found
+            both = parts.part(f"anchors {view}", sketch)
+            found[view], counted = both["anchors"], counted + both["pairs"]
+        return found, counted
 
     def _neighbors(self, rows: dict[str, ViewRows], parts: Unfinished) -> NeighborMap:
         if self.neighbors is None:
@@ -221,10 +240,10 @@ class _Job:
 
 def _chunks(work: list[Tile]) -> list[list[Tile]]:
     """Divide tiles into parts that are worth keeping: about `CHUNK_SCORES` scores each."""
-    found: list[list[Tile]] = [[]]
+    found: list[list[Tile]] = []
     scores = 0
     for tile in work:
-        if scores >= CHUNK_SCORES:
+        if not found or scores >= CHUNK_SCORES:
             found.append([])
             scores = 0
         found[-1].append(tile)
@@ -235,8 +254,9 @@ def _chunks(work: list[Tile]) -> list[list[Tile]]:
 def _shares(rows: dict[str, ViewRows], n_anchors: int, neighbors: int | None) -> tuple[float, float, float]:
     """Estimate which shares of the work pairs, anchors and neighbours are, for the progress bar."""
     total = sum(map(len, rows.values()))
-    pairs = total * total / 2
-    with_anchors = sum(min(n_anchors, len(part)) for part in rows.values()) * total * 3
+    leading = sum(part.n_leading for part in rows.values())
+    pairs = (total - leading) ** 2 / 2
+    with_anchors = sum(min(n_anchors, len(part)) for part in rows.values()) * total * 1.5
     near = sum(len(rows[a]) * len(rows[b]) for a, b in neighbor_blocks(list(rows))) if neighbors else 0
     work = pairs + with_anchors + near
     return pairs / work, with_anchors / work, near / work

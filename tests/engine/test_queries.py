@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Literal
 
 import numpy as np
 import pytest
 from scipy.special import entr, logsumexp
 
 import cl_viz
-from cl_viz.core.errors import InputError
+from cl_viz.core.errors import InputError, MissingInputError
 from cl_viz.engine.pair_sketch import PairRoles, Relation
 from cl_viz.engine.queries import AnchorQueries, uniformity
-from cl_viz.testing import clusters, collapsed, paired_sphere
+from cl_viz.testing import clusters, collapsed, paired_sphere, sphere
 
 TAUS = np.array([0.01, 0.02, 0.05, 0.1, 0.3, 1.0])
 SETS: dict[str, Callable[[], cl_viz.EmbeddingSet]] = {
@@ -170,5 +171,38 @@ def test_questions_out_of_range_are_refused() -> None:
         ask.reweighted_loss([0.1], 0.0, 1.0)
     with pytest.raises(InputError, match="1 or more"):
         ask.batch_loss([0.1], 0)
-    with pytest.raises(InputError, match="views"):
-        AnchorQueries.of(sketch, PairRoles("labels"))
+    with pytest.raises(MissingInputError, match="label"):
+        AnchorQueries.of(cl_viz.scan(paired_sphere(20, 4, 0.5)).anchors["view_1"], PairRoles("labels"))
+    with pytest.raises(InputError, match="labels"):
+        ask.supcon_out_loss([0.1])
+
+
+@pytest.mark.parametrize("negatives", ["cross", "all"])
+@pytest.mark.parametrize("name", ["sphere", "spread .3", "spread .05", "spread .02"])
+def test_label_positives_have_the_loss_with_the_mean_outside(name: str, negatives: Literal["cross", "all"]) -> None:
+    embedding_set = SETS[name]()
+    unit = [a / np.linalg.norm(a, axis=1, keepdims=True) for a in embedding_set.views.values()]
+    codes = embedding_set.codes("label")[0]
+    n = len(unit[0])
+    scores, same = unit[0] @ unit[1].T, codes[0][:, None] == codes[1][None]
+    if negatives == "all":
+        within = unit[0] @ unit[0].T
+        np.fill_diagonal(within, -np.inf)
+        scores = np.concatenate([within, scores], axis=1)
+        same = np.concatenate([(codes[0][:, None] == codes[0][None]) & ~np.eye(n, dtype=bool), same], axis=1)
+    ask = AnchorQueries.of(cl_viz.scan(embedding_set).anchors["view_1"], PairRoles("labels", negatives))
+    found = ask.supcon_out_loss(TAUS)
+    np.testing.assert_array_equal(ask.n_negatives, (~same).sum(axis=1) - (negatives == "all"))
+    for index, tau in enumerate(TAUS):
+        log_p = scores / tau - logsumexp(scores / tau, axis=1, keepdims=True)
+        expected = -np.where(same, log_p, 0.0).sum(axis=1) / same.sum(axis=1)
+        assert_close(found[index].mean(), expected.mean())
+    with pytest.raises(InputError, match="supcon_out_loss"):
+        ask.loss([0.1])
+
+
+def test_an_anchor_alone_with_its_label_has_no_such_loss() -> None:
+    labels = np.array([0, *[1] * 20, *[2] * 20])
+    embedding_set = cl_viz.EmbeddingSet.from_arrays(sphere(41, 8), label=labels)
+    ask = AnchorQueries.of(cl_viz.scan(embedding_set).anchors["view_1"], PairRoles("labels"))
+    np.testing.assert_array_equal(np.isnan(ask.supcon_out_loss([0.1])[0]), np.arange(41) == 0)

@@ -49,7 +49,7 @@ def unfinished_files() -> list[Path]:
     return list(storage.cache_folder().glob("unfinished-*"))
 
 
-@pytest.mark.parametrize("share", [0.0, 0.1, 0.95])
+@pytest.mark.parametrize("share", [0.0, 0.25, 0.95])
 def test_a_stopped_pass_goes_on_and_finds_the_same(share: float, monkeypatch: pytest.MonkeyPatch) -> None:
     scored: list[int] = []
     real = scan.run_pairs
@@ -61,7 +61,7 @@ def test_a_stopped_pass_goes_on_and_finds_the_same(share: float, monkeypatch: py
     monkeypatch.setattr(scan, "run_pairs", counting)
     expected = cl_viz.scan(clusters(300, 8, 4, 0.4), anchors=50, neighbors=3, cache=False)
     in_all = len(scored)
-    assert in_all > 10
+    assert in_all > 5
     stopped_at(share, anchors=50, neighbors=3)
     assert len(unfinished_files()) == (share > 0)
     scored.clear()
@@ -72,7 +72,7 @@ def test_a_stopped_pass_goes_on_and_finds_the_same(share: float, monkeypatch: py
     same_counts(found, expected)
     assert seen == sorted(seen)
     assert unfinished_files() == []
-    assert {0.0: len(scored) == in_all, 0.1: 0 < len(scored) < in_all, 0.95: not scored}[share]
+    assert {0.0: len(scored) == in_all, 0.25: 0 < len(scored) < in_all, 0.95: not scored}[share]
 
 
 def same_counts(first: Statistics, second: Statistics) -> None:

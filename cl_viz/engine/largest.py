@@ -1,0 +1,64 @@
+"""`Largest`: the largest scores of every row, and what belongs to them, while tiles of scores come in."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+_ROOM = 32
+"""Least room for scores that are not yet known to be too small."""
+
+
+class Largest:
+    """The largest scores of some rows; see `cl_viz.engine.row_kernels` for how they are kept.
+
+    Parameters
+    ----------
+    n_rows, n_largest : int
+    dtype, beside : numpy types
+        Of the scores, and of what belongs to each.
+    """
+
+    def __init__(self, n_rows: int, n_largest: int, dtype: Any, beside: Any) -> None:
+        width = n_largest + max(n_largest, _ROOM)
+        self.n_largest = n_largest
+        self.kept: NDArray[np.floating[Any]] = np.full((n_rows, width), -np.inf, dtype=dtype)
+        self.beside: NDArray[Any] = np.zeros((n_rows, width), dtype=beside)
+        self.fill = np.zeros(n_rows, dtype=np.int64)
+        self.limit: NDArray[np.floating[Any]] = np.full(n_rows, -np.inf, dtype=dtype)
+
+    @property
+    def arrays(self) -> tuple[NDArray[Any], ...]:
+        """What the kernels fill."""
+        return self.kept, self.beside, self.fill, self.limit
+
+    def part(self, rows: slice) -> tuple[NDArray[Any], ...]:
+        """Return what the kernels fill, of some rows."""
+        return self.kept[rows], self.beside[rows], self.fill[rows], self.limit[rows]
+
+    def merge(self, rows: slice, scores: NDArray[Any], beside: NDArray[Any]) -> None:
+        """Add entries of some rows, shape (rows, n), without the kernels."""
+        kept, with_them, fill, limit = self.part(rows)
+        held = np.where(np.arange(kept.shape[1]) < fill[:, None], kept, -np.inf)
+        scores = np.concatenate([held, scores], axis=1)
+        beside = np.concatenate([with_them, beside], axis=1)
+        order = np.argsort(-scores, axis=1, kind="stable")[:, : self.n_largest]
+        n_kept = order.shape[1]
+        kept[:, :n_kept] = np.take_along_axis(scores, order, axis=1)
+        with_them[:, :n_kept] = np.take_along_axis(beside, order, axis=1)
+        fill[:] = np.isfinite(kept[:, :n_kept]).sum(axis=1)
+        if n_kept == self.n_largest:
+            limit[:] = kept[:, n_kept - 1]
+
+    def found(self, kernels: SimpleNamespace | None) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Return the largest scores of each row, descending, and what belongs to them; -inf where there are fewer."""
+        if kernels is not None:
+            kernels.keep_largest(self.kept, self.beside, self.fill, self.n_largest)
+        n_kept = self.kept.shape[1] if kernels is None else self.n_largest
+        scores = np.where(np.arange(n_kept) < self.fill[:, None], self.kept[:, :n_kept], -np.inf)
+        order = np.argsort(-scores, axis=1, kind="stable")[:, : self.n_largest]
+        sorted_scores = np.take_along_axis(scores, order, axis=1).astype(self.kept.dtype)
+        return sorted_scores, np.take_along_axis(self.beside[:, :n_kept], order, axis=1)
