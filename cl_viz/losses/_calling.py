@@ -122,8 +122,13 @@ def _views_of(views: Views, where: str) -> tuple[Tensor, ...]:
 
 def _matrix(rows: Any, where: str, name: str, like: Tensor | None = None) -> Tensor:
     """Return rows as a floating tensor of shape (N, D) with finite entries."""
-    # Read-only arrays, as embedding sets hold, are copied: a tensor could be written through.
-    tensor = rows if isinstance(rows, Tensor) else torch.from_numpy(np.array(rows))
+    if isinstance(rows, Tensor):
+        tensor = rows
+    else:
+        # Read-only arrays, as embedding sets hold, are copied: a tensor could be written through.
+        array = np.array(rows)
+        # bfloat16 is no type of numpy's own, and torch does not take it from there.
+        tensor = torch.from_numpy(array.astype(np.float32) if array.dtype.name == "bfloat16" else array)
     tensor = tensor if tensor.is_floating_point() else tensor.to(torch.get_default_dtype())
     if tensor.ndim != 2:
         raise InputError(f"{name} of shape {tuple(tensor.shape)}", where=where, allowed="rows by columns, (N, D)")

@@ -1,5 +1,6 @@
 """Losses called by name on plain arrays: rows are normalised, needs checked, hyper-parameters held in their ranges."""
 
+import ml_dtypes
 import numpy as np
 import pytest
 import torch
@@ -114,3 +115,12 @@ def test_mixed_and_half_types_are_computed_in_the_widest_and_at_least_in_single(
     torch.testing.assert_close(value.double(), exact, rtol=2e-5, atol=2e-5)
     value.mean().backward()
     assert [view.grad.dtype for view in views] == list(dtypes)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "int8"])
+def test_stored_types_of_dumps_can_be_given(dtype):
+    kind = ml_dtypes.bfloat16 if dtype == "bfloat16" else np.dtype(dtype)
+    arrays = [(20 * view).numpy().astype(kind) for view in RAW]
+    value = compute("ntxent", arrays)
+    exact = compute("ntxent", [array.astype(np.float64) for array in arrays])
+    torch.testing.assert_close(value.double(), exact, rtol=1e-5, atol=1e-5)
