@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cl_viz.core.result import Finding, Quantity, format_number
-from cl_viz.core.view import Axis, Bars, Heatmap, Histogram, Lines, Reference, Series, Table, View
+from cl_viz.core.view import Axis, Bars, Heatmap, Histogram, Lines, Meaning, Reference, Series, Table, View
 from cl_viz.diagnostics._judgement import percent
 from cl_viz.diagnostics._modality_pairs import ModalityPairs
 from cl_viz.diagnostics._proportions import wilson
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from cl_viz.diagnostics.modality_gap import Closing, GapMeasures
 
 FARTHEST = 200
+_STRANGERS = 400
 
 
 def mcnemar(closing: Closing) -> float:
@@ -72,17 +73,14 @@ def _closing(name: str, found: GapMeasures) -> Finding:
     for direction, closing in (("there", found.there), ("back", found.back)):
         before, after = float(closing.before.mean()), float(closing.after.mean())
         p_value = mcnemar(closing)
-        parts.append(
-            f"from {percent(before)} to {percent(after)} {'there' if direction == 'there' else 'back'} "
-            f"(p = {format_number(p_value, 2)})"
-        )
+        parts.append(f"{percent(before, '')} to {percent(after)} {direction} (p = {format_number(p_value, 2)})")
         if p_value < _thresholds.CLOSING_LEVEL / 2 and after > before:
             level = "watch"
     size = f"{len(found.there.before):,} queries, N = {len(found.pairs.samples):,}"
     verb = "helps" if level == "watch" else "does not help"
     message = (
-        f"Closing the gap {verb} retrieval: Recall@1 goes {parts[0]} and {parts[1]}, from {found.pairs.first} to "
-        f"{found.pairs.second} ({size})."
+        f"Closing the gap {verb} retrieval: Recall@1 {parts[0]}, {parts[1]} ({size}). There is from "
+        f"{found.pairs.first} to {found.pairs.second}."
     )
     advice = "Take the difference of the centres off the first view before searching." if level == "watch" else ""
     return Finding(name, level, message, advice, _thresholds.FAHIM, "recall_at_1_there_after")  # type: ignore[arg-type]
@@ -101,6 +99,7 @@ def views(
         "along_gap": _along_gap(found, run),
         "shift": _shift(found, deltas, run),
         "loss": _loss(found, deltas, temperature, run),
+        "scores": _scores(found, run),
         "retrieval": _retrieval(found, run),
         "farthest": _farthest(found, inputs),
     }
@@ -156,6 +155,32 @@ def _loss(found: GapMeasures, deltas: NDArray[np.float64], temperature: float, r
         (Series("loss", deltas, found.losses, run=run, n=len(found.drawn.rows)),),
         (Reference("as it is", 0.0),),
         markers=False,
+    )
+
+
+def _scores(found: GapMeasures, run: str) -> Histogram:
+    """Scores of pairs, of strangers of the other view and of strangers of the own one: what a mixed list would rank."""
+    some = slice(0, _STRANGERS)
+    first, second = found.drawn.first[some], found.drawn.second[some]
+    off = ~np.eye(len(first), dtype=bool)
+    own = np.concatenate([(rows @ rows.T)[off] for rows in (first, second)])
+    kinds: tuple[tuple[str, NDArray[np.float64], Meaning], ...] = (
+        ("pairs", found.drawn.scores, "positive"),
+        ("strangers, other view", (first @ second.T)[off], "negative"),
+        ("strangers, own view", own, "other"),
+    )
+    edges = np.linspace(-1.0, 1.0, 101)
+    series = tuple(
+        Series(name, edges, np.histogram(np.clip(values, -1, 1), edges)[0] / len(values) / np.diff(edges), meaning, run,
+               n=len(values))
+        for name, values, meaning in kinds
+    )  # fmt: skip
+    share = float((own[: len(own) // 2].reshape(len(first), -1).max(axis=1) > found.drawn.scores[some]).mean())
+    return Histogram(
+        f"For {percent(share)} of {found.pairs.first} a stranger of its own view is nearer than its partner",
+        Axis("Score", "cosine", (-1.0, 1.0)),
+        Axis("Density", "per unit of cosine"),
+        series,
     )
 
 

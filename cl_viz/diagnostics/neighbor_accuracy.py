@@ -34,7 +34,7 @@ MISTAKES = 200
 class NeighborAccuracyParams(ViewParams):
     """Who votes, and how much the nearest weigh."""
 
-    k: int = param(
+    neighbours: int = param(
         200, "Neighbours that vote; all others, where there are fewer.", low=1, high=MOST_NEIGHBORS, log=True
     )
     vote_temperature: float = param(
@@ -98,7 +98,7 @@ def compute(inputs: SetInputs, params: NeighborAccuracyParams) -> Result:
     groups = inputs.embedding_set.codes("group")
     judgement = Judgement(
         judged.codes,
-        votes.at(params.k, params.vote_temperature),
+        votes.at(params.neighbours, params.vote_temperature),
         judged.names,
         None if groups is None else groups[0][params.view - 1][judged.rows],
         () if groups is None else groups[1],
@@ -110,9 +110,9 @@ def compute(inputs: SetInputs, params: NeighborAccuracyParams) -> Result:
         spec.name, spec.label, plain / len(judged.rows), spec.unit, wilson(plain, len(judged.rows)), len(judged.rows),
         range=spec.range,
     )  # fmt: skip
-    most = min(params.k, votes.codes.shape[1])
+    most = min(params.neighbours, votes.codes.shape[1])
     who = f"The {most} nearest neighbours name"
-    if most < params.k:
+    if most < params.neighbours:
         who = f"The nearest neighbours (all {most} there are) name"
     advice = "Look at another layer, the linear probe below, and whether the label is what the views were to keep."
     return Result(
@@ -141,7 +141,7 @@ def compute(inputs: SetInputs, params: NeighborAccuracyParams) -> Result:
 def _curve(votes: Votes, judgement: Judgement, params: NeighborAccuracyParams, run: str) -> Lines:
     """Accuracy by the number of neighbours, weighed and plain."""
     most = votes.codes.shape[1]
-    counts = sorted({min(k, most) for k in (*CURVE, params.k)})
+    counts = sorted({min(k, most) for k in (*CURVE, params.neighbours)})
     n_rows = len(votes.judged.rows)
     series = []
     kinds = (("weighted", params.vote_temperature), ("one vote each", None))
@@ -161,7 +161,7 @@ def _curve(votes: Votes, judgement: Judgement, params: NeighborAccuracyParams, r
         )
     best = int(np.argmax(series[0].y))
     title = (
-        f"{percent(judgement.accuracy)} by the {min(params.k, most)} nearest; most, "
+        f"{percent(judgement.accuracy)} by the {min(params.neighbours, most)} nearest; most, "
         f"{percent(float(series[0].y[best]))}, by {counts[best]}"
     )
     return Lines(
@@ -176,7 +176,7 @@ def _curve(votes: Votes, judgement: Judgement, params: NeighborAccuracyParams, r
 def _mistakes(votes: Votes, judgement: Judgement, params: NeighborAccuracyParams, inputs: SetInputs) -> Table:
     """The samples whose neighbours agree on another label."""
     wrong = np.flatnonzero(~judgement.correct & (judgement.predicted >= 0))
-    codes, scores = votes.codes[wrong, : params.k], votes.scores[wrong, : params.k].astype(np.float64)
+    codes, scores = votes.codes[wrong, : params.neighbours], votes.scores[wrong, : params.neighbours].astype(np.float64)
     weights = np.exp((scores - 1) / params.vote_temperature) * (codes >= 0)
     total = np.maximum(weights.sum(axis=1), np.finfo(float).tiny)
     share = (weights * (codes == judgement.predicted[wrong][:, None])).sum(axis=1) / total

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from cl_viz.dashboard import forms, panels, state
+from cl_viz.dashboard import forms, missing, panels, state
 from cl_viz.diagnostics import DIAGNOSTICS
 
 SPEC = DIAGNOSTICS["modality_gap"]
@@ -31,6 +31,8 @@ def show(runs: list[state.OpenRun]) -> None:
     shown = panels.ask(SPEC, runs, step=step, layer=layer)
     with top:
         panels.findings(shown)
+    if missing.says_what_to_add(shown):
+        return
     panels.figure(shown, "along_gap", quantity="gap_norm")
     left, right = st.columns(2, gap="medium")
     with left:
@@ -40,6 +42,7 @@ def show(runs: list[state.OpenRun]) -> None:
         )
     with right:
         panels.figure(shown, "loss", quantity="alignment", height=panels.SIDE_HEIGHT, explained=False)
+        panels.figure(shown, "scores", quantity="positive_mean", height=panels.SIDE_HEIGHT, explained=False)
         if panels.has_view(shown, "every_pair"):
             panels.figure(panels.one_of(shown, "every_pair"), "every_pair", height=panels.SIDE_HEIGHT, explained=False)
     panels.quantities(shown)

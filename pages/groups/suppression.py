@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from cl_viz.dashboard import forms, panels, state
+from cl_viz.dashboard import forms, missing, panels, state
 from cl_viz.diagnostics import DIAGNOSTICS
 
 FEATURES, SUBCLASSES = DIAGNOSTICS["feature_suppression"], DIAGNOSTICS["subclass_collapse"]
@@ -52,24 +52,26 @@ def show(runs: list[state.OpenRun]) -> None:
     top = st.container()
     step, layer = controls(runs)
     features = panels.ask(FEATURES, runs, step=step, layer=layer)
-    panels.figure(features, "features", quantity="lowest_skill")
-    two(features, ("confusion", ""), ("null", ""))
-    if panels.has_view(features, "table"):
-        panels.table(panels.one_of(features, "table"), "table")
-    ending(features)
+    if not missing.says_what_to_add(features):
+        panels.figure(features, "features", quantity="lowest_skill")
+        two(features, ("confusion", ""), ("null", ""))
+        with st.expander("Every feature", icon=":material/table_rows:"):
+            panels.table(panels.one_of(features, "table"), "table")
+        ending(features)
 
     st.subheader(SUBCLASSES.question, anchor=False)
     subclasses = panels.ask(SUBCLASSES, runs, step=step, layer=layer)
-    panels.figure(subclasses, "recalls", quantity="subclass_accuracy")
-    two(subclasses, ("confusion", ""), ("null", ""))
-    ending(subclasses)
+    if not missing.says_what_to_add(subclasses):
+        panels.figure(subclasses, "recalls", quantity="subclass_accuracy")
+        two(subclasses, ("confusion", ""), ("null", ""))
+        ending(subclasses)
     with top:
         panels.findings(features, subclasses)
 
 
 def ending(shown: panels.Shown) -> None:
     """Draw the numbers and caveats of one diagnostic."""
-    if len(shown.results) > 1 and any(result.views for result in shown.results):
+    if len(shown.results) > 1:
         st.caption("Matrices and shuffles show the reference run, chosen in the sidebar.")
     panels.quantities(shown)
     panels.caveats(shown)

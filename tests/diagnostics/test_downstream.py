@@ -60,7 +60,7 @@ def unit(rows: np.ndarray) -> np.ndarray:
 def test_neighbour_accuracy_is_its_dense_twin(example: EmbeddingSet, k: int, temperature: float, view: int) -> None:
     rows, codes, groups = parts(example, "ab"[view - 1])
     predicted = dense.neighbor_prediction_left_out(rows, codes, k, temperature)
-    found = ask("neighbor_accuracy", example, k=k, vote_temperature=temperature, view=view)
+    found = ask("neighbor_accuracy", example, neighbours=k, vote_temperature=temperature, view=view)
     assert found["accuracy"].value == pytest.approx(metrics.accuracy_score(codes, predicted))
     assert found["balanced_accuracy"].value == pytest.approx(metrics.balanced_accuracy_score(codes, predicted))
     recalls = metrics.recall_score(codes, predicted, average=None)
@@ -210,9 +210,9 @@ def test_captions_of_one_image_do_not_vote_on_each_other() -> None:
     made = EmbeddingSet.from_arrays(
         {"text": rows, "image": sphere(60, 16)}, metadata=texts, roles={"label": "label"}, pairs=pairs[:, ::-1]
     )
-    assert (ask("neighbor_accuracy", made, k=1)["accuracy"].value or 0) < 0.5
+    assert (ask("neighbor_accuracy", made, neighbours=1)["accuracy"].value or 0) < 0.5
     alone = EmbeddingSet.from_arrays(rows, label=label)
-    assert ask("neighbor_accuracy", alone, k=1)["accuracy"].value == 1
+    assert ask("neighbor_accuracy", alone, neighbours=1)["accuracy"].value == 1
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -235,7 +235,9 @@ def test_well_separated_clusters_are_good_by_all_of_them() -> None:
     embedding_set = clusters(200, 16, 4, 0.2)
     assert ask("cross_view_retrieval", paired_sphere(200, 16, 0.95)).level == "good"
     for name in NAMES[:-1]:
-        assert ask(name, embedding_set, **({"k": 20} if name == "neighbor_accuracy" else {})).level == "good", name
+        assert (
+            ask(name, embedding_set, **({"neighbours": 20} if name == "neighbor_accuracy" else {})).level == "good"
+        ), name
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name != "cluster_agreement"])
@@ -264,7 +266,7 @@ def test_a_rare_class_that_is_lost_is_named() -> None:
     label = np.repeat(["common", "other", "rare"], [100, 100, 20])
     centres = {"common": [3, 0, 0], "other": [0, 3, 0], "rare": [3, 0, 0.3]}
     rows = np.array([centres[name] for name in label]) + 0.6 * generator.normal(size=(220, 3))
-    found = ask("neighbor_accuracy", EmbeddingSet.from_arrays(rows, label=label), k=20)
+    found = ask("neighbor_accuracy", EmbeddingSet.from_arrays(rows, label=label), neighbours=20)
     message = next(finding for finding in found.findings if finding.quantity == "worst_class_recall")
     assert message.level == "watch"
     assert "rare" in message.message
