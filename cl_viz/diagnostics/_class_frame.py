@@ -15,6 +15,7 @@ from cl_viz.core.result import Interval, Quantity, influence_interval
 from cl_viz.core.specs import QuantitySpec
 from cl_viz.diagnostics import _dense_neural_collapse as measures
 from cl_viz.diagnostics._labelled_classes import LabelledClasses
+from cl_viz.diagnostics._thresholds.collapse import TOTAL_VARIANCE
 
 Values = NDArray[np.float64]
 Frame = Literal["orthogonal", "simplex", "neither"]
@@ -43,6 +44,16 @@ class ClassFrame:
     def defined(self) -> bool:
         """Whether anything varies, and class means differ."""
         return self.classes.within_share is not None and len(self.classes.statistics.spreads) > 0
+
+    @property
+    def total_variance(self) -> float:
+        """Sum over dimensions of the variance (ddof = 1) of the rows."""
+        return float(self.classes.total.sum()) / (self.classes.n - 1)
+
+    @property
+    def is_one_point(self) -> bool:
+        """Whether unit rows have collapsed; raw rows may have any scale."""
+        return self.classes.scale == "unit" and TOTAL_VARIANCE.level(self.total_variance) == "bad"
 
     @cached_property
     def off_diagonal(self) -> Values:

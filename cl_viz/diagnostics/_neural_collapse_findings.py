@@ -19,11 +19,10 @@ def findings(frame: ClassFrame, quantities: Mapping[str, Quantity]) -> tuple[Fin
         return (
             Finding(NAME, "unknown", message, "Mend the complete collapse first.", _thresholds.PAPYAN, "within_share"),
         )
-    variance = float(frame.classes.total.sum()) / (frame.classes.n - 1)
-    if frame.classes.scale == "unit" and _thresholds.TOTAL_VARIANCE.level(variance) == "bad":
+    if frame.is_one_point:
         message = (
-            f"All classes lie at nearly one point: total variance {format_number(variance)} (uniform sphere: 1, "
-            f"K = {frame.classes.count}, N = {frame.classes.n:,})."
+            f"All classes lie at nearly one point: total variance {format_number(frame.total_variance)} (uniform "
+            f"sphere: 1, K = {frame.classes.count}, N = {frame.classes.n:,})."
         )
         advice = "Mend the complete collapse first: what tells classes apart is a remainder."
         return (Finding(NAME, "bad", message, advice, _thresholds.TOTAL_VARIANCE.source, "within_share"),)

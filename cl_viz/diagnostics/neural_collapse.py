@@ -45,7 +45,7 @@ def compute(inputs: SetInputs, params: NeuralCollapseParams) -> Result:
     quantities = {spec.name: frame.quantity(spec) for spec in SPEC.quantities}
     notes = (
         f"numbers are of view {view}",
-        f"{classes.count} classes with {SMALLEST} samples or more; n_excluded also counts rows of other classes",
+        f"{classes.count} classes with {SMALLEST} samples or more; rows of smaller ones count as excluded",
         f"global mean: mean of the {'class means' if params.mean == 'classes' else 'samples'}",
         "shuffled labels: exact mean, spread by the Satterthwaite approximation",
     )

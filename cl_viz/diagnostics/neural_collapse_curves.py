@@ -45,7 +45,7 @@ def compute(inputs: StepInputs, params: NeuralCollapseParams) -> Result:
         run=inputs.run,
         quantities={name: values[-1] for name, values in curves.items()},
         views=_views(inputs, curves, frames[-1]),
-        findings=(_finding(inputs.steps, curves["within_share"]),),
+        findings=(_finding(inputs.steps, curves["within_share"], frames[-1]),),
         caveats=last.plain_caveats(
             classes.n,
             classes.n_excluded,
@@ -83,11 +83,18 @@ def _views(inputs: StepInputs, curves: dict[str, list[Quantity]], frame: ClassFr
     return found
 
 
-def _finding(steps: tuple[int, ...], shares: list[Quantity]) -> Finding:
+def _finding(steps: tuple[int, ...], shares: list[Quantity], frame: ClassFrame) -> Finding:
     source, values = _thresholds.CLASS_SHARE.source, _values(shares)
     if not np.isfinite(values[-1]):
         message = f"Unknown: at step {steps[-1]:,} all rows are equal (N = {shares[-1].n:,})."
         return Finding(SPEC.name, "unknown", message, "Mend the complete collapse first.", source, "within_share")
+    if frame.is_one_point:
+        message = (
+            f"At step {steps[-1]:,} all classes lie at nearly one point: total variance "
+            f"{format_number(frame.total_variance)} (uniform sphere: 1, N = {shares[-1].n:,})."
+        )
+        advice = "Mend the complete collapse first: what tells classes apart is a remainder."
+        return Finding(SPEC.name, "bad", message, advice, _thresholds.TOTAL_VARIANCE.source, "within_share")
     first = int(np.flatnonzero(np.isfinite(values))[0])
     text = (
         f"The share of the variance within classes goes from {format_number(100 * values[first])} % at step "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -75,7 +75,9 @@ def compute(inputs: LayerInputs, params: LayerParams) -> Result:
         quantities=quantities,
         views=_views(measured, inputs.run),
         findings=_findings(projector, backbone),
-        caveats=last.plain_caveats(found.n, found.n_excluded, notes=notes),
+        caveats=replace(
+            last.plain_caveats(found.n, found.n_excluded, notes=notes), dim=found.dim, layer=" and ".join(inputs.layers)
+        ),
         params=params.as_dict(),
     )
 

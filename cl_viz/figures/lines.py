@@ -39,12 +39,12 @@ def draw_lines(view: Lines, theme: Theme, colours: Mapping[str, int]) -> go.Figu
     return canvas.figure()
 
 
-def _decades_per_tick(view: Lines) -> int:
-    """Return how many decades lie between two ticks, so that the labels of a long axis do not touch."""
+def _decades_per_tick(view: Lines) -> int | str:
+    """Return the distance of ticks: so many decades that labels do not touch, or 1, 2, 5 where there are few."""
     values = np.concatenate([np.asarray(entry.y, dtype=np.float64) for entry in view.series])
     shown = values[values > 0]
     decades = float(np.log10(shown.max() / shown.min())) if len(shown) else 1.0
-    return max(1, math.ceil(decades / _LOG_TICKS))
+    return "D2" if decades < 2 else math.ceil(decades / _LOG_TICKS)
 
 
 def _add_curve(canvas: Canvas, view: Lines, entry: Series, stroke: Stroke) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 import cl_viz
 from cl_viz.core.run import Run, Snapshot
-from cl_viz.testing import around_means, orthogonal_frame, sphere
+from cl_viz.testing import around_means, collapsed, orthogonal_frame, sphere
 
 
 def run_of(*sets: cl_viz.EmbeddingSet) -> Run:
@@ -42,6 +42,14 @@ def test_a_last_step_without_spread_is_unknown() -> None:
     assert found.level == "unknown"
     assert found["within_share"].value is None
     assert len(found.views["within_share"].series[0].y) == 1
+
+
+def test_a_last_step_that_has_collapsed_to_a_point_is_bad() -> None:
+    label = np.arange(60) % 4
+    point = cl_viz.EmbeddingSet.from_arrays(collapsed(60, 6, 1e-4).views["view_1"], label=label)
+    found = cl_viz.diagnose("neural_collapse_curves", run_of(point, point))
+    assert found.level == "bad"
+    assert "nearly one point" in found.findings[0].message
 
 
 def test_steps_without_labels_say_what_to_add() -> None:
