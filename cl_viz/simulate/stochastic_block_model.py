@@ -11,6 +11,7 @@ Learning, https://arxiv.org/abs/2310.01583.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Literal
 
@@ -115,8 +116,7 @@ def population_optimum(
     shares, connectivity = np.asarray(shares, dtype=np.float64), np.asarray(connectivity, dtype=np.float64)
     _check(shares, connectivity, temperature)
     batch = np.broadcast_shapes(shares.shape[:-1], connectivity.shape[:-2])
-    vectors = np.random.default_rng(seed).normal(size=(*batch, shares.shape[-1], dim))
-    vectors /= np.linalg.norm(vectors, axis=-1, keepdims=True)
+    vectors = _first_vectors(batch, shares.shape[-1], dim, seed)
     pull, mixture = _pull_and_mixture(shares, connectivity, weights)
     pull = pull + np.swapaxes(pull, -1, -2)
     scale = learning_rate / temperature
@@ -227,6 +227,17 @@ def block_mean_cosines(vectors: Floats, blocks: NDArray[np.integer]) -> Floats:
     means = np.stack([vectors[blocks == block].mean(axis=0) for block in range(int(blocks.max()) + 1)])
     found: Floats = means @ means.T
     return found
+
+
+def _first_vectors(batch: tuple[int, ...], blocks: int, dim: int, seed: int) -> Floats:
+    """Draw unit vectors problem by problem, as the authors' script does: their runs can be repeated before they end."""
+    generator = torch.Generator().manual_seed(seed)
+    drawn = [
+        torch.normal(0, 1, size=(blocks, dim), generator=generator).double().numpy() for _ in range(math.prod(batch))
+    ]
+    vectors: Floats = np.stack(drawn).reshape(*batch, blocks, dim)
+    vectors /= np.linalg.norm(vectors, axis=-1, keepdims=True)
+    return vectors
 
 
 def _pull_and_mixture(shares: Floats, connectivity: Floats, weights: Weights) -> tuple[Floats, Floats]:

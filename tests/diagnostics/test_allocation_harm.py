@@ -188,6 +188,25 @@ def test_the_indirect_effect_is_not_claimed_by_chance() -> None:
     assert cl_viz.diagnose(NAME, single[0], others=single, params=FEW).level in ("watch", "unknown")
 
 
+def test_the_interval_for_other_seeds_covers() -> None:
+    """Three seeds whose encoders cost a class about 15 points; samples differ in how hard they are."""
+    generator, inside = np.random.default_rng(0), 0
+    own, tests = np.arange(60), [np.arange(60)]
+    for _ in range(150):
+        hardness = generator.uniform(size=60)
+        predicted = {state: [] for state in STATES}
+        for _ in range(3):
+            lost = {0: 0.1 + 0.03 * generator.normal(), 1: 0.25 + 0.03 * generator.normal()}
+            for state in STATES:
+                predicted[state].append([np.where(hardness < lost[state[1]], 1, 0)])
+        found = mediate(0, 2, own, tests, predicted, bootstraps=200, seed=0)
+        assert found is not None
+        interval = found.wide_interval("indirect_effect", 0)
+        assert interval is not None
+        inside += interval.low <= -0.15 <= interval.high
+    assert inside >= 0.91 * 150
+
+
 def test_runs_lose_the_same_samples_and_at_least_one_is_kept() -> None:
     labels = np.repeat(np.arange(3), 20)
     split = Split.of(60, 4)

@@ -101,8 +101,14 @@ def _population_parameters(record: Record, records: list[Record]) -> dict[str, A
     """Follow ``same: as cos12`` to the record that states them."""
     if "pis" in record["parameters"]:
         return record["parameters"]
-    beside = next(other for other in records if other["metric"].startswith("sbm_population") and "pis" in
-                  other["parameters"] and other["input_name"] == record["input_name"])  # fmt: skip
+    words = str(record["parameters"].get("same", "cos12")).split()
+    beside = next(
+        other
+        for other in records
+        if other["metric"].startswith("sbm_population")
+        and other["metric"].endswith(words[-1])
+        and other["input_name"] == record["input_name"]
+    )
     return {**beside["parameters"], **record["parameters"]}
 
 
