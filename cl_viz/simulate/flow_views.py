@@ -184,6 +184,12 @@ def _finding(label: str, flow: Flow) -> Finding:
             f"negatives at {format_number(mean)}, {where}.{detail}"
         )
         return Finding("flow", "good", message, "", WANG_ISOLA)
+    if max(abs(separation[0]), abs(separation[-1])) < 2 * _SEPARATED:
+        message = (
+            f"{label}: uniformity goes from {format_number(uniformity[0])} to {format_number(uniformity[-1])} {where}. "
+            f"Classes stand apart neither before nor after: class separation {format_number(separation[-1])}."
+        )
+        return Finding("flow", "good", message, "", WANG_ISOLA)
     change = f"from {format_number(separation[0])} to {format_number(separation[-1])} {where}.{detail}"
     if separation[0] > _SEPARATED and separation[-1] < _MUCH_KEPT * separation[0]:
         message = f"{label} drives classes together: class separation goes {change}"

@@ -99,6 +99,10 @@ def test_a_loss_that_drives_classes_together_is_to_be_watched() -> None:
     assert [(finding.level, finding.message.split(" ")[0].rstrip(":")) for finding in found] == [
         ("watch", "ntxent"), ("good", "supcon_out"),
     ]  # fmt: skip
+    mixed = named_start("random", n=48, n_classes=3)
+    (finding,) = flow_findings({"NT-Xent": gradient_flow(SHORT, mixed)})
+    assert finding.message.startswith("NT-Xent: uniformity goes from")
+    assert "neither before nor after" in finding.message
 
 
 def test_a_flow_that_ended_early_is_said_to_and_stays_at_its_end(flows: dict[str, Flow]) -> None:
