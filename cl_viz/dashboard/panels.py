@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlencode, urlsplit
 
 import numpy as np
@@ -24,6 +24,7 @@ MAIN_HEIGHT = 440
 """Pixels of a main figure: more than half of a window of 1280 x 800."""
 SIDE_HEIGHT = 370
 _SHOWN_FINDINGS = 3
+_SHORT_TABLE = 8
 _IMAGE_ADDRESS = ("data:image/png;base64,", "data:image/jpeg;base64,", "data:image/webp;base64,")
 
 
@@ -316,7 +317,8 @@ def table(shown: Shown, view_name: str) -> None:
     frame, config = pd.DataFrame(dict(view.columns)), {}
     for name, values in view.columns.items():
         config[name] = _column(name, np.asarray(values))
-    st.dataframe(frame, hide_index=True, column_config=config, width="stretch", height=SIDE_HEIGHT, row_height=40)
+    height: int | Literal["content"] = SIDE_HEIGHT if len(frame) > _SHORT_TABLE else "content"
+    st.dataframe(frame, hide_index=True, column_config=config, width="stretch", height=height, row_height=40)
 
 
 def _column(name: str, values: np.ndarray) -> Any:

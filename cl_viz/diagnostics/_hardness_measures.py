@@ -134,9 +134,9 @@ class HardnessMeasures:
         size, share = questions.mean_of(self.sample_size), questions.mean_of(self.effective / self.n_negatives)
         count = questions.mean_of(self.effective)
         text = (
-            f"At temperature {self.temperature:g} an anchor's push rests on {format_number(count)} of its "
-            f"{self.anchors.n_negatives:,.0f} negatives by entropy, {format_number(size)} by the sum of squares "
-            f"(random directions: {format_number(100 * self.random_share)} %, here {format_number(100 * share)} %; "
+            f"At temperature {self.temperature:g} an anchor's push rests on {format_number(count)} of "
+            f"{self.anchors.n_negatives:,.0f} negatives (exp of the entropy, {format_number(100 * share)} %; random "
+            f"directions {format_number(100 * self.random_share)} %; by the sum of squares {format_number(size)}; "
             f"N = {self.anchors.n_anchors:,})."
         )
         few, even = _thresholds.FEW_NEGATIVES, _thresholds.EVEN_PUSH

@@ -17,6 +17,8 @@ from cl_viz.engine.inputs import SetInputs
 
 HUANG = Source("Huang et al. 2023, Model-Aware Contrastive Learning", "https://arxiv.org/abs/2207.07874")
 ALIGNMENTS: Values = np.linspace(-1.0, 1.0, 41)
+HIGHEST = 4.0
+"""Decadic logarithm of a weight: the end of its axis."""
 SMALLEST = 0.0025
 """Temperatures below this are not asked of the sketch."""
 
@@ -122,14 +124,13 @@ def _views(
         )
     }
     if losses is not None:
-        # Between 0 and 10, the decadic logarithm of a weight 1 / (1 - P) as authors' float arithmetic could hold it.
-        weights = np.clip(-np.log10(np.maximum(-np.expm1(-losses), 1e-10)), 0.0, 10.0)
-        edges = np.linspace(0.0, 10.0, 51)
+        weights = np.clip(-np.log10(np.maximum(-np.expm1(-losses), 1e-300)), 0.0, HIGHEST)
+        edges = np.linspace(0.0, HIGHEST, 51)
         counts = np.histogram(weights, edges)[0] / max(1, len(weights))
         middle = 10 ** float(np.median(weights))
         found["weights"] = Histogram(
             f"The weight 1 / (1 - P) of half of the positives is above {format_number(middle)}",
-            Axis("Weight of a positive", "decadic logarithm", (0.0, 10.0)),
+            Axis("Weight of a positive", "decadic logarithm; 4 or more in the last bin", (0.0, HIGHEST)),
             Axis("Positives", "share", (0.0, 1.0)),
             (Series("positives", edges, counts, "positive", run, n=len(weights)),),
         )

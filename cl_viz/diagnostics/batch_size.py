@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cl_viz.core.errors import MissingInputError
 from cl_viz.core.params import param
@@ -50,7 +50,7 @@ def compute(inputs: SetInputs, params: BatchSizeParams) -> Result:
         quantities=quantities,
         views=views(signal),
         findings=(_finding(signal),),
-        caveats=inputs.caveats(notes=_notes(signal, params)),
+        caveats=replace(inputs.caveats(notes=_notes(signal, params)), seed=SEED),
         params=params.as_dict(),
     )
 
@@ -80,7 +80,7 @@ def _notes(signal: BatchSignal, params: BatchSizeParams) -> tuple[str, ...]:
         f"temperature {params.temperature:g}; batch of {signal.size:,} samples",
         *signal.anchors.notes,
         f"batches up to {drawn.most:,}: every batch that {len(drawn.scores):,} anchors (all views) go through in a "
-        f"drawn order of the samples, seed {SEED}; all {signal.n_samples:,} samples as one batch: from all anchors",
+        f"drawn order of the samples; all {signal.n_samples:,} samples as one batch: from all anchors",
         *((f"batches between {drawn.most:,} and all: the sum over negatives at its expectation",)
           if drawn.most < signal.n_samples else ()),
     )  # fmt: skip
@@ -88,11 +88,11 @@ def _notes(signal: BatchSignal, params: BatchSizeParams) -> tuple[str, ...]:
 
 def _finding(signal: BatchSignal) -> Finding:
     mean, twice = signal.at_size.mean, signal.at_twice.mean
-    temperature, n_used = signal.temperature, signal.at_size.n_anchors
+    temperature, n_used = signal.temperature, signal.at_size.n_anchors or signal.anchors.n_anchors
     text = (
         f"In a batch of {signal.size:,} at temperature {temperature:g} the gradient keeps {format_number(100 * mean)} "
-        f"% of its size (mean 1 - P of the positive, N = {n_used:,}); in one of {signal.twice:,} "
-        f"{format_number(100 * twice)} %."
+        f"% of its size (mean 1 - P of the positive; {format_number(100 * twice)} % in one of {signal.twice:,}; "
+        f"N = {n_used:,})."
     )
     threshold = _thresholds.SIGNAL
     if threshold.level(mean) == "good":

@@ -97,7 +97,7 @@ def _finding(inputs: SetInputs, found: ClassTolerance, value: float, ideal: floa
     ends = f" [{format_number(interval.low)}, {format_number(interval.high)}]" if interval else ""
     text = (
         f"Samples of one label have mean cosine {format_number(found.conditional)}{ends} at uniformity "
-        f"{format_number(value)}, where random directions have {format_number(ideal)} (N = {found.n:,})."
+        f"{format_number(value)} (random directions: {format_number(ideal)}; N = {found.n:,})."
     )
     threshold = _thresholds.UNIFORMITY_SHARE
     level = threshold.level(value / ideal)
