@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from cl_viz.core.embedding_set import EmbeddingSet
 from cl_viz.core.errors import InputError, MissingDependencyError
 from cl_viz.core.progress import ProgressCallback, silent
+from cl_viz.engine.cluster_anchors import AnchorRows, Seen, merge
 from cl_viz.engine.moments import Moments
 from cl_viz.engine.nearest import NeighborMap
 from cl_viz.engine.neighbors import MOST_NEIGHBORS, Neighbors, find_neighbors, neighbor_blocks
@@ -40,7 +41,7 @@ from cl_viz.engine.pieces import (
     view_blocks,
 )
 from cl_viz.engine.precision import FLOAT64_ROWS
-from cl_viz.engine.rows import ViewRows
+from cl_viz.engine.rows import ViewRows, choose_rows
 from cl_viz.engine.statistics import Statistics
 
 if TYPE_CHECKING:
@@ -75,7 +76,9 @@ def scan_cluster(
     source: EmbeddingSet | str | Path,
     cluster: Client | str,
     *,
+    anchors: int = 0,
     neighbors: int | None = None,
+    seed: int = 0,
     views: Sequence[str] | None = None,
     label: str | None = None,
     progress: ProgressCallback = silent,
@@ -89,7 +92,7 @@ def scan_cluster(
         than a few shards. Rows are samples; ids are not used. A set is sent to the workers piece by piece.
     cluster : distributed.Client or str
         A client, or the address of a scheduler.
-    neighbors : int, optional
+    anchors, neighbors, seed : int, optional
         As for `cl_viz.scan`.
     views, label : optional
         As for `cl_viz.load`, for a folder.
@@ -100,7 +103,7 @@ def scan_cluster(
     -------
     Statistics
         Every count equals that of one machine in float64; in float32 a score within rounding of a bin's edge may
-        fall on its other side where shards divide the rows into other tiles. Without anchors.
+        fall on its other side where shards divide the rows into other tiles.
 
     Raises
     ------
@@ -123,11 +126,16 @@ def scan_cluster(
         work = [(left, right) for left in range(len(pieces)) for right in range(left, len(pieces))]
         tasks = submitted([client.submit(_pair_task, sent[i], sent[j], i, j, plan, pure=False) for i, j in work])
         found = _Collected(plan, facts)
+        seen = _anchor_tasks(client, submitted, sent, facts, plan, anchors, seed)
+        steps = len(tasks) + len(seen)
         for done, result in enumerate(_as_they_come(client, tasks), start=1):
             found.add(result)
-            progress(done / len(work), "pairs of pieces")
+            progress(done / steps, "pairs of pieces")
+        for done, part in enumerate(_as_they_come(client, seen), start=len(tasks) + 1):
+            found.add_anchors(part)
+            progress(done / steps, "anchors")
         total: Moments = reduce(operator.add, client.gather(moments))
-    return found.statistics(total, source)
+    return found.statistics(total, source, seed)
 
 
 def _piece(piece: Piece) -> Piece:
@@ -158,6 +166,33 @@ def _pair_task(left: Piece, right: Piece, i: int, j: int, plan: _Plan) -> _PairR
         if i != j:
             near[j] = _nearest(second, first, plan.neighbors, plan.numbering.offsets[i])
     return _PairResult(i, j, sketch, near)
+
+
+def _anchor_tasks(
+    client: Any, submitted: Any, sent: Sequence[Any], facts: Sequence[PieceFacts], plan: _Plan, anchors: int, seed: int
+) -> list[Any]:
+    """Submit what every piece says of all anchors; nothing where there are none."""
+    sizes = [len(found.usable) for found in facts]
+    starts = np.cumsum([0, *sizes])
+    chosen = choose_rows(int(starts[-1]), anchors, seed)
+    if not len(chosen):
+        return []
+    own = [chosen[(chosen >= low) & (chosen < low + size)] - low for low, size in zip(starts, sizes, strict=False)]
+    with_any = [index for index, rows in enumerate(own) if len(rows)]
+    taken = submitted([client.submit(_take, sent[i], own[i], i, plan, pure=False) for i in with_any])
+    gathered = submitted([client.submit(AnchorRows.join, taken, pure=False)])[0]
+    return list(submitted([client.submit(_see, gathered, piece, i, plan, pure=False) for i, piece in enumerate(sent)]))
+
+
+def _take(piece: Piece, chosen: NDArray[np.int64], index: int, plan: _Plan) -> AnchorRows:
+    rows = numbered_rows(piece, plan.numbering, plan.dtype)
+    return AnchorRows.of(rows, chosen, plan.numbering.offsets[index])
+
+
+def _see(anchors: AnchorRows, piece: Piece, index: int, plan: _Plan) -> tuple[AnchorRows | None, Seen]:
+    """Return what the anchors see in a piece; with the first, the anchors themselves."""
+    rows = numbered_rows(piece, plan.numbering, plan.dtype)
+    return anchors if index == 0 else None, anchors.see(rows, plan.numbering.offsets[index])
 
 
 def _same_rows(rows: ViewRows, within: bool) -> NDArray[np.int64]:
@@ -206,6 +241,8 @@ class _Collected:
         self.facts = facts
         self.sketch = PairSketch.empty(view_blocks(plan.views))
         self.near: dict[int, Near] = {}
+        self.anchors: AnchorRows | None = None
+        self.seen: Seen | None = None
 
     def add(self, result: _PairResult) -> None:
         """Add the sketch of one pair of pieces, and keep the nearest of all so far."""
@@ -214,19 +251,25 @@ class _Collected:
             before = self.near.get(piece)
             self.near[piece] = near if before is None else self._merged(before, near)
 
-    def statistics(self, moments: Moments, source: object) -> Statistics:
+    def add_anchors(self, part: tuple[AnchorRows | None, Seen]) -> None:
+        """Add what the anchors see in one piece."""
+        rows, seen = part
+        self.anchors = rows or self.anchors
+        self.seen = seen if self.seen is None else merge(self.seen, seen)
+
+    def statistics(self, moments: Moments, source: object, seed: int) -> Statistics:
         """Return the statistics of the whole."""
         used = sum(len(found.usable) for found in self.facts)
         digest = hashlib.blake2b("".join(found.fingerprint for found in self.facts).encode(), digest_size=16)
         return Statistics(
             pairs=self.sketch,
-            anchors={},
+            anchors={} if self.anchors is None or self.seen is None else self.anchors.sketches(self.seen, used),
             moments=moments,
             n_used=used,
             n_excluded=sum(found.size for found in self.facts) - used,
             device="cluster",
             precision=str(self.plan.dtype).removeprefix("torch."),
-            seed=None,
+            seed=seed if self.anchors is not None and len(self.anchors.rows) < used else None,
             fingerprint=source.fingerprint if isinstance(source, EmbeddingSet) else digest.hexdigest(),
             neighbors=self._neighbors(),
         )
@@ -289,7 +332,7 @@ def _futures(client: Any) -> Iterator[Any]:
         raise
 
 
-def _as_they_come(client: Any, futures: list[Any]) -> Iterator[_PairResult]:
+def _as_they_come(client: Any, futures: list[Any]) -> Iterator[Any]:
     import distributed
 
     completed: Any = distributed.as_completed  # type: ignore[no-untyped-call, unused-ignore]

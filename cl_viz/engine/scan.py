@@ -92,7 +92,8 @@ def scan(
     if cluster is not None:
         from cl_viz.engine.cluster import scan_cluster
 
-        return scan_cluster(embedding_set, cluster, neighbors=neighbors, progress=progress)
+        chosen = AUTO_ANCHORS if anchors == "auto" else anchors
+        return scan_cluster(embedding_set, cluster, anchors=chosen, neighbors=neighbors, seed=seed, progress=progress)
     if not isinstance(embedding_set, EmbeddingSet):
         from cl_viz.formats import load
 

@@ -56,6 +56,19 @@ def assert_equal(found: Statistics, expected: Statistics) -> None:
         np.testing.assert_array_equal(found.moments.classes[view].counts, expected.moments.classes[view].counts)
         assert found.moments.classes[view].names == expected.moments.classes[view].names
     assert list(found.neighbors) == list(expected.neighbors)
+    assert list(found.anchors) == list(expected.anchors)
+    for view, sketch in expected.anchors.items():
+        own = found.anchors[view]
+        np.testing.assert_array_equal(own.rows, sketch.rows)
+        np.testing.assert_array_equal(own.offsets, sketch.offsets)
+        np.testing.assert_allclose(own.positives, sketch.positives)
+        assert (own.population, found.seed) == (sketch.population, expected.seed)
+        for name, seen in sketch.candidates.items():
+            np.testing.assert_array_equal(own.candidates[name].counts, seen.counts)
+            np.testing.assert_allclose(own.candidates[name].sums, seen.sums, atol=1e-5)
+            np.testing.assert_allclose(own.candidates[name].moments, seen.moments, atol=1e-9)
+            np.testing.assert_allclose(own.candidates[name].below, seen.below)
+            np.testing.assert_allclose(own.candidates[name].top_scores, seen.top_scores)
     for block, near in expected.neighbors.items():
         np.testing.assert_array_equal(found.neighbors[block].rows, near.rows)
         np.testing.assert_array_equal(found.neighbors[block].indices, near.indices)
@@ -66,9 +79,9 @@ def test_a_set_in_memory_gives_the_counts_of_one_machine(client: Any) -> None:
     embedding_set = labelled()
     seen: list[float] = []
     found = cl_viz.scan(
-        embedding_set, cluster=client, anchors=0, neighbors=5, progress=lambda done, message: seen.append(done)
+        embedding_set, cluster=client, anchors=90, neighbors=5, progress=lambda done, message: seen.append(done)
     )
-    assert_equal(found, cl_viz.scan(embedding_set, anchors=0, neighbors=5, cache=False))
+    assert_equal(found, cl_viz.scan(embedding_set, anchors=90, neighbors=5, cache=False))
     assert found.fingerprint == embedding_set.fingerprint
     assert seen == sorted(seen)
     assert seen[-1] == 1.0
@@ -80,8 +93,8 @@ def test_a_folder_of_shards_gives_the_counts_of_the_joined_set(client: Any, tmp_
         for view, array in embedding_set.views.items():
             np.save(tmp_path / f"{view}_{number}.npy", array[rows])
         np.save(tmp_path / f"label_{number}.npy", embedding_set.role("label")[rows])  # type: ignore[index]
-    found = cl_viz.scan(tmp_path, cluster=client.scheduler.address, anchors=0, neighbors=3)
-    assert_equal(found, cl_viz.scan(embedding_set, anchors=0, neighbors=3, cache=False))
+    found = cl_viz.scan(tmp_path, cluster=client.scheduler.address, neighbors=3)
+    assert_equal(found, cl_viz.scan(embedding_set, neighbors=3, cache=False))
 
 
 def test_parquet_shards_with_text_labels_that_not_every_shard_has(client: Any, tmp_path: Path) -> None:
@@ -92,9 +105,8 @@ def test_parquet_shards_with_text_labels_that_not_every_shard_has(client: Any, t
         part = slice(number * 30, number * 30 + 30)
         frame = pd.DataFrame({"embedding": list(rows[part]), "label": label[part]})
         frame.to_parquet(tmp_path / f"part-{number}.parquet")
-    found = cl_viz.scan(tmp_path, cluster=client, anchors=0)
-    expected = cl_viz.scan(cl_viz.load(tmp_path), anchors=0, cache=False)
-    np.testing.assert_array_equal(found.pairs.counts, expected.pairs.counts)
+    found = cl_viz.scan(tmp_path, cluster=client)
+    assert_equal(found, cl_viz.scan(cl_viz.load(tmp_path), cache=False))
     assert next(iter(found.moments.classes.values())).names == ("a", "b", "c")
 
 
