@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
 from cl_viz.core.progress import ProgressCallback, silent
 from cl_viz.core.result import Interval
@@ -98,7 +98,7 @@ def two_level_reach(over_seeds: float, over_samples: float, seeds: int, samples:
     if variance == 0:
         return 0.0
     freedom = variance**2 / (over_seeds**2 / (seeds - 1) + over_samples**2 / max(1, samples - 1))
-    return float(student.ppf((1 + level) / 2, freedom) * np.sqrt(variance))
+    return float(stdtrit(freedom, (1 + level) / 2) * np.sqrt(variance))
 
 
 def bootstrap_interval(draws: Floats, seeds: int, samples: int, level: float = 0.95) -> Interval:

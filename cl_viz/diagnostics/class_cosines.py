@@ -24,8 +24,8 @@ SHOWN_CLASSES = 40
 MOST_CLASSES = 1000
 """Classes that are compared with each other, the largest: a matrix of more says nothing to anybody."""
 _LISTED_PAIRS = 200
-_PERMUTATIONS = 999
-_PERMUTED_ROWS = 2000
+_PERMUTATIONS = 499
+_PERMUTED_ROWS = 1000
 _CHANCE = 0.05
 
 GRETTON = Source(
@@ -189,11 +189,11 @@ def _influences(inputs: SetInputs, found: ClassCosines) -> tuple[list[Floats], l
             own_code = np.where(labels[0][0][block] >= 0, places[labels[0][0][block]], -1)
             rows = np.flatnonzero(usable[block] & (own_code >= 0)) + block.start
             unit, code = probe_rows(embedding_set, view, rows, "unit"), own_code[rows - block.start]
-            means, counts = found.means[code], found.counts[code]
-            product = (unit * means).sum(axis=1)
+            counts = found.counts[code]
+            product = np.einsum("nd,nd->n", unit, found.means[code])
             # The sample itself is no other sample of its class.
             own.append(2 / k * (counts * product - 1) / np.maximum(1, counts - 1))
-            others.append(2 / (k * (k - 1)) * (unit * (whole - means)).sum(axis=1))
+            others.append(2 / (k * (k - 1)) * (unit @ whole - product))
             classes.append(code)
         code = np.concatenate(classes)
         parts = [np.flatnonzero(code == place) for place in range(k)]

@@ -15,6 +15,7 @@ from cl_viz.core.view import Bars, Heatmap, Table
 from cl_viz.diagnostics import _dense_harm as dense
 from cl_viz.diagnostics._harm_bootstrap import estimate_harm
 from cl_viz.diagnostics.class_cosines import SHOWN_CLASSES
+from cl_viz.encoders import open_run, sample_folder
 from cl_viz.testing import clusters, planted_harm, sphere
 
 NAME = "representation_harm"
@@ -248,6 +249,29 @@ def test_the_bootstrap_can_be_stopped() -> None:
 
     with pytest.raises(Cancelled):
         cl_viz.diagnose(NAME, runs[0], others=runs, progress=stop)
+
+
+def test_the_bundled_family_says_what_its_cards_say(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Shown on the projector; on the backbone, where the authors measure, three seeds leave it open."""
+    monkeypatch.setenv("CL_VIZ_CACHE", str(tmp_path_factory.mktemp("cache")))
+    names = [f"mnist-{kind}-seed-{seed}" for seed in range(3) for kind in ("rare-4", "balanced")]
+    runs = [open_run(sample_folder() / "runs" / name) for name in names]
+    backbone, projector = (
+        cl_viz.diagnose(NAME, runs[0], others=runs, layer=layer) for layer in ("backbone", "projector")
+    )
+    stated = runs[0].card["representation_harm"]["towards"]["9"]
+    found = backbone["nearest"]
+    assert found.interval is not None
+    assert [found.value, found.interval.low, found.interval.high] == pytest.approx(
+        [stated["value"], stated["low"], stated["high"]], abs=0.01
+    )
+    assert backbone.level == "unknown"
+    assert "includes no change" in backbone.findings[0].message
+    assert projector.level == "bad"
+    assert projector.findings[0].message.startswith("Class 4 moved towards class 9")
+    assert "The authors measure the backbone" in projector.findings[0].advice
 
 
 # -- class cosines ---------------------------------------------------------------------------------------------------
