@@ -17,7 +17,7 @@ from cl_viz.core.run import Run, Snapshot
 from cl_viz.core.view import Heatmap, Histogram, Table
 from cl_viz.diagnostics import DIAGNOSTICS, estimate
 from cl_viz.figures import csv_text
-from cl_viz.report import as_document, as_text
+from cl_viz.reporting import as_document, as_text
 
 
 def _rows(n: int = 60, dim: int = 6, seed: int = 0) -> np.ndarray:
