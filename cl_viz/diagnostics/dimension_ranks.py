@@ -167,8 +167,9 @@ SPEC = DiagnosticSpec(
         "float64 Gram matrix, which squares the condition number: singular values below √eps times the largest are "
         "lost, which moves entropies by less than 1e-6, and are counted as 0. The numerical rank is taken from a QR "
         "decomposition of the rows where that is affordable. A constant cloud has RankMe 1 and every centred count 0. "
-        "Intervals are those of samples at this N: they leave out the bias of a finite N, and are not given where N < "
-        "10 D. The limits in the finding are rules of thumb."
+        "Intervals are those of samples at this N (the influence of at most 8,192 of them, drawn with a seed): they "
+        "leave out the bias of a finite N, and are not given where N < 10 D. The limits in the finding are rules of "
+        "thumb."
     ),
     sources=(_thresholds.GARRIDO, _thresholds.ROY, _thresholds.JING),
 )

@@ -11,6 +11,7 @@ import cl_viz
 from cl_viz.core import validation
 from cl_viz.core.result import Result
 from cl_viz.diagnostics import _dense_collapse as dense
+from cl_viz.diagnostics import _spectrum
 from cl_viz.diagnostics._spectral_ranks import cliff
 from cl_viz.diagnostics._sphere_spectrum import _marchenko_pastur, sphere_spectrum
 from cl_viz.testing import clusters, collapsed, cone, exact_spectrum, rank_sphere, rotation, sphere
@@ -204,6 +205,16 @@ def test_duplicates_change_only_the_denominator() -> None:
     rows = clusters(80, 6, 3, 0.5).views["view_1"]
     twice = spectrum(np.concatenate([rows, rows]))
     assert eigenvalues(twice) == pytest.approx(eigenvalues(spectrum(rows)) * (2 * 79) / 159, rel=1e-9)
+
+
+def test_intervals_from_a_draw_of_rows_are_those_of_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = clusters(4000, 8, 5, 0.7, seed=1).views["view_1"]
+    whole = spectrum(rows)["largest_share"].interval
+    monkeypatch.setattr(_spectrum, "INFLUENCE_ROWS", 2000)
+    drawn = spectrum(rows)["largest_share"].interval
+    assert drawn.high - drawn.low == pytest.approx(whole.high - whole.low, rel=0.08)
+    assert drawn.high - drawn.low != whole.high - whole.low
+    assert "4,000 samples" in drawn.method
 
 
 @pytest.mark.slow
