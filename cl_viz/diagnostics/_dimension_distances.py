@@ -17,7 +17,7 @@ MOST_ANCHORS = 8192
 REPEATED = 1e-6
 """Two rows nearer than this share of the median nearest distance are one row."""
 _LOOKED_AT = 8
-_EXACT_COLUMNS = 64
+_EXACT_COLUMNS = 32
 _BLOCK_BYTES = 64 << 20
 Values = NDArray[np.float64]
 
@@ -78,7 +78,7 @@ def dimension_distances(
 ) -> DimensionDistances:
     """Compute distances of at most `MOST_ANCHORS` rows to their neighbours.
 
-    The nearest 64 come from the differences of the rows in float64: near-duplicates would lose half their digits in
+    The nearest 32 come from the differences of the rows in float64: near-duplicates would lose half their digits in
     ``2 - 2s``. Farther ones come from their scores.
 
     Raises

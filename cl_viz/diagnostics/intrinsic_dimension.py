@@ -16,7 +16,7 @@ from cl_viz.core.result import Finding, Interval, Quantity, Result, Source, form
 from cl_viz.core.specs import DiagnosticSpec, QuantitySpec
 from cl_viz.core.view import Axis, Histogram, Lines, Series, View
 from cl_viz.diagnostics import _dense_neighbors as dense
-from cl_viz.diagnostics._dimension_distances import DimensionDistances, dimension_distances
+from cl_viz.diagnostics._dimension_distances import MOST_ANCHORS, DimensionDistances, dimension_distances
 from cl_viz.diagnostics._group_jackknife import group_jackknife
 from cl_viz.diagnostics._isotropy_measures import view_scatter
 from cl_viz.diagnostics._near_rows import near_rows
@@ -73,6 +73,13 @@ def compute(inputs: SetInputs, params: IntrinsicDimensionParams) -> Result:
         caveats=inputs.plain_caveats(used, total - used, seed=0, notes=notes),
         params=params.as_dict(),
     )
+
+
+def seconds(inputs: SetInputs, params: IntrinsicDimensionParams) -> float:
+    """Return about how long `compute` takes: the anchors' distances, and those of a uniform sphere."""
+    embedding_set = inputs.embedding_set
+    anchors = sum(min(size, MOST_ANCHORS) for size in embedding_set.sizes)
+    return 0.3 + 1e-6 * anchors * embedding_set.dim + 5e-8 * sum(embedding_set.sizes) * (512 + embedding_set.dim)
 
 
 def _distances(inputs: SetInputs) -> list[DimensionDistances]:
@@ -326,6 +333,7 @@ SPEC = DiagnosticSpec(
     needs="set",
     params=IntrinsicDimensionParams,
     compute=compute,
+    seconds=seconds,
     quantities=(
         _dimension("two_nn", "TwoNN", "From the ratio of each row's two nearest distances, largest ratios left out."),
         _dimension(

@@ -79,6 +79,7 @@ def compute(inputs: PairInputs, params: RunSimilarityParams) -> Result:
         f"compared with {names[1]} (D = {sets[1].dim}), {match.evidence}",
         "views: " + ", ".join(f"{own} with {other}" for own, other in match.views) + "; means over them",
         f"CKA, CCA and Procrustes of {params.rows} rows, centred; neighbours by cosine within each view",
+        *_inflation(quantities),
         "seed: of the groups left out for intervals",
     )
     return Result(
@@ -94,12 +95,25 @@ def compute(inputs: PairInputs, params: RunSimilarityParams) -> Result:
     )
 
 
+def _inflation(quantities: dict[str, Quantity]) -> tuple[str, ...]:
+    """Say what unrelated embeddings would have of the measures that do not take it off."""
+    parts = [
+        f"{label} {format_number(chance)}"
+        for label, chance in (
+            ("a biased CKA of", quantities["cka_biased"].reference),
+            ("an R² of", quantities["cca_squared"].reference),
+        )
+        if chance is not None
+    ]
+    return (f"unrelated embeddings of these spectra and this N would have {' and '.join(parts)}",) if parts else ()
+
+
 def seconds(inputs: PairInputs, params: RunSimilarityParams) -> float:
     """Return about how long `compute` takes: six products of all rows with a matrix of D x D a view, and three SVDs."""
     own, other = inputs.own.embedding_set, inputs.reference.embedding_set
     wide = max(own.dim, other.dim)
     views = min(len(own.views), len(other.views))
-    return 0.1 + views * (own.n * wide * (4e-10 * wide + 3e-8) + 2e-8 * wide**3)
+    return 0.3 + views * (own.n * wide * (1.2e-9 * wide + 1e-7) + 2e-8 * wide**3)
 
 
 def _measure(inputs: PairInputs, match: SampleMatch, place: int, params: RunSimilarityParams) -> _View:

@@ -80,6 +80,7 @@ def test_unrelated_embeddings_lie_at_chance_and_are_told() -> None:
     assert found["cka_debiased"].interval is None
     assert found.level == "watch"
     assert "no more alike" in found.findings[0].message
+    assert any("would have a biased CKA of" in note for note in found.caveats.notes)
 
 
 def test_cca_of_too_few_samples_is_not_given() -> None:
