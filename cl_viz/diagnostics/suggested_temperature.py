@@ -96,7 +96,7 @@ def _finding(found: Suggestion) -> Finding:
         text = f"The run's temperature {run:g} lies in the suggested range, {suggested} ({n_used})."
         return Finding(name, "good", text, source=WANG_LIU, quantity="low")
     side, reason = ("below", found.lowest_reason) if run < found.low else ("above", found.highest_reason)
-    text = f"The run's temperature {run:g} lies {side} the suggested range, {suggested}: {reason} ({n_used})."
+    text = f"The run's temperature {run:g} lies {side} the suggested range, {suggested} ({reason} there; {n_used})."
     advice = f"Try {'a higher' if side == 'below' else 'a lower'} temperature: a suggestion, not a law."
     return Finding(name, "watch", text, advice, WANG_LIU, "low" if side == "below" else "high")
 
