@@ -17,8 +17,9 @@ from cl_viz.core.specs import QuantitySpec
 from cl_viz.diagnostics._dense_scores import gaussian_overlap
 from cl_viz.diagnostics._influence import Measure, PairInfluence
 from cl_viz.engine import score_histogram as separation
-from cl_viz.engine.anchor_sketch import AnchorSketch, relative_penalty_share
+from cl_viz.engine.anchor_sketch import AnchorSketch
 from cl_viz.engine.bins import edges as bin_edges
+from cl_viz.engine.candidate_points import relative_penalty_share
 from cl_viz.engine.inputs import SetInputs
 from cl_viz.engine.pair_sketch import PairRoles, Relation
 from cl_viz.engine.score_histogram import ScoreHistogram

@@ -172,6 +172,12 @@ class AnchorSketch:
     offsets: NDArray[np.int64]
     candidates: Mapping[str, AnchorCandidates]
     _cells: dict[tuple[PairRoles, bool], AnchorCells] = field(default_factory=dict, repr=False, compare=False)
+    _points: dict[PairRoles, object] = field(default_factory=dict, repr=False, compare=False)
+
+    @property
+    def points(self) -> dict[PairRoles, object]:
+        """What `CandidatePoints.kept` keeps."""
+        return self._points
 
     def views_for(self, roles: PairRoles) -> tuple[str, ...]:
         """Return the views whose rows are candidates under these roles."""
@@ -237,28 +243,6 @@ class AnchorSketch:
         for part in parts[1:]:
             total += part
         return total
-
-
-def relative_penalty_share(sketch: AnchorSketch, roles: PairRoles, temperature: float) -> NDArray[np.float64]:
-    """Share of each anchor's repulsion that falls on candidates of its own label, shape (A,).
-
-    The repulsion on negative j of anchor i is in proportion to exp(s_ij / temperature) (Wang and Liu 2021, eq. 5:
-    the positive is not in the denominator). The largest candidates count exactly, the others at the mean score of
-    their cell. NaN for an anchor without negatives.
-    """
-    scores, same = sketch.tail(roles)
-    cells = sketch.cells(roles, without_tail=True)
-    n_anchors = len(sketch.rows)
-    largest = np.where(np.isfinite(scores[:, 0]), scores[:, 0], 0.0)
-    distance = np.minimum(cells.scores - largest[cells.anchor], 0.0)
-    mass = cells.counts * np.exp(distance / temperature)
-    tail = np.exp((scores - largest[:, None]) / temperature)
-    # bincount of nothing has whole numbers, whatever the weights.
-    own = np.bincount(cells.anchor, weights=mass * (cells.side == SAME), minlength=n_anchors).astype(np.float64)
-    own += (tail * same).sum(axis=1)
-    total = np.bincount(cells.anchor, weights=mass, minlength=n_anchors) + tail.sum(axis=1)
-    share: NDArray[np.float64] = np.divide(own, total, out=np.full(n_anchors, np.nan), where=total > 0)
-    return share
 
 
 def _remove_tail(

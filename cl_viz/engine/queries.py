@@ -71,7 +71,7 @@ class AnchorQueries:
             With label positives, if no candidate has the label of its anchor.
         """
         if roles.positives == "views":
-            return cls(sketch, roles, CandidatePoints.of(sketch, roles))
+            return cls(sketch, roles, CandidatePoints.kept(sketch, roles))
         labels = [sketch.candidates[view].moments[:, int(Relation.SAME_LABEL), 0] for view in sketch.views_for(roles)]
         if not np.any(labels):
             raise MissingInputError("no anchor has a positive of its label", remedy="add a label column (Data page)")
@@ -161,8 +161,8 @@ class AnchorQueries:
         if not 0 < share <= 1:
             raise InputError(f"share = {share!r}", where="truncated_loss", allowed="above 0, up to 1")
         # Less a rounding error: 0.1 of 30 is 3, not 4.
-        hardest = self.points.hardest(np.ceil(share * self.n_negatives - 1e-9))
-        margin = [hardest.log_mass(1 / tau) for tau in _temperatures(temperatures)]
+        kept = np.ceil(share * self.n_negatives - 1e-9)
+        margin = [self.points.log_mass_of_hardest(1 / tau, kept) for tau in _temperatures(temperatures)]
         return np.logaddexp(0.0, self._against_positives(np.stack(margin), temperatures))
 
     def reweighted_loss(

@@ -11,7 +11,7 @@ import pytest
 
 import cl_viz
 from cl_viz.engine import Statistics, bins, compiled
-from cl_viz.engine.anchor_sketch import relative_penalty_share
+from cl_viz.engine.candidate_points import relative_penalty_share
 from cl_viz.engine.pair_sketch import PairRoles
 from cl_viz.testing import clusters, collapsed, paired_sphere, sphere
 

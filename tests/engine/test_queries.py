@@ -144,10 +144,10 @@ def test_batch_loss_is_that_of_drawn_batches(case: Case, size: int) -> None:
     mean = expected.mean(axis=0)
     assert (np.abs(found.mean - mean) <= 3 * error + 1e-3 * np.maximum(mean, 1e-2)).all()
     mean_field = ask.mean_field_batch_loss(taus, size)
-    assert (mean_field >= found.mean - 3 * found.standard_error - 1e-9).all()
+    assert (mean_field >= found.mean - 3 * found.standard_error - 1e-5).all()
     if size == 699:
         np.testing.assert_allclose(mean_field, ask.loss(taus).mean(axis=1), rtol=1e-9)
-        np.testing.assert_allclose(found.mean, mean_field, rtol=1e-9)
+        np.testing.assert_allclose(found.mean, mean_field, rtol=1e-4)
 
 
 def test_negatives_of_both_views_are_asked_together() -> None:

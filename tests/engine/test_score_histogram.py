@@ -10,7 +10,7 @@ import cl_viz
 from cl_viz.diagnostics import _dense_scores as dense
 from cl_viz.engine import bins
 from cl_viz.engine import score_histogram as separation
-from cl_viz.engine.anchor_sketch import relative_penalty_share
+from cl_viz.engine.candidate_points import relative_penalty_share
 from cl_viz.engine.pair_sketch import PairRoles
 from cl_viz.testing import clusters, collapsed, paired_sphere
 
