@@ -157,19 +157,19 @@ SPEC = DiagnosticSpec(
     reading=(
         "RankMe compares runs of one method and one architecture: there higher went with better linear probes. Between "
         "methods, or against a fixed number, it says little. A large mean is one strong singular value: it lowers the "
-        "counts of rows that are not centred, so look at the centred twin too. The grey reference in the table is the "
-        "same count on a uniform sphere with this N and D: with few samples even that is below D."
+        "counts of rows that are not centred, so look at the centred twin too. The finding names the same "
+        "count on a uniform sphere with this N and D: with few samples even that is below D."
     ),
     traps=(
         "One library calls the covariance entropy rank RankMe: on a power-law spectrum they are 12.8 and 77.2, so say "
         "which. Another uses epsilon = 1e-5: shares plus epsilon do not sum to 1, and a set of rank 1 in 2,048 "
         "dimensions then counts 1.27. RankMe's paper uses 25,600 samples. All but the numerical rank come from a "
-        "float64 Gram matrix, which squares the condition number: singular values below √eps times the largest are "
-        "lost, which moves entropies by less than 1e-6, and are counted as 0. The numerical rank is taken from a QR "
-        "decomposition of the rows where that is affordable. A constant cloud has RankMe 1 and every centred count 0. "
-        "Intervals are those of samples at this N (the influence of at most 8,192 of them, drawn with a seed): they "
-        "leave out the bias of a finite N, and are not given where N < 10 D. The limits in the finding are rules of "
-        "thumb."
+        "float64 Gram matrix, which squares the condition number: singular values below √(max(N, D) eps) of the "
+        "largest, a few millionths, are lost and count as 0. A flat tail of hundreds just below that would have added "
+        "up to 2 % to a rank of singular values. The numerical rank is taken from a QR decomposition of the rows "
+        "where that is affordable. A constant cloud has RankMe 1 and every centred count 0. Intervals are those of "
+        "samples at this N (the influence of at most 8,192 of them, drawn with a seed): they leave out the bias of a "
+        "finite N, and are not given where N < 10 D. The limits in the finding are rules of thumb."
     ),
     sources=(_thresholds.GARRIDO, _thresholds.ROY, _thresholds.JING),
 )
