@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 from cl_viz.core.embedding_set import EmbeddingSet
 from cl_viz.core.errors import MissingInputError
 from cl_viz.core.result import Interval, influence_interval
-from cl_viz.diagnostics._dense_similarity import SMALLEST_DIRECTION
 from cl_viz.diagnostics._isotropy_measures import ROUNDING, RowKind
 from cl_viz.engine.moments import SCATTER_DIMENSIONS
 
+SMALLEST_DIRECTION = 1e-5
+"""Directions whose singular value is below this share of the largest are rounding noise of single precision."""
 _BLOCK_BYTES = 32 << 20
 Values = NDArray[np.float64]
 

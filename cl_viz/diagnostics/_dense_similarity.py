@@ -10,9 +10,6 @@ from numpy.typing import NDArray
 
 from cl_viz.diagnostics._dense_geometry import Rows, unit_rows
 
-SMALLEST_DIRECTION = 1e-5
-"""Directions whose singular value is below this share of the largest are rounding noise of single precision."""
-
 
 def centred(rows: NDArray[Any]) -> Rows:
     """Return rows less their mean, in float64."""
@@ -57,7 +54,8 @@ def column_space(rows: NDArray[Any], variance: float = 1.0) -> Rows:
         In (0, 1]: as many leading directions as explain this share of the variance.
     """
     left, sizes, _ = np.linalg.svd(centred(rows), full_matrices=False)
-    kept = int((sizes > SMALLEST_DIRECTION * sizes[0]).sum()) if sizes[0] > 0 else 0
+    floor = max(rows.shape) * np.finfo(np.float64).eps
+    kept = int((sizes > floor * sizes[0]).sum()) if sizes[0] > 0 else 0
     if variance < 1:
         shares = np.cumsum(np.square(sizes[:kept])) / np.square(sizes[:kept]).sum()
         kept = min(kept, int(np.searchsorted(shares, variance)) + 1)

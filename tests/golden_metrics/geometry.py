@@ -84,7 +84,7 @@ def _fukunaga_olsen(rows: np.ndarray) -> float:
 def _cka_debiased(record: Record, arrays: Arrays, records: list[Record]) -> float:
     value = similarity.cka_debiased(*inputs(record, arrays))
     # The estimator is unbiased; this peer moves what lies outside back to the ends.
-    return float(np.clip(value, 0.0, 1.0)) if "clamped" in record["parameters"]["estimator"] else value
+    return float(np.clip(value, 0.0, 1.0)) if "clamped" in record["parameters"].get("estimator", "") else value
 
 
 def _cca_squared(first: np.ndarray, second: np.ndarray) -> float:
