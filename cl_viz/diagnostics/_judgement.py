@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from cl_viz.core.result import Finding, Interval, Quantity, format_number
 from cl_viz.core.specs import QuantitySpec
-from cl_viz.core.view import Axis, Bars, Heatmap, Reference, Series, View
+from cl_viz.core.view import Axis, Bars, Heatmap, Series, View
 from cl_viz.diagnostics._probes import Codes, GroupCounts, confusion, group_counts
 from cl_viz.diagnostics._proportions import mean_of_proportions, wilson, worst_and_gap
 from cl_viz.diagnostics._thresholds import downstream as _thresholds
@@ -211,9 +211,9 @@ class Judgement:
         """Return bars of classes and groups, and what is taken for what."""
         found: dict[str, View] = {}
         if self.classes.names:
-            found["recalls"] = share_bars(self.classes, "Class", "recall", run, self.accuracy)
+            found["recalls"] = share_bars(self.classes, "Class", "recall", run)
         if self.cells is not None:
-            found["groups"] = share_bars(self.cells, "Group", "accuracy", run, self.accuracy)
+            found["groups"] = share_bars(self.cells, "Group", "accuracy", run)
         present = np.unique(self.codes)
         if len(present) <= HEATED:
             found["confusion"] = self._confusion(present, run)
@@ -228,7 +228,7 @@ class Judgement:
         share = float(off[row, column])
         title = "No class is taken for another"
         if share > 0:
-            title = f"{names[row]} is taken for {names[column]} in {format_number(100 * share)} % of its samples"
+            title = f"{names[row]} is taken for {names[column]} in {percent(share)} of its samples"
         scale = Axis("Samples of the class", "share", (0.0, 1.0))
         return Heatmap(title, Axis("Predicted"), Axis("Label"), table, names, names, scale, run=run)
 
@@ -288,7 +288,7 @@ class Judgement:
         return found
 
 
-def share_bars(parts: Parts, what: str, measure: str, run: str, overall: float) -> Bars:
+def share_bars(parts: Parts, what: str, measure: str, run: str) -> Bars:
     """Bars of the shares of hits, the lowest first, with Wilson intervals."""
     order = np.argsort(parts.counts.shares, kind="stable")[:BARS]
     shares = parts.counts.shares[order]
@@ -303,7 +303,7 @@ def share_bars(parts: Parts, what: str, measure: str, run: str, overall: float) 
         n=int(parts.counts.counts.sum()),
     )  # fmt: skip
     axis = Axis(measure.capitalize(), "share", (0.0, 1.0))
-    return Bars(title, Axis(what), axis, (series,), (Reference("all samples", overall, "y"),))
+    return Bars(title, Axis(what), axis, (series,))
 
 
 def percent(share: float, sign: str = " %") -> str:

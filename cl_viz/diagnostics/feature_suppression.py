@@ -273,7 +273,6 @@ def _views(decoded: dict[str, Decoded], chosen: Feature, run: str) -> dict[str, 
     names = np.array(order, dtype=object)
     lows = [_skill_of(decoded[name], decoded[name].interval.low) for name in order]
     highs = [_skill_of(decoded[name], decoded[name].interval.high) for name in order]
-    ends = [float(np.quantile(decoded[name].null, 1 - TEST_LEVEL)) for name in order]
     title = f"{order[0]} is read best, {percent(float(skills[0]))} of the way from chance to certainty"
     if len(order) > 1:
         title += f"; {order[-1]} least, {percent(float(skills[-1]))}"
@@ -282,10 +281,7 @@ def _views(decoded: dict[str, Decoded], chosen: Feature, run: str) -> dict[str, 
             title,
             Axis("Feature"),
             Axis("Skill of a linear probe", "0 chance, 1 certainty", (-0.2, 1.0)),
-            (Series("held-out samples", names, skills, run=run, low=np.array(lows), high=np.array(highs)),
-             Series("shuffled column, 95 %", names,
-                    np.array([_skill_of(decoded[name], end) for name, end in zip(order, ends, strict=True)]),
-                    "reference", run=run)),
+            (Series("skill", names, skills, run=run, low=np.array(lows), high=np.array(highs)),),
             (Reference("chance", 0.0, "y"),),
         ),
         "null": _null(decoded[chosen.name], chosen.name, run),
@@ -298,6 +294,7 @@ def _views(decoded: dict[str, Decoded], chosen: Feature, run: str) -> dict[str, 
                 "accuracy": np.array([decoded[name].accuracy for name in order]),
                 "most frequent value": np.array([decoded[name].chance for name in order]),
                 "skill": skills,
+                "shuffled, 95 %": np.array([np.quantile(decoded[name].null, 1 - TEST_LEVEL) for name in order]),
                 "p": np.array([decoded[name].p_value for name in order]),
             },
             run,

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from cl_viz.core.params import param
 from cl_viz.core.result import Finding, Interval, Quantity, Result, Source, format_number, influence_interval
 from cl_viz.core.specs import DiagnosticSpec, QuantitySpec
-from cl_viz.core.view import Axis, Bars, Lines, Reference, Series, Table, View
+from cl_viz.core.view import Axis, Bars, Lines, Series, Table, View
 from cl_viz.diagnostics._judgement import BARS, percent
 from cl_viz.diagnostics._labelled_view import LabelledView, ViewParams, labelled_view
 from cl_viz.diagnostics._probes import Codes, stratified_sample
@@ -158,7 +158,6 @@ def _views(
         Axis("MAP@R", "mean over queries", (0.0, 1.0)),
         (Series("MAP@R", np.array([found.names[i] for i in order], dtype=object), means[order], run=inputs.run,
                 n=len(queries)),),
-        (Reference("all queries", float(values.mean()), "y"),),
     )  # fmt: skip
     views["weakest"] = _weakest(ranks, found, queries, inputs)
     return views

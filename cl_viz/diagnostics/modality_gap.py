@@ -223,6 +223,8 @@ def _quantities(found: GapMeasures) -> dict[str, Quantity]:
             min(0.0, measures.cross_uniformity(drawn.first, drawn.second)), None, n_drawn, "samples",
         ),
     }  # fmt: skip
+    best = float(DELTAS[int(found.losses.argmin())])
+    values["lowest_loss_shift"] = best, None, min(n_drawn, BATCH), "pairs"
     for direction, closing in (("there", found.there), ("back", found.back)):
         for when, hits in (("before", closing.before), ("after", closing.after)):
             ends = wilson(int(hits.sum()), len(hits))
@@ -292,6 +294,9 @@ SPEC = DiagnosticSpec(
         QuantitySpec("uniformity_mean", "Uniformity, mean of views", "Mean of the two.", "log", (-8.0, 0.0), "lower"),
         QuantitySpec("cross_uniformity", "Uniformity, across views", "Log mean of exp(-2 d²) over rows of two views "
                      "that are not a pair.", "log", (-8.0, 0.0), "lower"),
+        QuantitySpec("lowest_loss_shift", "Shift of the lowest loss", "Shift, from -0.5 to 1.5, at which the "
+                     "contrastive loss of a batch is lowest; 0 where training holds the gap where it is.", "Euclidean",
+                     (-0.5, 1.5)),
         *(_recall(direction, when) for direction in ("there", "back") for when in ("before", "after")),
     ),
     definition=(

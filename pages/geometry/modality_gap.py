@@ -41,7 +41,7 @@ def show(runs: list[state.OpenRun]) -> None:
             shown, "retrieval", quantity="recall_at_1_there_after", height=panels.SIDE_HEIGHT, explained=False
         )
     with right:
-        panels.figure(shown, "loss", quantity="alignment", height=panels.SIDE_HEIGHT, explained=False)
+        panels.figure(shown, "loss", quantity="lowest_loss_shift", height=panels.SIDE_HEIGHT, explained=False)
         panels.figure(shown, "scores", quantity="positive_mean", height=panels.SIDE_HEIGHT, explained=False)
         if panels.has_view(shown, "every_pair"):
             panels.figure(panels.one_of(shown, "every_pair"), "every_pair", height=panels.SIDE_HEIGHT, explained=False)

@@ -14,6 +14,7 @@ import cl_viz
 from cl_viz.core.embedding_set import EmbeddingSet
 from cl_viz.diagnostics import _dense_downstream as dense
 from cl_viz.diagnostics import _probes as probes
+from cl_viz.diagnostics import _ranking
 from cl_viz.diagnostics.cluster_agreement import cluster
 from cl_viz.diagnostics.cross_view_retrieval import random_hit_rate
 from cl_viz.diagnostics.label_retrieval import random_map_at_r
@@ -140,6 +141,19 @@ def test_measures_of_a_ranking_that_one_can_count_by_hand() -> None:
     assert found.hit(2).tolist() == [True, False]
     assert found.reciprocal_rank() == pytest.approx([1, 1 / 3])
     assert found.reciprocal_rank(2) == pytest.approx([1, 0])
+
+
+def test_a_few_relevant_rows_are_counted_as_they_are_sorted(monkeypatch: pytest.MonkeyPatch) -> None:
+    generator = np.random.default_rng(0)
+    scores = np.round(generator.normal(size=(30, 50)), 1)
+    relevant = generator.random((30, 50)) < 0.06
+    relevant[:, 7] = True
+    monkeypatch.setattr(_ranking, "_FEW", 100)
+    counted = _ranking.relevant_ranks(scores, relevant)
+    monkeypatch.setattr(_ranking, "_FEW", 0)
+    by_sorting = _ranking.relevant_ranks(scores, relevant)
+    for name in ("ranks", "offsets", "scores"):
+        assert np.array_equal(getattr(counted, name), getattr(by_sorting, name)), name
 
 
 def test_the_expectations_of_a_random_order_are_those_of_all_orders() -> None:

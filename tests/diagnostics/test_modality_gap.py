@@ -95,6 +95,9 @@ def test_every_number_is_its_dense_twin() -> None:
         hits = [(scores.argmax(axis=axis) == np.arange(200)).mean() for axis in (1, 0)]
         assert found[f"recall_at_1_there_{name}"].value == pytest.approx(hits[0])
         assert found[f"recall_at_1_back_{name}"].value == pytest.approx(hits[1])
+    losses = [measures.contrastive_loss(measures.unit_rows(image - delta * gap / np.linalg.norm(gap)), text, 0.1)
+              for delta in DELTAS]  # fmt: skip
+    assert found["lowest_loss_shift"].value == pytest.approx(DELTAS[int(np.argmin(losses))])
     shift = found.views["shift"].series[0].y  # type: ignore[union-attr]
     assert shift == pytest.approx(measures.shift_distances(image, text, DELTAS))
 
