@@ -29,7 +29,7 @@ MARK = "<!-- measured by benchmarks/bench_engine.py -->"
 TASKS = {
     "histc": ("torch.matmul + torch.histc in chunks, all N x N", None),
     "labels": ("sketch, labels of two kinds, one view", 0.7),
-    "anchors": ('the same with anchors="auto" (1,024)', 0.95),
+    "anchors": ('the same with anchors="auto" (8,192)', 0.95),
     "neighbors": ("the same (no anchors) with 15 neighbours", 1.6),
     "two views": ("sketch, two views of N/2 rows (4 blocks)", 0.7),
 }
@@ -57,10 +57,10 @@ def tasks(n: int, dim: int) -> dict[str, Callable[[], object]]:
     return {
         "bare": lambda: bare_product(tensor, buffer),
         "histc": lambda: matmul_histc(tensor),
-        "labels": lambda: cl_viz.scan(labelled, anchors=0),
-        "anchors": lambda: cl_viz.scan(labelled),
-        "neighbors": lambda: cl_viz.scan(labelled, anchors=0, neighbors=15),
-        "two views": lambda: cl_viz.scan(half, anchors=0),
+        "labels": lambda: cl_viz.scan(labelled, anchors=0, cache=False),
+        "anchors": lambda: cl_viz.scan(labelled, cache=False),
+        "neighbors": lambda: cl_viz.scan(labelled, anchors=0, neighbors=15, cache=False),
+        "two views": lambda: cl_viz.scan(half, anchors=0, cache=False),
     }
 
 
@@ -94,7 +94,7 @@ def slowest_query(n: int, dim: int, rounds: int) -> dict[str, float]:
             question(0.05 + 0.01 * number)
             times.append((time.perf_counter() - before) * 1e3)
         found[name] = statistics.median(times)
-    return {"points": len(ask.points[0]), **found}
+    return {"points": len(ask.points), **found}
 
 
 def table(found: dict[str, object]) -> str:
@@ -117,7 +117,7 @@ def write_page(found: dict[str, object]) -> None:
         f"medians; bare product {found['bare_seconds']:.2f} s. Other programs {others} the "
         f"machine meanwhile (load {found['load_before']:.1f} before, {found['load_after']:.1f} after).\n\n"
         f"Time per pair at N = {found['n']:,} against N = {found['small_n']:,}: {found['per_pair_growth']:.2f} times "
-        f"(two-label sketch).\n\nSlowest question at one temperature, {found['query_n']:,} rows, 1,024 anchors, "
+        f"(two-label sketch).\n\nSlowest question at one temperature, {found['query_n']:,} rows, 8,192 anchors, "
         f"{query['points']:,.0f} cells: {slowest:.1f} ms."
     )
     page.write_text(f"{before}{MARK}\n\n{table(found)}\n\n{said}\n\n{MARK}{after}", encoding="utf-8")
