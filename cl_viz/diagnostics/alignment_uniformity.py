@@ -154,7 +154,7 @@ def _views(
     if alignment.value is not None:
         shown["plane"] = Scatter(
             f"Alignment {format_number(alignment.value)}, uniformity {uniformity} (at best {format_number(perfect)})",
-            Axis("Alignment", "mean squared distance of views", (-0.05, 2.2)),
+            Axis("Alignment", "mean squared distance of views", (-0.05, 2.4)),
             axis,
             (Series(run, np.array([alignment.value]), np.array([found.uniformity]), "other", run, n=alignment.n),),
             (Reference(sphere, perfect, "y"),),

@@ -57,7 +57,7 @@ def compute(inputs: StepInputs, params: AlignmentUniformityParams) -> Result:
     )
     path = Lines(
         title,
-        Axis("Alignment", "mean squared distance of views", (-0.05, 2.2)),
+        Axis("Alignment", "mean squared distance of views", (-0.05, 2.4)),
         Axis(
             f"Uniformity at t = {params.sharpness:g}",
             "log mean exp(-t d²)",

@@ -161,7 +161,8 @@ def _quantities(
             value if defined else None,
             spec.unit,
             intervals.get(spec.name),
-            n=n_used,
+            n=sum(view.n_rows for view in views) if spec.name == "repeated_share" else n_used,
+            unit_of_n="rows over all views" if spec.name == "repeated_share" else "samples",
             range=spec.range,
             reference=None if reference is None else float(reference),
             reference_label="" if reference is None else "uniform sphere, same N and D",
@@ -312,7 +313,7 @@ def _findings(quantities: dict[str, Quantity], inputs: SetInputs) -> tuple[Findi
             SPEC.name,
             "watch" if repeated.value > 0.01 else "good",
             f"{format_number(100 * repeated.value)} % of the rows repeat another and were taken out "
-            f"(N = {repeated.n:,}).",
+            f"(N = {repeated.n:,} rows over all views).",
             "Remove repeated inputs; with them the estimate would fall towards 0." if repeated.value > 0.01 else "",
             FACCO,
             "repeated_share",
