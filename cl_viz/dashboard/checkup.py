@@ -17,6 +17,8 @@ from cl_viz.dashboard.text import cite_briefly, escape, mark, short_mark
 from cl_viz.diagnostics import DIAGNOSTICS
 
 RUNS_IN_A_ROW = 4
+SHOWN_PROBLEMS = 4
+"""Problems of a run that are read at once; the others are a click away."""
 _BETWEEN_DRAWINGS = 1.0
 _NUMBER_WORDS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 
@@ -128,11 +130,19 @@ def paragraphs(results: Results) -> None:
         with st.container(border=True, gap="xsmall"):
             missing = sum(spec.quick and spec.name not in results[name] for spec in DIAGNOSTICS.values())
             st.markdown(f"{chip_image(name)} **{escape(name)}**: {summary(findings, missing)}")
-            for finding in findings:
-                if finding.level in ("bad", "watch"):
-                    advice = f" *{escape(finding.advice)}*" if finding.advice else ""
-                    source = f" :small[{cite_briefly(finding.source)}]" if finding.source else ""
-                    st.markdown(f"{mark(finding.level)} {escape(finding.message)}{advice}{source}")
+            problems = [finding for finding in findings if finding.level in ("bad", "watch")]
+            for finding in problems[:SHOWN_PROBLEMS]:
+                _line(finding)
+            if len(problems) > SHOWN_PROBLEMS:
+                with st.expander(f"{len(problems) - SHOWN_PROBLEMS} more", type="compact"):
+                    for finding in problems[SHOWN_PROBLEMS:]:
+                        _line(finding)
+
+
+def _line(finding: Finding) -> None:
+    advice = f" *{escape(finding.advice)}*" if finding.advice else ""
+    source = f" :small[{cite_briefly(finding.source)}]" if finding.source else ""
+    st.markdown(f"{mark(finding.level)} {escape(finding.message)}{advice}{source}")
 
 
 def summary(findings: Sequence[Finding], missing: int = 0) -> str:
