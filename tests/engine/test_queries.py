@@ -7,13 +7,13 @@ from typing import Literal
 
 import numpy as np
 import pytest
-from scipy.special import entr, logsumexp
 
 import cl_viz
 from cl_viz.core.errors import InputError, MissingInputError
 from cl_viz.engine.pair_sketch import PairRoles, Relation
 from cl_viz.engine.queries import AnchorQueries, uniformity
 from cl_viz.testing import clusters, collapsed, paired_sphere, sphere
+from tests.engine.comparing import entr, logsumexp
 
 TAUS = np.array([0.01, 0.02, 0.05, 0.1, 0.3, 1.0])
 SETS: dict[str, Callable[[], cl_viz.EmbeddingSet]] = {

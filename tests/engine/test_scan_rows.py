@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy.special import entr, logsumexp
 
 import cl_viz
 from cl_viz.core.errors import Cancelled, InputError
 from cl_viz.engine.pair_sketch import PairRoles
 from cl_viz.testing import clusters, collapsed, paired_sphere, sphere
+from tests.engine.comparing import entr, logsumexp
 
 TEMPERATURES = [0.01, 0.07, 0.5, 1.0]
 SETS = {

@@ -34,6 +34,7 @@ def split(embedding_set: cl_viz.EmbeddingSet) -> tuple[np.ndarray, np.ndarray]:
 
 
 def test_separation_of_the_sketch_is_that_of_the_scores(embedding_set: cl_viz.EmbeddingSet) -> None:
+    pytest.importorskip("scipy")
     positives, negatives = split(embedding_set)
     sketch = cl_viz.scan(embedding_set, anchors=0).pairs
     binned = sketch.positives(PairRoles()), sketch.negatives(PairRoles())
@@ -53,6 +54,7 @@ def test_separation_of_the_sketch_is_that_of_the_scores(embedding_set: cl_viz.Em
 
 
 def test_auc_is_told_apart_when_all_scores_are_near_one() -> None:
+    pytest.importorskip("scipy")
     embedding_set = collapsed(200, 16, 0.002)
     near = cl_viz.EmbeddingSet.from_arrays(
         {
