@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cl_viz.core.run import Run
-from cl_viz.diagnostics._harm_bootstrap import UnitRows, estimate_harm
+from cl_viz.diagnostics._groups.harm_bootstrap import UnitRows, estimate_harm
 from cl_viz.encoders import open_run
 from sample_models.recipes import RARE_DIGIT, RECIPES
 

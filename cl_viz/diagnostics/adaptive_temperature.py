@@ -11,8 +11,8 @@ from cl_viz.core.params import param
 from cl_viz.core.result import Finding, Quantity, Result, Source, format_number
 from cl_viz.core.specs import DiagnosticSpec, QuantitySpec
 from cl_viz.core.view import Axis, Histogram, Lines, Reference, Series, View
-from cl_viz.diagnostics import _anchor_questions as questions
-from cl_viz.diagnostics._anchor_questions import Anchors, TemperatureParams, Values
+from cl_viz.diagnostics._temperature import anchor_questions as questions
+from cl_viz.diagnostics._temperature.anchor_questions import Anchors, TemperatureParams, Values
 from cl_viz.engine.inputs import SetInputs
 
 HUANG = Source("Huang et al. 2023, Model-Aware Contrastive Learning", "https://arxiv.org/abs/2207.07874")

@@ -12,11 +12,11 @@ from cl_viz.core.params import Params, param
 from cl_viz.core.result import Finding, Interval, Quantity, Result, format_number
 from cl_viz.core.specs import DiagnosticSpec, QuantitySpec
 from cl_viz.core.view import Axis, Histogram, Lines, Reference, Scatter, Series, Table, View
-from cl_viz.diagnostics._dense_geometry import uniformity_of_sphere
-from cl_viz.diagnostics._positive_distances import PositiveDistances, positive_distances
+from cl_viz.diagnostics._dense.geometry import uniformity_of_sphere
+from cl_viz.diagnostics._geometry.positive_distances import PositiveDistances, positive_distances
+from cl_viz.diagnostics._geometry.view_uniformity import uniformity_at, uniformity_interval
 from cl_viz.diagnostics._sample_columns import sample_columns
 from cl_viz.diagnostics._thresholds import geometry as _thresholds
-from cl_viz.diagnostics._view_uniformity import uniformity_at, uniformity_interval
 from cl_viz.engine.inputs import SetInputs
 from cl_viz.engine.pair_sketch import PairRoles
 

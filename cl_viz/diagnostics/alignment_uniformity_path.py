@@ -10,7 +10,7 @@ from cl_viz.core.errors import MissingInputError
 from cl_viz.core.result import Finding, Quantity, Result, format_number
 from cl_viz.core.specs import DiagnosticSpec, QuantitySpec
 from cl_viz.core.view import Axis, Lines, Reference, Series
-from cl_viz.diagnostics._dense_geometry import uniformity_of_sphere
+from cl_viz.diagnostics._dense.geometry import uniformity_of_sphere
 from cl_viz.diagnostics._thresholds import geometry as _thresholds
 from cl_viz.diagnostics.alignment_uniformity import AlignmentUniformityParams, Measured, measure
 from cl_viz.engine.inputs import SetInputs, StepInputs

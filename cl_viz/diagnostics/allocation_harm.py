@@ -9,10 +9,25 @@ from cl_viz.core.errors import MissingInputError
 from cl_viz.core.params import Params, param
 from cl_viz.core.result import Quantity, Result
 from cl_viz.core.specs import DiagnosticSpec, QuantitySpec
-from cl_viz.diagnostics._harm_family import SharedSamples, Study, Twins, gather_study, shared_samples, unit_rows_of
-from cl_viz.diagnostics._mediation_effects import STATES, Codes, Effect, Mediation, State, mediate
-from cl_viz.diagnostics._mediation_probes import FOLDS, GRID, TEST_SHARE, ProbeAnswers, Split, answer, seconds_a_probe
-from cl_viz.diagnostics._mediation_results import ClassMediation, ProbeLine, findings, views
+from cl_viz.diagnostics._groups.harm_family import (
+    SharedSamples,
+    Study,
+    Twins,
+    gather_study,
+    shared_samples,
+    unit_rows_of,
+)
+from cl_viz.diagnostics._groups.mediation_effects import STATES, Codes, Effect, Mediation, State, mediate
+from cl_viz.diagnostics._groups.mediation_probes import (
+    FOLDS,
+    GRID,
+    TEST_SHARE,
+    ProbeAnswers,
+    Split,
+    answer,
+    seconds_a_probe,
+)
+from cl_viz.diagnostics._groups.mediation_results import ClassMediation, ProbeLine, findings, views
 from cl_viz.diagnostics._thresholds.harm import MAITY
 from cl_viz.engine.inputs import FamilyInputs, SetInputs
 

@@ -11,8 +11,8 @@ from cl_viz.core.params import Params, param
 from cl_viz.core.result import Finding, Interval, Quantity, Result
 from cl_viz.core.specs import DiagnosticSpec, QuantitySpec
 from cl_viz.core.view import Axis, Lines, Reference, Series
-from cl_viz.diagnostics import _spectral_ranks as ranks
-from cl_viz.diagnostics._spectrum import Spectrum, intervals, spectrum_of, view_name
+from cl_viz.diagnostics._collapse import spectral_ranks as ranks
+from cl_viz.diagnostics._collapse.spectrum import Spectrum, intervals, spectrum_of, view_name
 from cl_viz.diagnostics._thresholds import collapse as _thresholds
 from cl_viz.engine.inputs import SetInputs
 

@@ -8,11 +8,11 @@ from cl_viz.core.errors import MissingInputError
 from cl_viz.core.params import param
 from cl_viz.core.result import Finding, Quantity, Result, Source, format_number
 from cl_viz.core.specs import DiagnosticSpec, QuantitySpec
-from cl_viz.diagnostics import _anchor_questions as questions
-from cl_viz.diagnostics._anchor_questions import Anchors, TemperatureParams
-from cl_viz.diagnostics._batch_draws import SEED
-from cl_viz.diagnostics._batch_signal import BatchSignal, Part
-from cl_viz.diagnostics._batch_views import views
+from cl_viz.diagnostics._temperature import anchor_questions as questions
+from cl_viz.diagnostics._temperature.anchor_questions import Anchors, TemperatureParams
+from cl_viz.diagnostics._temperature.batch_draws import SEED
+from cl_viz.diagnostics._temperature.batch_signal import BatchSignal, Part
+from cl_viz.diagnostics._temperature.batch_views import views
 from cl_viz.diagnostics._thresholds import temperature as _thresholds
 from cl_viz.engine.inputs import SetInputs
 

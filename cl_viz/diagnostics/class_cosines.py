@@ -13,7 +13,7 @@ from cl_viz.core.result import Finding, Interval, Quantity, Result, Source, form
 from cl_viz.core.specs import DiagnosticSpec, QuantitySpec
 from cl_viz.core.validation import row_blocks
 from cl_viz.core.view import Axis, Heatmap, Table, View
-from cl_viz.diagnostics._probes import probe_rows
+from cl_viz.diagnostics._groups.probes import probe_rows
 from cl_viz.diagnostics._thresholds.harm import MAITY
 from cl_viz.engine.inputs import SetInputs
 

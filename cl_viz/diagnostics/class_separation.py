@@ -14,9 +14,9 @@ from cl_viz.core.result import Finding, Quantity, Result, Source, format_number
 from cl_viz.core.specs import DiagnosticSpec, QuantitySpec
 from cl_viz.core.validation import row_blocks
 from cl_viz.core.view import Axis, Bars, Histogram, Reference, Series, View
-from cl_viz.diagnostics._judgement import BARS, percent
-from cl_viz.diagnostics._labelled_view import LabelledView, ViewParams, labelled_view
-from cl_viz.diagnostics._probes import Codes, Scaling, probe_rows, stratified_sample
+from cl_viz.diagnostics._groups.judgement import BARS, percent
+from cl_viz.diagnostics._groups.labelled_view import LabelledView, ViewParams, labelled_view
+from cl_viz.diagnostics._groups.probes import Codes, Scaling, probe_rows, stratified_sample
 from cl_viz.diagnostics._thresholds import downstream as _thresholds
 from cl_viz.engine.inputs import SetInputs
 

@@ -9,11 +9,17 @@ import numpy as np
 from cl_viz.core.result import Finding, Interval, Quantity, Result, Source, format_number
 from cl_viz.core.specs import DiagnosticSpec, QuantitySpec
 from cl_viz.core.view import Axis, Bars, Reference, Series
-from cl_viz.diagnostics import _dense_neural_collapse as measures
-from cl_viz.diagnostics._labelled_classes import RIDGE, Head, LabelledClasses, labelled_classes, least_squares_head
-from cl_viz.diagnostics._neural_collapse_views import MOST_CLASSES
+from cl_viz.diagnostics._collapse.labelled_classes import (
+    RIDGE,
+    Head,
+    LabelledClasses,
+    labelled_classes,
+    least_squares_head,
+)
+from cl_viz.diagnostics._collapse.neural_collapse_views import MOST_CLASSES
+from cl_viz.diagnostics._collapse.spectrum import view_name
+from cl_viz.diagnostics._dense import neural_collapse as measures
 from cl_viz.diagnostics._proportions import wilson
-from cl_viz.diagnostics._spectrum import view_name
 from cl_viz.diagnostics._thresholds import collapse as _thresholds
 from cl_viz.diagnostics.neural_collapse import NeuralCollapseParams
 from cl_viz.engine.inputs import SetInputs

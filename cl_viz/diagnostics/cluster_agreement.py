@@ -13,9 +13,9 @@ from cl_viz.core.params import param
 from cl_viz.core.result import Finding, Quantity, Result, Source, format_number
 from cl_viz.core.specs import DiagnosticSpec, QuantitySpec
 from cl_viz.core.view import Axis, Heatmap, View
-from cl_viz.diagnostics._judgement import HEATED
-from cl_viz.diagnostics._labelled_view import LabelledView, ViewParams, labelled_view
-from cl_viz.diagnostics._probes import Codes, Rows, Scaling, probe_rows, stratified_sample
+from cl_viz.diagnostics._groups.judgement import HEATED
+from cl_viz.diagnostics._groups.labelled_view import LabelledView, ViewParams, labelled_view
+from cl_viz.diagnostics._groups.probes import Codes, Rows, Scaling, probe_rows, stratified_sample
 from cl_viz.diagnostics._thresholds import downstream as _thresholds
 from cl_viz.engine.inputs import SetInputs
 

@@ -13,9 +13,9 @@ from cl_viz.core.params import Params, param
 from cl_viz.core.result import Finding, Quantity, Result, Source
 from cl_viz.core.specs import DiagnosticSpec, QuantitySpec
 from cl_viz.core.view import Axis, Lines, Series
-from cl_viz.diagnostics._judgement import percent
+from cl_viz.diagnostics._groups.judgement import percent
+from cl_viz.diagnostics._groups.ranking import RelevantRanks, ranks_of_partners
 from cl_viz.diagnostics._proportions import wilson
-from cl_viz.diagnostics._ranking import RelevantRanks, ranks_of_partners
 from cl_viz.diagnostics._thresholds import downstream as _thresholds
 from cl_viz.engine.inputs import SetInputs
 

@@ -12,7 +12,7 @@ from cl_viz.core.params import Params
 from cl_viz.core.result import Finding, Quantity, Result, format_number
 from cl_viz.core.specs import DiagnosticSpec, QuantitySpec
 from cl_viz.core.view import Axis, Bars, Histogram, Reference, Series, View
-from cl_viz.diagnostics._row_facts import RowFacts, row_facts
+from cl_viz.diagnostics._scores.row_facts import RowFacts, row_facts
 from cl_viz.diagnostics._thresholds import data as _thresholds
 from cl_viz.diagnostics._thresholds.scores import FALSE_NEGATIVE_PUSH
 from cl_viz.engine.inputs import SetInputs

@@ -13,10 +13,10 @@ from cl_viz.core.params import param
 from cl_viz.core.result import Finding, Interval, Quantity, Result
 from cl_viz.core.specs import DiagnosticSpec, QuantitySpec
 from cl_viz.core.view import Axis, Bars, Heatmap, Histogram, Reference, Series, Table, View
-from cl_viz.diagnostics._decodability import Decoded, decode, decode_seconds
-from cl_viz.diagnostics._judgement import HEATED, percent
-from cl_viz.diagnostics._labelled_view import ViewParams, view_name
-from cl_viz.diagnostics._probes import Codes, Scaling, classes_of_size, probe_rows, stratified_sample
+from cl_viz.diagnostics._groups.decodability import Decoded, decode, decode_seconds
+from cl_viz.diagnostics._groups.judgement import HEATED, percent
+from cl_viz.diagnostics._groups.labelled_view import ViewParams, view_name
+from cl_viz.diagnostics._groups.probes import Codes, Scaling, classes_of_size, probe_rows, stratified_sample
 from cl_viz.diagnostics._thresholds import downstream
 from cl_viz.diagnostics._thresholds import suppression as _thresholds
 from cl_viz.engine.inputs import SetInputs

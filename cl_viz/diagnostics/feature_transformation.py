@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from cl_viz.core.params import Params, param
 from cl_viz.core.result import Quantity, Result, influence_interval
 from cl_viz.core.specs import DiagnosticSpec, QuantitySpec
-from cl_viz.diagnostics._feature_findings import MOCHI, ZHU, findings
-from cl_viz.diagnostics._feature_mixing import (
+from cl_viz.diagnostics._scores.feature_findings import MOCHI, ZHU, findings
+from cl_viz.diagnostics._scores.feature_mixing import (
     Floats,
     Queries,
     Scores,
@@ -22,7 +22,7 @@ from cl_viz.diagnostics._feature_mixing import (
     plain_scores,
     transformed_positives,
 )
-from cl_viz.diagnostics._feature_views import views
+from cl_viz.diagnostics._scores.feature_views import views
 from cl_viz.engine.inputs import SetInputs
 
 

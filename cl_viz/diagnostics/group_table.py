@@ -11,10 +11,10 @@ from cl_viz.core.errors import MissingInputError
 from cl_viz.core.params import param
 from cl_viz.core.result import Interval, Quantity, Result, Source
 from cl_viz.core.specs import DiagnosticSpec, QuantitySpec
-from cl_viz.diagnostics._group_cells import Cells, group_alignment, group_cells, group_uniformity
-from cl_viz.diagnostics._group_results import Accuracy, GroupsFound, findings, views
-from cl_viz.diagnostics._labelled_view import LabelledView, ViewParams, labelled_view
-from cl_viz.diagnostics._probes import Codes, predict_in_folds, probe_rows, stratified_sample
+from cl_viz.diagnostics._groups.group_cells import Cells, group_alignment, group_cells, group_uniformity
+from cl_viz.diagnostics._groups.group_results import Accuracy, GroupsFound, findings, views
+from cl_viz.diagnostics._groups.labelled_view import LabelledView, ViewParams, labelled_view
+from cl_viz.diagnostics._groups.probes import Codes, predict_in_folds, probe_rows, stratified_sample
 from cl_viz.diagnostics._thresholds.harm import WORST_GROUP
 from cl_viz.diagnostics.neighbor_accuracy import Votes
 from cl_viz.engine.inputs import SetInputs

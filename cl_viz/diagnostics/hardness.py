@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from cl_viz.core.params import param
 from cl_viz.core.result import Result
 from cl_viz.core.specs import DiagnosticSpec, QuantitySpec
-from cl_viz.diagnostics._anchor_questions import WANG_LIU, TemperatureParams
-from cl_viz.diagnostics._hardness_measures import HardnessMeasures
-from cl_viz.diagnostics._hardness_views import views
+from cl_viz.diagnostics._temperature.anchor_questions import WANG_LIU, TemperatureParams
+from cl_viz.diagnostics._temperature.hardness_measures import HardnessMeasures
+from cl_viz.diagnostics._temperature.hardness_views import views
 from cl_viz.engine.inputs import SetInputs
 
 

@@ -12,11 +12,11 @@ from cl_viz.core.params import Params, param
 from cl_viz.core.result import Finding, Interval, Quantity, Result, Source, format_number
 from cl_viz.core.specs import DiagnosticSpec, QuantitySpec
 from cl_viz.core.view import Axis, Lines, Series, Table, View
-from cl_viz.diagnostics import _dense_neighbors as dense
+from cl_viz.diagnostics._dense import neighbors as dense
+from cl_viz.diagnostics._geometry.near_rows import NearRows, near_rows
+from cl_viz.diagnostics._geometry.sphere_null import HubnessNull, hubness_of_sphere
 from cl_viz.diagnostics._group_jackknife import group_jackknife
-from cl_viz.diagnostics._near_rows import NearRows, near_rows
 from cl_viz.diagnostics._sample_columns import sample_columns
-from cl_viz.diagnostics._sphere_null import HubnessNull, hubness_of_sphere
 from cl_viz.diagnostics._thresholds import geometry as _thresholds
 from cl_viz.engine.inputs import SetInputs
 

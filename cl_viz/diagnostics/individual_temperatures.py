@@ -10,10 +10,16 @@ from cl_viz.core.errors import InputError
 from cl_viz.core.params import param
 from cl_viz.core.result import Finding, Quantity, Result, Source, format_number
 from cl_viz.core.specs import DiagnosticSpec, QuantitySpec
-from cl_viz.diagnostics import _anchor_questions as questions
-from cl_viz.diagnostics._anchor_questions import Anchors, TemperatureParams, Values
-from cl_viz.diagnostics._individual_views import Individual, views
-from cl_viz.diagnostics._row_temperatures import all_queries, grid, of_anchors, of_every_row, part_of_the_work
+from cl_viz.diagnostics._temperature import anchor_questions as questions
+from cl_viz.diagnostics._temperature.anchor_questions import Anchors, TemperatureParams, Values
+from cl_viz.diagnostics._temperature.individual_views import Individual, views
+from cl_viz.diagnostics._temperature.row_temperatures import (
+    all_queries,
+    grid,
+    of_anchors,
+    of_every_row,
+    part_of_the_work,
+)
 from cl_viz.diagnostics._thresholds import temperature as _thresholds
 from cl_viz.engine.inputs import SetInputs
 

@@ -15,12 +15,12 @@ from cl_viz.core.params import Params, param
 from cl_viz.core.result import Finding, Interval, Quantity, Result, Source, format_number
 from cl_viz.core.specs import DiagnosticSpec, QuantitySpec
 from cl_viz.core.view import Axis, Histogram, Lines, Series, View
-from cl_viz.diagnostics import _dense_neighbors as dense
-from cl_viz.diagnostics._dimension_distances import MOST_ANCHORS, DimensionDistances, dimension_distances
+from cl_viz.diagnostics._dense import neighbors as dense
+from cl_viz.diagnostics._geometry.dimension_distances import MOST_ANCHORS, DimensionDistances, dimension_distances
+from cl_viz.diagnostics._geometry.isotropy_measures import view_scatter
+from cl_viz.diagnostics._geometry.near_rows import near_rows
+from cl_viz.diagnostics._geometry.sphere_null import dimension_of_sphere
 from cl_viz.diagnostics._group_jackknife import group_jackknife
-from cl_viz.diagnostics._isotropy_measures import view_scatter
-from cl_viz.diagnostics._near_rows import near_rows
-from cl_viz.diagnostics._sphere_null import dimension_of_sphere
 from cl_viz.diagnostics._thresholds import geometry as _thresholds
 from cl_viz.engine.inputs import SetInputs
 

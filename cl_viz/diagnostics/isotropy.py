@@ -14,7 +14,7 @@ from cl_viz.core.params import Params, param
 from cl_viz.core.result import Finding, Interval, Quantity, Result, Source, format_number, influence_interval
 from cl_viz.core.specs import DiagnosticSpec, QuantitySpec
 from cl_viz.core.view import Axis, Bars, Lines, Reference, Series, View
-from cl_viz.diagnostics._isotropy_measures import (
+from cl_viz.diagnostics._geometry.isotropy_measures import (
     MeanCosines,
     Partition,
     RowKind,

@@ -11,11 +11,11 @@ from cl_viz.core.params import param
 from cl_viz.core.result import Finding, Interval, Quantity, Result, Source, format_number, influence_interval
 from cl_viz.core.specs import DiagnosticSpec, QuantitySpec
 from cl_viz.core.view import Axis, Bars, Lines, Series, Table, View
-from cl_viz.diagnostics._judgement import BARS, percent
-from cl_viz.diagnostics._labelled_view import LabelledView, ViewParams, labelled_view
-from cl_viz.diagnostics._probes import Codes, stratified_sample
+from cl_viz.diagnostics._groups.judgement import BARS, percent
+from cl_viz.diagnostics._groups.labelled_view import LabelledView, ViewParams, labelled_view
+from cl_viz.diagnostics._groups.probes import Codes, stratified_sample
+from cl_viz.diagnostics._groups.ranking import RelevantRanks, ranks_by_label
 from cl_viz.diagnostics._proportions import wilson
-from cl_viz.diagnostics._ranking import RelevantRanks, ranks_by_label
 from cl_viz.diagnostics._thresholds import downstream as _thresholds
 from cl_viz.engine.inputs import SetInputs
 

@@ -9,7 +9,7 @@ import numpy as np
 from cl_viz.core.result import Finding, Quantity, Result, format_number
 from cl_viz.core.specs import DiagnosticSpec, QuantitySpec
 from cl_viz.core.view import View
-from cl_viz.diagnostics._similarity_matrix import (
+from cl_viz.diagnostics._geometry.similarity_matrix import (
     SimilarityMatrix,
     SimilarityMatrixParams,
     heatmap,

@@ -14,7 +14,7 @@ from cl_viz.core.result import Finding, Quantity, Result, format_number
 from cl_viz.core.specs import DiagnosticSpec, QuantitySpec
 from cl_viz.core.validation import row_blocks
 from cl_viz.core.view import Axis, Lines, Reference, Series
-from cl_viz.diagnostics import _spectral_ranks as ranks
+from cl_viz.diagnostics._collapse import spectral_ranks as ranks
 from cl_viz.diagnostics._thresholds import collapse as _thresholds
 from cl_viz.engine.inputs import SetInputs
 from cl_viz.engine.moments import SCATTER_DIMENSIONS

@@ -11,9 +11,9 @@ from cl_viz.core.params import param
 from cl_viz.core.result import Result, Source
 from cl_viz.core.specs import DiagnosticSpec
 from cl_viz.core.view import Axis, Lines, Reference, Series
-from cl_viz.diagnostics._judgement import QUANTITIES, Judgement, percent
-from cl_viz.diagnostics._labelled_view import LabelledView, ViewParams, labelled_view
-from cl_viz.diagnostics._probes import HeldOut, Scaling, predict_in_folds, probe_rows, stratified_sample
+from cl_viz.diagnostics._groups.judgement import QUANTITIES, Judgement, percent
+from cl_viz.diagnostics._groups.labelled_view import LabelledView, ViewParams, labelled_view
+from cl_viz.diagnostics._groups.probes import HeldOut, Scaling, predict_in_folds, probe_rows, stratified_sample
 from cl_viz.diagnostics._proportions import mean_of_proportions
 from cl_viz.engine.inputs import SetInputs
 

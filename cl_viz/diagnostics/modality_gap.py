@@ -11,12 +11,12 @@ from cl_viz.core.errors import MissingInputError
 from cl_viz.core.params import Params, param
 from cl_viz.core.result import Interval, Quantity, Result, influence_interval
 from cl_viz.core.specs import DiagnosticSpec, QuantitySpec
-from cl_viz.diagnostics import _modality_measures as measures
-from cl_viz.diagnostics._labelled_view import view_name
-from cl_viz.diagnostics._modality_pairs import DrawnPairs, ModalityPairs
-from cl_viz.diagnostics._modality_reading import findings, views
+from cl_viz.diagnostics._geometry import modality_measures as measures
+from cl_viz.diagnostics._geometry.modality_pairs import DrawnPairs, ModalityPairs
+from cl_viz.diagnostics._geometry.modality_reading import findings, views
+from cl_viz.diagnostics._groups.labelled_view import view_name
+from cl_viz.diagnostics._groups.ranking import RelevantRanks, ranks_of_partners, shifted
 from cl_viz.diagnostics._proportions import wilson
-from cl_viz.diagnostics._ranking import RelevantRanks, ranks_of_partners, shifted
 from cl_viz.diagnostics._thresholds import modality_gap as _thresholds
 from cl_viz.engine.inputs import SetInputs
 

@@ -8,10 +8,10 @@ from cl_viz.core.errors import MissingInputError
 from cl_viz.core.params import param
 from cl_viz.core.result import Finding, Quantity, Result, Source, format_number
 from cl_viz.core.specs import DiagnosticSpec, QuantitySpec
-from cl_viz.diagnostics import _anchor_questions as questions
-from cl_viz.diagnostics._anchor_questions import WANG_LIU, Anchors, TemperatureParams
-from cl_viz.diagnostics._reweighting_measures import ReweightingMeasures
-from cl_viz.diagnostics._reweighting_views import views
+from cl_viz.diagnostics._temperature import anchor_questions as questions
+from cl_viz.diagnostics._temperature.anchor_questions import WANG_LIU, Anchors, TemperatureParams
+from cl_viz.diagnostics._temperature.reweighting_measures import ReweightingMeasures
+from cl_viz.diagnostics._temperature.reweighting_views import views
 from cl_viz.diagnostics._thresholds import temperature as _thresholds
 from cl_viz.engine.inputs import SetInputs
 

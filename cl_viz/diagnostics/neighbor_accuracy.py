@@ -11,9 +11,9 @@ from cl_viz.core.params import param
 from cl_viz.core.result import Quantity, Result, Source
 from cl_viz.core.specs import DiagnosticSpec, QuantitySpec
 from cl_viz.core.view import Axis, Lines, Reference, Series, Table
-from cl_viz.diagnostics._judgement import QUANTITIES, Judgement, percent
-from cl_viz.diagnostics._labelled_view import LabelledView, ViewParams, labelled_view
-from cl_viz.diagnostics._probes import Codes, vote
+from cl_viz.diagnostics._groups.judgement import QUANTITIES, Judgement, percent
+from cl_viz.diagnostics._groups.labelled_view import LabelledView, ViewParams, labelled_view
+from cl_viz.diagnostics._groups.probes import Codes, vote
 from cl_viz.diagnostics._proportions import wilson
 from cl_viz.engine.inputs import SetInputs
 from cl_viz.engine.neighbors import MOST_NEIGHBORS, Neighbors

@@ -8,11 +8,11 @@ from typing import Literal
 from cl_viz.core.params import Params, param
 from cl_viz.core.result import Result, Source
 from cl_viz.core.specs import DiagnosticSpec, QuantitySpec
-from cl_viz.diagnostics._class_frame import ClassFrame
-from cl_viz.diagnostics._labelled_classes import SMALLEST, labelled_classes, squared_scatter
-from cl_viz.diagnostics._neural_collapse_findings import findings
-from cl_viz.diagnostics._neural_collapse_views import views
-from cl_viz.diagnostics._spectrum import view_name
+from cl_viz.diagnostics._collapse.class_frame import ClassFrame
+from cl_viz.diagnostics._collapse.labelled_classes import SMALLEST, labelled_classes, squared_scatter
+from cl_viz.diagnostics._collapse.neural_collapse_findings import findings
+from cl_viz.diagnostics._collapse.neural_collapse_views import views
+from cl_viz.diagnostics._collapse.spectrum import view_name
 from cl_viz.diagnostics._thresholds import collapse as _thresholds
 from cl_viz.engine.inputs import SetInputs
 

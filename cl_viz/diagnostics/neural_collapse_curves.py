@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 from cl_viz.core.result import Finding, Quantity, Result, format_number
 from cl_viz.core.specs import DiagnosticSpec, QuantitySpec
 from cl_viz.core.view import Axis, Lines, Reference, Series
-from cl_viz.diagnostics._class_frame import ClassFrame
-from cl_viz.diagnostics._labelled_classes import labelled_classes, squared_scatter
-from cl_viz.diagnostics._spectrum import view_name
+from cl_viz.diagnostics._collapse.class_frame import ClassFrame
+from cl_viz.diagnostics._collapse.labelled_classes import labelled_classes, squared_scatter
+from cl_viz.diagnostics._collapse.spectrum import view_name
 from cl_viz.diagnostics._thresholds import collapse as _thresholds
 from cl_viz.diagnostics.neural_collapse import SPEC as CLASSES
 from cl_viz.diagnostics.neural_collapse import NeuralCollapseParams

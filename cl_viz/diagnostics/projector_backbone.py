@@ -10,8 +10,8 @@ from cl_viz.core.params import Params, param
 from cl_viz.core.result import LEVELS, Finding, Quantity, Result, format_number
 from cl_viz.core.specs import DiagnosticSpec, QuantitySpec
 from cl_viz.core.view import Axis, Bars, Lines, Series, View
-from cl_viz.diagnostics._layer_measures import NEIGHBORS, LayerMeasures, measure_layer
-from cl_viz.diagnostics._spectrum import view_name
+from cl_viz.diagnostics._collapse.layer_measures import NEIGHBORS, LayerMeasures, measure_layer
+from cl_viz.diagnostics._collapse.spectrum import view_name
 from cl_viz.diagnostics._thresholds import collapse as _thresholds
 from cl_viz.engine.inputs import LayerInputs
 

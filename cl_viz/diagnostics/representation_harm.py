@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from cl_viz.core.params import Params, param
 from cl_viz.core.result import Interval, Quantity, Result
 from cl_viz.core.specs import DiagnosticSpec, QuantitySpec
-from cl_viz.diagnostics._harm_bootstrap import HarmEstimate, estimate_harm
-from cl_viz.diagnostics._harm_family import SharedSamples, Study, gather_study, shared_samples, unit_rows_of
-from cl_viz.diagnostics._harm_results import ClassHarm, findings, views
+from cl_viz.diagnostics._groups.harm_bootstrap import HarmEstimate, estimate_harm
+from cl_viz.diagnostics._groups.harm_family import SharedSamples, Study, gather_study, shared_samples, unit_rows_of
+from cl_viz.diagnostics._groups.harm_results import ClassHarm, findings, views
 from cl_viz.diagnostics._thresholds.harm import MAITY
 from cl_viz.engine.inputs import FamilyInputs, SetInputs
 

@@ -14,12 +14,12 @@ from cl_viz.core.params import Params, param
 from cl_viz.core.result import Finding, Interval, Quantity, Result, Source, format_number
 from cl_viz.core.specs import DiagnosticSpec, QuantitySpec
 from cl_viz.core.view import Axis, Bars, Lines, Series, Table, View
-from cl_viz.diagnostics._cross_moments import CrossMoments, RowSource, cross_moments
+from cl_viz.diagnostics._geometry.cross_moments import CrossMoments, RowSource, cross_moments
+from cl_viz.diagnostics._geometry.near_rows import near_rows
+from cl_viz.diagnostics._geometry.sample_match import SampleMatch, match_samples
+from cl_viz.diagnostics._geometry.shared_neighbors import SharedNeighbors
 from cl_viz.diagnostics._group_jackknife import group_jackknife
-from cl_viz.diagnostics._near_rows import near_rows
 from cl_viz.diagnostics._sample_columns import sample_columns
-from cl_viz.diagnostics._sample_match import SampleMatch, match_samples
-from cl_viz.diagnostics._shared_neighbors import SharedNeighbors
 from cl_viz.diagnostics._thresholds import comparing as _thresholds
 from cl_viz.engine.inputs import PairInputs
 

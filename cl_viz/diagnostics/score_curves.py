@@ -7,8 +7,8 @@ import numpy as np
 from cl_viz.core.result import Caveats, Finding, Quantity, Result, format_number
 from cl_viz.core.specs import DiagnosticSpec, QuantitySpec
 from cl_viz.core.view import Axis, Lines, Meaning, Series, View
-from cl_viz.diagnostics._score_measures import ScoreMeasures
-from cl_viz.diagnostics._score_roles import ZHU, RoleParams
+from cl_viz.diagnostics._scores.score_measures import ScoreMeasures
+from cl_viz.diagnostics._scores.score_roles import ZHU, RoleParams
 from cl_viz.engine.inputs import SetInputs, StepInputs
 
 CURVES: tuple[tuple[str, str, Meaning, Axis], ...] = (

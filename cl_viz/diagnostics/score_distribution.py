@@ -8,10 +8,10 @@ from typing import Literal
 from cl_viz.core.params import param
 from cl_viz.core.result import Result, Source
 from cl_viz.core.specs import DiagnosticSpec, QuantitySpec
-from cl_viz.diagnostics._score_findings import findings
-from cl_viz.diagnostics._score_measures import ScoreMeasures
-from cl_viz.diagnostics._score_roles import ZHU, RoleParams
-from cl_viz.diagnostics._score_views import views
+from cl_viz.diagnostics._scores.score_findings import findings
+from cl_viz.diagnostics._scores.score_measures import ScoreMeasures
+from cl_viz.diagnostics._scores.score_roles import ZHU, RoleParams
+from cl_viz.diagnostics._scores.score_views import views
 from cl_viz.engine.inputs import SetInputs
 
 WANG_LIU = Source(

@@ -10,11 +10,11 @@ import numpy as np
 from cl_viz.core.params import Params, param
 from cl_viz.core.result import Interval, Quantity, Result, Source
 from cl_viz.core.specs import DiagnosticSpec, QuantitySpec
-from cl_viz.diagnostics._influence_of_spread import spread_of_unit_rows
-from cl_viz.diagnostics._spectrum import Spectrum, intervals, spectrum_of, view_name
-from cl_viz.diagnostics._spectrum_findings import Reading, findings
-from cl_viz.diagnostics._spectrum_views import views
-from cl_viz.diagnostics._sphere_spectrum import SphereSpectrum, sphere_spectrum
+from cl_viz.diagnostics._collapse.influence_of_spread import spread_of_unit_rows
+from cl_viz.diagnostics._collapse.spectrum import Spectrum, intervals, spectrum_of, view_name
+from cl_viz.diagnostics._collapse.spectrum_findings import Reading, findings
+from cl_viz.diagnostics._collapse.spectrum_views import views
+from cl_viz.diagnostics._collapse.sphere_spectrum import SphereSpectrum, sphere_spectrum
 from cl_viz.diagnostics._thresholds import collapse as _thresholds
 from cl_viz.engine.inputs import SetInputs
 

@@ -10,11 +10,11 @@ from cl_viz.core.params import param
 from cl_viz.core.result import Finding, Interval, Quantity, Result, format_number
 from cl_viz.core.specs import DiagnosticSpec, QuantitySpec
 from cl_viz.core.view import Axis, Bars, Heatmap, Histogram, Reference, Series, View
-from cl_viz.diagnostics._decodability import Decoded, decode, decode_seconds
-from cl_viz.diagnostics._judgement import BARS, HEATED, percent
-from cl_viz.diagnostics._labelled_view import ViewParams
-from cl_viz.diagnostics._nested_rows import LEAST, Nested, NestedScatter
-from cl_viz.diagnostics._probes import Scaling, group_counts, probe_rows
+from cl_viz.diagnostics._groups.decodability import Decoded, decode, decode_seconds
+from cl_viz.diagnostics._groups.judgement import BARS, HEATED, percent
+from cl_viz.diagnostics._groups.labelled_view import ViewParams
+from cl_viz.diagnostics._groups.nested_rows import LEAST, Nested, NestedScatter
+from cl_viz.diagnostics._groups.probes import Scaling, group_counts, probe_rows
 from cl_viz.diagnostics._proportions import wilson
 from cl_viz.diagnostics._thresholds import downstream
 from cl_viz.diagnostics._thresholds import suppression as _thresholds

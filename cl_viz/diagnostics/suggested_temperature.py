@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from cl_viz.core.params import param
 from cl_viz.core.result import Finding, Quantity, Result, Source, format_number
 from cl_viz.core.specs import DiagnosticSpec, QuantitySpec
-from cl_viz.diagnostics import _anchor_questions as questions
-from cl_viz.diagnostics._anchor_questions import WANG_LIU, Anchors, NegativeParams
-from cl_viz.diagnostics._suggested_range import Suggestion, suggest, views
+from cl_viz.diagnostics._temperature import anchor_questions as questions
+from cl_viz.diagnostics._temperature.anchor_questions import WANG_LIU, Anchors, NegativeParams
+from cl_viz.diagnostics._temperature.suggested_range import Suggestion, suggest, views
 from cl_viz.diagnostics._thresholds import scores as _scores
 from cl_viz.diagnostics._thresholds import temperature as _thresholds
 from cl_viz.engine.inputs import SetInputs

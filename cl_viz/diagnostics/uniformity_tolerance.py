@@ -12,9 +12,9 @@ from cl_viz.core.params import Params, param
 from cl_viz.core.result import Finding, Quantity, Result, Source, format_number
 from cl_viz.core.specs import DiagnosticSpec, QuantitySpec
 from cl_viz.core.view import Axis, Bars, Reference, Scatter, Series, View
-from cl_viz.diagnostics._anchor_questions import WANG_LIU
-from cl_viz.diagnostics._class_tolerance import ClassTolerance, class_tolerance
-from cl_viz.diagnostics._hardness_views import TEMPERATURE
+from cl_viz.diagnostics._temperature.anchor_questions import WANG_LIU
+from cl_viz.diagnostics._temperature.class_tolerance import ClassTolerance, class_tolerance
+from cl_viz.diagnostics._temperature.hardness_views import TEMPERATURE
 from cl_viz.diagnostics._thresholds import temperature as _thresholds
 from cl_viz.engine.inputs import SetInputs
 from cl_viz.engine.pair_sketch import Relation

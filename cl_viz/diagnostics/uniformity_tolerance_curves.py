@@ -7,7 +7,7 @@ import numpy as np
 from cl_viz.core.result import Finding, Quantity, Result, format_number
 from cl_viz.core.specs import DiagnosticSpec
 from cl_viz.core.view import Axis, Lines, Series, View
-from cl_viz.diagnostics._anchor_questions import WANG_LIU, Values
+from cl_viz.diagnostics._temperature.anchor_questions import WANG_LIU, Values
 from cl_viz.diagnostics.uniformity_tolerance import (
     NEGATIVE_UNIFORMITY,
     TOLERANCE,

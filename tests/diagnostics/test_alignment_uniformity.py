@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import cl_viz
 from cl_viz.core.run import Run, Snapshot
-from cl_viz.diagnostics import _dense_geometry as dense
+from cl_viz.diagnostics._dense import geometry as dense
 from cl_viz.testing import clusters, collapsed, cone, paired_sphere, rotation, sphere
 
 

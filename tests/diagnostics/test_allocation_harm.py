@@ -14,11 +14,11 @@ from cl_viz.core.embedding_set import EmbeddingSet
 from cl_viz.core.errors import Cancelled
 from cl_viz.core.run import Run
 from cl_viz.core.view import Heatmap, Table
-from cl_viz.diagnostics import _dense_harm as dense
 from cl_viz.diagnostics import allocation_harm, estimate
-from cl_viz.diagnostics._mediation_effects import STATES, TERMS, mediate
-from cl_viz.diagnostics._mediation_probes import Split, answer
-from cl_viz.diagnostics._mediation_results import ClassMediation, judge
+from cl_viz.diagnostics._dense import harm as dense
+from cl_viz.diagnostics._groups.mediation_effects import STATES, TERMS, mediate
+from cl_viz.diagnostics._groups.mediation_probes import Split, answer
+from cl_viz.diagnostics._groups.mediation_results import ClassMediation, judge
 from cl_viz.engine.scanner import Scanner
 from cl_viz.testing import planted_harm, sphere
 from tests.golden_records import Goldens

@@ -8,8 +8,8 @@ import pytest
 import cl_viz
 from cl_viz.core.result import Result
 from cl_viz.core.run import Run
-from cl_viz.diagnostics import _dense_neural_collapse as dense
-from cl_viz.diagnostics._labelled_classes import RIDGE, Head, labelled_classes, least_squares_head
+from cl_viz.diagnostics._collapse.labelled_classes import RIDGE, Head, labelled_classes, least_squares_head
+from cl_viz.diagnostics._dense import neural_collapse as dense
 from cl_viz.engine.inputs import gather
 from cl_viz.testing import around_means, simplex_frame, sphere
 

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 import cl_viz
 from cl_viz.core.result import Result
-from cl_viz.diagnostics import _dense_collapse as dense
-from cl_viz.diagnostics import _rank_measures, _spectral_slopes
-from cl_viz.diagnostics import _spectral_ranks as formulas
+from cl_viz.diagnostics._collapse import rank_measures as _rank_measures
+from cl_viz.diagnostics._collapse import spectral_ranks as formulas
+from cl_viz.diagnostics._collapse import spectral_slopes as _spectral_slopes
+from cl_viz.diagnostics._dense import collapse as dense
 from cl_viz.testing import clusters, collapsed, exact_spectrum, rank_sphere, rotation, sphere
 
 

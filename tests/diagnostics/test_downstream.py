@@ -12,9 +12,9 @@ from sklearn import metrics
 
 import cl_viz
 from cl_viz.core.embedding_set import EmbeddingSet
-from cl_viz.diagnostics import _dense_downstream as dense
-from cl_viz.diagnostics import _probes as probes
-from cl_viz.diagnostics import _ranking
+from cl_viz.diagnostics._dense import downstream as dense
+from cl_viz.diagnostics._groups import probes
+from cl_viz.diagnostics._groups import ranking as _ranking
 from cl_viz.diagnostics.cluster_agreement import cluster
 from cl_viz.diagnostics.cross_view_retrieval import random_hit_rate
 from cl_viz.diagnostics.label_retrieval import random_map_at_r

@@ -9,7 +9,7 @@ import torch
 import cl_viz
 from cl_viz.core.embedding_set import EmbeddingSet
 from cl_viz.core.specs import LossInputs
-from cl_viz.diagnostics._feature_mixing import Queries, Scores, mixed_scores, plain_scores, transformed_positives
+from cl_viz.diagnostics._scores.feature_mixing import Queries, Scores, mixed_scores, plain_scores, transformed_positives
 from cl_viz.diagnostics.feature_transformation import FeatureTransformationParams, transform
 from cl_viz.losses import losses
 from cl_viz.testing import clusters, paired_sphere

@@ -14,7 +14,7 @@ from sklearn.preprocessing import StandardScaler
 import cl_viz
 from cl_viz.core.embedding_set import EmbeddingSet
 from cl_viz.core.view import Bars, Table
-from cl_viz.diagnostics._group_cells import by_chance, perfect_uniformity
+from cl_viz.diagnostics._groups.group_cells import by_chance, perfect_uniformity
 from cl_viz.diagnostics._proportions import wilson
 from cl_viz.testing import paired_sphere, planted_groups, sphere
 

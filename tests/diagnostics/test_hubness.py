@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from scipy.stats import skew
 
 import cl_viz
-from cl_viz.diagnostics import _dense_neighbors as dense
-from cl_viz.diagnostics._sphere_null import hubness_of_sphere
+from cl_viz.diagnostics._dense import neighbors as dense
+from cl_viz.diagnostics._geometry.sphere_null import hubness_of_sphere
 from cl_viz.testing import clusters, collapsed, planted_hubs, rotation, sphere
 
 

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import cl_viz
-from cl_viz.diagnostics import _dense_geometry as geometry
-from cl_viz.diagnostics import _dense_neighbors as dense
-from cl_viz.diagnostics import _dimension_distances
+from cl_viz.diagnostics._dense import geometry
+from cl_viz.diagnostics._dense import neighbors as dense
+from cl_viz.diagnostics._geometry import dimension_distances as _dimension_distances
 from cl_viz.testing import clusters, rank_sphere, rotation, sphere
 
 

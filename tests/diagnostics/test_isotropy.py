@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import cl_viz
-from cl_viz.diagnostics import _dense_geometry as dense
+from cl_viz.diagnostics._dense import geometry as dense
 from cl_viz.testing import cone, exact_spectrum, rank_sphere, rotation, sphere
 
 
@@ -109,7 +109,7 @@ def test_huge_norms_do_not_overflow() -> None:
 
 def test_blocks_add_up(monkeypatch: pytest.MonkeyPatch) -> None:
     from cl_viz.core import validation
-    from cl_viz.diagnostics import _isotropy_measures
+    from cl_viz.diagnostics._geometry import isotropy_measures as _isotropy_measures
 
     rows = _crooked()
     whole = diagnose(rows)

@@ -9,9 +9,9 @@ import cl_viz
 from cl_viz.core import validation
 from cl_viz.core.result import Result
 from cl_viz.core.run import Run
-from cl_viz.diagnostics import _dense_neural_collapse as dense
-from cl_viz.diagnostics._class_frame import ClassFrame
-from cl_viz.diagnostics._labelled_classes import labelled_classes, squared_scatter
+from cl_viz.diagnostics._collapse.class_frame import ClassFrame
+from cl_viz.diagnostics._collapse.labelled_classes import labelled_classes, squared_scatter
+from cl_viz.diagnostics._dense import neural_collapse as dense
 from cl_viz.engine.inputs import gather
 from cl_viz.testing import around_means, clusters, collapsed, orthogonal_frame, rotation, simplex_frame, sphere
 

@@ -13,7 +13,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from cl_viz.core.embedding_set import EmbeddingSet
-from cl_viz.diagnostics import _probes as probes
+from cl_viz.diagnostics._groups import probes
 from cl_viz.testing import clusters, sphere
 
 

@@ -7,7 +7,7 @@ import pytest
 
 import cl_viz
 from cl_viz.core.run import Run, Snapshot
-from cl_viz.diagnostics import _dense_collapse as dense
+from cl_viz.diagnostics._dense import collapse as dense
 from cl_viz.diagnostics.projector_backbone import _one_sided, roles_of
 from cl_viz.testing import clusters, rank_sphere, sphere
 

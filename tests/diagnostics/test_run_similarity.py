@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 import cl_viz
 from cl_viz.core.run import Run, Snapshot
-from cl_viz.diagnostics import _dense_geometry as geometry
-from cl_viz.diagnostics import _dense_similarity as dense
+from cl_viz.diagnostics._dense import geometry
+from cl_viz.diagnostics._dense import similarity as dense
 from cl_viz.diagnostics.step_similarity import chosen_steps
 from cl_viz.testing import clusters, collapsed, rotation, sphere, turned_copy
 

@@ -7,7 +7,7 @@ import pytest
 
 import cl_viz
 from cl_viz.core.run import Snapshot
-from cl_viz.diagnostics import _dense_scores as dense
+from cl_viz.diagnostics._dense import scores as dense
 from cl_viz.testing import clusters, collapsed, paired_sphere
 
 

@@ -8,7 +8,7 @@ import pytest
 import cl_viz
 from cl_viz.core.errors import InputError
 from cl_viz.core.result import Result
-from cl_viz.diagnostics import _dense_scores as dense
+from cl_viz.diagnostics._dense import scores as dense
 from cl_viz.engine.scanner import Scanner
 from cl_viz.testing import clusters, collapsed, paired_sphere, sphere
 

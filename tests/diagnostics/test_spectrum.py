@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 import cl_viz
 from cl_viz.core import validation
 from cl_viz.core.result import Result
-from cl_viz.diagnostics import _dense_collapse as dense
-from cl_viz.diagnostics import _spectrum
-from cl_viz.diagnostics._spectral_ranks import cliff
-from cl_viz.diagnostics._sphere_spectrum import _marchenko_pastur, sphere_spectrum
+from cl_viz.diagnostics._collapse import spectrum as _spectrum
+from cl_viz.diagnostics._collapse.spectral_ranks import cliff
+from cl_viz.diagnostics._collapse.sphere_spectrum import _marchenko_pastur, sphere_spectrum
+from cl_viz.diagnostics._dense import collapse as dense
 from cl_viz.testing import clusters, collapsed, cone, exact_spectrum, rank_sphere, rotation, sphere
 
 

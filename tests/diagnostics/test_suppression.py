@@ -11,7 +11,7 @@ from sklearn.preprocessing import StandardScaler
 
 import cl_viz
 from cl_viz.core.embedding_set import EmbeddingSet
-from cl_viz.diagnostics._decodability import decode
+from cl_viz.diagnostics._groups.decodability import decode
 from cl_viz.testing import nested_classes, sphere, suppressed_feature
 
 

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 import cl_viz
 from cl_viz.core.errors import InputError
 from cl_viz.core.result import Result
-from cl_viz.diagnostics import _dense_temperature as dense
-from cl_viz.diagnostics._best_temperatures import DivergenceCurves
-from cl_viz.diagnostics._fewer_anchors import at_most
-from cl_viz.diagnostics._random_directions import effective_negatives
-from cl_viz.diagnostics._row_temperatures import grid
+from cl_viz.diagnostics._dense import temperature as dense
+from cl_viz.diagnostics._temperature.best_temperatures import DivergenceCurves
+from cl_viz.diagnostics._temperature.fewer_anchors import at_most
+from cl_viz.diagnostics._temperature.random_directions import effective_negatives
+from cl_viz.diagnostics._temperature.row_temperatures import grid
 from cl_viz.engine.pair_sketch import PairRoles
 from cl_viz.engine.queries import AnchorQueries
 from cl_viz.engine.scanner import Scanner

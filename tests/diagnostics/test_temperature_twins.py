@@ -7,8 +7,8 @@ import pytest
 
 import cl_viz
 from cl_viz.core.result import Result
-from cl_viz.diagnostics import _dense_scores as scores
-from cl_viz.diagnostics import _dense_temperature as dense
+from cl_viz.diagnostics._dense import scores
+from cl_viz.diagnostics._dense import temperature as dense
 from cl_viz.losses import compute as loss_of
 from cl_viz.testing import clusters
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import cl_viz
-from cl_viz.diagnostics import _dense_scores as dense
+from cl_viz.diagnostics._dense import scores as dense
 from cl_viz.engine import bins
 from cl_viz.engine import score_histogram as separation
 from cl_viz.engine.candidate_points import relative_penalty_share

@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from cl_viz.diagnostics import _dense_collapse as dense
-from cl_viz.diagnostics import _dense_neural_collapse as classes
+from cl_viz.diagnostics._dense import collapse as dense
+from cl_viz.diagnostics._dense import neural_collapse as classes
 from tests.golden_records import Metric, Record, inputs, resolve
 
 

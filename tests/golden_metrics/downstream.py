@@ -11,9 +11,9 @@ import pytest
 import torch
 from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 
-from cl_viz.diagnostics import _dense_downstream as dense
-from cl_viz.diagnostics._probes import balanced_accuracy, group_counts, predict_in_folds
-from cl_viz.diagnostics._ranking import RelevantRanks
+from cl_viz.diagnostics._dense import downstream as dense
+from cl_viz.diagnostics._groups.probes import balanced_accuracy, group_counts, predict_in_folds
+from cl_viz.diagnostics._groups.ranking import RelevantRanks
 from cl_viz.diagnostics.cluster_agreement import cluster
 from tests.golden_records import Metric, Record, inputs, resolve
 

@@ -8,9 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from cl_viz.diagnostics import _dense_geometry as geometry
-from cl_viz.diagnostics import _dense_neighbors as neighbors
-from cl_viz.diagnostics import _dense_similarity as similarity
+from cl_viz.diagnostics._dense import geometry, neighbors, similarity
 from tests.golden_metrics.scores import _scores as _of_inputs
 from tests.golden_records import Metric, Record, inputs
 

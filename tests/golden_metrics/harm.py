@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from cl_viz.diagnostics import _dense_harm as dense
+from cl_viz.diagnostics._dense import harm as dense
 from cl_viz.simulate import stochastic_block_model as blocks
 from tests.golden_records import Metric, Record, inputs
 

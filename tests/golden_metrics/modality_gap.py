@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from cl_viz.diagnostics import _modality_measures as measures
+from cl_viz.diagnostics._geometry import modality_measures as measures
 from tests.golden_records import Metric, Record, inputs
 
 

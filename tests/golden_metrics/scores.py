@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from cl_viz.diagnostics import _dense_scores as dense
+from cl_viz.diagnostics._dense import scores as dense
 from tests.golden_records import Metric, Record, inputs, resolve
 
 

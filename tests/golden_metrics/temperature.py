@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from cl_viz.diagnostics import _dense_temperature as dense
+from cl_viz.diagnostics._dense import temperature as dense
 from tests.golden_records import Metric, Record, inputs
 
 Arrays = dict[str, np.ndarray]

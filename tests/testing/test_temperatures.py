@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cl_viz.diagnostics import _dense_temperature as dense
+from cl_viz.diagnostics._dense import temperature as dense
 from cl_viz.testing import orthogonal_pairs, planted_false_negatives
 
 

@@ -18,8 +18,6 @@ BURIED_POSITIVES = Threshold(
 MIXED_FALSE_NEGATIVES = Threshold(
     0.25,
     0.5,
-    Source(
-        "Kalantidis et al. 2020, Hard Negative Mixing for Contrastive Learning", "https://arxiv.org/abs/2010.01028"
-    ),
+    Source("Kalantidis et al. 2020, Hard Negative Mixing for Contrastive Learning", "https://arxiv.org/abs/2010.01028"),
 )
 """Share of the anchor's label among the queue items that mixtures are made of."""

@@ -1,0 +1,1 @@
+"""What the diagnostics of collapse are made of."""

@@ -1,0 +1,1 @@
+"""Dense float64 definitions: what the numbers of the pages are held to."""

@@ -1,0 +1,1 @@
+"""What the diagnostics of geometry and comparison are made of."""

@@ -1,0 +1,129 @@
+"""Measures of the gap between two modalities, on unit rows in float64.
+
+Definitions: Liang et al. 2022 (gap vector, shift), Fahim et al. 2024 (centre distance, separability, uniformity and
+alignment of the contrastive gap).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cl_viz.diagnostics._groups.probes import Rows, fit_probe
+from cl_viz.diagnostics._groups.ranking import shifted
+
+Array = NDArray[np.float64]
+TEST_SHARE = 0.2
+
+
+def unit_rows(rows: NDArray[np.generic]) -> Rows:
+    """Return rows of unit length in float64."""
+    wide = np.asarray(rows, dtype=np.float64)
+    found: Rows = wide / np.linalg.norm(wide, axis=1, keepdims=True)
+    return found
+
+
+def gap_vector(first: Rows, second: Rows) -> Array:
+    """Mean of the first modality minus mean of the second, shape (D,)."""
+    found: Array = first.mean(axis=0) - second.mean(axis=0)
+    return found
+
+
+def shift_distances(first: Rows, second: Rows, deltas: NDArray[np.floating]) -> Array:
+    """Signed distance of the two centres after moving the first modality by each delta along the gap, shape (M,).
+
+    The first modality's unit rows lose ``delta`` times the unit gap vector and are normalised again; the second stays.
+    The sign is that of the new gap along the old one: negative after the centres have passed each other.
+    """
+    gap = gap_vector(first, second)
+    length = float(np.linalg.norm(gap))
+    direction = gap / length if length > 0 else gap
+    found = []
+    for delta in deltas:
+        moved = shifted(first, -float(delta) * direction).mean(axis=0) - second.mean(axis=0)
+        found.append(float(np.copysign(np.linalg.norm(moved), moved @ direction if length > 0 else 1.0)))
+    return np.array(found)
+
+
+def alignment(first: Rows, second: Rows) -> float:
+    """Mean squared distance of the two rows of a pair, in [0, 4]."""
+    return float(np.square(first - second).sum(axis=1).mean())
+
+
+def uniformity(rows: Rows, t: float = 2.0) -> float:
+    """Log mean of exp(-t squared distance) over pairs of different rows (Wang and Isola 2020)."""
+    scores = rows @ rows.T
+    np.fill_diagonal(scores, -np.inf)
+    return _log_mean_gaussian(scores, t, len(rows) * (len(rows) - 1))
+
+
+def cross_uniformity(first: Rows, second: Rows, t: float = 2.0) -> float:
+    """Log mean of exp(-t squared distance) over rows of two modalities that are not a pair."""
+    scores = first @ second.T
+    np.fill_diagonal(scores, -np.inf)
+    return _log_mean_gaussian(scores, t, len(first) * (len(first) - 1))
+
+
+def _log_mean_gaussian(scores: Array, t: float, count: int) -> float:
+    highest = scores.max()
+    total = np.exp(2 * t * (scores - highest)).sum()
+    return float(-2 * t + 2 * t * highest + np.log(total) - np.log(count))
+
+
+@dataclass(frozen=True)
+class Separability:
+    """How well a plane tells held-out rows of two modalities apart.
+
+    Attributes
+    ----------
+    accuracy, auc : float
+    margin : float
+        Smallest signed distance of a held-out row to the plane; negative where one lies on the wrong side.
+    n : int
+        Held-out rows.
+    hits : int
+    """
+
+    accuracy: float
+    auc: float
+    margin: float
+    n: int
+    hits: int
+
+
+def separability(first: Rows, second: Rows, seed: int) -> Separability:
+    """Fit a logistic regression to four fifths of the pairs, and judge it on the rest.
+
+    The split is by pair: the two rows of one sample are never on different sides of it.
+    """
+    from sklearn.metrics import roc_auc_score
+
+    order = np.random.default_rng(seed).permutation(len(first))
+    n_test = max(1, round(TEST_SHARE * len(first)))
+    test, train = order[:n_test], order[n_test:]
+    truth = np.repeat([0, 1], [len(train)] * 2)
+    probe = fit_probe(np.concatenate([first[train], second[train]]), truth, scaling="stored")
+    held_out, own = np.concatenate([first[test], second[test]]), np.repeat([0, 1], [n_test] * 2)
+    decision, predicted = probe.decision(held_out), probe.predict(held_out)
+    length = probe.steepness
+    signed = decision * np.where(own == 1, 1, -1) / (length if length > 0 else 1.0)
+    hits = int((predicted == own).sum())
+    return Separability(hits / len(own), float(roc_auc_score(own, decision)), float(signed.min()), len(own), hits)
+
+
+def exchange_null(first: Rows, second: Rows, draws: int, seed: int) -> Array:
+    """Lengths of the gap vector where the two rows of each pair are exchanged at random, shape (draws,)."""
+    signs = np.random.default_rng(seed).choice([-1.0, 1.0], size=(draws, len(first)))
+    found: Array = np.linalg.norm(signs @ (first - second), axis=1) / len(first)
+    return found
+
+
+def contrastive_loss(first: Rows, second: Rows, temperature: float) -> float:
+    """Mean of the two directions' cross entropies of a batch of pairs (CLIP)."""
+    from scipy.special import logsumexp
+
+    scores = first @ second.T / temperature
+    positives = np.diagonal(scores)
+    return float((logsumexp(scores, axis=1) + logsumexp(scores, axis=0) - 2 * positives).mean() / 2)

@@ -1,0 +1,1 @@
+"""What the diagnostics of groups, probes and retrieval are made of."""

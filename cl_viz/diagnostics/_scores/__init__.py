@@ -1,0 +1,1 @@
+"""What the diagnostics of scores are made of."""

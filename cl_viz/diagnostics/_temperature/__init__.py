@@ -1,0 +1,1 @@
+"""What the diagnostics of temperature are made of."""

@@ -1,0 +1,139 @@
+"""The multiplier of the gradient by batch size and temperature, from drawn batches and from all samples as one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cl_viz.diagnostics._temperature import anchor_questions as questions
+from cl_viz.diagnostics._temperature.anchor_questions import Anchors
+from cl_viz.diagnostics._temperature.batch_draws import ANCHORS, BatchDraws, draw_batches
+
+Values = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Part:
+    """Multipliers at one batch size.
+
+    Attributes
+    ----------
+    values : NDArray[np.float64]
+        Of every anchor's positive in every batch.
+    n_anchors : int
+        Samples that are anchors; 0 for all anchors of the set.
+    """
+
+    values: Values
+    n_anchors: int
+
+    @property
+    def mean(self) -> float:
+        """Mean multiplier."""
+        return questions.mean_of(self.values)
+
+    @property
+    def variation(self) -> float | None:
+        """Coefficient of variation (ddof = 0); None where the mean is 0."""
+        return float(self.values.std() / self.mean) if self.mean > 0 else None
+
+
+@dataclass(frozen=True)
+class BatchSignal:
+    """What a batch size leaves of the gradient, at one temperature."""
+
+    anchors: Anchors
+    temperature: float
+    asked: int
+
+    @classmethod
+    def of(cls, anchors: Anchors, temperature: float, batch_size: int) -> BatchSignal:
+        """Ask at a batch size; never more than there are samples."""
+        return cls(anchors, temperature, batch_size)
+
+    @cached_property
+    def draws(self) -> BatchDraws:
+        """Drawn batches, once a set."""
+        within = self.anchors.roles.negatives == "all"
+        inputs = self.anchors.inputs
+        return inputs.remember(("batch draws", within), lambda: draw_batches(inputs.embedding_set, within))
+
+    @property
+    def n_samples(self) -> int:
+        """Samples that have every view."""
+        return self.draws.n_samples
+
+    @property
+    def size(self) -> int:
+        """Batch size asked for, or all samples where those are fewer."""
+        return min(self.asked, self.n_samples)
+
+    @property
+    def twice(self) -> int:
+        """Twice that, or all samples."""
+        return min(2 * self.size, self.n_samples)
+
+    @cached_property
+    def margins(self) -> Values:
+        """Log-sum-exp of all negatives less the positive's logit, of every positive of every anchor."""
+        return self.anchors.margins(self.temperature)
+
+    @cached_property
+    def whole(self) -> Part:
+        """All samples as one batch, from the sketch."""
+        return Part(np.exp(-np.logaddexp(0.0, -self.margins)), 0)
+
+    @property
+    def decoupled_loss(self) -> float:
+        """Mean of the margins."""
+        return questions.mean_of(self.margins)
+
+    @cached_property
+    def at_size(self) -> Part:
+        """At the batch size asked for."""
+        return self.at(self.size)
+
+    @cached_property
+    def at_twice(self) -> Part:
+        """At twice that size."""
+        return self.at(self.twice)
+
+    def at(self, size: int) -> Part:
+        """Return the multipliers in batches of this size."""
+        if size >= self.n_samples:
+            return self.whole
+        if size <= self.draws.most:
+            found = self.draws.npc_multiplier(self.temperature, [size])[0]
+            return Part(found, min(ANCHORS, self.n_samples))
+        share = (size - 1) / (self.n_samples - 1)
+        return Part(np.exp(-np.logaddexp(0.0, -(self.margins + np.log(share)))), 0)
+
+    @cached_property
+    def sizes(self) -> list[int]:
+        """Powers of two up to the number of samples, and that number."""
+        powers = [2**power for power in range(1, 40) if 2**power < self.n_samples]
+        return [*powers, self.n_samples]
+
+    @cached_property
+    def by_size(self) -> tuple[Values, Values]:
+        """Mean and coefficient of variation at each of `sizes`."""
+        drawn = [size for size in self.sizes if size <= self.draws.most and size < self.n_samples]
+        parts = [Part(found, 0) for found in self.draws.npc_multiplier(self.temperature, drawn)]
+        parts += [self.at(size) for size in self.sizes[len(drawn) :]]
+        variation = [part.variation for part in parts]
+        return np.array([part.mean for part in parts]), np.array([np.nan if v is None else v for v in variation])
+
+    def over_temperatures(self, temperatures: Values) -> Values:
+        """Return the mean multiplier at the batch size asked for, at each temperature; kept."""
+        if not 1 < self.size <= self.draws.most or self.size == self.n_samples:
+            return np.full(len(temperatures), np.nan)
+        key = ("multiplier by temperature", self.anchors.roles, self.size)
+
+        def make() -> Values:
+            sizes = [self.size]
+            return np.array([self.draws.npc_multiplier(float(tau), sizes)[0].mean() for tau in temperatures])
+
+        return self.anchors.inputs.remember(key, make)
