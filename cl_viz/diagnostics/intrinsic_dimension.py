@@ -30,7 +30,7 @@ FACCO = Source(
 )
 MACKAY = Source(
     "MacKay and Ghahramani 2005, Comments on 'Maximum Likelihood Estimation of Intrinsic Dimension'",
-    "http://www.inference.org.uk/mackay/dimension/",
+    "https://www.inference.org.uk/mackay/dimension/",
 )
 FUKUNAGA = Source(
     "Fukunaga and Olsen 1971, An Algorithm for Finding Intrinsic Dimensionality of Data",

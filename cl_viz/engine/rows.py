@@ -140,6 +140,17 @@ def choose_rows(n_rows: int, n_chosen: int, seed: int) -> NDArray[np.int64]:
     return np.sort(drawn).astype(np.int64)
 
 
+def check_usable(embedding_set: EmbeddingSet, view: str, usable: int) -> None:
+    """Raise `MissingInputError` where a view has fewer than two usable rows."""
+    if usable < 2:
+        raise MissingInputError(
+            f"view {view!r} has {usable} usable row(s) of {embedding_set.views[view].shape[0]}",
+            where=embedding_set.name,
+            allowed="two or more rows that are finite and not all zeros",
+            remedy="look at the Data page for what is wrong with the rows",
+        )
+
+
 def view_rows(
     embedding_set: EmbeddingSet,
     device: torch.device,
@@ -170,13 +181,7 @@ def view_rows(
     found: dict[str, ViewRows] = {}
     for index, (view, array) in enumerate(embedding_set.views.items()):
         original = np.flatnonzero(embedding_set.usable_rows[view])
-        if len(original) < 2:
-            raise MissingInputError(
-                f"view {view!r} has {len(original)} usable row(s) of {array.shape[0]}",
-                where=embedding_set.name,
-                allowed="two or more rows that are finite and not all zeros",
-                remedy="look at the Data page for what is wrong with the rows",
-            )
+        check_usable(embedding_set, view, len(original))
         codes = None if labels is None else torch.from_numpy(labels[0][index][original]).to(device)
         found[view] = ViewRows(view, original, codes, device, array, embedding_set.quality[view].norms, dtype)
     if n_leading is not None and all(rows.fits for rows in found.values()):

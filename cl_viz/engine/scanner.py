@@ -12,6 +12,7 @@ from cl_viz.engine.nearest import NeighborMap, nearest
 from cl_viz.engine.neighbors import MOST_NEIGHBORS, neighbor_blocks
 from cl_viz.engine.pair_sketch import PairRoles
 from cl_viz.engine.row_pass import RowStatistics, scan_rows
+from cl_viz.engine.rows import check_usable
 from cl_viz.engine.scan import AUTO_ANCHORS, scan
 from cl_viz.engine.statistics import Statistics
 
@@ -64,7 +65,15 @@ class Scanner:
         )
 
     def moments(self, embedding_set: EmbeddingSet, progress: ProgressCallback = silent) -> Moments:
-        """Return the moments of the rows: no pair is looked at."""
+        """Return the moments of the rows: no pair is looked at.
+
+        Raises
+        ------
+        MissingInputError
+            If a view has fewer than two usable rows.
+        """
+        for view, usable in embedding_set.usable_rows.items():
+            check_usable(embedding_set, view, int(usable.sum()))
         return self.keep(embedding_set, "moments", lambda: compute_moments(embedding_set))
 
     def neighbors(self, embedding_set: EmbeddingSet, progress: ProgressCallback = silent) -> NeighborMap:
