@@ -143,7 +143,7 @@ def test_mixtures_are_harder_than_the_queue_and_take_more_than_their_share() -> 
     found = ask(embedding_set, **LEFT, temperature=0.1, mixed_pairs=5.0, mixed_with_query=5.0, hardest=5.0)
     assert (found["mixed_push"].value or 0) > 0.3
     assert (found["hardest_same_label"].value or 0) > 0.8
-    assert found.level == "bad"
+    assert found.level == "watch"
 
 
 def test_far_apart_views_are_buried_and_the_finding_says_so() -> None:
@@ -151,7 +151,7 @@ def test_far_apart_views_are_buried_and_the_finding_says_so() -> None:
     assert (found["buried_after"].value or 0) > 0.9
     assert (found["positive_mean_after"].value or 0) < -0.5
     worst = found.findings[0]
-    assert worst.level == "bad"
+    assert worst.level == "watch"
     assert "N = 200 anchors" in worst.message
     assert "fall below -1" in found.views["distribution"].title
 

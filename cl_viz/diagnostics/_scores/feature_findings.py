@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from cl_viz.core.result import Finding, Quantity, format_number
+from cl_viz.core.result import Finding, Level, Quantity, format_number
 from cl_viz.diagnostics._scores.feature_mixing import Queries, Scores
 from cl_viz.diagnostics._thresholds.features import BURIED_POSITIVES, MIXED_FALSE_NEGATIVES
 
@@ -34,7 +34,7 @@ def _positives(quantities: Mapping[str, Quantity], done: str) -> Finding:
         f"{what} from {_number(quantities['positive_mean_before'])} to {_number(mean)}; "
         f"{format_number(100 * buried.value)} % lie below the mean of their negatives (N = {mean.n:,} anchors)."
     )
-    level = BURIED_POSITIVES.level(buried.value)
+    level = _what_if(BURIED_POSITIVES.level(buried.value))
     before = quantities["buried_before"].value or 0.0
     if level == "good":
         advice = ""
@@ -86,9 +86,14 @@ def _mixtures(quantities: Mapping[str, Quantity], after: Scores) -> Finding:
         f", and {format_number(100 * same.value)} % of what they are made of has the anchor's label (N = {push.n:,} "
         f"anchors). They are {format_number(100 * share)} % of the negatives."
     )
-    level = MIXED_FALSE_NEGATIVES.level(same.value)
+    level = _what_if(MIXED_FALSE_NEGATIVES.level(same.value))
     advice = "" if level == "good" else "Mix fewer, or from a larger share of the queue: these are false negatives."
     return Finding(NAME, level, message, advice, MOCHI, "hardest_same_label")
+
+
+def _what_if(level: Level) -> Level:
+    """Return at most "watch": nothing that was not done to a run can be wrong with it."""
+    return "watch" if level == "bad" else level
 
 
 def _number(quantity: Quantity) -> str:
