@@ -135,6 +135,18 @@ def test_label_positives_leave_false_negatives_unknown() -> None:
     assert "unknown" in {finding.level for finding in found.findings}
 
 
+@pytest.mark.parametrize(("n", "dim"), [(300, 8), (60, 128), (2000, 64)])
+def test_random_labels_on_one_view_are_worth_a_look_and_not_bad(n: int, dim: int) -> None:
+    label = np.random.default_rng(1).integers(0, 5, n)
+    found = score_distribution(cl_viz.EmbeddingSet.from_arrays(sphere(n, dim), label=label))
+    assert "bad" not in {finding.level for finding in found.findings}
+    (separation,) = [finding for finding in found.findings if finding.quantity == "auc"]
+    assert separation.level == "watch"
+    assert separation.message.startswith("Samples of one label score above")
+    assert "label" in separation.advice
+    assert "views" not in separation.advice
+
+
 @pytest.mark.parametrize("classes", [2, 10])
 def test_a_push_that_is_no_more_than_chance_is_good(classes: int) -> None:
     found = score_distribution(paired_sphere(200, 16, 0.8, classes=classes), temperature=0.05)

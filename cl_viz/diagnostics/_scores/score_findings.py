@@ -26,8 +26,17 @@ def _separation(measures: ScoreMeasures, quantities: Mapping[str, Quantity]) -> 
     quantity = quantities[name]
     assert quantity.value is not None
     level = _thresholds.AUC.level(quantity.value)
+    by_label = measures.roles.positives == "labels"
+    if by_label and level == "bad":
+        # Labels need not be what the encoder was trained for: samples of one label may well lie apart.
+        level = "watch"
     pooled = quantities["auc"]
-    if name == "auc":
+    if by_label:
+        message = (
+            f"Samples of one label score above {_percent(pooled)} of the pairs of different labels (AUC, "
+            f"N = {pooled.n:,})."
+        )
+    elif name == "auc":
         message = f"A positive scores above {_percent(pooled)} of the negatives (AUC, N = {pooled.n:,})."
     else:
         message = (
@@ -36,6 +45,10 @@ def _separation(measures: ScoreMeasures, quantities: Mapping[str, Quantity]) -> 
         )
     if _thresholds.NEGATIVE_SPREAD.level(measures.negatives.variance * measures.dim) == "bad":
         advice = "Mend the collapse first: such ranks rest on the last digits."
+    elif by_label:
+        advice = "" if level == "good" else (
+            "Check that the right column is the label, and that the encoder was meant to tell these labels apart."
+        )  # fmt: skip
     elif level == "watch":
         advice = "Train longer, or use harder or more negatives; look at the weakest positives below."
     else:
