@@ -9,12 +9,14 @@ import numpy as np
 from cl_viz.core.result import Finding, Interval, Quantity, Result, Source, format_number
 from cl_viz.core.specs import DiagnosticSpec, QuantitySpec
 from cl_viz.core.view import Axis, Bars, Reference, Series
+from cl_viz.diagnostics._collapse.class_frame import ClassFrame
 from cl_viz.diagnostics._collapse.labelled_classes import (
     RIDGE,
     Head,
     LabelledClasses,
     labelled_classes,
     least_squares_head,
+    squared_scatter,
 )
 from cl_viz.diagnostics._collapse.neural_collapse_views import MOST_CLASSES
 from cl_viz.diagnostics._collapse.spectrum import view_name
@@ -48,7 +50,7 @@ def compute(inputs: SetInputs, params: NeuralCollapseParams) -> Result:
         run=inputs.run,
         quantities=quantities,
         views={"head_cosines": _view(classes, cosines, quantities, inputs.run)} if np.isfinite(cosines).all() else {},
-        findings=(_finding(classes, quantities),),
+        findings=(_chance(inputs, classes, head, quantities) or _finding(classes, quantities),),
         caveats=inputs.plain_caveats(
             classes.n, classes.n_excluded, normalised=params.rows == "unit", centred=True, notes=notes
         ),
@@ -110,12 +112,53 @@ def _view(classes: LabelledClasses, cosines: np.ndarray, quantities: dict[str, Q
     )
 
 
+def _chance(inputs: SetInputs, classes: LabelledClasses, head: Head, quantities: dict[str, Quantity]) -> Finding | None:
+    """Return what to say where the labels may be random; None where they are not."""
+    size = f"K = {classes.count}, N = {classes.n:,}, D = {classes.statistics.means.shape[1]:,}"
+    if classes.n <= classes.statistics.means.shape[1] + classes.count:
+        right = format_number(100 * (quantities["head_accuracy"].value or 0.0))
+        message = (
+            f"Unknown: with N at most D + K a head can be fitted to any labels (on the rows it was fitted to it is "
+            f"right for {right} %, {size})."
+        )
+        advice = "To see it, add samples: more than D + K, better several times D."
+    else:
+        frame = ClassFrame.of(classes, squared_scatter(inputs, classes.view, classes.scale))
+        # Classes that differ in a direction of little variance pass the second test only.
+        p_value = min(frame.shuffled_p_value, _pillai_p_value(classes, head))
+        if _thresholds.SHUFFLED_LABELS.level(p_value) == "good":
+            return None
+        message = (
+            f"Unknown: the class means are no further apart than those of shuffled labels (p = "
+            f"{format_number(p_value)}, {size})."
+        )
+        advice = "To see it, use labels that the encoder separates, and check that they belong to these rows."
+    return Finding(SPEC.name, "unknown", message, advice, _thresholds.SHUFFLED_LABELS.source, "nc4_agreement")
+
+
+def _pillai_p_value(classes: LabelledClasses, head: Head) -> float:
+    """Return the p-value of Pillai's trace: whether class means differ in any direction, whatever its variance.
+
+    The head's weights are ``S^-1 n_k (mu_k - mean)``, so that the trace is a sum of products with the class means.
+    """
+    from scipy.stats import f
+
+    found = classes.statistics
+    overall = (found.counts @ found.means) / found.counts.sum()
+    dim, between = found.means.shape[1], classes.count - 1
+    most = min(dim, between)
+    trace = min(float(np.sum(head.weights * (found.means - overall))), most * (1 - 1e-12))
+    upper, lower = abs(dim - between) + most, classes.n - classes.count - dim + most
+    return float(f.sf(lower / upper * trace / (most - trace), most * upper, most * lower))
+
+
 def _finding(classes: LabelledClasses, quantities: dict[str, Quantity]) -> Finding:
     agreement = quantities["nc4_agreement"]
     head, centre = quantities["head_accuracy"].value or 0.0, quantities["centre_accuracy"].value or 0.0
     rest = (
-        f"head right for {format_number(100 * head)} %, nearest mean for {format_number(100 * centre)} %, cosine of "
-        f"weights and means {quantities['nc3_cosine'].text()}, K = {classes.count}, N = {classes.n:,}"
+        f"on the rows it was fitted to the head is right for {format_number(100 * head)} %, nearest mean for "
+        f"{format_number(100 * centre)} %, cosine of weights and means {quantities['nc3_cosine'].text()}, "
+        f"K = {classes.count}, N = {classes.n:,}"
     )
     assert agreement.value is not None
     level = _thresholds.AGREEMENT.level(agreement.value)

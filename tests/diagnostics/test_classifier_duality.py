@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.stats import f, kstest
 
 import cl_viz
 from cl_viz.core.result import Result
 from cl_viz.core.run import Run
 from cl_viz.diagnostics._collapse.labelled_classes import RIDGE, Head, labelled_classes, least_squares_head
 from cl_viz.diagnostics._dense import neural_collapse as dense
+from cl_viz.diagnostics.classifier_duality import _pillai_p_value
 from cl_viz.engine.inputs import gather
 from cl_viz.testing import around_means, simplex_frame, sphere
 
@@ -85,3 +87,42 @@ def test_without_spread_there_is_no_head() -> None:
     assert "label column" in unlabelled.findings[0].advice
     wide = cl_viz.EmbeddingSet.from_arrays(np.ones((4, 4097), dtype=np.float32), label=[0, 0, 1, 1])
     assert duality(wide).level == "unknown"
+
+
+def test_random_labels_say_nothing_of_the_classes() -> None:
+    fitted = duality(random_labels(60, 128))
+    assert fitted["head_accuracy"].value > 0.95
+    assert fitted.level == "unknown"
+    assert "can be fitted to any labels" in fitted.findings[0].message
+    assert "add samples" in fitted.findings[0].advice
+    wrong = [duality(random_labels(400, 32, seed)) for seed in range(4)]
+    assert [found.level for found in wrong] == ["unknown"] * 4
+    assert "shuffled labels" in wrong[0].findings[0].message
+
+
+def random_labels(n: int, dim: int, seed: int = 0) -> cl_viz.EmbeddingSet:
+    return cl_viz.EmbeddingSet.from_arrays(
+        sphere(n, dim, seed=seed), label=np.random.default_rng(seed + 100).integers(5, size=n)
+    )
+
+
+def test_the_p_value_is_even_under_random_labels_and_hotellings_of_two_classes() -> None:
+    def of(made: cl_viz.EmbeddingSet) -> float:
+        classes = labelled_classes(gather("set", Run.from_set(made)), "view_1", "raw", "classes")
+        return _pillai_p_value(classes, head_of(made))
+
+    drawn = [of(random_labels(120, 8, seed)) for seed in range(100)]
+    assert kstest(drawn, "uniform").pvalue > 0.01
+    # Of two classes the test is Hotelling's, exact.
+    rows = np.random.default_rng(0).normal(loc=(5, 0), size=(60, 2))
+    first, second = rows[::2], rows[1::2]
+    apart = first.mean(axis=0) - second.mean(axis=0)
+    pooled = (np.cov(first.T) + np.cov(second.T)) / 2
+    squared = 15 * apart @ np.linalg.solve(pooled, apart)
+    expected = f.sf(squared * 57 / (58 * 2), 2, 57)
+    assert of(cl_viz.EmbeddingSet.from_arrays(rows, label=np.arange(60) % 2)) == pytest.approx(expected, rel=1e-4)
+
+
+def test_accuracies_say_which_rows_they_are_of() -> None:
+    found = duality(around_means(simplex_frame(5, 8), [200] * 5, 0.2), rows="raw")
+    assert "on the rows it was fitted to the head is right" in found.findings[0].message
