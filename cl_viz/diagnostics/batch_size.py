@@ -89,16 +89,19 @@ def _notes(signal: BatchSignal, params: BatchSizeParams) -> tuple[str, ...]:
 def _finding(signal: BatchSignal) -> Finding:
     mean, twice = signal.at_size.mean, signal.at_twice.mean
     temperature, n_used = signal.temperature, signal.at_size.n_anchors or signal.anchors.n_anchors
+    doubled = signal.twice == 2 * signal.size
+    of_twice = f"{format_number(100 * twice)} % in one of {signal.twice:,}; " if doubled else ""
     text = (
         f"In a batch of {signal.size:,} at temperature {temperature:g} the gradient keeps {format_number(100 * mean)} "
-        f"% of its size (mean 1 - P of the positive; {format_number(100 * twice)} % in one of {signal.twice:,}; "
-        f"N = {n_used:,})."
+        f"% of its size (mean 1 - P of the positive; {of_twice}N = {n_used:,})."
     )
     threshold = _thresholds.SIGNAL
     if threshold.level(mean) == "good":
         return Finding(SPEC.name, "good", text, source=threshold.source, quantity="multiplier")
     advice = "A larger batch, harder views, a higher temperature or the decoupled loss (DCL) would bring it back."
-    if twice < 1.1 * mean:
+    if not doubled:
+        advice = "Harder views, a higher temperature or the decoupled loss (DCL) would bring it back."
+    elif twice < 1.1 * mean:
         advice = "Doubling the batch hardly helps: harder views or the decoupled loss (DCL) would."
     return Finding(SPEC.name, "watch", text, advice, threshold.source, "multiplier")
 

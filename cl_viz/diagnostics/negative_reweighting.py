@@ -66,19 +66,24 @@ def compute(inputs: SetInputs, params: ReweightingParams) -> Result:
 def _finding(measures: ReweightingMeasures, quantities: dict[str, Quantity]) -> Finding:
     clamped, size = quantities["clamped_share"].value or 0.0, quantities["weights_sample_size"].value or 0.0
     n_used = quantities["clamped_share"].n
+    # What another loss would do is no fault of a run that was not trained with it: it is told as a what-if.
+    trained_so = measures.anchors.inputs.card.get("loss") in WITH_PRIOR
+    begin = "With" if trained_so else "If trained with"
+    clamps, rest = ("is", "rest") if trained_so else ("would be", "would rest")
     text = (
-        f"With beta {measures.beta:g} and class prior {measures.prior:g} the estimate is clamped at "
-        f"{format_number(100 * clamped)} % of the positives, and the weights rest on {format_number(size)} of "
+        f"{begin} class prior {measures.prior:g} and beta {measures.beta:g}, the estimate {clamps} clamped at "
+        f"{format_number(100 * clamped)} % of the positives, and the weights {rest} on {format_number(size)} of "
         f"{measures.anchors.n_negatives:,.0f} negatives (N = {n_used:,})."
     )
     threshold = _thresholds.CLAMPED
     level = threshold.level(clamped) if measures.prior > 0 else "good"
-    advice = "" if level == "good" else (
-        "Clamped anchors push on no negative: lower the class prior, or raise the temperature."
-    )  # fmt: skip
-    if measures.anchors.inputs.card.get("loss") not in WITH_PRIOR:
-        # What another loss would do is no fault of a run that was not trained with it.
-        level = "good"
+    if level == "good":
+        advice = ""
+    elif trained_so:
+        advice = "Clamped anchors push on no negative: lower the class prior, or raise the temperature."
+    else:
+        level = "watch"
+        advice = "Before training so, choose a lower class prior or a higher temperature: clamped anchors push on none."
     return Finding(SPEC.name, level, text, advice, threshold.source, "clamped_share")
 
 

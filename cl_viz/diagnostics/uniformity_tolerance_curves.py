@@ -8,6 +8,7 @@ from cl_viz.core.result import Finding, Quantity, Result, format_number
 from cl_viz.core.specs import DiagnosticSpec
 from cl_viz.core.view import Axis, Lines, Series, View
 from cl_viz.diagnostics._temperature.anchor_questions import WANG_LIU, Values
+from cl_viz.diagnostics._thresholds import temperature as _thresholds
 from cl_viz.diagnostics.uniformity_tolerance import (
     NEGATIVE_UNIFORMITY,
     TOLERANCE,
@@ -82,7 +83,15 @@ def _finding(inputs: StepInputs, results: list[Result]) -> Finding:
         f"From step {inputs.steps[0]:,} to step {inputs.steps[-1]:,} tolerance goes {_told(tolerance)} and uniformity "
         f"{_told(uniformity)} (N = {results[-1].quantities['tolerance'].n:,})."
     )
-    return Finding(SPEC.name, "good", text, source=WANG_LIU, quantity="tolerance")
+    last = results[-1].quantities["uniformity"]
+    assert last.value is not None
+    assert last.reference is not None
+    threshold = _thresholds.UNIFORMITY_SHARE
+    level = threshold.level(last.value / last.reference)
+    if level == "good":
+        return Finding(SPEC.name, "good", text, source=WANG_LIU, quantity="tolerance")
+    advice = "At the last step samples of one label are alike because all samples are: look at uniformity first."
+    return Finding(SPEC.name, level, text, advice, threshold.source, "uniformity")
 
 
 SPEC = DiagnosticSpec(

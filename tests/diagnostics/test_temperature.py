@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import cl_viz
 from cl_viz.core.errors import InputError
-from cl_viz.core.result import Result
+from cl_viz.core.result import Finding, Result
 from cl_viz.diagnostics._dense import temperature as dense
 from cl_viz.diagnostics._temperature.best_temperatures import DivergenceCurves
 from cl_viz.diagnostics._temperature.fewer_anchors import at_most
@@ -163,6 +163,35 @@ def test_a_small_batch_at_a_low_temperature_is_found() -> None:
     large = ask("batch_size", target, temperature=0.2, batch_size=400)
     assert large.level == "good"
     assert small["multiplier"].value < small["multiplier_of_twice"].value < large["multiplier"].value
+
+
+def test_a_batch_of_all_samples_is_not_said_to_be_doubled() -> None:
+    target = paired_sphere(60, 16, 0.99)
+    (told,) = ask("batch_size", target, temperature=0.1, batch_size=256).findings
+    assert told.level == "watch"
+    assert "In a batch of 60 " in told.message
+    assert "in one of" not in told.message
+    assert "oubling" not in told.advice
+    (told,) = ask("batch_size", target, temperature=0.1, batch_size=30).findings
+    assert "in one of 60" in told.message
+
+
+def test_clamping_is_a_what_if_unless_the_loss_has_a_class_prior() -> None:
+    target = paired_sphere(200, 32, 0.9)
+
+    def told(loss: str, prior: float) -> Finding:
+        run = cl_viz.Run.from_set(target, card={"loss": loss})
+        params = {"temperature": 0.05, "class_prior": prior}
+        (finding,) = cl_viz.diagnose("negative_reweighting", run, params=params).findings
+        return finding
+
+    assert told("debiased", 0.5).level == "bad"
+    assert told("debiased", 0.5).message.startswith("With class prior 0.5")
+    for prior, level in ((0.5, "watch"), (0.0, "good")):
+        what_if = told("ntxent", prior)
+        assert what_if.level == level
+        assert what_if.message.startswith(f"If trained with class prior {prior:g}")
+        assert "would be clamped at" in what_if.message
 
 
 def test_the_run_card_chooses_temperature_batch_size_and_negatives() -> None:
@@ -341,3 +370,8 @@ def test_uniformity_and_tolerance_over_training() -> None:
     assert list(found.views["path"].series[0].x) == list(uniformity)
     assert uniformity[0] < uniformity[1] < uniformity[2]
     assert found["uniformity"].value == pytest.approx(-uniformity[-1])
+    assert found.level == "watch"
+    first = cl_viz.Run("collapsed", {snapshot: at for snapshot, at in steps.items() if snapshot.step == 0})
+    (told,) = cl_viz.diagnose("uniformity_tolerance_curves", first).findings
+    assert told.level == "bad"
+    assert "uniformity first" in told.advice
