@@ -19,6 +19,12 @@ from cl_viz.engine.inputs import SetInputs
 
 BARS = 50
 """Classes shown in the figure of label counts, the largest first."""
+_MISSING = {
+    "duplicate_share": "add usable rows: two or more are compared",
+    "norm_mean": "add usable rows: there is none",
+    "norm_variation": "add usable rows: the variation is that of two or more",
+}
+"""What a number that is not about labels needs where it has no value."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +45,7 @@ def compute(inputs: SetInputs, params: DataQualityParams) -> Result:
             n=facts.n_rows,
             unit_of_n="rows over all views",
             range=spec.range,
-            missing="" if values[spec.name] is not None else "add a label column (Data page)",
+            missing="" if values[spec.name] is not None else _MISSING.get(spec.name, "add a label column (Data page)"),
         )
         for spec in SPEC.quantities
     }
@@ -68,8 +74,8 @@ def _values(facts: RowFacts) -> dict[str, float | None]:
         "infinite_rows": float(facts.infinite_rows),
         "zero_rows": float(facts.zero_rows),
         "unusable_share": facts.unusable / facts.n_rows,
-        "duplicate_share": facts.duplicates / max(1, facts.n_rows - facts.unusable),
-        "norm_mean": float(facts.norms.mean()) if len(facts.norms) else math.nan,
+        "duplicate_share": facts.duplicates / len(facts.norms) if len(facts.norms) > 1 else None,
+        "norm_mean": float(facts.norms.mean()) if len(facts.norms) else None,
         "norm_variation": facts.norm_variation,
         "classes": float(len(counts)) if labelled else None,
         "smallest_class": float(counts.min()) if labelled and len(counts) else None,
@@ -84,9 +90,12 @@ def _views(facts: RowFacts, run: str) -> dict[str, View]:
         margin = max(1e-3 * max(abs(high), 1e-12), 0.02 * (high - low))
         edges = np.linspace(low - margin, high + margin, 61)
         share = np.histogram(facts.norms, edges)[0] / len(facts.norms)
+        variation = facts.norm_variation
         found["norms"] = Histogram(
-            f"Norms from {format_number(low)} to {format_number(high)}, varying by "
-            f"{format_number(100 * facts.norm_variation)} %",
+            f"The one usable row has norm {format_number(low)}"
+            if variation is None
+            else f"Norms from {format_number(low)} to {format_number(high)}, varying by "
+            f"{format_number(100 * variation)} %",
             Axis("Norm of a row", "Euclidean"),
             Axis("Rows", "share"),
             (Series("norms", edges, share, "other", run, n=len(facts.norms)),),
@@ -139,9 +148,19 @@ def _unusable(facts: RowFacts) -> Finding:
 
 
 def _duplicates(facts: RowFacts) -> Finding:
-    usable = max(1, facts.n_rows - facts.unusable)
-    share = facts.duplicates / usable
+    usable = len(facts.norms)
     source = _thresholds.DUPLICATE_ROWS.source
+    if usable < 2:
+        rows = "there is no usable row" if not usable else "there is 1 usable row only"
+        return Finding(
+            SPEC.name,
+            "unknown",
+            f"Unknown: whether rows repeat, as {rows} (N = {facts.n_rows:,}).",
+            f"To see it, {_MISSING['duplicate_share']}.",
+            source,
+            "duplicate_share",
+        )
+    share = facts.duplicates / usable
     if facts.all_equal:
         return Finding(
             SPEC.name,

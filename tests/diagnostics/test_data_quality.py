@@ -77,6 +77,21 @@ def test_a_set_without_usable_rows_still_has_its_counts() -> None:
     assert "0 usable row" in results["score_distribution"].findings[0].message
 
 
+@pytest.mark.parametrize(("usable", "told"), [(0, "there is no usable row"), (1, "there is 1 usable row only")])
+def test_fewer_than_two_usable_rows_leave_repeats_and_variation_unknown(usable: int, told: str) -> None:
+    rows = np.full((20, 4), np.nan)
+    rows[:usable] = 2.0
+    found = quality(rows)
+    (repeats,) = [finding for finding in found.findings if finding.quantity == "duplicate_share"]
+    assert repeats.level == "unknown"
+    assert told in repeats.message
+    for name in ("duplicate_share", "norm_variation"):
+        assert found[name].value is None
+        assert "usable rows" in found[name].missing
+    assert found["norm_mean"].value == (4.0 if usable else None)
+    assert "not defined" not in (found.views["norms"].title if usable else "")
+
+
 def test_half_precision_norms_do_not_overflow() -> None:
     rows = np.full((4, 600), 3e4, dtype=np.float16) * np.array([[1], [-1], [1], [0.5]], dtype=np.float16)
     found = quality(rows)

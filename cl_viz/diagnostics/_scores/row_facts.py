@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -51,10 +50,10 @@ class RowFacts:
         return self.nan_rows + self.infinite_rows + self.zero_rows
 
     @property
-    def norm_variation(self) -> float:
-        """Standard deviation of the norms over their mean; NaN below two rows."""
+    def norm_variation(self) -> float | None:
+        """Standard deviation of the norms over their mean; None below two rows."""
         if len(self.norms) < 2:
-            return math.nan
+            return None
         return float(self.norms.std(ddof=1) / self.norms.mean())
 
 
