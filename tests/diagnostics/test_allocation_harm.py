@@ -250,3 +250,18 @@ def test_an_effect_that_one_interval_does_not_show_is_open() -> None:
     assert found is not None
     assert judge(found)[1] in ("open", "excluded")
     assert ClassMediation("1", found).receiver == 2
+
+
+def test_the_interval_for_other_seeds_holds_that_of_these_seeds() -> None:
+    generator, own, tests = np.random.default_rng(0), np.arange(20), [np.arange(20)]
+    for _ in range(25):
+        predicted = {state: [[generator.choice(3, p=(0.8, 0.15, 0.05), size=20)] for _ in range(3)] for state in STATES}
+        found = mediate(0, 3, own, tests, predicted, bootstraps=100, seed=0)
+        assert found is not None
+        for column in range(3):
+            here, wide = found.interval("indirect_effect", column), found.wide_interval("indirect_effect", column)
+            assert wide is not None
+            assert wide.low <= here.low <= here.high <= wide.high
+        wide = found.wide_interval("indirect_effect", 0)
+        assert wide is not None
+        assert (judge(found)[1] == "shown") == (wide.high < 0)

@@ -81,7 +81,11 @@ class Mediation:
         return bootstrap_interval(drawn, self.seeds, self.samples, level)
 
     def wide_interval(self, effect: Effect, column: int, level: float = 0.95) -> Interval | None:
-        """Return a t interval that also holds for other seeds; None with a single one."""
+        """Return an interval that also holds for other seeds; None with a single one.
+
+        A t interval over seeds and samples, widened to the ends of `interval`: what these seeds leave open is open for
+        others too.
+        """
         if self.seeds < 2:
             return None
         lines = self._lines(effect)[:, :, column]
@@ -89,8 +93,9 @@ class Mediation:
         over_samples = float(np.nanvar(lines[:, 1:].mean(axis=0), ddof=1))
         reach = two_level_reach(over_seeds, over_samples, self.seeds, self.samples, level)
         value = float(lines[:, 0].mean())
-        method = f"t interval over {self.seeds} seeds, with the spread over samples"
-        return Interval(value - reach, value + reach, level, method)
+        here = self.interval(effect, column, level)
+        method = f"t interval over {self.seeds} seeds, with the spread over samples, and what these seeds leave open"
+        return Interval(min(value - reach, here.low), max(value + reach, here.high), level, method)
 
 
 def mediate(

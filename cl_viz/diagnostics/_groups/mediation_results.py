@@ -79,12 +79,13 @@ def judge(mediation: Mediation) -> tuple[Level, str]:
     value = float(mediation.values("indirect_effect")[mediation.row])
     interval = mediation.interval("indirect_effect", mediation.row)
     wide = mediation.wide_interval("indirect_effect", mediation.row)
-    if wide is not None and max(wide.high, interval.high) < 0:
+    if wide is not None and wide.high < 0:
         level = INDIRECT_EFFECT.level(value)
         return ("watch" if level == "good" else level), "shown"
     if interval.high < 0:
         return "watch", "these seeds"
-    return ("unknown", "open") if interval.low <= INDIRECT_EFFECT.bad else ("good", "excluded")
+    lowest = interval.low if wide is None else wide.low
+    return ("unknown", "open") if lowest <= INDIRECT_EFFECT.bad else ("good", "excluded")
 
 
 def _finding(harm: ClassMediation, names: tuple[str, ...], where: str, incomplete: tuple[str, ...]) -> Finding:
