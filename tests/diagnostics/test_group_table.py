@@ -14,7 +14,8 @@ from sklearn.preprocessing import StandardScaler
 import cl_viz
 from cl_viz.core.embedding_set import EmbeddingSet
 from cl_viz.core.view import Bars, Table
-from cl_viz.diagnostics._groups.group_cells import by_chance, perfect_uniformity
+from cl_viz.diagnostics._groups.group_cells import Measured, by_chance, group_cells, perfect_uniformity
+from cl_viz.diagnostics._groups.group_results import Accuracy, GroupsFound, findings
 from cl_viz.diagnostics._proportions import wilson
 from cl_viz.testing import paired_sphere, planted_groups, sphere
 
@@ -58,6 +59,20 @@ def test_planted_shares_are_found_by_neighbours_and_by_the_probe() -> None:
     bars = result.views["accuracy"]
     assert isinstance(bars, Bars)
     assert bars.series[0].x[0] == "c"
+
+
+def test_what_a_gap_whose_interval_holds_0_is_not_called() -> None:
+    """Counts that equal groups would rarely give, and whose simultaneous intervals overlap."""
+    cells = group_cells(planted_groups((0.0,) * 10), 1, "group")
+    hits = np.array([79, 95, 90, 90, 90, 90, 90, 90, 90, 90])
+    correct = np.concatenate([np.arange(100) < hit for hit in hits])
+    accuracy = Accuracy.of(correct, np.repeat(np.arange(10), 100), 10, 20, 0)
+    assert accuracy is not None
+    assert accuracy.chance.share <= 0.05
+    assert accuracy.intervals()[1].low == 0
+    found = findings(GroupsFound(cells, None, Measured(np.zeros(10), (None,) * 10), None, accuracy, ""))
+    assert [finding.level for finding in found] == ["good"]
+    assert "no group is surely served worse: lowest is a, 79 %" in found[0].message
 
 
 def test_shares_are_those_of_plain_scikit_learn() -> None:

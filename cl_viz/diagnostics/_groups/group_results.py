@@ -113,10 +113,10 @@ def _finding(cells: Cells, accuracy: Accuracy, key: str) -> Finding:
         f"N = {int(accuracy.counts.counts[accuracy.large].sum()):,})"
     )
     words = WORDS[key]
-    if chance.share > _CHANCE:
-        message = (
-            f"By {words} no group is served worse than chance allows: lowest is {worst}, {_percent(low)} % {judged}."
-        )
+    # Shares that differ beyond chance under equal groups may do so by a gap that its own interval does not tell from 0.
+    if chance.share > _CHANCE or gap.low <= 0:
+        sure = "surely served worse" if chance.share <= _CHANCE else "served worse than chance allows"
+        message = f"By {words} no group is {sure}: lowest is {worst}, {_percent(low)} % {judged}."
         return Finding(NAME, "good", message, source=WORST_GROUP, quantity=f"gap_{key}")
     level = GROUP_GAP.level(accuracy.gap - chance.gap)
     if level == "bad" and gap.low < GROUP_GAP.bad:
