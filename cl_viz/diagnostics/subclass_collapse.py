@@ -142,26 +142,34 @@ def _finding(decoded: Decoded, of_class: Decoded | None) -> Finding:
     class_read = of_class is not None and downstream.SKILL.level(of_class.skill) == "good"
     message = (
         f"A probe reads the subclass within its class for {percent(decoded.accuracy)} [{percent(ends.low, '')}, "
-        f"{percent(ends.high, '')}] (largest subclass: {percent(decoded.chance)}, p = "
-        f"{format_number(decoded.p_value, 2)}, {size})."
+        f"{percent(ends.high, '')}] (largest subclass: {percent(decoded.chance)}, "
+        f"{_p_text(decoded)}, {size})."
     )
     if class_read and at_chance:
         assert of_class is not None
         level = "bad"
         message = (
             f"The class is read for {percent(of_class.accuracy)} and its subclass no better than chance, "
-            f"{percent(decoded.accuracy)} (shuffled columns: p = {format_number(decoded.p_value, 2)}, {size})."
+            f"{percent(decoded.accuracy)} (shuffled columns: {_p_text(decoded)}, {size})."
         )
     elif at_chance:
         level = "watch"
         message = (
-            f"The subclass is read no better than chance, {percent(decoded.accuracy)} (p = "
-            f"{format_number(decoded.p_value, 2)}, {size}); neither is the class read well."
+            f"The subclass is read no better than chance, {percent(decoded.accuracy)} ("
+            f"{_p_text(decoded)}, {size}); neither is the class read well."
         )
     advice = (
         "Add a self-supervised term or augmentations that keep samples of one class apart, or take an earlier layer."
     )
     return Finding(SPEC.name, level, message, "" if level == "good" else advice, _thresholds.XUE, "subclass_accuracy")
+
+
+def _p_text(decoded: Decoded) -> str:
+    """Return p with its sign: so few shuffles tell it from above only where none reads as well as the true column."""
+    shuffles = len(decoded.null)
+    floor = 1 / (shuffles + 1)
+    sign = "<=" if decoded.p_value <= floor * (1 + 1e-9) else "="
+    return f"p {sign} {format_number(decoded.p_value, 2)} ({shuffles} shuffles)"
 
 
 def _variance(quantities: dict[str, Quantity]) -> tuple[Finding, ...]:

@@ -85,6 +85,12 @@ def test_planted_class_collapse_is_bad_and_kept_subclasses_are_good() -> None:
     assert kept["subclass_to_class"].value == pytest.approx(0.75 / (0.5 * 1.25), rel=0.05)
 
 
+def test_the_smallest_p_that_the_shuffles_can_give_is_a_bound() -> None:
+    kept, lost = (subclass(nested_classes(200, 8, 2, 2, size), shuffles=19).findings[0] for size in (1.0, 0.0))
+    assert "p <= 0.050 (19 shuffles)" in kept.message
+    assert "p <=" not in lost.message
+
+
 def test_subclasses_that_are_small_but_there_are_read_and_their_variance_is_named() -> None:
     found = subclass(nested_classes(400, 16, 2, 4, 0.05, spread=0.02))
     assert (found["subclass_accuracy"].value or 0) > 0.95
