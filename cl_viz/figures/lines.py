@@ -87,14 +87,15 @@ def _add_band(canvas: Canvas, entry: Series, stroke: Stroke) -> None:
 
 def _labels(view: Lines, found: list[Stroke]) -> list[Label]:
     """One label at the end of each curve."""
-    lows = [float(np.nanmin(entry.y)) for entry in view.series if len(entry.y)]
-    highs = [float(np.nanmax(entry.y)) for entry in view.series if len(entry.y)]
-    low, high = view.y.range or (min(lows, default=0.0), max(highs, default=1.0))
+    drawn = [np.flatnonzero(np.isfinite(np.asarray(entry.y, dtype=np.float64))) for entry in view.series]
+    heights = [float(entry.y[place]) for entry, places in zip(view.series, drawn, strict=True) for place in places]
+    low, high = view.y.range or (min(heights, default=0.0), max(heights, default=1.0))
     height = (high - low) or 1.0
     labels = []
-    for entry, stroke in zip(view.series, found, strict=True):
-        if len(entry.y) and np.asarray(entry.x).dtype.kind in "iuf":
-            x, y = float(entry.x[-1]), float(entry.y[-1])
+    for entry, stroke, places_drawn in zip(view.series, found, drawn, strict=True):
+        # A curve may end, or be nowhere, before its last place: the label stands where something is drawn.
+        if len(places_drawn) and np.asarray(entry.x).dtype.kind in "iuf":
+            x, y = float(entry.x[places_drawn[-1]]), float(entry.y[places_drawn[-1]])
             places = tuple(
                 Place(x, y + rise * height, 1.0, (y - low) / height + rise, "left")
                 for rise in (0.05, -0.05, 0.12, -0.12)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from cl_viz.core.view import Axis, Meaning, Scatter, Series
+from cl_viz.core.view import Axis, Lines, Meaning, Scatter, Series
 from cl_viz.figures import render
 from cl_viz.figures.strokes import strokes
 from cl_viz.figures.theme import LIGHT, run_colour
@@ -35,3 +35,16 @@ def test_a_shape_keeps_its_proportions_and_its_outline_is_a_line() -> None:
     assert figure.layout.yaxis.scaleanchor == "x"
     assert not figure.layout.showlegend
     assert render(Scatter("plain", Axis("x"), Axis("y"), (points,))).layout.yaxis.scaleanchor is None
+
+
+def test_a_curve_that_is_nowhere_has_no_label_and_one_that_ends_early_has_it_at_its_end() -> None:
+    x = np.arange(4.0)
+    series = (
+        Series("nowhere", x, np.full(4, np.nan)),
+        Series("ends early", x, np.array([0.2, 0.5, np.nan, np.nan])),
+    )
+    figure = render(Lines("ends", Axis("x"), Axis("y"), series))
+    labels = [note for note in figure.layout.annotations if note.text in ("nowhere", "ends early")]
+    assert [(note.text, note.x) for note in labels] == [("ends early", 1.0)]
+    nowhere = render(Lines("nothing", Axis("x"), Axis("y"), (series[0], series[0])))
+    assert not [note for note in nowhere.layout.annotations if note.text == "nowhere"]
