@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from cl_viz.core.errors import MissingInputError
 from cl_viz.core.params import Params, param
-from cl_viz.core.result import Finding, Interval, Quantity, Result, Source, format_number
+from cl_viz.core.result import Finding, Interval, Level, Quantity, Result, Source, format_number
 from cl_viz.core.specs import DiagnosticSpec, QuantitySpec
 from cl_viz.core.view import Axis, Histogram, Lines, Series, View
 from cl_viz.diagnostics._dense import neighbors as dense
@@ -283,7 +283,7 @@ def _findings(quantities: dict[str, Quantity], inputs: SetInputs) -> tuple[Findi
             ),
         )
     values = [float(quantity.value) for quantity in known if quantity.value is not None]
-    few = _thresholds.FEW_DIMENSIONS.level(min(values))
+    few = _few_dimensions(known)
     differ = _thresholds.DISAGREEMENT.level(max(values) / min(values))
     level = few if few != "good" else differ
     labels = {"two_nn": "TwoNN", "levina_bickel": "maximum likelihood"}
@@ -319,6 +319,14 @@ def _findings(quantities: dict[str, Quantity], inputs: SetInputs) -> tuple[Findi
             "repeated_share",
         ),
     )
+
+
+def _few_dimensions(known: list[Quantity]) -> Level:
+    """Return whether the dimensions are few. Where the space itself has few, a uniform sphere sets what can be had."""
+    values = [(float(quantity.value), quantity.reference) for quantity in known if quantity.value is not None]
+    if all(null is not None and value > _thresholds.SHARE_OF_SPHERE * null for value, null in values):
+        return "good"
+    return _thresholds.FEW_DIMENSIONS.level(min(value for value, _ in values))
 
 
 def _dimension(name: str, label: str, definition: str) -> QuantitySpec:

@@ -119,6 +119,10 @@ def _measure(inputs: SetInputs, view: str, params: IsotropyParams) -> _View:
     )
 
 
+_FEWEST = 3
+"""Rows of a view from which its covariance can have two directions."""
+_TELLING = 0.05
+"""Mean cosine of centred rows, beyond that of any rows that cancel, from which it is worth a clause."""
 _KINDS: tuple[RowKind, RowKind] = ("unit", "raw")
 _MEASURES: dict[str, Callable[[_View], float]] = {
     "mean_cosine": lambda view: view.cosines.mean,
@@ -173,7 +177,11 @@ def _views(views: list[_View], quantities: dict[str, Quantity], params: Isotropy
     known = [
         (name, quantities[key]) for name, key in zip(names, keys, strict=True) if quantities[key].value is not None
     ]
-    after = "" if centred.value is None else f", {format_number(centred.value)} without the mean"
+    after = (
+        ""
+        if centred.value is None or not _says_something(centred)
+        else (f", {format_number(centred.value)} without the mean")
+    )
     values = np.array([quantity.value for _, quantity in known])
     low = np.array([math.nan if q.interval is None else q.interval.low for _, q in known])
     high = np.array([math.nan if q.interval is None else q.interval.high for _, q in known])
@@ -208,7 +216,11 @@ def _findings(quantities: dict[str, Quantity]) -> tuple[Finding, ...]:
     cosine, centred, score = (quantities[name] for name in ("mean_cosine", "mean_cosine_centred", "isoscore"))
     assert cosine.value is not None
     level = _thresholds.ANISOTROPY.level(cosine.value)
-    rest = "" if centred.value is None else f", {format_number(centred.value)} once the mean row is taken off"
+    rest = (
+        ""
+        if centred.value is None or not _says_something(centred)
+        else (f", {format_number(centred.value)} once the mean row is taken off")
+    )
     cone = Finding(
         SPEC.name,
         level,
@@ -217,13 +229,16 @@ def _findings(quantities: dict[str, Quantity]) -> tuple[Finding, ...]:
         _thresholds.LIANG,
         "mean_cosine",
     )
-    if score.value is None:
+    # Two rows differ along one line, whatever the encoder: a uniform sphere has IsoScore 0 there too.
+    few = not score.reference or (score.n or 0) < _FEWEST
+    if score.value is None or few:
+        advice = f"add samples, {_FEWEST} or more" if few else "look for collapse first: the rows do not differ"
         return (
             Finding(
                 SPEC.name,
                 "unknown",
-                "Unknown: how evenly the dimensions are used.",
-                "To see it, look for collapse first: the rows do not differ.",
+                f"Unknown: how evenly the dimensions are used (N = {score.n:,}).",
+                f"To see it, {advice}.",
                 _thresholds.RUDMAN,
                 "isoscore",
             ),
@@ -231,7 +246,7 @@ def _findings(quantities: dict[str, Quantity]) -> tuple[Finding, ...]:
         )
     used = _thresholds.ISOSCORE.level(score.value)
     # Few samples use few dimensions, whatever the encoder: what they can reach is what counts.
-    if score.reference is not None and score.value > 0.5 * score.reference:
+    if score.reference is not None and score.value > _thresholds.SHARE_OF_SPHERE * score.reference:
         used = "good"
     dimensions = Finding(
         SPEC.name,
@@ -243,6 +258,12 @@ def _findings(quantities: dict[str, Quantity]) -> tuple[Finding, ...]:
         "isoscore",
     )
     return cone, dimensions
+
+
+def _says_something(centred: Quantity) -> bool:
+    """Return whether centred rows keep a mean cosine: directions that cancel have -1 / (N - 1) by arithmetic alone."""
+    value, n_rows = centred.value, centred.n or 0
+    return value is not None and n_rows > 1 and abs(value + 1 / (n_rows - 1)) > _TELLING
 
 
 def _share(name: str, label: str, definition: str, low: float = 0.0) -> QuantitySpec:

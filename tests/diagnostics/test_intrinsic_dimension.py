@@ -151,3 +151,10 @@ def test_intervals_cover_the_truth_as_often_as_they_say() -> None:
             covered[name] += interval.low <= truth[name] <= interval.high
     for name, count in covered.items():
         assert count / 150 >= 0.88, (name, count / 150)
+
+
+def test_few_dimensions_are_those_beside_a_uniform_sphere_of_the_same_space() -> None:
+    circle = sphere(500, 2)
+    assert diagnose(circle).findings[0].level == "good"
+    # The same circle in a space of many dimensions fills hardly any of them.
+    assert diagnose(np.pad(np.asarray(circle), ((0, 0), (0, 14)))).findings[0].level in ("watch", "bad")

@@ -153,3 +153,26 @@ def test_equal_rows_have_no_isoscore() -> None:
     assert found["isoscore_star"].value is None
     assert found["mean_cosine"].value == pytest.approx(1.0)
     assert found.findings[0].level == "bad"
+
+
+def test_two_rows_cannot_say_how_evenly_dimensions_are_used() -> None:
+    found = diagnose(np.random.default_rng(0).normal(size=(2, 8)))
+    finding = next(finding for finding in found.findings if finding.quantity == "isoscore")
+    assert finding.level == "unknown"
+    assert "add samples" in finding.advice
+    assert found.level != "bad"
+
+
+def test_centred_rows_are_spoken_of_only_where_they_keep_a_mean_cosine() -> None:
+    plain = diagnose(sphere(1000, 16))
+    assert plain["mean_cosine_centred"].value is not None
+    assert "mean row" not in _cone_of(plain)
+    # Most rows lie on one side of the mean, a few very far on the other: the mean does not cancel their directions.
+    lopsided = np.concatenate([np.eye(1, 8) + 0.01 * sphere(95, 8), -np.ones((5, 8))])
+    told = diagnose(lopsided)
+    assert (told["mean_cosine_centred"].value or 0) > 0.5
+    assert "once the mean row is taken off" in _cone_of(told)
+
+
+def _cone_of(found: cl_viz.Result) -> str:
+    return next(finding.message for finding in found.findings if finding.quantity == "mean_cosine")

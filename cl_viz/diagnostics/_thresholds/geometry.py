@@ -43,3 +43,6 @@ DISAGREEMENT = Threshold(2.0, float("inf"), LEVINA_BICKEL)
 
 FEW_DIMENSIONS = Threshold(2.0, 1.0, LEVINA_BICKEL)
 """Intrinsic dimension: at 1 the rows lie on a curve."""
+
+SHARE_OF_SPHERE = 0.5
+"""Intrinsic dimension or IsoScore as a share of that of a uniform sphere of the same N and D: above it, good."""
