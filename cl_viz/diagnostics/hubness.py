@@ -22,6 +22,8 @@ from cl_viz.engine.inputs import SetInputs
 
 LISTED = 200
 """Rows of the table of hubs."""
+_EQUAL = 1e-6
+"""Distance of a cosine to 1 within which two rows are one direction: a few steps of float32."""
 FELDBAUER = Source(
     "Feldbauer et al. 2018, Fast Approximate Hubness Reduction for Large High-Dimensional Data (Robin Hood, Gini)",
     "https://doi.org/10.1109/ICBK.2018.00055",
@@ -193,6 +195,18 @@ def _finding(views: list[_View], quantities: dict[str, Quantity], params: Hubnes
             "unknown",
             "Unknown: whether a few samples are everybody's neighbours.",
             f"To see it, {skewness.missing.split(': ')[-1]}.",
+            _thresholds.RADOVANOVIC,
+            "skewness",
+        )
+    # The k-th neighbour as near as can be: which of so many equal rows comes first is chance, not geometry.
+    tied = [float((view.near.scores[:, params.k - 1] >= 1 - _EQUAL).mean()) for view in views]
+    if min(tied) == 1.0:
+        return Finding(
+            SPEC.name,
+            "unknown",
+            f"Unknown: whether a few samples are everybody's neighbours. Every row equals its {params.k} nearest, and "
+            f"ties decide who they are (N = {skewness.n:,}).",
+            "To see it, look for collapse or repeated rows first.",
             _thresholds.RADOVANOVIC,
             "skewness",
         )

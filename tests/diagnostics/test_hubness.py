@@ -126,3 +126,12 @@ def test_intervals_cover_the_truth_as_often_as_they_say() -> None:
             covered[name] += interval.low <= truth[name] <= interval.high
     for name, count in covered.items():
         assert count / 150 >= 0.88, (name, count / 150)
+
+
+@pytest.mark.parametrize("rows", [np.ones((300, 8)), np.linspace(1, 9, 300)[:, None] * np.arange(1.0, 9.0)])
+def test_hubs_among_equal_rows_are_ties_and_unknown(rows: np.ndarray) -> None:
+    found = diagnose(rows)
+    assert found.level == "unknown"
+    assert "ties" in found.findings[0].message
+    # What is left of a collapse has directions again, and is judged.
+    assert diagnose(collapsed(300, 8, 0.05)).level != "unknown"
