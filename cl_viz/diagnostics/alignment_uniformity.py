@@ -22,6 +22,8 @@ from cl_viz.engine.pair_sketch import PairRoles
 
 FARTHEST = 200
 """Rows of the table of farthest views."""
+_EQUAL = 1e-14
+"""Mean squared distance below which rows are equal: 2 - 2s of equal rows is off 0 by rounding alone."""
 _T_SHOWN = np.geomspace(0.1, 10.0, 41)
 
 
@@ -109,7 +111,7 @@ def _quantities(found: Measured, perfect: float, inputs: SetInputs) -> dict[str,
     if found.positives is not None:
         values["alignment"], values["alignment_distance"] = (found.positives.mean_power(alpha) for alpha in (2.0, 1.0))
         n_pairs = found.positives.n_samples
-        if found.chance > 0:
+        if found.chance > _EQUAL:
             values["alignment_share"] = values["alignment"][0] / found.chance, None
     values["uniformity"] = found.uniformity, found.interval
     values["uniformity_share"] = found.uniformity / perfect, None
@@ -218,11 +220,15 @@ def _findings(quantities: dict[str, Quantity], inputs: SetInputs) -> tuple[Findi
 def _alignment_finding(quantities: dict[str, Quantity]) -> Finding:
     alignment, share = quantities["alignment"], quantities["alignment_share"]
     if alignment.value is None or share.value is None:
+        what, remedy = "how close the views of a sample are", f"To see it, {alignment.missing}."
+        if alignment.value is not None:
+            what = "whether the views of a sample are closer than different samples, as all rows are equal"
+            remedy = "Mend the collapse first: rows that are all equal have no distance to compare with."
         return Finding(
             SPEC.name,
             "unknown",
-            "Unknown: how close the views of a sample are.",
-            f"To see it, {alignment.missing or share.missing}.",
+            f"Unknown: {what}.",
+            remedy,
             _thresholds.WANG_ISOLA,
             "alignment",
         )

@@ -80,8 +80,9 @@ SPEC = DiagnosticSpec(
         ),
         QuantitySpec(
             "false_negative_push",
-            "Push spent on false negatives",
-            "Sum of an anchor's relative penalties over negatives of its own label; mean over anchors.",
+            "Push spent on false negatives, among the loss's negatives",
+            "Sum of an anchor's relative penalties over negatives of its own label, among the negatives that the loss "
+            "on the run's card has (across and within views where it says nothing); mean over anchors.",
             "share",
             (0.0, 1.0),
             "lower",

@@ -147,9 +147,9 @@ SPEC = DiagnosticSpec(
         ),
         _share(
             "false_negative_push",
-            "Push spent on false negatives",
-            "Share of an anchor's repulsion, exp(s / temperature) over its negatives, that falls on its own label; "
-            "mean over anchors.",
+            "Push spent on false negatives, among chosen negatives",
+            "Share of an anchor's repulsion, exp(s / temperature) over its negatives as chosen here (across views "
+            "unless within them too), that falls on its own label; mean over anchors.",
             "lower",
         ),
     ),

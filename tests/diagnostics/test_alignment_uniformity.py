@@ -173,3 +173,14 @@ def test_intervals_cover_the_truth_as_often_as_they_say() -> None:
             covered[name] += interval.low <= truth[name] <= interval.high
     for name, count in covered.items():
         assert 0.89 <= count / 200 < 1.0, (name, count / 200)
+
+
+@pytest.mark.parametrize("row", ["ones", "drawn"])
+def test_rows_that_are_all_equal_are_told_to_mend_the_collapse(row: str) -> None:
+    rows = np.ones((50, 8)) if row == "ones" else np.tile(sphere(1, 8), (50, 1))
+    found = diagnose(cl_viz.EmbeddingSet.from_arrays({"a": rows, "b": rows.copy()}))
+    (told,) = [finding for finding in found.findings if finding.quantity.startswith("alignment")]
+    assert told.level == "unknown"
+    assert "all rows are equal" in told.message
+    assert told.advice.startswith("Mend the collapse first")
+    assert found["alignment_share"].value is None

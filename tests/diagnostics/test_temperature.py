@@ -194,6 +194,18 @@ def test_clamping_is_a_what_if_unless_the_loss_has_a_class_prior() -> None:
         assert "would be clamped at" in what_if.message
 
 
+def test_the_push_on_false_negatives_says_among_which_negatives() -> None:
+    target = clusters(60, 8, 3, 0.5)
+    for negatives, where in (("cross", "negatives across views"), ("all", "negatives across and within views")):
+        hardness = ask("hardness", target, negative_views=negatives)
+        assert where in hardness.views["false_negatives"].title
+        scores = ask("score_distribution", target, negatives=negatives)
+        assert where in scores.views["false_negatives"].title
+        (told,) = [finding for finding in scores.findings if finding.quantity == "false_negative_push"]
+        assert where in told.message
+    assert hardness["false_negative_push"].label != scores["false_negative_push"].label
+
+
 def test_the_run_card_chooses_temperature_batch_size_and_negatives() -> None:
     target = clusters(80, 8, 4, 0.5)
     run = cl_viz.Run.from_set(target, card={"temperature": 0.3, "batch_size": 16, "loss": "clip"})
@@ -371,7 +383,7 @@ def test_uniformity_and_tolerance_over_training() -> None:
     assert uniformity[0] < uniformity[1] < uniformity[2]
     assert found["uniformity"].value == pytest.approx(-uniformity[-1])
     assert found.level == "watch"
-    first = cl_viz.Run("collapsed", {snapshot: at for snapshot, at in steps.items() if snapshot.step == 0})
-    (told,) = cl_viz.diagnose("uniformity_tolerance_curves", first).findings
+    backwards = dict(zip(steps, reversed(steps.values()), strict=True))
+    (told,) = cl_viz.diagnose("uniformity_tolerance_curves", cl_viz.Run("collapsing", backwards)).findings
     assert told.level == "bad"
     assert "uniformity first" in told.advice

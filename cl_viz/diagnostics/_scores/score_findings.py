@@ -128,7 +128,8 @@ def _false_negatives(measures: ScoreMeasures, quantities: Mapping[str, Quantity]
     level = _thresholds.FALSE_NEGATIVE_PUSH.level(beyond_chance)
     message = (
         f"Negatives that share a label take {_percent(push)} of the push at temperature {measures.temperature:g} "
-        f"(they are {format_number(100 * share.value)} % of the negatives, N = {push.n:,})."
+        f"(they are {format_number(100 * share.value)} % of the negatives {measures.where_negatives_are}, "
+        f"N = {push.n:,})."
     )
     advice = "" if level == "good" else "Raise the temperature, debias the negatives, or use the labels (SupCon)."
     return Finding(NAME, level, message, advice, source, "false_negative_push")

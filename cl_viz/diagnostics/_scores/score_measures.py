@@ -82,9 +82,14 @@ class ScoreMeasures:
     def negatives_in_words(self) -> str:
         """Which pairs are negatives."""
         others = "of another label" if self.roles.positives == "labels" else "of other samples"
+        return f"{others}, {self.where_negatives_are}"
+
+    @property
+    def where_negatives_are(self) -> str:
+        """Between which views the pairs of negatives are."""
         if len(self.statistics.pairs.view_names) == 1:
-            return f"{others}, within the only view"
-        return f"{others}, {'across views' if self.roles.negatives == 'cross' else 'across and within views'}"
+            return "within the only view"
+        return "across views" if self.roles.negatives == "cross" else "across and within views"
 
     @property
     def anchors_in_words(self) -> str:

@@ -92,8 +92,8 @@ def false_negatives(measures: ScoreMeasures, quantities: Mapping[str, Quantity],
     title = "Negatives of the same label, by score"
     if push is not None and count is not None:
         title = (
-            f"{format_number(100 * count)} % of the negatives share a label and take {format_number(100 * push)} % "
-            f"of the push at temperature {measures.temperature:g}"
+            f"{format_number(100 * count)} % of the negatives {measures.where_negatives_are} share a label and take "
+            f"{format_number(100 * push)} % of the push at temperature {measures.temperature:g}"
         )
     return Lines(
         title,

@@ -205,16 +205,20 @@ class Anchors:
         return float(found) if isinstance(found, (int, float)) and found > 0 else None
 
     @property
+    def where_negatives_are(self) -> str:
+        """Between which views the pairs of negatives are."""
+        if len(self.statistics.pairs.view_names) == 1:
+            return "within the only view"
+        return "across and within views" if self.roles.negatives == "all" else "across views"
+
+    @property
     def notes(self) -> tuple[str, ...]:
         """Which pairs are negatives, and which rows are anchors."""
-        only = len(self.statistics.pairs.view_names) == 1
-        where = "within the only view" if only else "across views"
-        if not only and self.roles.negatives == "all":
-            where = "across and within views"
         by_view = ", ".join(f"{len(s.rows):,} of {s.population:,} rows of {s.view}" for s in self.sketches)
         drawn = any(len(sketch.rows) < sketch.population for sketch in self.sketches)
         return (
-            f"positives: views of one sample; negatives: other samples, {where}, {self.n_negatives:,.0f} an anchor",
+            f"positives: views of one sample; negatives: other samples, {self.where_negatives_are}, "
+            f"{self.n_negatives:,.0f} an anchor",
             f"anchors: {by_view}" if drawn else "every row is an anchor",
             "read from each anchor's histogram of 1,024 bins and its 32 largest scores",
         )

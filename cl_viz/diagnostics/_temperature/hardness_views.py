@@ -130,7 +130,8 @@ def false_negatives(measures: HardnessMeasures) -> Lines:
     anchors = measures.anchors
     curves, here = anchors.curves, measures.false_negative_push
     return Lines(
-        f"{format_number(100 * here)} % of the push falls on the same label at temperature {measures.temperature:g}",
+        f"{format_number(100 * here)} % of the push on negatives {anchors.where_negatives_are} falls on the same "
+        f"label at temperature {measures.temperature:g}",
         TEMPERATURE,
         Axis("Push on false negatives", "share", (0.0, 1.0)),
         (Series("push", TEMPERATURES, curves.false_negative_push, "false_negative", anchors.inputs.run, n=curves.n),),
