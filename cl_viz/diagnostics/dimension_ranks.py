@@ -105,12 +105,23 @@ def _bars(measures: RankMeasures, quantities: Mapping[str, Quantity], run: str) 
 def _finding(measures: RankMeasures, quantities: Mapping[str, Quantity]) -> Finding:
     quantity = quantities["covariance_entropy_rank"]
     value, null = quantity.value or 0.0, quantity.reference or 1.0
-    level = _thresholds.FILLED_DIMENSIONS.level(value / null)
+    # Directions are judged, as the uniform sphere has nothing else; the numbers stay those of raw rows, as published.
+    level = _thresholds.FILLED_DIMENSIONS.level(measures.unit_rank / null)
+    raw_level = _thresholds.FILLED_DIMENSIONS.level(value / null)
     size, source = measures.possible, _thresholds.FILLED_DIMENSIONS.source
     numbers = (
-        f"{quantity.text()} of {size} dimensions by covariance entropy rank (uniform sphere at the same N and D: "
-        f"{format_number(null)}; RankMe {quantities['rankme'].text()}; N = {quantity.n:,}, D = {measures.centred.dim})"
+        f"{quantity.text()} of {size} dimensions by covariance entropy rank of raw rows, "
+        f"{format_number(measures.unit_rank)} of unit rows (uniform sphere at the same N and D: "
+        f"{format_number(null)}; RankMe of raw rows {quantities['rankme'].text()}; "
+        f"N = {quantity.n:,}, D = {measures.centred.dim})"
     )
+    if level == "good" and raw_level != "good":
+        message = (
+            f"Rows of large norm hold the variance, which fills {numbers}. The largest norm is "
+            f"{format_number(measures.largest_norm)} times the median."
+        )
+        advice = "Look at the rows of largest norm on the Data page; counts of raw rows say little before that."
+        return Finding(SPEC.name, "watch", message, advice, source, quantity.name)
     if level == "good":
         return Finding(SPEC.name, level, f"The variance fills {numbers}.", source=source, quantity=quantity.name)
     message = f"The variance fills only {numbers}."
@@ -157,8 +168,9 @@ SPEC = DiagnosticSpec(
     reading=(
         "RankMe compares runs of one method and one architecture: there higher went with better linear probes. Between "
         "methods, or against a fixed number, it says little. A large mean is one strong singular value: it lowers the "
-        "counts of rows that are not centred, so look at the centred twin too. The finding names the same "
-        "count on a uniform sphere with this N and D: with few samples even that is below D."
+        "counts of rows that are not centred, so look at the centred twin too. Numbers are of raw rows; the finding's "
+        "level is of unit rows, beside the same count on a uniform sphere with this N and D: with few samples even "
+        "that is below D. Where the two disagree, a few norms decide and the finding says so."
     ),
     traps=(
         "One library calls the covariance entropy rank RankMe: on a power-law spectrum they are 12.8 and 77.2, so say "

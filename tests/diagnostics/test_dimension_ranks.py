@@ -193,3 +193,26 @@ def test_intervals_cover_as_often_as_they_say(kind: str) -> None:
         covered = np.mean([r[name].interval.low <= truth <= r[name].interval.high for r in found])
         # 150 draws of a 95 % event lie above 0.88 but once in two thousand.
         assert covered >= 0.88, (name, covered)
+
+
+def test_one_row_of_large_norm_is_told_from_directions_that_are_few() -> None:
+    rows = sphere(1000, 64)
+    rows[3] *= 1000
+    found = ranks(rows)
+    (finding,) = found.findings
+    assert finding.level == "watch"
+    assert "times the median" in finding.message
+    assert "of raw rows" in finding.message
+    assert found["covariance_entropy_rank"].value == pytest.approx(dense.covariance_entropy_rank(rows), rel=1e-7)
+    # Norms hide nothing: directions that are few are bad whatever the norms of their rows.
+    few = rank_sphere(300, 32, 2, noise=0.01)
+    assert ranks(few * np.random.default_rng(0).uniform(0.5, 2, (300, 1))).level == "bad"
+
+
+@pytest.mark.parametrize("scale", [1e200, 1e-200])
+def test_no_scale_of_float64_rows_changes_a_rank(scale: float) -> None:
+    rows = np.asarray(sphere(200, 16), dtype=np.float64) + 0.2
+    plain, scaled = ranks(rows), ranks(rows * scale)
+    assert scaled.level == plain.level == "good"
+    for name, quantity in plain.quantities.items():
+        assert scaled[name].value == pytest.approx(quantity.value, rel=1e-6), name

@@ -18,6 +18,7 @@ from cl_viz.diagnostics._collapse.spectrum import (
     intervals,
     spectrum_of,
     triangular_factor,
+    within_squares,
 )
 from cl_viz.diagnostics._collapse.sphere_spectrum import SphereSpectrum, sphere_spectrum
 from cl_viz.engine.inputs import SetInputs
@@ -95,6 +96,10 @@ class RankMeasures:
     ----------
     centred, uncentred : Spectrum
         Of rows as they are stored.
+    unit : Spectrum
+        Of centred unit rows: of directions, whatever their norms.
+    largest_norm : float
+        Largest norm of a row over the median.
     null : SphereSpectrum
     epsilon : float
     values : dict
@@ -104,6 +109,8 @@ class RankMeasures:
 
     centred: Spectrum
     uncentred: Spectrum
+    unit: Spectrum
+    largest_norm: float
     null: SphereSpectrum
     epsilon: float
     values: dict[str, tuple[float, Interval | None]]
@@ -112,6 +119,7 @@ class RankMeasures:
     @classmethod
     def of(cls, inputs: SetInputs, view: str, epsilon: float) -> RankMeasures:
         """Compute all ranks; only those with `epsilon` are computed again when it changes."""
+        inputs = within_squares(inputs, view)
         centred, uncentred = (spectrum_of(inputs, view, "raw", flag) for flag in (True, False))
         null = inputs.remember(
             ("sphere spectrum", centred.n, centred.dim), lambda: sphere_spectrum(centred.n, centred.dim)
@@ -122,7 +130,14 @@ class RankMeasures:
             values |= _kept(inputs, found, names, epsilon)
         numerical, how = inputs.remember(("numerical rank", view), lambda: _numerical_rank(inputs, uncentred))
         values["numerical_rank"] = (float(numerical), None)
-        return cls(centred, uncentred, null, epsilon, values, how)
+        unit = spectrum_of(inputs, view, "unit", True)
+        norms = inputs.embedding_set.quality[view].norms[inputs.embedding_set.usable_rows[view]]
+        return cls(centred, uncentred, unit, float(norms.max() / np.median(norms)), null, epsilon, values, how)
+
+    @property
+    def unit_rank(self) -> float:
+        """Covariance entropy rank of unit rows."""
+        return ranks.entropy_rank(self.unit.kept)
 
     @property
     def possible(self) -> int:

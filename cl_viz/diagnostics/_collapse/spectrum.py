@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -27,6 +27,8 @@ ROWS_PER_DIMENSION = 10
 INFLUENCE_ROWS = 8192
 """Most rows whose influence is computed."""
 _DIRECT_ENTRIES = 4e7
+_SMALLEST, _LARGEST = 1e-100, 1e100
+"""Norms between which sums of squares, and their squares, are far from the ends of float64."""
 _STEP = {"float16": 2.0**-10, "bfloat16": 2.0**-7, "float32": 2.0**-23, "float64": 2.0**-52}
 
 
@@ -109,12 +111,26 @@ def spectrum_of(inputs: SetInputs, view: str, scale: RowScale = "unit", centred:
     return inputs.remember(("spectrum", view, scale, centred), lambda: _spectrum(inputs, view, scale, centred))
 
 
+def within_squares(inputs: SetInputs, view: str) -> SetInputs:
+    """Return the view's rows divided by a power of two where their squares would leave float64, else what was given.
+
+    For what the scale of the rows does not change; float64 rows alone can be so large or so small.
+    """
+    embedding_set = inputs.embedding_set
+    norms = embedding_set.quality[view].norms[embedding_set.usable_rows[view]]
+    largest = float(norms.max(initial=0.0))
+    if largest == 0 or _SMALLEST < largest < _LARGEST:
+        return inputs
+    rows = np.ldexp(np.asarray(embedding_set.views[view], dtype=np.float64), -math.frexp(largest)[1])
+    return replace(inputs, embedding_set=EmbeddingSet.from_arrays({view: rows}, name=embedding_set.name))
+
+
 def _spectrum(inputs: SetInputs, view: str, scale: RowScale, centred: bool) -> Spectrum:
     embedding_set = inputs.embedding_set
     usable = int(embedding_set.usable_rows[view].sum())
     if usable < 2:
         raise MissingInputError(
-            f"view {view!r} has {usable} usable row(s)",
+            f"view {view!r} has {usable} usable row{'' if usable == 1 else 's'}",
             where=inputs.run,
             remedy="look at the Data page for what is wrong",
         )
