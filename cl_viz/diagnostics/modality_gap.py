@@ -12,7 +12,7 @@ from cl_viz.core.params import Params, param
 from cl_viz.core.result import Interval, Quantity, Result, influence_interval
 from cl_viz.core.specs import DiagnosticSpec, QuantitySpec
 from cl_viz.diagnostics._geometry import modality_measures as measures
-from cl_viz.diagnostics._geometry.modality_pairs import DrawnPairs, ModalityPairs
+from cl_viz.diagnostics._geometry.modality_pairs import DrawnPairs, ModalityPairs, centre_distances
 from cl_viz.diagnostics._geometry.modality_reading import findings, views
 from cl_viz.diagnostics._groups.labelled_view import view_name
 from cl_viz.diagnostics._groups.ranking import RelevantRanks, ranks_of_partners, shifted
@@ -29,8 +29,12 @@ DELTAS = np.arange(-10, 31) / 20
 class ModalityGapParams(Params):
     """Which views, and how many of their pairs."""
 
-    first_view: int = param(1, "The view that is moved, counted from 1.", low=1, high=16)
-    second_view: int = param(2, "The view that stays, counted from 1.", low=1, high=16)
+    first_view: int = param(
+        0, "The view that is moved, counted from 1; 0: whichever lies farthest from the other.", low=0, high=16
+    )
+    second_view: int = param(
+        0, "The view that stays, counted from 1; 0: whichever lies farthest from the other.", low=0, high=16
+    )
     temperature: float = param(
         0.05,
         "Temperature of the contrastive loss along the shift; by default the run card's own.",
@@ -83,6 +87,8 @@ class GapMeasures:
     shift, losses : NDArray[np.float64], shape (M,)
         Signed centre distance and contrastive loss at each of `DELTAS`.
     there, back : Closing
+    chosen_among : int
+        Pairs of views among which these two were found to lie farthest apart; 1 where they were asked for.
     """
 
     pairs: ModalityPairs
@@ -93,11 +99,12 @@ class GapMeasures:
     losses: NDArray[np.float64]
     there: Closing
     back: Closing
+    chosen_among: int
 
     @property
     def null_end(self) -> float:
-        """Length that the gap of exchanged views rarely passes."""
-        return float(np.quantile(self.null, _thresholds.NULL_LEVEL))
+        """Length that the gap of exchanged views rarely passes; the longest of several gaps is held to more."""
+        return float(np.quantile(self.null, 1 - (1 - _thresholds.NULL_LEVEL) / self.chosen_among))
 
     @property
     def real(self) -> bool:
@@ -112,12 +119,8 @@ def compute(inputs: SetInputs, params: ModalityGapParams) -> Result:
         raise MissingInputError(
             "the set has one view", where=inputs.run, remedy="add a second view or modality of the same samples"
         )
-    names = tuple(view_name(embedding_set, number) for number in (params.first_view, params.second_view))
-    if names[0] == names[1]:
-        raise MissingInputError(
-            f"{names[0]} was asked to be compared with itself", where=inputs.run, remedy="choose two different views"
-        )
-    found = _measured(inputs, params, *names)
+    names, among = _chosen_views(inputs, params)
+    found = _measured(inputs, params, names, among)
     quantities = _quantities(found)
     drawn = len(found.drawn.rows)
     usable = int(embedding_set.usable_rows[names[0]].sum())
@@ -136,7 +139,10 @@ def compute(inputs: SetInputs, params: ModalityGapParams) -> Result:
                 f"{len(found.pairs.links):,} pairs; the partners of a sample share its weight",
                 f"plane, uniformities, alignment and shift on {drawn:,} pairs, the loss on {min(drawn, BATCH):,} at "
                 f"temperature {params.temperature:g}",
-                f"null of the gap: the two rows of a pair exchanged at random, {NULL_DRAWS} times",
+                f"null of the gap: the two rows of a pair exchanged at random, {NULL_DRAWS} times"
+                + (
+                    f"; its 5 % are shared by the {found.chosen_among} pairs of views" if found.chosen_among > 1 else ""
+                ),
                 f"retrieval: {len(found.there.before):,} and {len(found.back.before):,} queries in all usable rows",
             ),
         ),
@@ -144,13 +150,44 @@ def compute(inputs: SetInputs, params: ModalityGapParams) -> Result:
     )
 
 
-def _measured(inputs: SetInputs, params: ModalityGapParams, first: str, second: str) -> GapMeasures:
+def _chosen_views(inputs: SetInputs, params: ModalityGapParams) -> tuple[tuple[str, str], int]:
+    """Return the two views, and among how many pairs they lie farthest apart.
+
+    Raises
+    ------
+    MissingInputError
+        If a view does not exist, is asked to be compared with itself, or shares too few samples with any other.
+    """
+    embedding_set, numbers = inputs.embedding_set, (params.first_view, params.second_view)
+    asked = [view_name(embedding_set, number) if number else None for number in numbers]
+    if asked[0] is not None and asked[0] == asked[1]:
+        raise MissingInputError(
+            f"{asked[0]} was asked to be compared with itself", where=inputs.run, remedy="choose two different views"
+        )
+    if asked[0] is not None and asked[1] is not None:
+        return (asked[0], asked[1]), 1
+    if len(embedding_set.view_names) == 2:
+        one, other = embedding_set.view_names
+        return ((other, one) if asked[0] == other or asked[1] == one else (one, other)), 1
+    wanted = {name for name in asked if name is not None}
+    every = inputs.remember("centre distances", lambda: centre_distances(embedding_set))
+    distances = {pair: distance for pair, distance in every.items() if wanted <= set(pair)}
+    if not distances:
+        raise MissingInputError(
+            f"no other view shares ten samples with {wanted.pop()}", where=inputs.run, remedy="choose another view"
+        )
+    one, other = max(distances, key=distances.__getitem__)
+    return ((other, one) if asked[0] == other or asked[1] == one else (one, other)), len(distances)
+
+
+def _measured(inputs: SetInputs, params: ModalityGapParams, names: tuple[str, str], among: int) -> GapMeasures:
+    first, second = names
     key = ("modality gap", first, second, params.pairs, params.queries, params.seed)
     pairs, drawn, null, plane, shift, there, back = inputs.remember(
         key, lambda: _at_any_temperature(inputs, params, first, second)
     )
     losses = inputs.remember((*key, params.temperature), lambda: _losses(drawn, params.temperature, params.seed))
-    return GapMeasures(pairs, drawn, null, plane, shift, losses, there, back)
+    return GapMeasures(pairs, drawn, null, plane, shift, losses, there, back, among)
 
 
 _Found = tuple[

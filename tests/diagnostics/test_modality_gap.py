@@ -182,3 +182,41 @@ def test_one_view_asks_for_a_second() -> None:
     found = ask(EmbeddingSet.from_arrays(sphere(20, 4)))
     assert found.level == "unknown"
     assert "second view" in found.findings[0].advice
+
+
+def test_of_three_views_the_finding_is_about_those_farthest_apart() -> None:
+    generator = np.random.default_rng(0)
+    rows = sphere(200, 8)
+    far = rows + 3.0 * np.eye(1, 8)
+    made = EmbeddingSet.from_arrays({"x": rows, "y": rows + 0.01 * generator.normal(size=rows.shape), "z": far})
+    found = ask(made)
+    every = found.views["every_pair"].values  # type: ignore[union-attr]
+    assert found["gap_norm"].value == pytest.approx(every.max())
+    assert found.findings[0].level in ("watch", "bad")
+    assert " and z, the farthest apart of 3 pairs of views, are" in found.findings[0].message
+    near = ask(made, first_view=1, second_view=2)
+    assert near.level == "good"
+    assert "farthest" not in near.findings[0].message
+    assert ask(made, first_view=3)["gap_norm"].value == pytest.approx(every.max())
+    assert "x and z" in ask(made, first_view=1).findings[0].message
+
+
+def test_the_longest_of_many_gaps_is_held_to_more_than_one_asked_for() -> None:
+    generator = np.random.default_rng(1)
+    made = EmbeddingSet.from_arrays({name: generator.normal(size=(60, 8)) for name in "abcdef"})
+    chosen = ask(made)
+    number = {name: place for place, name in enumerate("abcdef", start=1)}
+    first, second = chosen.caveats.notes[0].split(":")[0].removeprefix("gap from ").split(" to ")
+    asked = ask(made, first_view=number[first], second_view=number[second])
+    assert chosen["gap_norm"].value == asked["gap_norm"].value
+    assert (chosen["gap_norm"].reference or 0) > (asked["gap_norm"].reference or 9)
+
+
+def test_closing_is_spoken_of_where_there_is_a_gap_and_in_whole_sentences() -> None:
+    wide, none = ask(modality_pair(500, 16, 1.2)), ask(modality_pair(500, 16, 0.0))
+    closing = next(finding for finding in wide.findings if finding.quantity == "recall_at_1_there_after")
+    first, second = modality_pair(500, 16, 1.2).views
+    assert f"from {first} to {second} (p = " in closing.message
+    assert f"from {second} to {first} (p = " in closing.message
+    assert "There is from" not in closing.message
+    assert [finding.quantity for finding in none.findings] == ["gap_norm"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
@@ -130,6 +131,26 @@ class ModalityPairs:
             probe_rows(self.embedding_set, self.first, rows[:, 0], "unit"),
             probe_rows(self.embedding_set, self.second, rows[:, 1], "unit"),
         )
+
+
+def centre_distances(embedding_set: EmbeddingSet) -> dict[tuple[str, str], float]:
+    """Return the distance of the centres of every two views that share samples.
+
+    Raises
+    ------
+    MissingInputError
+        If no two views share ten.
+    """
+    found: dict[tuple[str, str], float] = {}
+    missing: MissingInputError | None = None
+    for first, second in combinations(embedding_set.view_names, 2):
+        try:
+            found[first, second] = ModalityPairs.of(embedding_set, first, second).gap_norm
+        except MissingInputError as error:
+            missing = missing or error
+    if missing is not None and not found:
+        raise missing
+    return found
 
 
 @dataclass(frozen=True)

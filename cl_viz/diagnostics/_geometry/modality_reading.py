@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from itertools import combinations
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,7 +10,7 @@ from numpy.typing import NDArray
 
 from cl_viz.core.result import Finding, Quantity, format_number
 from cl_viz.core.view import Axis, Bars, Heatmap, Histogram, Lines, Meaning, Reference, Series, Table, View
-from cl_viz.diagnostics._geometry.modality_pairs import ModalityPairs
+from cl_viz.diagnostics._geometry.modality_pairs import centre_distances
 from cl_viz.diagnostics._groups.judgement import percent
 from cl_viz.diagnostics._proportions import wilson
 from cl_viz.diagnostics._thresholds import modality_gap as _thresholds
@@ -35,7 +34,9 @@ def mcnemar(closing: Closing) -> float:
 
 def findings(name: str, found: GapMeasures, quantities: Mapping[str, Quantity]) -> tuple[Finding, ...]:
     """Return whether there is a gap, and what closing it changes."""
-    return (_gap(name, found, quantities), _closing(name, found))
+    gap = _gap(name, found, quantities)
+    # Where the centres lie no farther apart than chance puts them, there is nothing to close.
+    return (gap, _closing(name, found)) if found.real else (gap,)
 
 
 def _gap(name: str, found: GapMeasures, quantities: Mapping[str, Quantity]) -> Finding:
@@ -43,9 +44,10 @@ def _gap(name: str, found: GapMeasures, quantities: Mapping[str, Quantity]) -> F
     quantity, auc = quantities["gap_norm"], found.separability.auc
     size = f"N = {len(found.pairs.samples):,}"
     null = format_number(found.null_end)
+    farthest = f", the farthest apart of {found.chosen_among} pairs of views" if found.chosen_among > 1 else ""
     if not found.real:
         message = (
-            f"There is no gap beyond chance between {first} and {second}: centres "
+            f"There is no gap beyond chance between {first} and {second}{farthest}: centres "
             f"{format_number(found.pairs.gap_norm)} apart, exchanged views up to {null} ({size})."
         )
         return Finding(name, "good", message, source=_thresholds.LIANG, quantity="gap_norm")
@@ -54,7 +56,8 @@ def _gap(name: str, found: GapMeasures, quantities: Mapping[str, Quantity]) -> F
     # A plane between the views is one thing; that strangers of the own kind are nearer than the partner is another.
     level = "watch" if separable == "bad" and pairs > own else separable
     message = (
-        f"The centres of {first} and {second} are {quantity.text()} apart (exchanged views: up to {null}), and a plane "
+        f"The centres of {first} and {second}{farthest and farthest + ','} are {quantity.text()} apart "
+        f"(exchanged views: up to {null}), and a plane "
         f"tells them apart with AUC {format_number(auc)} ({size})."
     )
     if level == "bad":
@@ -70,18 +73,18 @@ def _gap(name: str, found: GapMeasures, quantities: Mapping[str, Quantity]) -> F
 
 def _closing(name: str, found: GapMeasures) -> Finding:
     parts, level = [], "good"
-    for direction, closing in (("there", found.there), ("back", found.back)):
+    for closing in (found.there, found.back):
         before, after = float(closing.before.mean()), float(closing.after.mean())
         p_value = mcnemar(closing)
-        parts.append(f"{percent(before, '')} to {percent(after)} {direction} (p = {format_number(p_value, 2)})")
+        parts.append(
+            f"{percent(before, '')} to {percent(after)} from {closing.view} to {closing.other} "
+            f"(p = {format_number(p_value, 2)})"
+        )
         if p_value < _thresholds.CLOSING_LEVEL / 2 and after > before:
             level = "watch"
     size = f"{len(found.there.before):,} queries, N = {len(found.pairs.samples):,}"
     verb = "helps" if level == "watch" else "does not help"
-    message = (
-        f"Closing the gap {verb} retrieval: Recall@1 {parts[0]}, {parts[1]} ({size}). There is from "
-        f"{found.pairs.first} to {found.pairs.second}."
-    )
+    message = f"Closing the gap {verb} retrieval: Recall@1 {parts[0]}, {parts[1]} ({size})."
     advice = "Take the difference of the centres off the first view before searching." if level == "watch" else ""
     return Finding(name, level, message, advice, _thresholds.FAHIM, "recall_at_1_there_after")  # type: ignore[arg-type]
 
@@ -231,12 +234,13 @@ def _farthest(found: GapMeasures, inputs: SetInputs) -> Table:
 def _every_pair(inputs: SetInputs) -> Heatmap:
     """Distances of the centres of all views."""
     names = inputs.embedding_set.view_names
-    values = np.zeros((len(names), len(names)))
-    for (row, first), (column, second) in combinations(enumerate(names), 2):
-        pairs = ModalityPairs.of(inputs.embedding_set, first, second)
-        values[row, column] = values[column, row] = pairs.gap_norm
-    most = int(values.argmax())
-    ends = f"{names[most // len(names)]} and {names[most % len(names)]}"
-    title = f"{ends} lie farthest apart: {format_number(float(values.max()))}"
+    distances = inputs.remember("centre distances", lambda: centre_distances(inputs.embedding_set))
+    values = np.full((len(names), len(names)), np.nan)
+    np.fill_diagonal(values, 0.0)
+    for (first, second), distance in distances.items():
+        row, column = names.index(first), names.index(second)
+        values[row, column] = values[column, row] = distance
+    ends = max(distances, key=distances.__getitem__)
+    title = f"{' and '.join(ends)} lie farthest apart: {format_number(distances[ends])}"
     scale = Axis("Distance of the centres", "Euclidean", (0.0, 2.0))
     return Heatmap(title, Axis("View"), Axis("View"), values, names, names, scale, run=inputs.run)
