@@ -30,29 +30,31 @@ def levels() -> Levels:
 
 
 def page(found: Levels) -> str:
-    """Return the page: a row a run, a column a diagnostic that found anything in any run."""
+    """Return the page: a column a run, a row a diagnostic that found anything in any run."""
     cards = {run.name: run.card for run in cl_viz.sample_runs(cl_viz.sample_run_names())}
-    asked = [
-        name for name in DIAGNOSTICS if any(own.get(name) in ("bad", "watch") for own in found.values())
-    ]
+    asked = [name for name in DIAGNOSTICS if any(own.get(name) in ("bad", "watch") for own in found.values())]
     silent = [name for name in DIAGNOSTICS if DIAGNOSTICS[name].quick and name not in asked]
+    shown = {run: run.removeprefix("mnist-") for run in found}
     lines = [
         "<!-- Made by `python -m sample_models.findings`; a test makes it again. -->",
         "",
         "# What is found on the bundled runs",
         "",
-        "Each bundled run was trained to show one phenomenon (its card says which), so the findings have right answers.",
-        "The columns are the quick diagnostics that found anything in any run, at the last step, in the first layer;",
-        "an empty cell is good, a dot unknown. No threshold was set with these runs in view.",
+        "Each bundled run was trained to show one phenomenon, so the findings have right answers:",
+        "",
+        *(f"- `{run}`: {cards[run].get('title', run)}" for run in found),
+        "",
+        "The rows are the quick diagnostics that found anything in any run, at the last step, in the first layer; an",
+        "empty cell is good, a dot unknown. No threshold was set with these runs in view.",
         "",
         f"Nothing to report in any run: {', '.join(f'`{name}`' for name in silent)}.",
         "",
-        f"| Run | What it shows | {' | '.join(f'[{name}](diagnostics/{name}.md)' for name in asked)} |",
-        f"|---|---|{'---|' * len(asked)}",
+        f"| Diagnostic | {' | '.join(shown.values())} |",
+        f"|---|{'---|' * len(shown)}",
     ]
-    for run, own in found.items():
-        cells = " | ".join(SHOWN[own.get(name, "unknown")] for name in asked)
-        lines.append(f"| `{run}` | {cards[run].get('title', '')} | {cells} |")
+    for name in asked:
+        cells = " | ".join(SHOWN[own.get(name, "unknown")] for own in found.values())
+        lines.append(f"| [{name}](diagnostics/{name}.md) | {cells} |")
     return "\n".join(lines) + "\n"
 
 

@@ -4,25 +4,24 @@ from __future__ import annotations
 
 import html
 
-from latex2mathml.converter import convert
-from markdown_it import MarkdownIt
-
 from cl_viz.core.result import Source, format_number
 from cl_viz.core.specs import DiagnosticSpec, QuantitySpec
-
-# Raw HTML in the text stays text.
-_MARKDOWN = MarkdownIt("commonmark", {"html": False})
 
 
 def explanation(spec: DiagnosticSpec) -> str:
     """Return definition, formula, reading, traps, quantities and sources as HTML."""
+    from latex2mathml.converter import convert
+    from markdown_it import MarkdownIt
+
+    # Raw HTML in the text stays text.
+    render = MarkdownIt("commonmark", {"html": False}).render
     formulas = "".join(convert(part, display="block") for part in spec.formula.split(r", \quad"))
     quantities = "".join(_quantity(quantity) for quantity in spec.quantities)
     sources = "".join(f"<li>{source_link(source)}</li>" for source in spec.sources)
     return (
-        f"<h4>Definition</h4>{_MARKDOWN.render(spec.definition)}{formulas}"
-        f"<h4>Reading</h4>{_MARKDOWN.render(spec.reading)}"
-        f"<h4>Traps</h4>{_MARKDOWN.render(spec.traps)}"
+        f"<h4>Definition</h4>{render(spec.definition)}{formulas}"
+        f"<h4>Reading</h4>{render(spec.reading)}"
+        f"<h4>Traps</h4>{render(spec.traps)}"
         f"<h4>Quantities</h4><ul>{quantities}</ul><h4>Sources</h4><ul>{sources}</ul>"
     )
 

@@ -10,7 +10,6 @@ from itertools import groupby
 from typing import Any
 
 import numpy as np
-from plotly.offline import get_plotlyjs
 
 from cl_viz import __version__
 from cl_viz.core.result import Finding, Result
@@ -42,6 +41,9 @@ def html_text(runs: Sequence[Sequence[Result]]) -> str:
         A page that asks nothing of the network: plotly.js and all figures are in it, once in light and once in dark
         colours.
     """
+    # Five megabytes of script: read only where a page is made.
+    from plotly.offline import get_plotlyjs
+
     runs = [results for results in runs if results]
     names = [results[0].run for results in runs]
     figures = _Figures({name: place for place, name in enumerate(names)})

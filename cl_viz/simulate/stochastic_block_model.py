@@ -200,7 +200,7 @@ def embed_graph(
     degrees = adjacency.sum(axis=1, keepdims=True)
     if (degrees == 0).any():
         raise InputError(
-            f"{int((degrees == 0).sum())} node(s) have no neighbour, and so no positive",
+            f"nodes without a neighbour, and so without a positive: {int((degrees == 0).sum())}",
             where="embed_graph",
             remedy="take more nodes or more connected blocks",
         )

@@ -88,6 +88,10 @@ def _finding(trained: TrainedLoss) -> Finding:
             "train", "bad", f"{name}: {trained.stopped}", "Lower the learning rate, or raise the temperature.", JING
         )
     facts = f"after step {last.step:,} (N = {n_images:,} images)"
+    if not last.step:
+        # An encoder that was never trained says nothing of the loss.
+        message = f"{name}: no step was made (N = {n_images:,} images)."
+        return Finding("train", "unknown", message, "Train it for some epochs.", JING)
     mean, rank = last.values["negative_mean"], last.values["projector_rank"]
     if mean > _COLLAPSED_MEAN or rank < _COLLAPSED_RANK:
         message = f"{name}: negatives score {format_number(mean)} on average and the effective rank is " \

@@ -58,5 +58,7 @@ def test_a_training_draws_while_it_goes_on_and_a_stop_keeps_it(address: str, new
     main.get_by_role("button", name="Stop", exact=False).first.click()
     expect(page.get_by_test_id("stSidebar").get_by_text("trained-ntxent").first).to_be_visible(timeout=SETTLE)
     settle(page)
-    expect(main).to_contain_text("neighbours name the label of")
+    # How far it came before the stop depends on the machine.
+    expect(main).to_contain_text("trained-ntxent: ")
+    expect(main).to_contain_text("so far")
     no_error_box(page)

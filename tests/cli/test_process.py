@@ -54,7 +54,8 @@ def test_interrupt_stops_without_a_traceback_and_without_half_a_file(tmp_path: P
     # An interrupt in the middle of importing a library can be lost in it: the libraries are imported first.
     program = (
         "import sys, cl_viz.diagnostics, cl_viz.engine, cl_viz.encoders, cl_viz.formats; from cl_viz import cli; "
-        "cl_viz.diagnostics.DIAGNOSTICS.keys(); print('ready', flush=True); sys.exit(cli.main(sys.argv[1:]))"
+        "import cl_viz._cli.checking; cl_viz.diagnostics.DIAGNOSTICS.keys(); "
+        "print('ready', flush=True); sys.exit(cli.main(sys.argv[1:]))"
     )
     process = subprocess.Popen(
         [sys.executable, "-c", program, "check", str(dump), "--json", str(out)],
@@ -69,7 +70,10 @@ def test_interrupt_stops_without_a_traceback_and_without_half_a_file(tmp_path: P
     time.sleep(5)
     assert process.poll() is None
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
+    try:
+        _, errors = process.communicate(timeout=60)
+    finally:
+        process.kill()
     assert process.returncode == cli.STOPPED == 130
     assert "Traceback" not in errors
     assert list(tmp_path.iterdir()) == [dump]

@@ -14,9 +14,9 @@ from streamlit.testing.v1 import AppTest
 
 from cl_viz.core.embedding_set import EmbeddingSet
 from cl_viz.core.progress import ProgressCallback
-from cl_viz.dashboard import cache, progress
+from cl_viz.dashboard import progress
 from cl_viz.dashboard.text import escape
-from cl_viz.engine import Statistics
+from cl_viz.engine import Statistics, scanner
 
 _PARTS = 200
 
@@ -52,7 +52,9 @@ class SlowScan:
         self.shown: list[str] = []
         self.finished = 0
 
-    def __call__(self, embedding_set: EmbeddingSet, *, anchors: Any, progress: ProgressCallback) -> Statistics:
+    def __call__(
+        self, embedding_set: EmbeddingSet, *where: str, progress: ProgressCallback, **given: Any
+    ) -> Statistics:
         for part in range(1, _PARTS + 1):
             progress(part / _PARTS, f"block {part} of {_PARTS}")
             self.reported.append(part / _PARTS)
@@ -60,7 +62,7 @@ class SlowScan:
                 self._press_stop()
             time.sleep(0.002)
         self.finished += 1
-        return self.real(embedding_set, anchors=anchors, progress=progress)
+        return self.real(embedding_set, *where, progress=progress, **given)
 
     def _press_stop(self) -> None:
         """Do what the browser does: send the states of the widgets, the button's among them, and ask for a run."""
@@ -82,8 +84,8 @@ def slow(monkeypatch: pytest.MonkeyPatch) -> Callable[..., SlowScan]:
     st.cache_resource.clear()
 
     def make(*, pressed: bool) -> SlowScan:
-        scan = SlowScan(cache.scan, pressed=pressed)
-        monkeypatch.setattr(cache, "scan", scan)
+        scan = SlowScan(scanner.scan, pressed=pressed)
+        monkeypatch.setattr(scanner, "scan", scan)
         return scan
 
     return make
