@@ -14,7 +14,7 @@ from cl_viz.core.result import Finding, Quantity, Result, Source
 from cl_viz.core.specs import DiagnosticSpec, QuantitySpec
 from cl_viz.core.view import Axis, Lines, Series
 from cl_viz.diagnostics._groups.judgement import percent
-from cl_viz.diagnostics._groups.ranking import RelevantRanks, ranks_of_partners
+from cl_viz.diagnostics._groups.ranking import ALL_SEARCHED, RelevantRanks, ranks_of_partners, searched_for
 from cl_viz.diagnostics._proportions import wilson
 from cl_viz.diagnostics._thresholds import downstream as _thresholds
 from cl_viz.engine.inputs import SetInputs
@@ -32,7 +32,8 @@ class CrossViewRetrievalParams(Params):
 
     queries: int = param(
         500,
-        "Samples searched for in each direction; the gallery is always all samples.",
+        f"Samples searched for in each direction, all where up to {ALL_SEARCHED:,} are at most four times as many; "
+        "the gallery is always all samples.",
         low=10,
         high=100_000,
         log=True,
@@ -63,8 +64,10 @@ class Directions:
             raise MissingInputError(
                 "the set has one view", where=embedding_set.name, remedy="add a second view of the same samples"
             )
-        there = ranks_of_partners(embedding_set, names[0], names[1], queries, seed)
-        back = ranks_of_partners(embedding_set, names[1], names[0], queries, seed)
+        usable = [int(embedding_set.usable_rows[view].sum()) for view in names[:2]]
+        most = [searched_for(size, queries) for size in usable]
+        there = ranks_of_partners(embedding_set, names[0], names[1], most[0], seed)
+        back = ranks_of_partners(embedding_set, names[1], names[0], most[1], seed)
         if there is None or back is None:
             raise MissingInputError(
                 f"no usable row of {names[0]} has a partner in {names[1]}",
@@ -83,7 +86,7 @@ def compute(inputs: SetInputs, params: CrossViewRetrievalParams) -> Result:
     )
     sizes = {view: int(embedding_set.usable_rows[view].sum()) for view in (found.first, found.second)}
     quantities = _quantities(found, sizes)
-    drawn = params.queries < max(sizes.values())
+    drawn = any(searched_for(size, params.queries) < size for size in sizes.values())
     return Result(
         diagnostic=SPEC.name,
         run=inputs.run,

@@ -14,7 +14,7 @@ from cl_viz.core.view import Axis, Bars, Lines, Series, Table, View
 from cl_viz.diagnostics._groups.judgement import BARS, percent
 from cl_viz.diagnostics._groups.labelled_view import LabelledView, ViewParams, labelled_view
 from cl_viz.diagnostics._groups.probes import Codes, stratified_sample
-from cl_viz.diagnostics._groups.ranking import RelevantRanks, ranks_by_label
+from cl_viz.diagnostics._groups.ranking import ALL_SEARCHED, RelevantRanks, ranks_by_label, searched_for
 from cl_viz.diagnostics._proportions import wilson
 from cl_viz.diagnostics._thresholds import downstream as _thresholds
 from cl_viz.engine.inputs import SetInputs
@@ -33,7 +33,12 @@ class LabelRetrievalParams(ViewParams):
 
     depth: int = param(10, "Results that are looked at: the k of Recall@k.", low=1, high=1000, log=True)
     queries: int = param(
-        500, "Samples searched for, drawn by class; the gallery is always all samples.", low=10, high=100_000, log=True
+        500,
+        f"Samples searched for, drawn by class, all where up to {ALL_SEARCHED:,} are at most four times as many; the "
+        "gallery is always all samples.",
+        low=10,
+        high=100_000,
+        log=True,
     )
     seed: int = param(0, "Seed of that draw.", low=0, high=10_000)
 
@@ -42,7 +47,7 @@ def compute(inputs: SetInputs, params: LabelRetrievalParams) -> Result:
     """Search with samples of one view among all others of it."""
     found = labelled_view(inputs.embedding_set, params.view)
     judged = found.of_classes(2)
-    chosen = stratified_sample(judged.codes, params.queries, params.seed)
+    chosen = stratified_sample(judged.codes, searched_for(len(judged.rows), params.queries), params.seed)
     queries = np.searchsorted(found.rows, judged.rows[chosen])
     ranks = inputs.remember(
         ("label ranks", params.view, params.queries, params.seed),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,8 @@ COVER = Source(
 )
 CURVE = (1, 2, 5, 10, 20, 50, 100, 200)
 PLAIN = 5
+MANY, FEW, LARGE = 200, 20, 2000
+"""Neighbours that vote in a large set and in a small one, and the samples from which a set is large."""
 MISTAKES = 200
 
 
@@ -35,7 +37,11 @@ class NeighborAccuracyParams(ViewParams):
     """Who votes, and how much the nearest weigh."""
 
     neighbours: int = param(
-        200, "Neighbours that vote; all others, where there are fewer.", low=1, high=MOST_NEIGHBORS, log=True
+        0,
+        f"Neighbours that vote; all others, where there are fewer. 0: {MANY}, or {FEW} where fewer than {LARGE:,} "
+        "samples are judged.",
+        low=0,
+        high=MOST_NEIGHBORS,
     )
     vote_temperature: float = param(
         0.1, "A vote weighs exp(score / temperature): low lets the nearest decide.", low=0.01, high=1.0, log=True
@@ -94,7 +100,9 @@ def _same_sample(inputs: SetInputs, near: Neighbors, places: Codes) -> NDArray[n
 def compute(inputs: SetInputs, params: NeighborAccuracyParams) -> Result:
     """Let the neighbours of every row of one view vote on its label."""
     found, votes = Votes.of(inputs, params.view)
-    judged = votes.judged
+    judged, given = votes.judged, params
+    if not params.neighbours:
+        params = replace(params, neighbours=MANY if len(judged.rows) >= LARGE else FEW)
     groups = inputs.embedding_set.codes("group")
     judgement = Judgement(
         judged.codes,
@@ -134,7 +142,7 @@ def compute(inputs: SetInputs, params: NeighborAccuracyParams) -> Result:
                 "samples are drawn independently for the intervals; that they vote on each other is not counted",
             ),
         ),
-        params=params.as_dict(),
+        params=given.as_dict(),
     )
 
 
@@ -220,7 +228,8 @@ SPEC = DiagnosticSpec(
     definition=(
         "The k nearest neighbours of a sample by cosine, itself left out, vote on its label; a vote weighs "
         "exp(score / temperature). No training is needed, so that the number speaks of the embedding alone. The "
-        "defaults k = 200 and temperature 0.1 are those of Wu et al.; k is capped at the samples there are."
+        "defaults k = 200 and temperature 0.1 are those of Wu et al.; below 2,000 samples k is 20 unless given, and it "
+        "is capped at the samples there are."
     ),
     formula=r"\hat y_i = \arg\max_c \sum_{j \in \mathrm{kNN}(i)} e^{s_{ij}/T}\, [y_j = c]",
     reading=(
@@ -231,7 +240,7 @@ SPEC = DiagnosticSpec(
     ),
     traps=(
         "With k near the number of samples every class is outvoted by the largest one: 1,000 samples and k = 200 is "
-        "much, and k = 20 the better comparison. Accuracy here leaves one sample out of all; papers vote with a "
+        "much, which is why k is 20 there. Accuracy here leaves one sample out of all; papers vote with a "
         "training set on a test set, which gives other numbers; leaving one out takes a vote from the own class, "
         "so that labels that are not there come out a little below chance. Neighbours with equal scores (duplicates, "
         "collapse) come in any order, and of labels with equal votes the first in order wins. Other rows of the "

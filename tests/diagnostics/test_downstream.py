@@ -298,11 +298,44 @@ def test_samples_are_drawn_by_class_where_there_are_many(example: EmbeddingSet) 
     assert probe["accuracy"].n == 100
 
 
+@pytest.mark.parametrize(("counts", "most"), [((1000, 997, 1003, 7, 1), 500), ((3,) * 40, 25), ((90, 1, 1, 1), 4)])
+def test_a_draw_by_class_has_the_size_that_was_asked(counts: tuple[int, ...], most: int) -> None:
+    codes = np.repeat(np.arange(len(counts)), counts)
+    drawn = np.bincount(codes[probes.stratified_sample(codes, most, 0)])
+    assert drawn.sum() == max(most, len(counts))
+    assert drawn.min() == 1 or len(set(counts)) == 1
+    assert (abs(drawn - np.array(counts) * most / len(codes)) < len(counts)).all()
+
+
+def test_all_samples_of_a_small_set_are_searched_for() -> None:
+    for n, expected in ((600, 600), (2500, 500)):
+        made = paired_sphere(n, 4, 0.9, classes=7)
+        assert ask("label_retrieval", made)["hit_rate"].n == expected
+        assert ask("cross_view_retrieval", made)["recall_at_1_there"].n == expected
+
+
+def test_few_neighbours_vote_in_a_small_set() -> None:
+    small = clusters(80, 8, 4, 0.6)
+    found, twenty = ask("neighbor_accuracy", small), ask("neighbor_accuracy", small, neighbours=20)
+    assert found["accuracy"].value == twenty["accuracy"].value
+    assert "The 20 nearest neighbours" in found.findings[0].message
+    large = ask("neighbor_accuracy", clusters(2000, 4, 4, 0.6))
+    assert "The 200 nearest neighbours" in large.findings[0].message
+
+
+def test_equal_shares_have_no_lowest() -> None:
+    found = ask("neighbor_accuracy", clusters(200, 16, 4, 0.1))
+    message = next(finding for finding in found.findings if finding.quantity == "worst_class_recall")
+    assert message.message == "All 4 classes have the same share of hits, 100 % (N = 200)."
+    assert message.level == "good"
+    assert found.views["recalls"].title == "The recall is the same, 100 %, for all 4"
+
+
 def test_a_class_of_one_is_left_out_and_counted() -> None:
     label = np.r_[np.arange(60) % 3, 9]
     found = ask("label_retrieval", EmbeddingSet.from_arrays(sphere(61, 5), label=label))
     assert found["hit_rate"].n == 60
-    assert any("too small to judge, left out: 1 (1 samples)" in note for note in found.caveats.notes)
+    assert any("too small to judge, left out: 1 (1 sample)" in note for note in found.caveats.notes)
 
 
 def test_a_view_that_is_not_there_is_asked_for() -> None:

@@ -280,6 +280,12 @@ class Judgement:
                 f"(N = {int(parts.counts.counts[place]):,}); the highest is {percent(float(shares.max()))} "
                 f"({parts.names[int(shares.argmax())]})."
             )
+            if parts.gap == 0:
+                many = "classes" if what == "class" else "groups"
+                message = (
+                    f"All {len(parts.names):,} {many} have the same share of hits, "
+                    f"{percent(float(shares[0]))} (N = {int(parts.counts.counts.sum()):,})."
+                )
             advice = f"Look at how many samples of this {what} the encoder was trained on, and what they are taken for."
             found.append(
                 Finding(diagnostic, level, message, "" if level == "good" else advice,
@@ -295,6 +301,8 @@ def share_bars(parts: Parts, what: str, measure: str, run: str) -> Bars:
     ends = [wilson(int(parts.counts.hits[i]), int(parts.counts.counts[i])) for i in order]
     names = np.array([parts.names[i] for i in order], dtype=object)
     title = f"{what} {names[0]} has the lowest {measure}: {percent(float(shares[0]))}"
+    if len(parts.names) > 1 and parts.gap == 0:
+        title = f"The {measure} is the same, {percent(float(shares[0]))}, for all {len(parts.names):,}"
     if len(parts.names) > BARS:
         title += f" (the {BARS} lowest of {len(parts.names):,})"
     series = Series(

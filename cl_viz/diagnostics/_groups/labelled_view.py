@@ -69,7 +69,7 @@ class LabelledView:
         if len(np.unique(kept.codes)) < 2:
             raise MissingInputError(
                 f"fewer than two classes have {least} samples or more in {self.view} "
-                f"({len(self.rows):,} samples of {len(np.unique(self.codes)):,} classes)",
+                f"({_counted(len(self.rows), 'sample')} of {_counted(len(np.unique(self.codes)), 'class')})",
                 where=self.view,
                 remedy="choose another label column on the Data page, or add samples",
             )
@@ -80,12 +80,17 @@ class LabelledView:
         dropped = int((self.counts > 0).sum() - (kept.counts > 0).sum())
         found = [f"view looked at: {self.view}, {len(kept.rows):,} samples of {int((kept.counts > 0).sum()):,} classes"]
         if dropped:
-            found.append(
-                f"classes too small to judge, left out: {dropped:,} ({len(self.rows) - len(kept.rows):,} samples)"
-            )
+            samples = _counted(len(self.rows) - len(kept.rows), "sample")
+            found.append(f"classes too small to judge, left out: {dropped:,} ({samples})")
         if self.unlabelled:
             found.append(f"samples without a label, left out: {self.unlabelled:,}")
         return tuple(found)
+
+
+def _counted(number: int, what: str) -> str:
+    """Return a number of classes or samples with its noun."""
+    ending = "" if number == 1 else "es" if what.endswith("s") else "s"
+    return f"{number:,} {what}{ending}"
 
 
 def view_name(embedding_set: EmbeddingSet, number: int) -> str:

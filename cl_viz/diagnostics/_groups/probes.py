@@ -43,13 +43,22 @@ def probe_rows(embedding_set: EmbeddingSet, view: str, index: Codes, scaling: Sc
 
 # -- splits ----------------------------------------------------------------------------------------------------------
 def stratified_sample(codes: Codes, most: int, seed: int) -> Codes:
-    """Return at most about `most` places, every class by its share and none emptied, ascending."""
+    """Return `most` places, every class by its share and none emptied, ascending.
+
+    All where there are no more; one a class where classes are more. Parts of a sample go to the largest remainders.
+    """
     if len(codes) <= most:
         return np.arange(len(codes))
     generator = np.random.default_rng(seed)
+    present, counts = np.unique(codes, return_counts=True)
+    shares = counts * most / len(codes)
+    sizes = np.maximum(1, np.floor(shares).astype(np.int64))
+    sizes[np.argsort(sizes - shares, kind="stable")[: max(0, most - int(sizes.sum()))]] += 1
+    while sizes.sum() > most and sizes.max() > 1:
+        sizes[sizes.argmax()] -= 1
     kept = [
-        generator.choice(places, max(1, round(len(places) * most / len(codes))), replace=False)
-        for places in (np.flatnonzero(codes == code) for code in np.unique(codes))
+        generator.choice(np.flatnonzero(codes == code), size, replace=False)
+        for code, size in zip(present, sizes, strict=True)
     ]
     return np.sort(np.concatenate(kept))
 

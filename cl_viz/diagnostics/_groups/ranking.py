@@ -184,6 +184,15 @@ def ranks_by_label(
     return joined(parts)
 
 
+ALL_SEARCHED = 2000
+"""Samples up to which a draw of a quarter or more of them is not worth its noise."""
+
+
+def searched_for(samples: int, queries: int) -> int:
+    """Return how many of some samples are searched for where `queries` are asked."""
+    return samples if samples <= min(4 * queries, ALL_SEARCHED) else min(queries, samples)
+
+
 def ranks_of_partners(
     embedding_set: EmbeddingSet, view: str, other: str, most: int, seed: int,
     shift: Rows | None = None, gallery_shift: Rows | None = None,
