@@ -59,7 +59,7 @@ def _check_pairing(candidate: EmbeddingSet) -> None:
     if pairs is not None:
         if len(sizes) != 2 or pairs.ndim != 2 or pairs.shape[1] != 2 or not len(pairs):
             raise InputError(
-                f"pairs have shape {pairs.shape} for {len(sizes)} view(s)",
+                f"pairs have shape {pairs.shape} for {len(sizes)} view{'' if len(sizes) == 1 else 's'}",
                 where=candidate.name,
                 allowed="shape (P, 2), P >= 1, for exactly two views: row of the first, row of the second",
             )

@@ -87,14 +87,14 @@ def check_matrix(array: NDArray[np.generic], where: str) -> None:
     n_rows, dimension = array.shape
     if n_rows < 2:
         raise InputError(
-            f"the array has {n_rows} row(s)",
+            f"the array has {n_rows} row{'' if n_rows == 1 else 's'}",
             where=where,
             allowed="N >= 2: a pair needs two samples",
             remedy="embed more samples",
         )
     if dimension < 2:
         raise InputError(
-            f"the array has {dimension} column(s)",
+            f"the array has {dimension} column{'' if dimension == 1 else 's'}",
             where=where,
             allowed="D >= 2: in one dimension every cosine similarity is +1 or -1",
             remedy="check that the array is (N, D) and not transposed or already reduced",

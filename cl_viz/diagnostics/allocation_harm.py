@@ -121,7 +121,7 @@ def compute(inputs: FamilyInputs, params: AllocationHarmParams) -> Result:
 def _check_size(samples: SharedSamples, run: str) -> None:
     if len(samples.names) < 2 or samples.counts.max() < 2 * FOLDS or len(samples.rows) < 4 * FOLDS:
         raise MissingInputError(
-            f"{len(samples.rows)} samples of {len(samples.names)} class(es) are too few for probes", where=run,
+            f"samples and classes are too few for probes: {len(samples.rows)} and {len(samples.names)}", where=run,
             remedy="add labelled evaluation samples",
         )  # fmt: skip
 
@@ -170,7 +170,7 @@ def _notes(room: _ProbeRoom, harm: ClassMediation, study: Study) -> tuple[str, .
     notes = [
         f"paired seeds: {harm.mediation.seeds} of class {harm.name}",
         f"probes: logistic, unit rows, C of {', '.join(f'{c:g}' for c in GRID)} by {FOLDS}-fold cross-validation",
-        f"{len(room.splits)} split(s) of {1 - TEST_SHARE:.0%} to {TEST_SHARE:.0%}, the same for all runs",
+        f"splits: {len(room.splits)}, of {1 - TEST_SHARE:.0%} to {TEST_SHARE:.0%}, the same for all runs",
         f"imbalanced labels keep {', '.join(map(str, kept))} of {', '.join(map(str, whole))} training samples of class "
         f"{harm.name}, by split",
         "intervals are conditional on the fitted probes",

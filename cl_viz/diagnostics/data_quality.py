@@ -193,12 +193,13 @@ def _labels(facts: RowFacts) -> Finding:
     single = int((counts < 2).sum())
     text = f"{_classes(counts)} of {_sizes(counts)}"
     if facts.unlabelled:
-        text += f", {facts.unlabelled:,} samples without a label"
+        text += f", {facts.unlabelled:,} sample{'' if facts.unlabelled == 1 else 's'} without a label"
     if single:
         return Finding(
             SPEC.name,
             "watch",
-            f"{text}: {single:,} have one sample only, and no pair of their own.",
+            f"{text}: {single:,} {'has' if single == 1 else 'have'} one sample only, and no pair of "
+            f"{'its' if single == 1 else 'their'} own.",
             "Check that the right column is the label: identifiers make poor labels.",
             source,
             "smallest_class",
@@ -212,6 +213,8 @@ def _classes(counts: NDArray[np.int64]) -> str:
 
 def _sizes(counts: NDArray[np.int64]) -> str:
     low, high = int(counts.min()), int(counts.max())
+    if high == 1:
+        return "1 sample"
     return f"{low:,} samples" if low == high else f"{low:,} to {high:,} samples"
 
 

@@ -206,7 +206,7 @@ class _Gathering:
         steps = tuple(step for step in self.run.steps if step is not None)
         if len(steps) < 2:
             raise MissingInputError(
-                f"the run has {len(self.run.steps)} snapshot(s)",
+                f"the run has {len(self.run.steps)} snapshot{'' if len(self.run.steps) == 1 else 's'}",
                 where=self.run.name,
                 remedy="save embeddings at several training steps",
             )

@@ -143,8 +143,9 @@ def choose_rows(n_rows: int, n_chosen: int, seed: int) -> NDArray[np.int64]:
 def check_usable(embedding_set: EmbeddingSet, view: str, usable: int) -> None:
     """Raise `MissingInputError` where a view has fewer than two usable rows."""
     if usable < 2:
+        words = "1 usable row" if usable else "0 usable rows"
         raise MissingInputError(
-            f"view {view!r} has {usable} usable row(s) of {embedding_set.views[view].shape[0]}",
+            f"view {view!r} has {words} of {embedding_set.views[view].shape[0]}",
             where=embedding_set.name,
             allowed="two or more rows that are finite and not all zeros",
             remedy="look at the Data page for what is wrong with the rows",

@@ -103,3 +103,16 @@ def test_ten_thousand_labels() -> None:
     found = quality(sphere(20_000, 3), label=np.arange(20_000) // 2)
     assert found["classes"].value == 10_000
     assert "50 largest" in found.views["labels"].title
+
+
+def test_counts_of_one_are_spoken_of_as_one() -> None:
+    alone = cl_viz.diagnose("data_quality", cl_viz.EmbeddingSet.from_arrays(sphere(6, 4), label=[0, 0, 1, 1, 1, 2]))
+    message = next(found.message for found in alone.findings if found.quantity == "smallest_class")
+    assert "1 has one sample only, and no pair of its own" in message
+    each = cl_viz.diagnose("data_quality", cl_viz.EmbeddingSet.from_arrays(sphere(6, 4), label=np.arange(6)))
+    message = next(found.message for found in each.findings if found.quantity == "smallest_class")
+    assert "6 classes of 1 sample: 6 have one sample only, and no pair of their own" in message
+    told = cl_viz.diagnose(
+        "classifier_duality", cl_viz.EmbeddingSet.from_arrays(sphere(6, 4), label=[0, 0, 0, 1, 2, 3])
+    )
+    assert "1 label has 2 samples or more" in told.findings[0].message

@@ -95,7 +95,7 @@ def _classes(inputs: SetInputs, view: str, scale: RowScale, convention: GlobalMe
     kept = np.flatnonzero(counts >= SMALLEST)
     if len(kept) < 2:
         raise MissingInputError(
-            f"{len(kept)} label(s) have {SMALLEST} samples or more",
+            f"{'1 label has' if len(kept) == 1 else 'no label has'} {SMALLEST} samples or more",
             where=inputs.run,
             remedy="add a label column in which two values or more have several samples each (Data page)",
         )

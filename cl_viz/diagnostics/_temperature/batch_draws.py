@@ -82,7 +82,9 @@ def draw_batches(embedding_set: EmbeddingSet, within_views: bool, seed: int = SE
     views, rows = _samples(embedding_set, seed)
     if len(rows[0]) < 2:
         raise MissingInputError(
-            f"{len(rows[0])} sample(s) have both views", where=embedding_set.name, remedy="add samples in both views"
+            f"{len(rows[0])} sample{' has' if len(rows[0]) == 1 else 's have'} both views",
+            where=embedding_set.name,
+            remedy="add samples in both views",
         )
     generator = np.random.default_rng(seed)
     pool = generator.permutation(len(rows[0]))[:POOL]
