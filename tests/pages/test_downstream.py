@@ -36,7 +36,7 @@ def test_a_control_changes_its_own_figure_and_a_grid_adds_one(
     app.toggle(key="grid").set_value(True).run()
     assert not app.exception
     assert charts(app) == before + 1
-    app.select_slider(key="neighbours").set_value("1").run()
+    app.slider(key="neighbours").set_value(1).run()
     assert not app.exception
     assert app.get("plotly_chart")[0].proto.spec != titles[0]
 
