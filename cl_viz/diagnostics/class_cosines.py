@@ -14,7 +14,7 @@ from cl_viz.core.specs import DiagnosticSpec, QuantitySpec
 from cl_viz.core.validation import row_blocks
 from cl_viz.core.view import Axis, Heatmap, Table, View
 from cl_viz.diagnostics._groups.probes import probe_rows
-from cl_viz.diagnostics._thresholds.harm import MAITY
+from cl_viz.diagnostics._thresholds.harm import MAITY, ONE_DIRECTION
 from cl_viz.engine.inputs import SetInputs
 
 Floats = NDArray[np.float64]
@@ -277,6 +277,21 @@ def _finding(
             "Look at their samples: the encoder does not tell these classes apart by their mean. " + describes,
             GRETTON,
             "least_separation",
+        )
+    between = np.triu_indices(len(found.names), 1)
+    apart = int(np.argmin(found.corrected[between]))
+    least = float(found.corrected[between][apart])
+    level = ONE_DIRECTION.level(least)
+    if level != "good":
+        first, second = (found.names[places[apart]] for places in between)
+        return Finding(
+            SPEC.name,
+            level,
+            f"All classes lie in nearly one direction: even the farthest, {first} and {second}, have mean cosine "
+            f"{format_number(least)} (N = {n:,}).",
+            "Mend the collapse, or take the common mean off, before classes are compared. " + describes,
+            ONE_DIRECTION.source,
+            "closest",
         )
     return Finding(
         SPEC.name,

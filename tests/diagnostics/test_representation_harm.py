@@ -340,3 +340,13 @@ def test_many_classes_are_shown_in_part_and_missing_labels_are_asked_for() -> No
     assert any("1,000 largest classes" in line for line in largest.caveats.lines())
     single = EmbeddingSet.from_arrays(sphere(20, 4), label=np.zeros(20))
     assert cl_viz.diagnose("class_cosines", single).level == "unknown"
+
+
+def test_classes_that_share_one_direction_are_not_called_well_apart() -> None:
+    generator = np.random.default_rng(0)
+    means = 0.02 * generator.normal(size=(3, 8))
+    labels = np.arange(120) % 3
+    rows = np.ones(8) + means[labels] + 0.001 * generator.normal(size=(120, 8))
+    (found,) = cl_viz.diagnose("class_cosines", cl_viz.EmbeddingSet.from_arrays(rows, label=labels)).findings
+    assert found.level == "bad"
+    assert "nearly one direction" in found.message

@@ -22,3 +22,10 @@ WORST_GROUP = Source(
 
 GROUP_GAP = Threshold(0.05, 0.2, WORST_GROUP)
 """Accuracy of the best group less that of the worst, beyond what chance makes of equal groups of these sizes."""
+
+ONE_DIRECTION = Threshold(
+    0.9,
+    0.99,
+    Source("Liang et al. 2022, Mind the Gap (the cone effect)", "https://arxiv.org/abs/2203.02053"),
+)
+"""Mean cosine of the two classes farthest apart: near 1 the classes share one direction, whatever tells them apart."""
