@@ -84,7 +84,7 @@ def test_graphs_follow_the_weights_of_the_graph():
 
 
 def test_a_node_without_neighbours_and_impossible_blocks_are_refused():
-    with pytest.raises(InputError, match="no positive"):
+    with pytest.raises(InputError, match="without a positive"):
         embed_graph(np.zeros((3, 3)))
     with pytest.raises(InputError, match="cannot be embedded"):
         population_optimum(np.array([0.5, 0.2, 0.2]), three_blocks(0.4))
