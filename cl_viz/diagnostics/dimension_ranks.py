@@ -115,6 +115,13 @@ def _finding(measures: RankMeasures, quantities: Mapping[str, Quantity]) -> Find
         f"{format_number(null)}; RankMe of raw rows {quantities['rankme'].text()}; "
         f"N = {quantity.n:,}, D = {measures.centred.dim})"
     )
+    if _thresholds.TOTAL_VARIANCE.level(measures.unit_variance) == "bad":
+        message = (
+            f"Unit rows have collapsed to nearly one point (total variance {format_number(measures.unit_variance)}, "
+            f"uniform sphere: 1); the little that is left fills {numbers}."
+        )
+        advice = "Mend the collapse first: counts are shares, and do not see how little they share out."
+        return Finding(SPEC.name, "bad", message, advice, _thresholds.TOTAL_VARIANCE.source, quantity.name)
     if level == "good" and raw_level != "good":
         message = (
             f"Rows of large norm hold the variance, which fills {numbers}. The largest norm is "

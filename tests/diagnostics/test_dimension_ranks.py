@@ -154,6 +154,10 @@ def test_a_collapsed_set_fills_few() -> None:
     found = ranks(collapsed(400, 8, 1e-4).views["view_1"])
     assert found["rankme"].value < 1.01
     assert found["covariance_entropy_rank"].value > 7
+    # Counts are shares and do not see it; the finding does.
+    (finding,) = found.findings
+    assert finding.level == "bad"
+    assert "collapsed to nearly one point" in finding.message
 
 
 @settings(max_examples=15, deadline=None)

@@ -140,6 +140,11 @@ class RankMeasures:
         return ranks.entropy_rank(self.unit.kept)
 
     @property
+    def unit_variance(self) -> float:
+        """Total variance of unit rows: 1 on the uniform sphere."""
+        return float(self.unit.values.sum())
+
+    @property
     def possible(self) -> int:
         """Dimensions that N rows can fill."""
         return min(self.uncentred.n, self.uncentred.dim)
