@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import cl_viz
 from cl_viz._cli.console import answers, messages, show_error, show_mistake
-from cl_viz._cli.findings import all_findings, show_comparison, show_findings, show_numbers
+from cl_viz._cli.findings import show_comparison, show_findings, show_numbers
 from cl_viz._cli.opening import Choices, open_target
 from cl_viz._cli.progress import progress_bar
 from cl_viz._cli.writing import writing
@@ -19,6 +19,7 @@ from cl_viz.core.run import Run, Snapshot
 from cl_viz.engine.scanner import Scanner
 from cl_viz.reporting import (
     Change,
+    all_findings,
     as_document,
     as_text,
     compare_documents,

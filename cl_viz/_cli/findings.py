@@ -9,9 +9,9 @@ from rich.table import Table
 from rich.text import Text
 
 from cl_viz.core.embedding_set import EmbeddingSet
-from cl_viz.core.result import Finding, Level, Result, format_number, worst_first
+from cl_viz.core.result import Finding, Level, Result, format_number
 from cl_viz.core.run import Run, Snapshot
-from cl_viz.reporting import Comparison
+from cl_viz.reporting import Comparison, all_findings
 
 _STYLES: dict[Level, str] = {"bad": "bold red", "watch": "yellow", "unknown": "dim", "good": "green"}
 
@@ -40,11 +40,6 @@ def show_numbers(console: Console, results: Sequence[Result]) -> None:
         console.print(table)
         for line in result.caveats.lines():
             console.print(Text(line, style="dim"))
-
-
-def all_findings(results: Sequence[Result]) -> list[Finding]:
-    """Return the findings of several results, worst first."""
-    return worst_first([finding for result in results for finding in result.findings])
 
 
 def show_comparison(console: Console, compared: Comparison, before: str) -> None:

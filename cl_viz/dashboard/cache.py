@@ -12,10 +12,9 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass, field, is_dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-import numpy as np
 import streamlit as st
 
 from cl_viz.core.embedding_set import EmbeddingSet
@@ -27,6 +26,7 @@ from cl_viz.dashboard import state
 from cl_viz.dashboard.progress import Progress
 from cl_viz.diagnostics import DIAGNOSTICS, diagnose, estimate
 from cl_viz.engine.device import describe_device
+from cl_viz.engine.memory import array_bytes
 from cl_viz.engine.scanner import Scanner
 from cl_viz.figures import compare, render
 from cl_viz.figures.theme import ThemeName
@@ -97,17 +97,6 @@ class BoundedStore(Generic[T]):
             while len(self._values) > 1 and sum(weight for _, weight in self._values.values()) > self.limit:
                 self._values.popitem(last=False)
         return value
-
-
-def array_bytes(value: object) -> float:
-    """Return about how many bytes the arrays inside a value take."""
-    if isinstance(value, np.ndarray):
-        return float(value.nbytes)
-    if is_dataclass(value):
-        return sum(array_bytes(part) for part in vars(value).values())
-    if isinstance(value, Mapping):
-        return sum(array_bytes(part) for part in value.values())
-    return sum(array_bytes(part) for part in value) if isinstance(value, (tuple, list)) else 0.0
 
 
 @dataclass

@@ -10,10 +10,10 @@ from streamlit.delta_generator import DeltaGenerator
 
 from cl_viz.core.result import Finding, Quantity, Result, worst_first
 from cl_viz.core.specs import DiagnosticSpec
-from cl_viz.dashboard import cache, errors, state
+from cl_viz.dashboard import cache, errors, panels, state
 from cl_viz.dashboard.navigation import SECTIONS, page_path
 from cl_viz.dashboard.sidebar import chip_image
-from cl_viz.dashboard.text import cite_briefly, escape, mark, short_mark
+from cl_viz.dashboard.text import escape, short_mark
 from cl_viz.diagnostics import DIAGNOSTICS
 
 RUNS_IN_A_ROW = 4
@@ -132,17 +132,11 @@ def paragraphs(results: Results) -> None:
             st.markdown(f"{chip_image(name)} **{escape(name)}**: {summary(findings, missing)}")
             problems = [finding for finding in findings if finding.level in ("bad", "watch")]
             for finding in problems[:SHOWN_PROBLEMS]:
-                _line(finding)
+                panels.finding_line(finding)
             if len(problems) > SHOWN_PROBLEMS:
                 with st.expander(f"{len(problems) - SHOWN_PROBLEMS} more", type="compact"):
                     for finding in problems[SHOWN_PROBLEMS:]:
-                        _line(finding)
-
-
-def _line(finding: Finding) -> None:
-    advice = f" *{escape(finding.advice)}*" if finding.advice else ""
-    source = f" :small[{cite_briefly(finding.source)}]" if finding.source else ""
-    st.markdown(f"{mark(finding.level)} {escape(finding.message)}{advice}{source}")
+                        panels.finding_line(finding)
 
 
 def summary(findings: Sequence[Finding], missing: int = 0) -> str:

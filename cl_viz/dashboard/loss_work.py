@@ -11,6 +11,7 @@ import streamlit as st
 from cl_viz.core.progress import ProgressCallback
 from cl_viz.dashboard import cache, errors, state
 from cl_viz.dashboard.progress import Progress
+from cl_viz.engine.memory import array_bytes
 
 T = TypeVar("T")
 
@@ -46,7 +47,7 @@ class Work(Generic[T]):
 
 @st.cache_resource(scope="session", show_spinner=False)
 def _store() -> cache.BoundedStore[object]:
-    return cache.BoundedStore(_KEPT_BYTES, cache.array_bytes)
+    return cache.BoundedStore(_KEPT_BYTES, array_bytes)
 
 
 def answers(title: str, works: Sequence[Work[T]]) -> dict[str, T]:

@@ -106,7 +106,7 @@ def finding_box(found: Sequence[tuple[Finding, str]]) -> None:
         label = "In full, with what to try" if more <= 0 else f"{more} more, and all in full with what to try"
         with st.expander(label, type="compact"):
             for finding, run in lines:
-                _finding_line(finding, _owner(run, several))
+                finding_line(finding, _owner(run, several))
 
 
 def brief(message: str) -> str:
@@ -123,7 +123,8 @@ def _owner(run: str, several: bool) -> str:
     return f"**{escape(run)}**: " if several else ""
 
 
-def _finding_line(finding: Finding, owner: str) -> None:
+def finding_line(finding: Finding, owner: str = "") -> None:
+    """Draw a finding in full: level, sentence, what to try, source; `owner` is Markdown that stands before it."""
     advice = f" *{escape(finding.advice)}*" if finding.advice else ""
     source = f" :small[{cite_briefly(finding.source)}]" if finding.source else ""
     st.markdown(f"{mark(finding.level)} {owner}{escape(finding.message)}{advice}{source}")

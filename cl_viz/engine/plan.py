@@ -6,7 +6,7 @@ import math
 import statistics
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
@@ -16,6 +16,7 @@ import torch
 from cl_viz.core.embedding_set import EmbeddingSet
 from cl_viz.engine import compiled
 from cl_viz.engine.device import describe_device, resolve_device
+from cl_viz.engine.memory import array_bytes
 from cl_viz.engine.moments import SCATTER_DIMENSIONS
 from cl_viz.engine.nearest import nearest
 from cl_viz.engine.neighbors import neighbor_blocks
@@ -137,7 +138,7 @@ def _rates(dim: int, device: str, precision: Precision, labelled: bool, k: int) 
         neighbor = alone / _ROWS**2
         insertion = max(with_k - alone, 0.0) / _insertions(_ROWS, _ROWS, k)
     # A candidate's place in an anchor's histogram, not the candidate, takes memory: few rows fill most of them.
-    return _Rates(pair, anchor, neighbor, insertion, sum(map(_bytes, sketch.values())) / _ANCHORS)
+    return _Rates(pair, anchor, neighbor, insertion, sum(map(array_bytes, sketch.values())) / _ANCHORS)
 
 
 def _random_set(rows: int, dim: int, labelled: bool) -> EmbeddingSet:
@@ -173,11 +174,3 @@ def _memory(sizes: Mapping[str, int], dim: int, dtype: torch.dtype, n_anchors: i
     # Two matrices a view, and one that is being added.
     moments = (2 * views + 1) * dim * dim * 8 if dim <= SCATTER_DIMENSIONS else 0
     return int(resident + anchors + near + moments)
-
-
-def _bytes(value: object) -> float:
-    if isinstance(value, np.ndarray):
-        return float(value.nbytes)
-    if isinstance(value, Mapping):
-        return sum(map(_bytes, value.values()))
-    return sum(_bytes(getattr(value, entry.name)) for entry in fields(value)) if is_dataclass(value) else 0.0

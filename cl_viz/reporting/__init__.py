@@ -5,13 +5,14 @@ from cl_viz.reporting.changes import Change, Comparison, compare_documents, comp
 from cl_viz.reporting.ci import fails, github_annotations, junit_xml
 from cl_viz.reporting.html_document import html_text
 from cl_viz.reporting.json_document import as_document, as_text, write_document
-from cl_viz.reporting.tables import markdown_text, parquet_bytes, quantities_table
+from cl_viz.reporting.tables import all_findings, markdown_text, parquet_bytes, quantities_table
 from cl_viz.reporting.writing import write_whole
 
 __all__ = [
     "FORMATS",
     "Change",
     "Comparison",
+    "all_findings",
     "as_document",
     "as_text",
     "compare_documents",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import time
 
 import numpy as np
@@ -10,10 +9,8 @@ import pytest
 
 import cl_viz
 from cl_viz.core.errors import DeviceError
+from cl_viz.engine.memory import array_bytes
 from cl_viz.testing import paired_sphere, sphere
-
-# The package offers the function of this name; here its module is meant.
-module = importlib.import_module("cl_viz.engine.plan")
 
 
 def a_set(n: int, dim: int = 16) -> cl_viz.EmbeddingSet:
@@ -40,7 +37,7 @@ def test_time_grows_with_the_square_of_the_rows_and_memory_with_the_neighbours()
 def test_anchors_of_a_large_set_keep_about_what_was_said() -> None:
     said = cl_viz.plan(a_set(6000, 32), anchors=1000).memory - cl_viz.plan(a_set(6000, 32), anchors=0).memory
     kept = cl_viz.scan(a_set(6000, 32), anchors=1000, cache=False).anchors
-    assert said / 2 < sum(map(module._bytes, kept.values())) < 2 * said
+    assert said / 2 < sum(map(array_bytes, kept.values())) < 2 * said
 
 
 def test_a_device_that_is_absent_is_refused() -> None:
