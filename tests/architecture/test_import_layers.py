@@ -22,6 +22,7 @@ LAYERS = {
     "engine": 2,
     "projections": 3,
     "diagnostics": 3,
+    "samples": 3,
     "simulate": 4,
     "recording": 5,
     "figures": 5,
