@@ -100,7 +100,7 @@ def _is_checkpoint(path: Path) -> bool:
         return False
     from cl_viz.encoders.tiny import recognise
 
-    return recognise(path)
+    return recognise(path) is not None
 
 
 def _with_choices(run: Run, choices: Choices) -> Run:

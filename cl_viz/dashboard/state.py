@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Literal
 
 import streamlit as st
@@ -24,6 +25,7 @@ _PROBLEMS = "_opening_problems"
 _REFERENCE = "reference_run"
 _LOSS_COLOURS = "_loss_colours"
 _TRAINING = "_training"
+_MEDIA_FOLDERS = "_media_folders"
 RUN_PARAMETER = "run"
 """Name of the address parameter that says which runs are shown."""
 
@@ -269,3 +271,13 @@ def training() -> Any | None:
 def set_training(job: Any) -> None:
     """Remember the training that was started last."""
     st.session_state[_TRAINING] = job
+
+
+def media_folders() -> list[Path]:
+    """Return the folders that were opened for their pictures and sounds, in that order."""
+    return list(st.session_state.get(_MEDIA_FOLDERS, []))
+
+
+def add_media_folder(folder: Path) -> None:
+    """Let the pictures and sounds inside a folder be shown."""
+    st.session_state[_MEDIA_FOLDERS] = [*dict.fromkeys([*media_folders(), folder])]

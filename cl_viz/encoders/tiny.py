@@ -21,7 +21,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from cl_viz.core.errors import FormatError, InputError
-from cl_viz.core.specs import EncoderSpec
+from cl_viz.core.specs import EncoderSpec, ImageInput, Recognised
 
 FAMILY = "cl_viz.tiny"
 LAYERS = ("projector", "backbone")
@@ -208,12 +208,26 @@ def write_checkpoint(path: Path, network: TinyNetwork) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def recognise(path: Path) -> bool:
-    """Tell whether `path` is a checkpoint of this family, from its header alone."""
+def recognise(path: Path) -> Recognised | None:
+    """Return what a checkpoint of this family is, from its header alone; None for any other file."""
     try:
-        return _description(path).get("family") == FAMILY
+        description = _description(path)
+        if description.get("family") != FAMILY:
+            return None
+        architecture = TinyArchitecture.from_dict(description["architecture"])
     except (FormatError, OSError):
-        return False
+        return None
+    except (InputError, KeyError, TypeError):
+        # It is one of ours and damaged: `build` says how.
+        return Recognised("tiny", "an architecture that cannot be read", ("image",), LAYERS)
+    channels: Literal[1, 3] = 3 if architecture.channels == 3 else 1
+    return Recognised(
+        family="tiny",
+        architecture=f"three convolutions and a projector, D = {architecture.projector_width}",
+        modalities=("image", "text") if architecture.words else ("image",),
+        layers=LAYERS,
+        image=ImageInput((28, 28), channels, (28, 28), mean=(0.0,) * channels, std=(1.0,) * channels),
+    )
 
 
 def build(path: Path) -> TinyEncoder:
