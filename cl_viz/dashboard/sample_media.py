@@ -248,6 +248,6 @@ def _sound_type(content: bytes) -> str | None:
         return _SOUNDS[".flac"]
     if head[:4] == b"OggS":
         return _SOUNDS[".ogg"]
-    # An MP3 begins with its tags or with a frame: eleven bits set, then neither a reserved version nor a reserved layer.
+    # An MP3 begins with its tags or with a frame: eleven bits set, then no reserved version and no reserved layer.
     frame = len(head) > 2 and head[0] == 0xFF and head[1] & 0xE0 == 0xE0 and head[1] & 0x18 != 0x08 and head[1] & 0x06
     return _SOUNDS[".mp3"] if head[:3] == b"ID3" or frame else None
