@@ -135,6 +135,8 @@ class Scatter:
     ----------
     equal : bool
         One unit is as long upwards as across: for shapes such as the circle.
+    named : bool
+        The name of a series stands at its points, and not in a legend: for a few points that the text speaks of.
     """
 
     title: str
@@ -143,6 +145,7 @@ class Scatter:
     series: tuple[Series, ...]
     references: tuple[Reference, ...] = ()
     equal: bool = False
+    named: bool = False
 
 
 @dataclass(frozen=True)

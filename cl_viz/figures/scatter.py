@@ -30,7 +30,10 @@ def draw_scatter(view: Scatter, theme: Theme, colours: Mapping[str, int]) -> go.
             kind,
             x=numbers(entry.x),
             y=numbers(entry.y),
-            mode="markers",
+            mode="markers+text" if view.named else "markers",
+            text=[plain(entry.name)] * len(entry.y) if view.named else None,
+            textposition="top center" if view.named else None,
+            textfont={"color": stroke.colour, "size": 14} if view.named else None,
             marker={"color": stroke.colour, "size": 11 if total <= _FEW_POINTS else 5, "opacity": 0.7},
             customdata=np.arange(len(entry.y), dtype=np.int32),
             name=plain(stroke.legend or entry.name),
@@ -40,7 +43,8 @@ def draw_scatter(view: Scatter, theme: Theme, colours: Mapping[str, int]) -> go.
             hovertemplate=f"{plain(entry.name)}<br>%{{x:.3g}}, %{{y:.3g}}<br>row %{{customdata}}<extra></extra>",
         )
     set_axes(canvas, view.x, view.y, theme)
-    canvas.layout["showlegend"] = sum(entry.meaning != "reference" for entry in view.series) > 1
+    several = sum(entry.meaning != "reference" for entry in view.series) > 1
+    canvas.layout["showlegend"] = several and not view.named
     if view.equal:
         canvas.y.update(scaleanchor="x", scaleratio=1)
         canvas.x.update(constrain="domain")
