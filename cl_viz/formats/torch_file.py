@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import pickle
-import re
 import warnings
-import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,26 +11,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cl_viz.core.embedding_set import EmbeddingSet
-from cl_viz.core.errors import FormatError, UnsafeFileError
 from cl_viz.core.specs import FormatSpec, RawDump
 from cl_viz.formats._dump import MANIFEST_KEY, arrays_to_store, column_to_store, manifest_text, sort_arrays
 from cl_viz.formats._guard import guarded_reader, replacing
-from cl_viz.formats._zip_archive import check_archive, data_offset, first_member
+from cl_viz.formats._torch_guard import check_stored, load_plain, sniff_torch
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-# How files of torch before 1.6 begin: a pickled magic number.
-_OLD_MAGIC = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19"
+_REMEDY = "save only the tensors: torch.save({'view_1': tensor, ...}, path)"
 _DEEPEST = 16
-# Names and sizes of tensors; the numbers themselves are members of their own.
-_LARGEST_PICKLE = 64 << 20
 
 
 def sniff(path: Path, head: bytes) -> bool:
     """Recognise a zip archive whose first member lies in a folder, as torch writes it, or the older format."""
-    first = first_member(head)
-    return head.startswith(_OLD_MAGIC) or first.endswith(("/data.pkl", "/version", "/byteorder", "/.format_version"))
+    return sniff_torch(head)
 
 
 @guarded_reader("torch file")
@@ -49,16 +41,7 @@ def read(path: Path) -> RawDump:
     """
     import torch
 
-    with path.open("rb") as file:
-        # As torch decides; a pickle with an archive behind it must not pass for an archive.
-        zipped = file.read(4) == b"PK\x03\x04"
-    largest = _check_zip(path) if zipped else _check_old(path)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            loaded = torch.load(str(path), map_location="cpu", weights_only=True, mmap=zipped)
-    except pickle.UnpicklingError as error:
-        raise _refused(path, error) from error
+    loaded, largest = load_plain(path, _REMEDY)
     arrays: dict[str, NDArray[Any]] = {}
     manifest = None
     for name, value in _leaves(loaded, "", 0):
@@ -69,70 +52,6 @@ def read(path: Path) -> RawDump:
         else:
             arrays[name or path.stem] = np.asarray(value)
     return sort_arrays(arrays, path, manifest=manifest)
-
-
-def _check_zip(path: Path) -> int:
-    """Check the archive and return the bytes of its largest member."""
-    with zipfile.ZipFile(path) as archive:
-        members = check_archive(archive, path)
-    for member in members:
-        if member.compress_type != zipfile.ZIP_STORED:
-            raise UnsafeFileError(
-                f"member {member.filename!r} is compressed, which torch never does; it claims {member.file_size:,} "
-                f"bytes and holds {member.compress_size:,}",
-                where=str(path),
-                allowed="archives as torch.save writes them",
-                remedy="save the tensors again with torch.save",
-            )
-        if member.filename.endswith("/data.pkl") and member.file_size > _LARGEST_PICKLE:
-            raise UnsafeFileError(
-                f"the list of tensors alone takes {member.file_size:,} bytes",
-                where=str(path),
-                allowed=f"up to {_LARGEST_PICKLE:,} bytes",
-                remedy="save large lists of Python numbers as tensors",
-            )
-        if member.filename.endswith("/data.pkl"):
-            with path.open("rb") as file:
-                file.seek(data_offset(path, member))
-                _check_pickle(file.read(member.file_size), path)
-    return max(member.file_size for member in members)
-
-
-def _check_old(path: Path) -> int:
-    """Check a file of torch before 1.6, a pickle followed by the numbers, and return its size."""
-    with path.open("rb") as file:
-        _check_pickle(file.read(_LARGEST_PICKLE), path)
-    return path.stat().st_size
-
-
-def _check_pickle(content: bytes, path: Path) -> None:
-    # torch lets a pickle call bytearray, which takes as much memory as a number in the file says.
-    if b"bytearray\n" in content:
-        raise UnsafeFileError(
-            "the file asks to call bytearray, which can take any amount of memory",
-            where=str(path),
-            allowed="tensors, numbers, text, and lists and dictionaries of these",
-            remedy="save only the tensors: torch.save({'view_1': tensor, ...}, path)",
-        )
-
-
-def _refused(path: Path, error: Exception) -> FormatError:
-    found = re.search(r"GLOBAL (\S+)", str(error))
-    if found is None:
-        return FormatError(
-            "the file is damaged, or holds something other than tensors and plain containers",
-            where=str(path),
-            allowed="a tensor, or a dictionary of tensors",
-            remedy="save the tensors again with torch.save({'view_1': tensor, ...}, path)",
-        )
-    name = found.group(1)
-    numpy_hint = "save numpy arrays as tensors: torch.from_numpy(array)" if name.startswith("numpy") else ""
-    return UnsafeFileError(
-        f"the file asks to call {name}, which could run code; it was not executed",
-        where=str(path),
-        allowed="tensors, numbers, text, and lists and dictionaries of these",
-        remedy=numpy_hint or "save only the tensors: torch.save({'view_1': tensor, ...}, path)",
-    )
 
 
 def _leaves(value: Any, prefix: str, depth: int) -> Iterator[tuple[str, Any]]:
@@ -161,22 +80,7 @@ def _alike(tensors: list[Tensor] | tuple[Tensor, ...]) -> bool:
 def _to_numpy(tensor: Tensor, path: Path, name: str, largest: int) -> NDArray[Any]:
     import torch
 
-    if tensor.layout != torch.strided or tensor.device.type != "cpu" or tensor.is_quantized:
-        raise FormatError(
-            f"{name!r} is a tensor of layout {tensor.layout} on {tensor.device}",
-            where=str(path),
-            allowed="dense tensors",
-            remedy="save tensor.to_dense().cpu()",
-        )
-    stored = tensor.untyped_storage().nbytes()
-    if tensor.numel() * tensor.element_size() > stored or stored > largest:
-        raise UnsafeFileError(
-            f"{name!r} of shape {tuple(tensor.shape)} claims {tensor.numel() * tensor.element_size():,} bytes, "
-            f"{min(stored, largest):,} are stored",
-            where=str(path),
-            allowed="tensors whose entries are all in the file",
-            remedy="save tensor.contiguous()",
-        )
+    check_stored(tensor, path, name, largest)
     plain = tensor.detach()
     if plain.dtype == torch.bfloat16:
         import ml_dtypes
