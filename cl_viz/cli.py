@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 import cl_viz
+from cl_viz._cli.interrupts import remembered_interrupts
 from cl_viz.core.errors import ClVizError, InputError
 
 if TYPE_CHECKING:
@@ -327,7 +328,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit code.
     """
     try:
-        application(args=None if arguments is None else list(arguments), prog_name="cl-viz")
+        with remembered_interrupts():
+            application(args=None if arguments is None else list(arguments), prog_name="cl-viz")
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else int(stop.code is not None)
     except ClVizError as error:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from cl_viz._cli.console import messages
+from cl_viz._cli.interrupts import raise_if_pressed
 from cl_viz.core.progress import ProgressCallback
 
 _PATIENCE = 1.0
@@ -33,6 +34,7 @@ def progress_bar(title: str) -> Iterator[ProgressCallback]:
 
     def report(fraction: float, message: str) -> None:
         nonlocal shown
+        raise_if_pressed()
         if not shown and console.is_terminal and time.monotonic() - began > _PATIENCE:
             bar.start()
             shown = True

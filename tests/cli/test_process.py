@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -14,6 +15,7 @@ import pytest
 
 import cl_viz
 from cl_viz import cli
+from cl_viz._cli import interrupts, progress
 from cl_viz.core.errors import ClVizError
 from cl_viz.core.progress import ProgressCallback
 
@@ -79,10 +81,22 @@ def test_interrupt_stops_without_a_traceback_and_without_half_a_file(tmp_path: P
     assert list(tmp_path.iterdir()) == [dump]
 
 
+def test_an_interrupt_that_a_library_swallows_is_raised_at_the_next_progress() -> None:
+    before = signal.getsignal(signal.SIGINT)
+    with interrupts.remembered_interrupts(), progress.progress_bar("work") as report:
+        report(0.1, "begun")
+        # As an import under way may do.
+        with contextlib.suppress(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        with pytest.raises(KeyboardInterrupt):
+            report(0.2, "still at it")
+    assert signal.getsignal(signal.SIGINT) is before
+    with interrupts.remembered_interrupts(), progress.progress_bar("work") as report:
+        report(0.1, "another command is not stopped")
+
+
 def test_the_bar_appears_only_after_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
     from rich.console import Console
-
-    from cl_viz._cli import progress
 
     now = 0.0
     written = Console(stderr=True, force_terminal=True, width=80)
