@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, TypeVar
 
@@ -114,6 +115,18 @@ class Params:
             if info.card_key is not None and (card or {}).get(info.card_key) is not None
         }
         return cls(**{**from_card, **values})
+
+    @classmethod
+    def assumed(cls, values: Mapping[str, Any], card: Mapping[str, Any]) -> tuple[str, ...]:
+        """Say which parameters took their default because neither `values` nor the run's card has them."""
+        return tuple(
+            f"{info.name.replace('_', ' ')} {info.default} is assumed: the run's card has none"
+            for info in cls.describe()
+            if info.card_key is not None
+            and info.default is not None
+            and info.name not in values
+            and card.get(info.card_key) is None
+        )
 
     def as_dict(self) -> dict[str, Any]:
         """Return names and values."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import streamlit as st
 
-from cl_viz.core.params import ParamInfo
+from cl_viz.core.params import ParamInfo, Params
 from cl_viz.core.specs import DiagnosticSpec
 from cl_viz.dashboard.state import OpenRun
 from cl_viz.dashboard.text import escape
@@ -51,16 +51,22 @@ def control(info: ParamInfo, runs: Sequence[OpenRun]) -> None:
         st.number_input(label, info.low, info.high, info.default, width=SLIDER_WIDTH, **common)
 
 
-def chosen(spec: DiagnosticSpec) -> dict[str, Any]:
+def chosen(spec: DiagnosticSpec, runs: Sequence[OpenRun]) -> dict[str, Any]:
     """Return the values of a diagnostic's controls; those at their default, or left to the card, are left out."""
+    return chosen_values(spec.params)
+
+
+def chosen_values(params: type[Params]) -> dict[str, Any]:
+    """Return the values of the controls of some parameters, as `chosen` does."""
     values: dict[str, Any] = {}
-    for info in spec.params.describe():
+    for info in params.describe():
         value = st.session_state.get(info.name)
         if value is None or value == OWN:
             continue
         if isinstance(info.default, (int, float)) and not isinstance(info.default, bool):
             value = type(info.default)(value)
-        if info.card_key is not None or value != info.default:
+        # Where a card may give the value, its default is a choice; where none does, it is an assumption.
+        if value != info.default or _on_card(info, runs):
             values[info.name] = value
     return values
 

@@ -68,7 +68,7 @@ def ask(
 
     A run whose result cannot be had gets an error box; the others are shown.
     """
-    params = forms.chosen(spec)
+    params = forms.chosen(spec, runs)
     having, results = [], []
     for opened in runs:
         with errors.boundary(f"{spec.name} {opened.name}"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from cl_viz.core.embedding_set import EmbeddingSet
@@ -60,9 +61,12 @@ def diagnose(
     run = _as_run(target)
     made = spec.params.make(dict(params or {}), dict(run.card))
     try:
-        return spec.compute(_gathered(spec, run, _as_runs(others, target, run), step, layer, scanner, progress), made)
+        inputs = _gathered(spec, run, _as_runs(others, target, run), step, layer, scanner, progress)
+        result = spec.compute(inputs, made)
     except MissingInputError as error:
         return unknown_result(spec, run, error, step, layer)
+    assumed = spec.params.assumed(params or {}, run.card)
+    return replace(result, caveats=replace(result.caveats, notes=(*result.caveats.notes, *assumed)))
 
 
 def estimate(

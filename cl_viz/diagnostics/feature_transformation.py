@@ -23,6 +23,7 @@ from cl_viz.diagnostics._scores.feature_mixing import (
     transformed_positives,
 )
 from cl_viz.diagnostics._scores.feature_views import views
+from cl_viz.diagnostics._training_temperature import training_temperature
 from cl_viz.engine.inputs import SetInputs
 
 
@@ -71,11 +72,7 @@ class FeatureTransformationParams(Params):
         choices=("pair", "batch", "coordinate"),
     )
     normalise: bool = param(False, "Bring transformed positives back to the sphere. The queue never is.")
-    temperature: float = param(
-        0.07,
-        "Temperature at which the loss and the push are weighed; by default the run card's own.",
-        low=0.005, high=10.0, log=True, card_key="temperature",
-    )  # fmt: skip
+    temperature: float = training_temperature("Temperature at which the loss and the push are weighed")
     anchors: int = param(256, "Most anchors drawn.", low=2, high=2048)
     queue: int = param(1024, "Most queue items drawn.", low=2, high=8192)
     bins: int = param(100, "Bins drawn over scores from -1 to 1. The numbers do not depend on it.", low=10, high=500)

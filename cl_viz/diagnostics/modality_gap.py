@@ -18,6 +18,7 @@ from cl_viz.diagnostics._groups.labelled_view import view_name
 from cl_viz.diagnostics._groups.ranking import RelevantRanks, ranks_of_partners, shifted
 from cl_viz.diagnostics._proportions import wilson
 from cl_viz.diagnostics._thresholds import modality_gap as _thresholds
+from cl_viz.diagnostics._training_temperature import training_temperature
 from cl_viz.engine.inputs import SetInputs
 
 NULL_DRAWS = 500
@@ -35,14 +36,7 @@ class ModalityGapParams(Params):
     second_view: int = param(
         0, "The view that stays, counted from 1; 0: whichever lies farthest from the other.", low=0, high=16
     )
-    temperature: float = param(
-        0.05,
-        "Temperature of the contrastive loss along the shift; by default the run card's own.",
-        low=0.005,
-        high=10.0,
-        log=True,
-        card_key="temperature",
-    )
+    temperature: float = training_temperature("Temperature of the contrastive loss along the shift")
     pairs: int = param(
         2000, "Pairs drawn for all but the centres: the plane, uniformities, the shift.", low=50, high=20_000, log=True
     )

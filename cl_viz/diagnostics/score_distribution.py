@@ -12,6 +12,7 @@ from cl_viz.diagnostics._scores.score_findings import findings
 from cl_viz.diagnostics._scores.score_measures import ScoreMeasures
 from cl_viz.diagnostics._scores.score_roles import ZHU, RoleParams
 from cl_viz.diagnostics._scores.score_views import views
+from cl_viz.diagnostics._training_temperature import training_temperature
 from cl_viz.engine.inputs import SetInputs
 
 WANG_LIU = Source(
@@ -28,14 +29,7 @@ HANLEY = Source(
 class ScoreDistributionParams(RoleParams):
     """Which pairs are positives and negatives, and how they are shown."""
 
-    temperature: float = param(
-        0.1,
-        "Temperature at which the push on each negative is weighed; by default the run card's own.",
-        low=0.005,
-        high=10.0,
-        log=True,
-        card_key="temperature",
-    )
+    temperature: float = training_temperature("Temperature at which the push on each negative is weighed")
     bins: int = param(100, "Bins drawn over scores from -1 to 1. The numbers do not depend on it.", low=10, high=500)
 
 

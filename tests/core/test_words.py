@@ -119,3 +119,14 @@ def test_importing_the_package_loads_nothing_heavy() -> None:
     code = "import sys, cl_viz; print([m for m in ('torch','plotly','streamlit','pandas','scipy') if m in sys.modules])"
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert shown.stdout.strip() == "[]"
+
+
+def test_what_neither_the_caller_nor_the_card_gives_is_said_to_be_assumed() -> None:
+    @dataclass(frozen=True)
+    class Weighed(Params):
+        temperature: float = param(0.1, "Weighs.", low=0.0, card_key="temperature")
+        bins: int = param(10, "Not of the card.")
+
+    assert Weighed.assumed({}, {"loss": "nt_xent"}) == ("temperature 0.1 is assumed: the run's card has none",)
+    assert Weighed.assumed({"temperature": 0.1}, {}) == ()
+    assert Weighed.assumed({}, {"temperature": 0.5}) == ()

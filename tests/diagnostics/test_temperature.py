@@ -387,3 +387,13 @@ def test_uniformity_and_tolerance_over_training() -> None:
     (told,) = cl_viz.diagnose("uniformity_tolerance_curves", cl_viz.Run("collapsing", backwards)).findings
     assert told.level == "bad"
     assert "uniformity first" in told.advice
+
+
+@pytest.mark.parametrize("name", ["score_distribution", "hardness", "modality_gap"])
+def test_a_temperature_that_no_card_gives_is_the_same_everywhere_and_called_assumed(
+    name: str, labelled_set: cl_viz.EmbeddingSet
+) -> None:
+    said = "temperature 0.1 is assumed: the run's card has none"
+    assert said in cl_viz.diagnose(name, labelled_set).caveats.notes
+    own = cl_viz.Run.from_set(labelled_set, card={"temperature": 0.5})
+    assert said not in cl_viz.diagnose(name, own).caveats.notes

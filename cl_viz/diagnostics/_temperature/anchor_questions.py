@@ -16,6 +16,7 @@ from cl_viz.core.result import Quantity, Source
 from cl_viz.core.specs import QuantitySpec
 from cl_viz.diagnostics._temperature.fewer_anchors import MOST, at_most
 from cl_viz.diagnostics._temperature.temperature_curves import Curves, curves
+from cl_viz.diagnostics._training_temperature import training_temperature
 from cl_viz.engine.anchor_sketch import AnchorSketch
 from cl_viz.engine.inputs import SetInputs
 from cl_viz.engine.pair_sketch import PairRoles, Relation
@@ -56,14 +57,7 @@ class NegativeParams(Params):
 class TemperatureParams(NegativeParams):
     """Negatives and the temperature that weighs them."""
 
-    temperature: float = param(
-        0.1,
-        "Temperature at which the negatives are weighed; by default the run card's own.",
-        low=0.005,
-        high=5.0,
-        log=True,
-        card_key="temperature",
-    )
+    temperature: float = training_temperature("Temperature at which the negatives are weighed", high=5.0)
 
 
 def negatives_of(inputs: SetInputs, asked: Negatives) -> Literal["cross", "all"]:
