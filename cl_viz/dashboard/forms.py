@@ -53,10 +53,10 @@ def control(info: ParamInfo, runs: Sequence[OpenRun]) -> None:
 
 def chosen(spec: DiagnosticSpec, runs: Sequence[OpenRun]) -> dict[str, Any]:
     """Return the values of a diagnostic's controls; those at their default, or left to the card, are left out."""
-    return chosen_values(spec.params)
+    return chosen_values(spec.params, runs)
 
 
-def chosen_values(params: type[Params]) -> dict[str, Any]:
+def chosen_values(params: type[Params], runs: Sequence[OpenRun] = ()) -> dict[str, Any]:
     """Return the values of the controls of some parameters, as `chosen` does."""
     values: dict[str, Any] = {}
     for info in params.describe():
