@@ -166,16 +166,16 @@ def _content(path: Path) -> Any:
     if _is_safetensors(head):
         return _safetensors(path)
     remedy = f"if you trust it, run once where the training code is installed:\n{conversion_snippet(path)}"
+    if is_torchscript(path):
+        raise UnsafeFileError(
+            "this is a TorchScript program; running it runs code of the file", where=str(path),
+            allowed="weights alone", remedy="save model.state_dict(), or encode with cl-viz encode --trust",
+        )  # fmt: skip
     if not sniff_torch(head):
         raise UnsafeFileError(
             "this is neither a safetensors file nor one that torch.save wrote; a bare pickle could run code and was "
             "not opened",
             where=str(path), allowed="safetensors, or a file written by torch.save", remedy=remedy,
-        )  # fmt: skip
-    if is_torchscript(path):
-        raise UnsafeFileError(
-            "this is a TorchScript program; running it runs code of the file", where=str(path),
-            allowed="weights alone", remedy="save model.state_dict(), or encode with cl-viz encode --trust",
         )  # fmt: skip
     # An argparse.Namespace holds the settings of a training script, and nothing of it runs.
     content, largest = load_plain(path, remedy, harmless=(argparse.Namespace,))
