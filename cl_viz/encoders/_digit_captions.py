@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +20,10 @@ ATTRIBUTES: dict[str, tuple[str, str, str, str]] = {
 }
 WORDS = ("", *NAMES, *(word for words in ATTRIBUTES.values() for word in words))
 """The vocabulary; number 0 is padding."""
+
+_NUMBER_OF = {word: number for number, word in enumerate(WORDS) if word}
+# The longest first, so that "strongly slanted" is one phrase and not "slanted".
+_KNOWN = re.compile(r"\b(?:" + "|".join(re.escape(word) for word in sorted(_NUMBER_OF, key=len, reverse=True)) + r")\b")
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +55,16 @@ class CaptionRule:
 def caption_texts(word_numbers: NDArray[np.int64]) -> NDArray[np.str_]:
     """Return captions such as ``"seven: bold, upright, narrow, high, leftish"``, shape (N,)."""
     return np.array([f"{WORDS[row[0]]}: {', '.join(WORDS[number] for number in row[1:])}" for row in word_numbers])
+
+
+def caption_numbers(texts: Sequence[str]) -> NDArray[np.int64]:
+    """Return texts as word numbers, shape (N, W): the words and phrases of captions that occur, in order, then padding.
+
+    Anything else in a text is passed over; a text without a known word is all padding.
+    """
+    found = [[_NUMBER_OF[match] for match in _KNOWN.findall(text.lower())] for text in texts]
+    width = max([1, *map(len, found)])
+    return np.array([row + [0] * (width - len(row)) for row in found], dtype=np.int64).reshape(len(found), width)
 
 
 def _attributes(images: NDArray[np.uint8]) -> NDArray[np.float64]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from cl_viz.core.errors import FormatError, InputError
 from cl_viz.core.specs import EncoderSpec, ImageInput, Recognised
+from cl_viz.encoders._digit_captions import WORDS, caption_numbers
 
 FAMILY = "cl_viz.tiny"
 LAYERS = ("projector", "backbone")
@@ -168,30 +169,64 @@ class TinyEncoder:
     Attributes
     ----------
     network : TinyNetwork
+    device : str
+    half : bool
+        Matrix products run in half precision.
     """
 
     network: TinyNetwork
+    device: str = "cpu"
+    half: bool = False
 
     @property
     def layers(self) -> tuple[str, ...]:
         """Projector, then backbone."""
         return LAYERS
 
-    def encode(self, batch: NDArray[np.generic], view: str) -> Mapping[str, NDArray[np.float32]]:
-        """Embed images or word numbers; see `TinyNetwork.forward` for shapes.
+    def to(self, device: str, half: bool) -> TinyEncoder:
+        """Move the network to a device."""
+        return TinyEncoder(self.network.to(device), device, half)
+
+    def dropout(self, active: bool) -> None:
+        """Do nothing: there is no dropout in these networks, so two passes of one text are the same.
+
+        Raises
+        ------
+        InputError
+            If it is switched on.
+        """
+        if active:
+            raise InputError("this encoder has no dropout: two passes of one text would be the same", where="tiny",
+                             remedy="choose two columns as views")  # fmt: skip
+
+    def encode(self, batch: NDArray[np.generic] | Sequence[str], view: str) -> Mapping[str, NDArray[np.float32]]:
+        """Embed images, word numbers, or texts of digits; see `TinyNetwork.forward` for shapes.
+
+        Of a text the words of the bundled captions are read; others are passed over.
 
         Returns
         -------
         Mapping from layer to NDArray[np.float32] of shape (B, D)
         """
+        inputs = batch if isinstance(batch, np.ndarray) else self._word_numbers(batch)
         projected, features = [], []
-        with torch.inference_mode():
-            for start in range(0, len(batch), _ENCODE_BATCH):
-                chunk = torch.from_numpy(np.ascontiguousarray(batch[start : start + _ENCODE_BATCH]))
-                projector, backbone = self.network(chunk, view)
-                projected.append(projector.numpy())
-                features.append(backbone.numpy())
+        kind = self.device.split(":")[0]
+        with torch.inference_mode(), torch.autocast(kind, torch.float16, enabled=self.half and kind != "cpu"):
+            for start in range(0, len(inputs), _ENCODE_BATCH):
+                chunk = torch.from_numpy(np.ascontiguousarray(inputs[start : start + _ENCODE_BATCH]))
+                projector, backbone = self.network(chunk.to(self.device), view)
+                projected.append(projector.float().cpu().numpy())
+                features.append(backbone.float().cpu().numpy())
         return {"projector": np.concatenate(projected), "backbone": np.concatenate(features)}
+
+    def _word_numbers(self, texts: Sequence[str]) -> NDArray[np.int64]:
+        numbers = caption_numbers(texts)
+        if self.network.architecture.words <= int(numbers.max(initial=0)):
+            raise InputError(
+                f"the text tower knows {self.network.architecture.words} words, captions of digits have {len(WORDS)}",
+                where="tiny", remedy="give word numbers",
+            )  # fmt: skip
+        return numbers
 
 
 def write_checkpoint(path: Path, network: TinyNetwork) -> None:
@@ -226,8 +261,14 @@ def recognise(path: Path) -> Recognised | None:
         architecture=f"three convolutions and a projector, D = {architecture.projector_width}",
         modalities=("image", "text") if architecture.words else ("image",),
         layers=LAYERS,
+        parameters=_count_parameters(architecture),
         image=ImageInput((28, 28), channels, (28, 28), mean=(0.0,) * channels, std=(1.0,) * channels),
     )
+
+
+def _count_parameters(architecture: TinyArchitecture) -> int:
+    with torch.device("meta"):
+        return sum(parameter.numel() for parameter in TinyNetwork(architecture).parameters())
 
 
 def build(path: Path) -> TinyEncoder:
