@@ -12,6 +12,7 @@ from typing import Any, cast
 from cl_viz.core.errors import FormatError, InputError
 from cl_viz.encoders._digit_inputs import INPUT_KINDS, InputKind
 from cl_viz.encoders._digit_views import DigitAugmentation, augmentation_from
+from cl_viz.encoders._recorded_card import SNAPSHOTS, RecordedCard, recorded_card
 
 CARD = "card.json"
 _LARGEST_CARD = 1 << 20
@@ -78,7 +79,7 @@ def read_facts(folder: Path) -> Mapping[str, Any]:
     return MappingProxyType(facts)
 
 
-def read_card(folder: Path) -> DigitRunCard | DumpCard:
+def read_card(folder: Path) -> DigitRunCard | DumpCard | RecordedCard:
     """Read and check a run folder's card.
 
     Raises
@@ -89,6 +90,8 @@ def read_card(folder: Path) -> DigitRunCard | DumpCard:
     facts = read_facts(folder)
     where = str(folder / CARD)
     try:
+        if SNAPSHOTS in facts:
+            return recorded_card(folder, facts, where)
         return _dump_card(folder, facts) if "dump" in facts else _digit_card(folder, facts)
     except FormatError:
         raise

@@ -23,6 +23,8 @@ from cl_viz.encoders._digit_data import DigitData, load_digits, thumbnails
 from cl_viz.encoders._digit_inputs import VIEW_NAMES, DigitInputs, InputKind
 from cl_viz.encoders._digit_views import DigitAugmentation, hue_names, tint
 from cl_viz.encoders._embedding_cache import Arrays, cache_key, read_cached, write_cached
+from cl_viz.encoders._recorded import recorded_run
+from cl_viz.encoders._recorded_card import RecordedCard
 from cl_viz.encoders.tiny import LAYERS, build, recognise
 
 PathLike = str | os.PathLike[str]
@@ -35,8 +37,9 @@ def open_run(path: PathLike) -> Run:
 
     A run folder holds ``card.json`` and checkpoints; its embeddings are computed when a snapshot is first looked at,
     by running the encoder on the evaluation images, and kept in the cache folder (environment variable
-    ``CL_VIZ_CACHE``). A single checkpoint is a run with one step; without a card beside it, it is run on the bundled
-    digits. Anything else is read by `cl_viz.load` and becomes a run with one snapshot.
+    ``CL_VIZ_CACHE``). A folder that `cl_viz.Recorder` writes holds the embeddings themselves. A single checkpoint is a
+    run with one step; without a card beside it, it is run on the bundled digits. Anything else is read by
+    `cl_viz.load` and becomes a run with one snapshot.
 
     Parameters
     ----------
@@ -63,6 +66,8 @@ def open_run(path: PathLike) -> Run:
     card = read_card(folder)
     if isinstance(card, DumpCard):
         return Run(card.facts["name"], {Snapshot(): partial(_load_dump, card)}, card=card.facts, source=str(folder))
+    if isinstance(card, RecordedCard):
+        return recorded_run(card, str(folder))
     return _computed_run(card, source=str(folder))
 
 
