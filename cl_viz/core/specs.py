@@ -370,3 +370,42 @@ class LossFamily:
     name: str
     label: str
     losses: tuple[LossSpec, ...]
+
+
+@dataclass(frozen=True)
+class ProjectionSpec:
+    """One way to make a map.
+
+    Attributes
+    ----------
+    name, label : str
+    params : type of Params
+        Its parameters, with the paper's defaults.
+    fit : callable
+        ``fit(inputs, params) -> NDArray of shape (n, inputs.dim)``, where `inputs` is
+        `cl_viz.projections.ProjectionInputs`. The same inputs, parameters and seed give the same map.
+    seconds : callable
+        ``seconds(n, columns, params) -> float``: about how long `fit` takes on two cores, without the neighbours.
+    description : str
+        What the method does with cosines, what it keeps and what it does not; Markdown for the docs.
+    sources : tuple of Source
+    dims : tuple of int
+        Dimensions a map can have.
+    least_rows : int
+        Fewest usable rows.
+    neighbors : callable or None
+        ``neighbors(params) -> int``: how many nearest neighbours of each row it reads; None where it reads none.
+    """
+
+    REQUIRED: ClassVar[tuple[str, ...]] = ("name", "label", "description", "sources", "dims")
+
+    name: str
+    label: str
+    params: type[Params]
+    fit: Callable[[Any, Any], NDArray[np.floating]]
+    seconds: Callable[[int, int, Any], float]
+    description: str
+    sources: tuple[Source, ...]
+    dims: tuple[int, ...] = (2, 3)
+    least_rows: int = 3
+    neighbors: Callable[[Any], int] | None = None

@@ -161,12 +161,12 @@ def cached(fingerprint: str, parameters: Mapping[str, Any], compute: Callable[[]
     if time.monotonic() - began >= KEEP_ABOVE_SECONDS:
         with suppress(MissingDependencyError, OSError):
             save_statistics(computed, path)
-            _make_room(path)
+            make_room(path)
     return computed
 
 
-def _make_room(newest: Path) -> None:
-    """Remove the entries used longest ago, until the folder is within its limit."""
+def make_room(newest: Path) -> None:
+    """Remove the entries used longest ago from the folder of the newest, until it is within its limit."""
     facts = [(entry, entry.stat()) for entry in newest.parent.glob("*.safetensors")]
     total = sum(found.st_size for _, found in facts)
     for entry, found in sorted(facts, key=lambda fact: fact[1].st_mtime):

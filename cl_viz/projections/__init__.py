@@ -1,0 +1,25 @@
+"""Maps: one file per method; unit rows in, coordinates out, with what the map keeps of the neighbourhoods.
+
+`project` makes a map, `project_aligned` several that can be laid over each other, `start` one in a process of its own,
+`estimate` says beforehand how long it takes.
+"""
+
+from cl_viz.projections import _worker as worker
+from cl_viz.projections._aligning import project_aligned
+from cl_viz.projections._inputs import ProjectionInputs
+from cl_viz.projections._projecting import PROJECTIONS, estimate, project
+from cl_viz.projections._projection import Kept, Projection
+from cl_viz.projections._worker import Job, start
+
+__all__ = [
+    "PROJECTIONS",
+    "Job",
+    "Kept",
+    "Projection",
+    "ProjectionInputs",
+    "estimate",
+    "project",
+    "project_aligned",
+    "start",
+    "worker",
+]

@@ -1,0 +1,99 @@
+"""`Projection`: a map of a set, with what it keeps of the neighbourhoods."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Kept:
+    """How much of the neighbourhoods a map keeps.
+
+    Attributes
+    ----------
+    value : float or None
+        In [0, 1], 1 where all is kept; None where it is not defined (fewer than three usable rows).
+    n : int
+        Rows it is a mean over.
+    population : int
+        Usable rows they were drawn from; neighbours were looked for among all of these.
+    k : int
+        Neighbours of each row.
+    """
+
+    value: float | None
+    n: int
+    population: int
+    k: int
+
+    def __str__(self) -> str:
+        if self.value is None:
+            return "not defined"
+        of = f" of {self.population:,}" if self.n < self.population else ""
+        return f"{self.value:.3f} (k = {self.k}, N = {self.n:,}{of})"
+
+
+@dataclass(frozen=True, eq=False)
+class Projection:
+    """A map: one point a row.
+
+    Attributes
+    ----------
+    coordinates : NDArray[np.float32], shape (N, dim)
+        In the order of the view's rows; NaN where a row has no direction (NaN, infinite, all zeros).
+    method : str
+        Name in `cl_viz.projections.PROJECTIONS`.
+    params : Mapping
+        Every parameter of the method.
+    seed : int
+    view : str
+        View of the set that was mapped.
+    fingerprint : str
+        Of the set.
+    trustworthiness : Kept
+        Of Venna and Kaski (2001): 1 less the scaled ranks, in the embedding, of neighbours that only the map has.
+    neighbor_recall : Kept
+        Mean share of each row's k nearest rows by cosine that are among its k nearest in the map.
+    error : NDArray[np.float32], shape (N,)
+        1 less that share, for each row; NaN where there is no point.
+    seconds : float
+        That it took to make, neighbours included.
+    notes : tuple of str
+        Geometry, what was left out, what the method says of itself.
+    name : str
+        Of the set.
+    """
+
+    coordinates: NDArray[np.float32]
+    method: str
+    params: Mapping[str, Any]
+    seed: int
+    view: str
+    fingerprint: str
+    trustworthiness: Kept
+    neighbor_recall: Kept
+    error: NDArray[np.float32]
+    seconds: float
+    notes: tuple[str, ...] = ()
+    name: str = field(default="embeddings")
+
+    @property
+    def dim(self) -> int:
+        """Dimensions of the map."""
+        return int(self.coordinates.shape[1])
+
+    @property
+    def usable(self) -> NDArray[np.bool_]:
+        """Which rows have a point, shape (N,)."""
+        return np.asarray(np.isfinite(self.coordinates).all(axis=1))
+
+    def __repr__(self) -> str:
+        return (
+            f"Projection({self.name!r}, method={self.method!r}, N={int(self.usable.sum()):,}, dim={self.dim}, "
+            f"trustworthiness={self.trustworthiness}, neighbour recall={self.neighbor_recall})"
+        )
