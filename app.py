@@ -23,6 +23,7 @@ def frame() -> None:
 if __name__ == "__main__":  # a session, at each run of the script
     frame()
 else:  # the server, once
+    from cl_viz.dashboard.map_component import routes
     from cl_viz.dashboard.serving import lifespan
 
-    app = st.App(__file__, lifespan=lifespan)
+    app = st.App(__file__, lifespan=lifespan, routes=routes())
