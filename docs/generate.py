@@ -12,7 +12,7 @@ from pathlib import Path
 
 from cl_viz.core.params import Params
 from cl_viz.core.result import Source, format_number
-from cl_viz.core.specs import DiagnosticSpec, FormatSpec, LossSpec, QuantitySpec
+from cl_viz.core.specs import DiagnosticSpec, FormatSpec, LossFamily, LossSpec, QuantitySpec
 from cl_viz.diagnostics import DIAGNOSTICS
 from cl_viz.encoders import ENCODERS
 from cl_viz.formats import FORMATS
@@ -20,6 +20,9 @@ from cl_viz.losses import FAMILIES
 
 DOCS = Path(__file__).parent
 NOTE = "<!-- Made from the specs by docs/generate.py: change the spec, then run `make docs`. -->"
+
+FOLDERS = ("diagnostics", "losses")
+"""Folders with one page an entry and nothing else."""
 
 NEEDS = {
     "set": "one embedding set",
@@ -41,7 +44,10 @@ def pages() -> dict[str, str]:
     """Return the text of every generated page, by its path inside docs/."""
     made = {f"diagnostics/{name}.md": diagnostic_page(spec) for name, spec in DIAGNOSTICS.items()}
     made["diagnostics/README.md"] = diagnostics_index()
-    made["losses.md"] = losses_page()
+    made |= {
+        f"losses/{loss.name}.md": loss_page(loss, family) for family in FAMILIES.values() for loss in family.losses
+    }
+    made["losses/README.md"] = losses_index()
     made["formats.md"] = formats_page()
     made["encoders.md"] = encoders_page()
     return made
@@ -55,8 +61,7 @@ def out_of_date() -> list[str]:
         for name, text in wanted.items()
         if not (DOCS / name).is_file() or (DOCS / name).read_text(encoding="utf-8") != text
     ]
-    stored = {f"diagnostics/{path.name}" for path in (DOCS / "diagnostics").glob("*.md")}
-    return sorted([*differing, *(stored - set(wanted))])
+    return sorted([*differing, *(set(_stored()) - set(wanted))])
 
 
 def write() -> None:
@@ -65,9 +70,13 @@ def write() -> None:
     for name, text in wanted.items():
         (DOCS / name).parent.mkdir(exist_ok=True)
         (DOCS / name).write_text(text, encoding="utf-8")
-    for path in (DOCS / "diagnostics").glob("*.md"):
-        if f"diagnostics/{path.name}" not in wanted:
-            path.unlink()
+    for name in set(_stored()) - set(wanted):
+        (DOCS / name).unlink()
+
+
+def _stored() -> list[str]:
+    """Return the pages in the folders that hold one page an entry."""
+    return [f"{folder}/{path.name}" for folder in FOLDERS for path in (DOCS / folder).glob("*.md")]
 
 
 def diagnostic_page(spec: DiagnosticSpec) -> str:
@@ -105,8 +114,31 @@ def diagnostics_index() -> str:
     return _joined(NOTE, "# Diagnostics", _table(["Diagnostic", "Question", "Looks at", "Quantities"], rows))
 
 
-def losses_page() -> str:
-    """Return the page of all losses, family by family."""
+def loss_page(loss: LossSpec, family: LossFamily) -> str:
+    """Return the page of one loss."""
+    needs = " and ".join(LOSS_NEEDS[need] for need in loss.needs) or "one view"
+    rows = "unit rows" if loss.rows == "unit" else "raw rows"
+    return _joined(
+        NOTE,
+        f"# {loss.label}",
+        f"`{loss.name}`, family *{family.label}*. Needs {needs}, {rows}. Tested against {loss.peer}.",
+        _code(
+            "python", f'value = cl_viz.losses.compute("{loss.name}", views).mean()  # views: tensors of shape (N, D)'
+        ),
+        "## Definition",
+        "One value per anchor; the loss of a batch is their mean.",
+        _code("math", loss.formula),
+        "## Traps, and where peers differ",
+        loss.traps,
+        "## Parameters",
+        _parameters(loss.params),
+        "## Sources",
+        _sources(loss.sources),
+    )
+
+
+def losses_index() -> str:
+    """Return the list of losses, family by family."""
     parts = [
         NOTE,
         "# Losses",
@@ -114,9 +146,10 @@ def losses_page() -> str:
         "them by name.",
     ]
     for family in FAMILIES.values():
-        parts.append(f"## {family.label}")
-        for loss in family.losses:
-            parts += _loss_parts(loss)
+        rows = [
+            [f"[{loss.label}]({loss.name}.md)", f"`{loss.name}`", loss.sources[0].citation] for loss in family.losses
+        ]
+        parts += [f"## {family.label}", _table(["Loss", "Name", "Source"], rows)]
     return _joined(*parts)
 
 
@@ -147,19 +180,6 @@ def encoders_page() -> str:
     for name, spec in ENCODERS.items():
         parts += [f"## {spec.label}", f"`{name}`", spec.description]
     return _joined(*parts)
-
-
-def _loss_parts(loss: LossSpec) -> list[str]:
-    needs = " and ".join(LOSS_NEEDS[need] for need in loss.needs) or "one view"
-    rows = "unit rows" if loss.rows == "unit" else "raw rows"
-    return [
-        f"### {loss.label}",
-        f"`{loss.name}`: needs {needs}, {rows}. Tested against {loss.peer}.",
-        _code("math", loss.formula),
-        loss.traps,
-        _parameters(loss.params),
-        _sources(loss.sources),
-    ]
 
 
 def _quantity_cells(entry: QuantitySpec) -> list[str]:

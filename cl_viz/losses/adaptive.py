@@ -113,7 +113,7 @@ SPEC = LossFamily(
             needs=("two_views", "queue"),
             rows="unit",
             formula=r"\frac1N\sum_i \mathrm{CE}\Big(\tfrac{[1, w_i]}{1 + \sum_j w_{ij}},\,"
-            r"\mathrm{softmax}\big([q_i\cdot k_i, q_i\cdot Q]/\tau\big)\Big),\quad"
+            r"\mathrm{softmax}\big([q_i\cdot k_i, q_i\cdot Q]/\tau\big)\Big),\quad "
             r"w_{ij} = \min\big(1,\, K\,c_i\,p_{ij}\big),\quad p_i = \mathrm{softmax}(k_i\cdot Q/\tau'),"
             r"\quad c_i = 1 - \frac{H(p_i)}{\log M}",
             traps="Neighbours are told by the key, at a temperature below the student's; near collapse they are noise. "
@@ -130,7 +130,7 @@ SPEC = LossFamily(
             params=MACLParams,
             needs=("two_views",),
             rows="unit",
-            formula=r"-\frac{1}{2N}\sum_a \frac{\log P_a}{\mathrm{sg}(1 - P_a)},\quad"
+            formula=r"-\frac{1}{2N}\sum_a \frac{\log P_a}{\mathrm{sg}(1 - P_a)},\quad "
             r"P_a = \frac{e^{s_{a\,p(a)}/\tau}}{\sum_{b\neq a} e^{s_{ab}/\tau}},"
             r"\quad \tau = \tau_0\big(1 + \alpha(\bar s_{pos} - A_0)\big)",
             traps="Each anchor's value is at least 1 and goes to 1 as its share goes to 1: only the gradient is "

@@ -92,7 +92,7 @@ SPEC = LossFamily(
             params=CACRParams,
             needs=("two_views",),
             rows="unit",
-            formula=_ATTRACTION + r"\quad" + _REPULSION,
+            formula=_ATTRACTION + r"\quad " + _REPULSION,
             traps="Far positives weigh most, so a false positive does too. The repulsion is a negative cost: the value "
             "may be negative. Only the earlier view of a pair is an anchor of repulsion. Weights carry gradient here; "
             "the authors' ImageNet code holds those of the attraction.",

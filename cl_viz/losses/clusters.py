@@ -177,7 +177,7 @@ SPEC = LossFamily(
             params=SwAVParams,
             needs=("two_views", "prototypes"),
             rows="unit",
-            formula=r"-\frac{1}{2N}\sum_i\sum_k\big(q(x_i)_k\log p(y_i)_k + q(y_i)_k\log p(x_i)_k\big),\quad"
+            formula=r"-\frac{1}{2N}\sum_i\sum_k\big(q(x_i)_k\log p(y_i)_k + q(y_i)_k\log p(x_i)_k\big),\quad "
             r"p(z) = \mathrm{softmax}(z\cdot C/\tau),\quad q = \mathrm{Sinkhorn}(z\cdot C/\epsilon)",
             traps="Assignments are evened out over the batch: with fewer samples than prototypes they are poor, and "
             "the authors keep a queue. They get no gradient. Prototypes are given; in training they are learnt.",

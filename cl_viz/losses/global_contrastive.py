@@ -160,8 +160,8 @@ SPEC = LossFamily(
             params=SurrogateParams,
             needs=("two_views",),
             rows="unit",
-            formula=r"\frac1N\sum_{a}\Big(\sum_{b\neq a,\,p(a)} \mathrm{sg}(p_{ab})\,s_{ab} - s_{a\,p(a)}\Big),\quad"
-            r"p_{ab} = \frac{e^{s_{ab}/\tau_a}}{(2N - 2)\,u_a},\quad"
+            formula=r"\frac1N\sum_{a}\Big(\sum_{b\neq a,\,p(a)} \mathrm{sg}(p_{ab})\,s_{ab} - s_{a\,p(a)}\Big),\quad "
+            r"p_{ab} = \frac{e^{s_{ab}/\tau_a}}{(2N - 2)\,u_a},\quad "
             r"u_a = (1 - \gamma)\bar u_a + \gamma\,\frac{1}{2N - 2}\sum_b e^{s_{ab}/\tau_a}",
             traps="An estimator of the gradient: its value must not be compared with the global loss. On the first "
             "step, without a moving average, its gradient is that of both directions' global loss. Temperatures of "

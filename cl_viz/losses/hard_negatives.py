@@ -118,7 +118,7 @@ _ROBINSON = Source(
 )
 _WANG = Source("Wang and Liu 2021, Understanding the behaviour of contrastive loss", "https://arxiv.org/abs/2012.09740")
 _CORRECTED = (
-    r"-\frac{1}{2N}\sum_a \log\frac{e^{s_{a\,p(a)}/\tau}}{e^{s_{a\,p(a)}/\tau} + g_a},\quad"
+    r"-\frac{1}{2N}\sum_a \log\frac{e^{s_{a\,p(a)}/\tau}}{e^{s_{a\,p(a)}/\tau} + g_a},\quad "
     r"g_a = \max\Big(\frac{%s - K\tau^+ e^{s_{a\,p(a)}/\tau}}{1 - \tau^+},\, K e^{-1/\tau}\Big),\quad K = 2N - 2"
 )
 

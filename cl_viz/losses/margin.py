@@ -89,7 +89,7 @@ SPEC = LossFamily(
             needs=("two_views",),
             rows="unit",
             formula=r"-\frac{1}{2N}\sum_a \log\frac{e^{\psi(s_{a\,p(a)})/\tau}}"
-            r"{e^{\psi(s_{a\,p(a)})/\tau} + \sum_{b\neq a,\,p(a)} e^{s_{ab}/\tau}},\quad"
+            r"{e^{\psi(s_{a\,p(a)})/\tau} + \sum_{b\neq a,\,p(a)} e^{s_{ab}/\tau}},\quad "
             r"\psi(s) = \begin{cases}\cos(\arccos s + m) & s > \cos(\pi - m)\\ s - m\sin m & \text{else}\end{cases}",
             traps="The score jumps where the angle and the margin together reach 180 degrees. For a pair that "
             "coincides the slope is infinite; it is held finite here. Margin 0 is NT-Xent.",

@@ -98,7 +98,7 @@ SPEC = LossFamily(
             params=MixCoParams,
             needs=("two_views",),
             rows="unit",
-            formula=r"-\frac1N\sum_i\sum_j t_{ij}\log\mathrm{softmax}_j(m_i\cdot y_j/\tau),\quad"
+            formula=r"-\frac1N\sum_i\sum_j t_{ij}\log\mathrm{softmax}_j(m_i\cdot y_j/\tau),\quad "
             r"m_i = \frac{\lambda_i x_i + (1 - \lambda_i)x_{\pi(i)}}{\lVert\cdot\rVert},"
             r"\quad t_{ii} = \lambda_i,\ t_{i\pi(i)} = 1 - \lambda_i",
             traps="Embeddings are mixed here, the authors mix inputs. The transposed targets of the second direction "

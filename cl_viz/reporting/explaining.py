@@ -6,20 +6,19 @@ import html
 
 from cl_viz.core.result import Source, format_number
 from cl_viz.core.specs import DiagnosticSpec, QuantitySpec
+from cl_viz.reporting.formulas import mathml
 
 
 def explanation(spec: DiagnosticSpec) -> str:
     """Return definition, formula, reading, traps, quantities and sources as HTML."""
-    from latex2mathml.converter import convert
     from markdown_it import MarkdownIt
 
     # Raw HTML in the text stays text.
     render = MarkdownIt("commonmark", {"html": False}).render
-    formulas = "".join(convert(part, display="block") for part in spec.formula.split(r", \quad"))
     quantities = "".join(_quantity(quantity) for quantity in spec.quantities)
     sources = "".join(f"<li>{source_link(source)}</li>" for source in spec.sources)
     return (
-        f"<h4>Definition</h4>{render(spec.definition)}{formulas}"
+        f"<h4>Definition</h4>{render(spec.definition)}{mathml(spec.formula)}"
         f"<h4>Reading</h4>{render(spec.reading)}"
         f"<h4>Traps</h4>{render(spec.traps)}"
         f"<h4>Quantities</h4><ul>{quantities}</ul><h4>Sources</h4><ul>{sources}</ul>"

@@ -13,6 +13,7 @@ from cl_viz.diagnostics import DIAGNOSTICS
 from cl_viz.encoders import ENCODERS
 from cl_viz.formats import FORMATS
 from cl_viz.losses import losses
+from cl_viz.reporting.formulas import mathml
 from docs import generate
 
 CHECKOUT = Path(__file__).parents[2]
@@ -48,12 +49,30 @@ def test_every_diagnostic_has_a_page_with_every_quantity(name: str) -> None:
         assert source.citation in page
 
 
+@pytest.mark.parametrize("name", list(losses()))
+def test_every_loss_has_a_page(name: str) -> None:
+    page = (CHECKOUT / "docs" / "losses" / f"{name}.md").read_text(encoding="utf-8")
+    loss = losses()[name]
+    for part in (loss.label, loss.formula, loss.traps, loss.peer, *(source.citation for source in loss.sources)):
+        assert part in page
+
+
+@pytest.mark.parametrize(
+    "formula",
+    [spec.formula for spec in [*DIAGNOSTICS.values(), *losses().values()]],
+    ids=[*DIAGNOSTICS, *losses()],
+)
+def test_every_formula_is_made_of_known_commands(formula: str) -> None:
+    # A command that is not known stands in the output as it was written.
+    assert "\\" not in mathml(formula)
+
+
 @pytest.mark.parametrize(
     ("page", "entries"),
     [
         ("formats.md", [spec.description for spec in FORMATS.values()]),
         ("encoders.md", [spec.description for spec in ENCODERS.values()]),
-        ("losses.md", [f"`{name}`" for name in losses()]),
+        ("losses/README.md", [f"`{name}`" for name in losses()]),
     ],
 )
 def test_every_entry_is_on_its_page(page: str, entries: list[str]) -> None:
