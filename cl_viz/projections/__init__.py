@@ -7,7 +7,7 @@
 from cl_viz.projections import _worker as worker
 from cl_viz.projections._aligning import project_aligned
 from cl_viz.projections._inputs import ProjectionInputs
-from cl_viz.projections._projecting import PROJECTIONS, estimate, project
+from cl_viz.projections._projecting import PROJECTIONS, estimate, find_kept, project
 from cl_viz.projections._projection import Kept, Projection
 from cl_viz.projections._worker import Job, start
 
@@ -18,6 +18,7 @@ __all__ = [
     "Projection",
     "ProjectionInputs",
     "estimate",
+    "find_kept",
     "project",
     "project_aligned",
     "start",

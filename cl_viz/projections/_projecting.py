@@ -122,6 +122,21 @@ def project(
     return as_projection(found, request, embedding_set)
 
 
+def find_kept(
+    embedding_set: EmbeddingSet,
+    method: str = "umap",
+    *,
+    dim: int = 2,
+    view: str | None = None,
+    params: Mapping[str, Any] | Params | None = None,
+    seed: int = 0,
+) -> Projection | None:
+    """Return the map that `project` would take from the disk, or None; nothing is computed. Raises as `project`."""
+    request = checked_request(embedding_set, method, dim, view, params, seed)
+    found = MapCache().find(embedding_set.fingerprint, request.key)
+    return None if found is None else as_projection(found, request, embedding_set)
+
+
 def checked_request(
     embedding_set: EmbeddingSet, method: str, dim: int, view: str | None, params: Mapping[str, Any] | Params | None,
     seed: int, device: str = "auto",
