@@ -15,7 +15,17 @@ SECTIONS: Mapping[str, tuple[str, ...]] = {
     "groups": ("representation_harm", "allocation_harm", "suppression", "downstream"),
     "runs": ("map", "over_training", "compare"),
     "losses": ("loss_lab", "train"),
-    "learn": (),
+    "learn": (
+        "lessons",
+        "what_a_loss_sees",
+        "temperature",
+        "batch_size",
+        "alignment_and_uniformity",
+        "three_collapses",
+        "false_and_hard_negatives",
+        "who_is_harmed",
+        "two_modalities",
+    ),
 }
 """Order of sections and, within them, of pages; pages that are not named here follow by name."""
 
@@ -26,6 +36,7 @@ _ICONS = {
     "distributions": ":material/area_chart:",
     "alignment_uniformity": ":material/blur_circular:",
     "collapse": ":material/stacked_line_chart:",
+    "over_training": ":material/timeline:",
     "compare": ":material/compare_arrows:",
     "hardness": ":material/thermostat:",
     "individual_temperatures": ":material/person_pin:",
@@ -38,6 +49,15 @@ _ICONS = {
     "suppression": ":material/filter_alt_off:",
     "modality_gap": ":material/join_inner:",
     "neural_collapse": ":material/hub:",
+    "lessons": ":material/school:",
+    "what_a_loss_sees": ":material/counter_1:",
+    "temperature": ":material/counter_2:",
+    "batch_size": ":material/counter_3:",
+    "alignment_and_uniformity": ":material/counter_4:",
+    "three_collapses": ":material/counter_5:",
+    "false_and_hard_negatives": ":material/counter_6:",
+    "who_is_harmed": ":material/counter_7:",
+    "two_modalities": ":material/counter_8:",
 }
 
 
@@ -64,8 +84,8 @@ def menu(folder: Path) -> st.Page:
     pages: dict[str, list[st.Page]] = {}
     first = True
     for section, files in find_pages(folder).items():
-        pages[_title(section)] = [
-            st.Page(file, title=_title(file.stem), icon=_ICONS.get(file.stem), default=first and index == 0)
+        pages[page_title(section)] = [
+            st.Page(file, title=page_title(file.stem), icon=_ICONS.get(file.stem), default=first and index == 0)
             for index, file in enumerate(files)
         ]
         first = False
@@ -76,5 +96,6 @@ def _place(name: str, order: tuple[str, ...]) -> int:
     return order.index(name) if name in order else len(order)
 
 
-def _title(name: str) -> str:
+def page_title(name: str) -> str:
+    """Return the title of a section or page, as the menu shows it."""
     return _TITLES.get(name, name.replace("_", " ").capitalize())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -25,7 +26,11 @@ _PROBLEMS = "_opening_problems"
 _REFERENCE = "reference_run"
 _LOSS_COLOURS = "_loss_colours"
 _TRAINING = "_training"
+_LESSONS = "_lessons"
+_MOTION = "_motion_allowed"
 _MEDIA_FOLDERS = "_media_folders"
+_MAP = "_map"
+_MAP_JOBS = "_map_jobs"
 RUN_PARAMETER = "run"
 """Name of the address parameter that says which runs are shown."""
 
@@ -281,3 +286,36 @@ def media_folders() -> list[Path]:
 def add_media_folder(folder: Path) -> None:
     """Let the pictures and sounds inside a folder be shown."""
     st.session_state[_MEDIA_FOLDERS] = [*dict.fromkeys([*media_folders(), folder])]
+
+
+def lesson_memory(lesson: str) -> dict[str, Any]:
+    """Return what the session remembers of a lesson, to be changed in place.
+
+    ``step`` is the step it stands at, ``predictions`` and ``first`` hold the last and the first prediction of each
+    step, ``solved`` says whether the exercise is.
+    """
+    every: dict[str, dict[str, Any]] = st.session_state.setdefault(_LESSONS, {})
+    return every.setdefault(lesson, {"step": "", "predictions": {}, "first": {}, "solved": False})
+
+
+def motion_allowed() -> bool:
+    """Whether the browser has said that motion is welcome; unknown counts as no."""
+    return bool(st.session_state.get(_MOTION, False))
+
+
+def set_motion_allowed(allowed: bool) -> None:
+    """Remember what the browser says of motion."""
+    st.session_state[_MOTION] = allowed
+
+
+def map_memory(make: Callable[[], Any]) -> Any:
+    """Return what the session remembers of the Map page; `make` makes it at first use."""
+    if _MAP not in st.session_state:
+        st.session_state[_MAP] = make()
+    return st.session_state[_MAP]
+
+
+def map_jobs() -> dict[str, Any]:
+    """Return the maps that are being made for this session, by job, to be changed in place."""
+    found: dict[str, Any] = st.session_state.setdefault(_MAP_JOBS, {})
+    return found

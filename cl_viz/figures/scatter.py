@@ -32,9 +32,9 @@ def draw_scatter(view: Scatter, theme: Theme, colours: Mapping[str, int]) -> go.
             y=numbers(entry.y),
             mode="markers+text" if view.named else "markers",
             text=[plain(entry.name)] * len(entry.y) if view.named else None,
-            textposition="top center" if view.named else None,
+            textposition=_outwards(entry, view) if view.named else None,
             textfont={"color": stroke.colour, "size": 14} if view.named else None,
-            marker={"color": stroke.colour, "size": 11 if total <= _FEW_POINTS else 5, "opacity": 0.7},
+            marker={"color": stroke.colour, "size": 11 if view.named or total <= _FEW_POINTS else 5, "opacity": 0.7},
             customdata=np.arange(len(entry.y), dtype=np.int32),
             name=plain(stroke.legend or entry.name),
             showlegend=bool(stroke.legend),
@@ -51,6 +51,18 @@ def draw_scatter(view: Scatter, theme: Theme, colours: Mapping[str, int]) -> go.
         canvas.y.update(constrain="domain")
     add_references(canvas, view.references, theme)
     return canvas.figure()
+
+
+def _outwards(entry: Series, view: Scatter) -> list[str]:
+    """Return on which side of its points a name stands: away from the middle of the figure."""
+    middle = [sum(axis.range) / 2 if axis.range else 0.0 for axis in (view.x, view.y)]
+    sides = []
+    for across, upwards in zip(np.asarray(entry.x) - middle[0], np.asarray(entry.y) - middle[1], strict=True):
+        if abs(across) > abs(upwards):
+            sides.append("middle right" if across > 0 else "middle left")
+        else:
+            sides.append("top center" if upwards >= 0 else "bottom center")
+    return sides
 
 
 def _add_outline(canvas: Canvas, entry: Series, stroke: Stroke) -> None:

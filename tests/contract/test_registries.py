@@ -17,9 +17,16 @@ from cl_viz.core.specs import EncoderSpec
 from cl_viz.diagnostics import DIAGNOSTICS
 from cl_viz.encoders import ENCODERS
 from cl_viz.formats import FORMATS
+from cl_viz.lessons import LESSONS
 from cl_viz.losses import FAMILIES, losses
 
-REGISTRIES = {"diagnostics": DIAGNOSTICS, "formats": FORMATS, "encoders": ENCODERS, "losses": FAMILIES}
+REGISTRIES = {
+    "diagnostics": DIAGNOSTICS,
+    "formats": FORMATS,
+    "encoders": ENCODERS,
+    "losses": FAMILIES,
+    "lessons": LESSONS,
+}
 PACKAGE = "planted_registry"
 
 
