@@ -21,6 +21,7 @@ _EXPORTS = {
     "load": "cl_viz.formats",
     "save": "cl_viz.formats",
     "open_run": "cl_viz.encoders",
+    "encode": "cl_viz.encoders",
     "sample_runs": "cl_viz.encoders",
     "sample_run_names": "cl_viz.encoders",
     "plan": "cl_viz.engine",

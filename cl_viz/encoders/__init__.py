@@ -1,6 +1,6 @@
 """Checkpoints: one file per family; recognise, build, encode.
 
-`recognise` says what a checkpoint is; `open_run` opens a run folder or a dump,
+`recognise` says what a checkpoint is, `encode` runs one on data; `open_run` opens a run folder or a dump,
 `sample_runs` the bundled ones. They are imported at first use, because running an encoder needs torch.
 """
 
@@ -13,6 +13,7 @@ from cl_viz.core.registry import Registry
 from cl_viz.core.specs import EncoderSpec
 
 if TYPE_CHECKING:
+    from cl_viz.encoders._encoding import encode as encode
     from cl_viz.encoders._open import open_run as open_run
     from cl_viz.encoders._open import sample_folder as sample_folder
     from cl_viz.encoders._open import sample_run_names as sample_run_names
@@ -23,6 +24,7 @@ ENCODERS: Registry[EncoderSpec] = Registry("cl_viz.encoders", EncoderSpec)
 
 # name -> module that defines it
 _EXPORTS = {
+    "encode": "cl_viz.encoders._encoding",
     "open_run": "cl_viz.encoders._open",
     "recognise": "cl_viz.encoders._recognising",
     "sample_folder": "cl_viz.encoders._open",

@@ -12,6 +12,7 @@ from typing import Any, cast
 from cl_viz.core.errors import FormatError, InputError
 from cl_viz.encoders._digit_inputs import INPUT_KINDS, InputKind
 from cl_viz.encoders._digit_views import DigitAugmentation, augmentation_from
+from cl_viz.encoders._encoded import ENCODED, EncodedCard, encoded_card
 from cl_viz.encoders._recorded_card import SNAPSHOTS, RecordedCard, recorded_card
 
 CARD = "card.json"
@@ -79,7 +80,7 @@ def read_facts(folder: Path) -> Mapping[str, Any]:
     return MappingProxyType(facts)
 
 
-def read_card(folder: Path) -> DigitRunCard | DumpCard | RecordedCard:
+def read_card(folder: Path) -> DigitRunCard | DumpCard | RecordedCard | EncodedCard:
     """Read and check a run folder's card.
 
     Raises
@@ -90,6 +91,8 @@ def read_card(folder: Path) -> DigitRunCard | DumpCard | RecordedCard:
     facts = read_facts(folder)
     where = str(folder / CARD)
     try:
+        if ENCODED in facts:
+            return encoded_card(folder, facts, where)
         if SNAPSHOTS in facts:
             return recorded_card(folder, facts, where)
         return _dump_card(folder, facts) if "dump" in facts else _digit_card(folder, facts)

@@ -23,8 +23,11 @@ from cl_viz.encoders._digit_data import DigitData, load_digits, thumbnails
 from cl_viz.encoders._digit_inputs import VIEW_NAMES, DigitInputs, InputKind
 from cl_viz.encoders._digit_views import DigitAugmentation, hue_names, tint
 from cl_viz.encoders._embedding_cache import Arrays, cache_key, read_cached, write_cached
+from cl_viz.encoders._encoded import EncodedCard, encoded_run
+from cl_viz.encoders._recognising import refuse_checkpoint
 from cl_viz.encoders._recorded import recorded_run
 from cl_viz.encoders._recorded_card import RecordedCard
+from cl_viz.encoders._shard_folder import refuse_unfinished
 from cl_viz.encoders.tiny import LAYERS, build, recognise
 
 PathLike = str | os.PathLike[str]
@@ -62,10 +65,14 @@ def open_run(path: PathLike) -> Run:
     if not (folder / CARD).is_file():
         from cl_viz.formats import load
 
+        refuse_checkpoint(folder)
+        refuse_unfinished(folder)
         return Run.from_set(load(folder))
     card = read_card(folder)
     if isinstance(card, DumpCard):
         return Run(card.facts["name"], {Snapshot(): partial(_load_dump, card)}, card=card.facts, source=str(folder))
+    if isinstance(card, EncodedCard):
+        return encoded_run(card, str(folder))
     if isinstance(card, RecordedCard):
         return recorded_run(card, str(folder))
     return _computed_run(card, source=str(folder))

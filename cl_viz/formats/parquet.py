@@ -52,6 +52,24 @@ def read(path: Path) -> RawDump:
     return table_dump(columns, path, vectors=found, manifest=manifest, notes=notes)
 
 
+@guarded_reader("Parquet file")
+def read_columns(path: Path) -> RawDump:
+    """Read the plain columns alone, under their names: numbers stay columns and make no view.
+
+    Raises
+    ------
+    FormatError, UnsafeFileError
+        As `read`.
+    """
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(path, memory_map=True) as file:
+        _check_claims(file.metadata, path)
+        names = [field.name for field in file.schema_arrow if not _is_nested(field.type)]
+        plain = {name: column(file.read(columns=[name]).column(0)) for name in names}
+    return RawDump({}, {name: values for name, values in plain.items() if values is not None})
+
+
 def _check_claims(metadata: Any, path: Path) -> None:
     groups = [metadata.row_group(index) for index in range(metadata.num_row_groups)]
     size = path.stat().st_size
