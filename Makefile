@@ -9,7 +9,7 @@ WORKERS ?= 2
 PORT ?=
 CHECKED := cl_viz app.py pages sample_models docs benchmarks tests hatch_build.py
 
-.PHONY: help app test lint format docs bench browser clean
+.PHONY: help app test lint format docs site bench browser clean
 
 help:
 	@echo "make app     open the dashboard on the bundled sample models (PORT=8600 for another port)"
@@ -17,6 +17,7 @@ help:
 	@echo "make lint    ruff check, ruff format --check, mypy --strict"
 	@echo "make format  let ruff mend formatting and simple findings"
 	@echo "make docs    make the docs pages again from the specs"
+	@echo "make site    build the documentation site into build/site, with example figures"
 	@echo "make bench   time the pass over all pairs against the bare matrix product, and losses against other packages"
 	@echo "make clean   remove caches and build output (the virtual environment stays)"
 
@@ -37,6 +38,10 @@ format: $(VENV)/.installed-dev
 
 docs: $(VENV)/.installed-dev
 	$(BIN)/python docs/generate.py
+
+# An example figure a diagnostic takes a few minutes; CL_VIZ_SITE_FIGURES=0 leaves them out.
+site: $(VENV)/.installed-dev
+	NO_MKDOCS_2_WARNING=1 PYTHONPATH=. $(BIN)/python -m mkdocs build --strict
 
 bench: $(VENV)/.installed-bench
 	$(BIN)/python benchmarks/bench_engine.py
