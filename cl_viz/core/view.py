@@ -27,12 +27,15 @@ class Axis:
         Fixed range, so that figures compare; None lets the data decide.
     log : bool
         Logarithmic scale.
+    ticks : tuple of (float, str)
+        Places with a text of their own; empty lets the range decide.
     """
 
     label: str
     unit: str = ""
     range: tuple[float, float] | None = None
     log: bool = False
+    ticks: tuple[tuple[float, str], ...] = ()
 
     @property
     def title(self) -> str:

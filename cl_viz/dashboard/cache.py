@@ -29,6 +29,7 @@ from cl_viz.engine.device import describe_device
 from cl_viz.engine.memory import array_bytes
 from cl_viz.engine.scanner import Scanner
 from cl_viz.figures import compare, render
+from cl_viz.figures.marking import at_step
 from cl_viz.figures.theme import ThemeName
 
 if TYPE_CHECKING:
@@ -228,9 +229,17 @@ def _identity(opened: state.OpenRun, step: int | None, layer: str | None) -> tup
 
 
 def figure(
-    results: Sequence[Result], view_name: str, quantity: str, theme: ThemeName, colours: Mapping[str, int], log_y: bool
+    results: Sequence[Result],
+    view_name: str,
+    quantity: str,
+    theme: ThemeName,
+    colours: Mapping[str, int],
+    log_y: bool,
+    marked: tuple[int, Mapping[str, Sequence[int]]] | None = None,
 ) -> tuple[View, Figure]:
     """Return a view of one or several results and its figure, drawing it only once.
+
+    `marked` is a training step to mark in it, with the steps of each run; see `cl_viz.figures.marking`.
 
     Raises
     ------
@@ -238,10 +247,11 @@ def figure(
         If no result has the view.
     """
     # Results are kept with the figure, so that no other object can take over their identity.
-    key = (tuple(map(id, results)), view_name, quantity, theme, tuple(colours.items()), log_y)
+    key = (tuple(map(id, results)), view_name, quantity, theme, tuple(colours.items()), log_y, marked and marked[0])
     kept = _figures().get(key)
     if kept is None:
         view = compare(results, view_name, quantity)
+        view = view if marked is None else at_step(view, *marked)
         drawn = render(view, theme, run_colours=colours, log_y=log_y)
         kept = _figures().put(key, (tuple(results), view, drawn))
     return kept[1], kept[2]

@@ -138,6 +138,7 @@ def figure(
     height: int = MAIN_HEIGHT,
     log_y: bool = False,
     explained: bool = True,
+    marked: int | None = None,
 ) -> None:
     """Draw one figure of all shown runs, with its row of quiet buttons.
 
@@ -154,12 +155,16 @@ def figure(
         Logarithmic vertical axis.
     explained : bool
         Whether "How to read this" is among the buttons.
+    marked : int, optional
+        A training step that is marked in a figure over training.
     """
     drawn_runs = [run for run, result in zip(shown.runs, shown.results, strict=True) if view_name in result.views]
     colours = {run.name: run.colour for run in drawn_runs}
     if not drawn_runs:
         return
-    view, drawn = cache.figure(shown.results, view_name, quantity, state.theme(), colours, log_y)
+    steps = {run.name: [step for step in run.run.steps if step is not None] for run in drawn_runs}
+    mark = None if marked is None else (marked, steps)
+    view, drawn = cache.figure(shown.results, view_name, quantity, state.theme(), colours, log_y, mark)
     key = f"figure {shown.spec.name} {view_name}"
     st.plotly_chart(
         drawn,

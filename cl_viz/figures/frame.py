@@ -146,6 +146,9 @@ def _axis(axis: Axis, theme: Theme) -> dict[str, Any]:
         "tickcolor": theme.muted,
         "automargin": True,
     }
+    if axis.ticks:
+        places, texts = zip(*axis.ticks, strict=True)
+        settings |= {"tickmode": "array", "tickvals": list(places), "ticktext": [plain(text) for text in texts]}
     if axis.log:
         settings |= {"type": "log", "exponentformat": "power", "dtick": 1}
     if axis.range is not None:

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from cl_viz.core.specs import DiagnosticSpec
-from cl_viz.dashboard import forms, panels, state
+from cl_viz.dashboard import forms, panels, sections, state
 from cl_viz.diagnostics import DIAGNOSTICS
 
 ALIGNMENT, PATH = DIAGNOSTICS["alignment_uniformity"], DIAGNOSTICS["alignment_uniformity_path"]
@@ -44,13 +44,8 @@ def alignment(shown: panels.Shown) -> None:
 
 def over_training(runs: list[state.OpenRun], layer: str | None) -> panels.Shown | None:
     """Draw the path of the runs that have several steps."""
-    trained = [opened for opened in runs if len(opened.run.steps) > 1]
-    st.subheader(PATH.question, anchor=False)
+    trained = sections.trained_runs(PATH, runs)
     if not trained:
-        st.info(
-            "Unknown: the shown runs have one training step each. Save embeddings at several steps to see it.",
-            icon=":material/help:",
-        )
         return None
     shown = panels.ask(PATH, trained, layer=layer)
     panels.figure(shown, "path", quantity="uniformity_last")

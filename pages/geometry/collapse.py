@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from cl_viz.dashboard import forms, panels, state
+from cl_viz.dashboard import forms, panels, sections, state
 from cl_viz.diagnostics import DIAGNOSTICS
 
 SPECTRUM, RANKS = DIAGNOSTICS["spectrum"], DIAGNOSTICS["dimension_ranks"]
@@ -41,32 +41,6 @@ def section(shown: panels.Shown, view: str, quantity: str, *, side: bool = False
     panels.caveats(shown)
 
 
-def several_figures(shown: panels.Shown, left_out: tuple[str, ...] = (), suffix: str = "") -> None:
-    """Draw the other figures of a diagnostic in two columns; titles compare the quantity of their name and `suffix`."""
-    names = list(dict.fromkeys(name for result in shown.results for name in result.views))
-    columns = st.columns(2, gap="medium")
-    for index, name in enumerate(name for name in names if name not in left_out):
-        with columns[index % 2]:
-            panels.figure(shown, name, quantity=f"{name}{suffix}", height=panels.SIDE_HEIGHT, explained=False)
-
-
-def over_training(runs: list[state.OpenRun], layer: str | None) -> None:
-    """Draw the ranks of the runs that have several steps."""
-    st.subheader(CURVES.question, anchor=False)
-    trained = [opened for opened in runs if len(opened.run.steps) > 1]
-    if not trained:
-        st.info(
-            "Unknown: the shown runs have one training step each. Save embeddings at several steps to see it.",
-            icon=":material/help:",
-        )
-        return
-    shown = panels.ask(CURVES, trained, layer=layer)
-    panels.findings(shown)
-    several_figures(shown)
-    panels.explained(CURVES)
-    panels.caveats(shown)
-
-
 def layers(runs: list[state.OpenRun], step: int | None) -> None:
     """Draw projector against backbone for the runs that have several layers."""
     st.subheader(LAYERS.question, anchor=False)
@@ -80,7 +54,7 @@ def layers(runs: list[state.OpenRun], step: int | None) -> None:
     shown = panels.ask(LAYERS, layered, step=step)
     panels.findings(shown)
     panels.figure(shown, "spectra", quantity="entropy_rank_projector", height=panels.SIDE_HEIGHT)
-    several_figures(shown, left_out=("spectra",), suffix="_projector")
+    sections.two_columns(shown, left_out=("spectra",), suffix="_projector")
     panels.quantities(shown)
     panels.caveats(shown)
 
@@ -101,7 +75,7 @@ def show(runs: list[state.OpenRun]) -> None:
     row_of_controls(runs, "epsilon")
     ranks = panels.ask(RANKS, runs, step=step, layer=layer)
     section(ranks, "ranks", "covariance_entropy_rank")
-    over_training(runs, layer)
+    sections.over_training(CURVES, runs, layer)
     st.subheader(LIDAR.question, anchor=False)
     row_of_controls(runs, "delta", "scaling")
     lidar = panels.ask(LIDAR, runs, step=step, layer=layer)

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from cl_viz.dashboard import forms, panels, state
+from cl_viz.dashboard import forms, panels, sections, state
 from cl_viz.diagnostics import DIAGNOSTICS
 
 SCORES, CURVES = DIAGNOSTICS["score_distribution"], DIAGNOSTICS["score_curves"]
@@ -28,27 +28,6 @@ def controls(runs: list[state.OpenRun]) -> tuple[int | None, str | None]:
     return step, layer
 
 
-def over_training(runs: list[state.OpenRun], layer: str | None) -> None:
-    """Draw the four curves of Zhu et al. for the runs that have several steps."""
-    trained = [opened for opened in runs if len(opened.run.steps) > 1]
-    st.subheader(CURVES.question, anchor=False)
-    if not trained:
-        st.info(
-            "Unknown: the shown runs have one training step each. Save embeddings at several steps to see it.",
-            icon=":material/help:",
-        )
-        return
-    shown = panels.ask(CURVES, trained, layer=layer)
-    panels.findings(shown)
-    names = list(dict.fromkeys(name for result in shown.results for name in result.views))
-    columns = st.columns(2, gap="medium")
-    for index, name in enumerate(names):
-        with columns[index % 2]:
-            panels.figure(shown, name, quantity=name, height=panels.SIDE_HEIGHT, explained=False)
-    panels.explained(CURVES)
-    panels.caveats(shown)
-
-
 def show(runs: list[state.OpenRun]) -> None:
     """Draw the page."""
     top = st.container()
@@ -69,7 +48,7 @@ def show(runs: list[state.OpenRun]) -> None:
         st.subheader("The samples behind this", anchor=False)
         panels.table(panels.one_of(shown, "weakest_positives"), "weakest_positives")
     panels.caveats(shown)
-    over_training(runs, layer)
+    sections.over_training(CURVES, runs, layer)
 
 
 panels.question(SCORES)

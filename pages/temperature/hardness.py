@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from cl_viz.dashboard import forms, panels, state
+from cl_viz.dashboard import forms, panels, sections, state
 from cl_viz.diagnostics import DIAGNOSTICS
 
 HARDNESS, SUGGESTED = DIAGNOSTICS["hardness"], DIAGNOSTICS["suggested_temperature"]
@@ -98,13 +98,8 @@ def dilemma(shown: panels.Shown, runs: list[state.OpenRun], layer: str | None) -
         )
         panels.quantities(shown)
         panels.caveats(shown)
-    st.subheader(OVER_TRAINING.question, anchor=False)
-    trained = [opened for opened in runs if len(opened.run.steps) > 1]
+    trained = sections.trained_runs(OVER_TRAINING, runs)
     if not trained:
-        st.info(
-            "Unknown: the shown runs have one training step each. Save embeddings at several steps to see it.",
-            icon=":material/help:",
-        )
         return
     moving = panels.ask(OVER_TRAINING, trained, layer=layer)
     if not missing(moving, "path"):

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cl_viz.core.result import Finding, Interval, format_number
+from cl_viz.core.result import Finding, Interval, Level, format_number
 from cl_viz.core.view import Axis, Bars, Reference, Series, Table, View
 from cl_viz.diagnostics._groups.group_cells import ByChance, Cells, Measured, by_chance, perfect_uniformity
 from cl_viz.diagnostics._groups.probes import Codes, GroupCounts, group_counts
@@ -102,6 +102,15 @@ def findings(found: GroupsFound) -> tuple[Finding, ...]:
     return (Finding(NAME, "unknown", message, f"To see it, {found.missing}.", WORST_GROUP, "worst_probe"),)
 
 
+def gap_level(accuracy: Accuracy) -> Level:
+    """Return how bad the gap is, beyond what chance makes of equal groups and as far as its interval is sure of it."""
+    low = accuracy.intervals()[1].low
+    if accuracy.chance.share > _CHANCE or low <= 0:
+        return "good"
+    level = GROUP_GAP.level(accuracy.gap - accuracy.chance.gap)
+    return "watch" if level == "bad" and low < GROUP_GAP.bad else level
+
+
 def _finding(cells: Cells, accuracy: Accuracy, key: str) -> Finding:
     worst, best = cells.names[accuracy.worst], cells.names[accuracy.best]
     low, high = float(accuracy.shares.min()), float(accuracy.shares.max())
@@ -118,9 +127,7 @@ def _finding(cells: Cells, accuracy: Accuracy, key: str) -> Finding:
         sure = "surely served worse" if chance.share <= _CHANCE else "served worse than chance allows"
         message = f"By {words} no group is {sure}: lowest is {worst}, {_percent(low)} % {judged}."
         return Finding(NAME, "good", message, source=WORST_GROUP, quantity=f"gap_{key}")
-    level = GROUP_GAP.level(accuracy.gap - chance.gap)
-    if level == "bad" and gap.low < GROUP_GAP.bad:
-        level = "watch"
+    level = gap_level(accuracy)
     message = (
         f"By {words} group {worst} is served worst: {_percent(low)} % of its {size:,} samples against "
         f"{_percent(high)} % of group {best} {judged}."

@@ -1,0 +1,46 @@
+"""A training step marked in a figure over training: a line where steps are on an axis, else a point on the path."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from cl_viz.core.view import Lines, Reference, Series, View
+
+STEP_AXIS = "Training step"
+"""Label of an axis that shows steps."""
+
+
+def at_step(view: View, step: int, steps: Mapping[str, Sequence[int]]) -> View:
+    """Mark a step.
+
+    Parameters
+    ----------
+    view : View
+        Only lines are marked; others are returned as they are.
+    step : int
+    steps : Mapping[str, sequence of int]
+        Steps of each run, in the order of the points of a path.
+
+    Returns
+    -------
+    View
+        With a dashed line at the step; on an axis of ridges at its ridge, where it is drawn; on a path a point a run.
+    """
+    if not isinstance(view, Lines):
+        return view
+    label = f"step {step:,}"
+    if view.x.label == STEP_AXIS:
+        return replace(view, references=(*view.references, Reference(label, float(step), "x")))
+    if view.y.label == STEP_AXIS:
+        places = [place for place, text in view.y.ticks if text == f"{step:,}"]
+        return replace(view, references=(*view.references, *(Reference(label, place, "y") for place in places)))
+    points = []
+    for entry in view.series:
+        own = list(steps.get(entry.run, ()))
+        if len(own) == len(entry.x) and step in own:
+            here = slice(own.index(step), own.index(step) + 1)
+            points.append(Series(label, np.asarray(entry.x)[here], np.asarray(entry.y)[here], "reference", entry.run))
+    return replace(view, series=(*view.series, *points))
