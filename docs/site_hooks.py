@@ -1,5 +1,5 @@
-"""What the documentation site shows beyond the Markdown: formulas as MathML, an example figure a diagnostic, the
-README as its tour.
+"""What the documentation site shows beyond the Markdown: formulas as MathML, example figures, the README as its
+tour.
 
 MkDocs calls the functions whose names begin with ``on_`` (see `mkdocs.yml`).
 """
@@ -20,11 +20,13 @@ from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
 import cl_viz
-from cl_viz.core.view import Table
+from cl_viz import simulate
+from cl_viz.core.view import Table, View
 from cl_viz.diagnostics import DIAGNOSTICS, estimate
 from cl_viz.engine.scanner import Scanner
-from cl_viz.losses import FAMILIES
+from cl_viz.losses import FAMILIES, losses
 from cl_viz.reporting.formulas import mathml
+from cl_viz.simulate import FlowStart
 
 CHECKOUT = Path(__file__).parent.parent
 FROM_CHECKOUT = {"README.md": "tour.md", "CONTRIBUTING.md": "contributing.md", "CHANGELOG.md": "changelog.md"}
@@ -72,8 +74,9 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     # A page's title is its first heading, if nothing stands above it.
     markdown = _relinked(re.sub(r"^<!--.*?-->\s*", "", markdown))
     folder, _, name = page.file.src_uri.removesuffix(".md").rpartition("/")
-    if folder == "diagnostics" and name in DIAGNOSTICS and os.environ.get(FIGURES) != "0":
-        return markdown + example(name)
+    makers = {"diagnostics": example, "losses": loss_example}
+    if folder in makers and name != "README" and os.environ.get(FIGURES) != "0":
+        return markdown + makers[folder](name)
     return markdown
 
 
@@ -100,12 +103,33 @@ def example(name: str) -> str:
     view = next((view for view in result.views.values() if not isinstance(view, Table)), None)
     if view is None:
         return ""
+    return _drawn(view, f"On the bundled run `{run.name}`: " + " ".join(entry.message for entry in result.findings))
+
+
+def loss_example(name: str) -> str:
+    """Return what a loss pushes on in a bundled run, as HTML; nothing where the run lacks what the loss needs.
+
+    Parameters
+    ----------
+    name : str
+        A key of `cl_viz.losses.losses()`.
+    """
+    start = _start()
+    if start.missing(name):
+        return ""
+    forces = {losses()[name].label: simulate.loss_forces(name, start, batches=4)}
+    view = simulate.force_weights(forces) or simulate.force_shares(forces)
+    if view is None:
+        return ""
+    return _drawn(view, f"Four batches of 256 samples of the bundled run `{_EXAMPLE}`, default hyper-parameters.")
+
+
+def _drawn(view: View, said: str) -> str:
     figure = cl_viz.render(view)
     figure.update_layout(height=420)
-    drawn = figure.to_html(full_html=False, include_plotlyjs=False, div_id=f"example-{name}")
-    said = html.escape(" ".join(finding.message for finding in result.findings))
+    drawn = figure.to_html(full_html=False, include_plotlyjs=False, div_id="example-figure")
     return (
-        f"\n\n## Example\n\nOn the bundled run `{run.name}`: {said}\n\n"
+        f"\n\n## Example\n\n{html.escape(said, quote=False)}\n\n"
         f'<script src="../{_SCRIPT}"></script>\n<div class="example">{drawn}</div>\n'
     )
 
@@ -120,6 +144,11 @@ def _relinked(text: str) -> str:
 @lru_cache(maxsize=2)
 def _runs(names: tuple[str, ...]) -> list[cl_viz.Run]:
     return cl_viz.sample_runs(list(names))
+
+
+@lru_cache(maxsize=1)
+def _start() -> FlowStart:
+    return simulate.start_from(_runs((_EXAMPLE, *_OTHERS))[0].get())
 
 
 @lru_cache(maxsize=1)

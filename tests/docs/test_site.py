@@ -50,3 +50,9 @@ def test_an_example_is_a_figure_of_a_bundled_run_with_what_was_found() -> None:
     assert "On the bundled run `mnist-healthy`" in text
     assert "N = 1,000" in text
     assert "Plotly.newPlot" in text
+
+
+def test_a_loss_is_shown_by_what_it_pushes_on() -> None:
+    assert "Plotly.newPlot" in site_hooks.loss_example("ntxent")
+    # The bundled run has two views.
+    assert site_hooks.loss_example("symile_tuples") == ""
