@@ -31,6 +31,11 @@ application = typer.Typer(
 
 _PANEL = "Views and roles"
 _TARGET = "An embedding dump, a checkpoint, a run folder, or sample:NAME for a bundled run."
+_CHECKPOINT = "A file or folder of weights."
+_DATA = (
+    "A folder of images, a table (.csv, .tsv, .parquet, .jsonl) with texts or image paths, a .npy array of images, or "
+    "sample:digits."
+)
 Targets = Annotated[list[str], typer.Argument(metavar="PATH", help=_TARGET, show_default=False)]
 Target = Annotated[str, typer.Argument(metavar="PATH", help=_TARGET, show_default=False)]
 Views = Annotated[
@@ -242,6 +247,42 @@ def diagnose(
 
 
 @application.command()
+def encode(
+    checkpoint: Annotated[str, typer.Argument(metavar="CHECKPOINT", help=_CHECKPOINT, show_default=False)],
+    data: Annotated[str, typer.Argument(metavar="DATA", help=_DATA, show_default=False)],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="FOLDER", help="Run folder to write.")],
+    view: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--view", metavar="KIND", help="augmented, plain, dropout, or a column of the table; columns once for each."
+        ),
+    ] = None,
+    layer: Annotated[str | None, typer.Option("--layer", help="By default the first; all keeps every layer.")] = None,
+    batch_size: Annotated[
+        int | None, typer.Option("--batch-size", min=1, help="By default what suits the device.")
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", help="Of random views and of dropout.")] = 0,
+    device: Annotated[str, typer.Option(help="Where to compute: auto, cpu, cuda, cuda:1, mps.")] = "auto",
+    trust: Annotated[
+        bool,
+        typer.Option(
+            "--trust", help="Also run checkpoints that are programs (ONNX, TorchScript): this runs their author's code."
+        ),
+    ] = False,
+) -> None:
+    """Run a checkpoint on data, and write its embeddings as a run folder.
+
+    Ctrl-C or a crash loses nothing: the same command goes on where it ended.
+    """
+    from cl_viz._cli.encoding import encode_into
+
+    encode_into(
+        checkpoint, data, output, views=view or (), layer=layer, batch_size=batch_size, device=device, seed=seed,
+        trust=trust,
+    )  # fmt: skip
+
+
+@application.command()
 def convert(
     source: Annotated[str, typer.Argument(metavar="IN", help=_TARGET, show_default=False)],
     target: Annotated[
@@ -282,10 +323,10 @@ def convert(
 
 @application.command()
 def info(path: Target) -> None:
-    """Say what a path holds: arrays, columns and guessed roles of a dump; card, steps and layers of a run."""
+    """Say what a path holds: arrays and columns of a dump; card, steps and layers of a run; family of a checkpoint."""
     from cl_viz._cli.console import answers
     from cl_viz._cli.describing import show_dump, show_run
-    from cl_viz._cli.opening import check_exists, is_run, open_target
+    from cl_viz._cli.opening import check_exists, is_foreign_checkpoint, is_run, open_target
 
     if is_run(path):
         show_run(answers(), open_target(path))
@@ -293,6 +334,11 @@ def info(path: Target) -> None:
     from cl_viz.formats import inspect
 
     check_exists(path)
+    if is_foreign_checkpoint(path):
+        from cl_viz._cli.encoding import show_checkpoint
+
+        show_checkpoint(path)
+        return
     show_dump(answers(), inspect(Path(path)))
 
 

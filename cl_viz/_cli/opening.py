@@ -13,6 +13,7 @@ from cl_viz.core.run import Run
 
 SAMPLE = "sample:"
 CARD = "card.json"
+_WEIGHTS = (".safetensors", ".pt", ".pth", ".ckpt", ".bin", ".tar", ".onnx", ".torchscript")
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,12 @@ def open_target(target: str, choices: Choices | None = None) -> Run:
         from cl_viz.formats import load
 
         check_exists(target)
+        if _may_be_foreign(Path(target)):
+            from cl_viz.encoders._recognising import refuse_checkpoint
+            from cl_viz.encoders._shard_folder import refuse_unfinished
+
+            refuse_checkpoint(target)
+            refuse_unfinished(Path(target))
         views = list(choices.views) or None
         return Run.from_set(load(Path(target), views=views, pairs=choices.pairs, **choices.roles))
     if choices.pairs:
@@ -87,6 +94,21 @@ def check_exists(target: str) -> None:
 def absolute_target(target: str) -> str:
     """Return `target` so that it means the same in another working directory."""
     return target if target.startswith(SAMPLE) else str(Path(target).resolve())
+
+
+def is_foreign_checkpoint(target: str) -> bool:
+    """Whether `target` is a checkpoint that embeds nothing until it is given data."""
+    path = Path(target)
+    if not _may_be_foreign(path):
+        return False
+    from cl_viz.encoders._recognising import candidates, looks_like_checkpoint
+
+    return looks_like_checkpoint(path) and bool(candidates(path))
+
+
+def _may_be_foreign(path: Path) -> bool:
+    """Whether it is worth importing the encoders to ask: tables and arrays are spared that."""
+    return path.is_dir() or path.suffix.lower() in _WEIGHTS
 
 
 def _is_checkpoint(path: Path) -> bool:
