@@ -8,8 +8,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from cl_viz.projections._libraries import layout_library
 from cl_viz.projections._projecting import MapRequest
-from cl_viz.projections.umap import UmapParams, umap_library
+from cl_viz.projections.umap import UmapParams
 
 
 def lay_out_together(
@@ -26,7 +27,7 @@ def lay_out_together(
     request : MapRequest
         With the parameters of UMAP; D and n may differ between sets, parameters do not.
     """
-    library = umap_library()
+    library = layout_library("umap")
     params = request.params
     assert isinstance(params, UmapParams)
     relations = [{int(before): int(after) for before, after in pairs} for pairs in shared]

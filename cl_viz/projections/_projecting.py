@@ -28,6 +28,8 @@ PROJECTIONS: Registry[ProjectionSpec] = Registry("cl_viz.projections", Projectio
 
 _SEARCH_PART, _LAYOUT_PART = 0.3, 0.9
 """Where the search for neighbours and the layout end on the way from 0 to 1."""
+_EQUAL = 1e-6
+"""Largest difference of entries of unit rows that are one direction."""
 
 
 @dataclass(frozen=True)
@@ -207,7 +209,7 @@ def make_map(
     inputs = ProjectionInputs(
         rows, request.dim, request.seed, search, part_of(progress, _SEARCH_PART, _LAYOUT_PART, label)
     )
-    coordinates = np.asarray(request.spec.fit(inputs, request.params), dtype=np.float32)
+    coordinates = _laid_out(request, inputs)
     check_layout(coordinates, rows, request)
     near = search(NEIGHBORS + 1)
     found = honesty(rows, coordinates, near, request.seed, progress=part_of(progress, _LAYOUT_PART, 1.0))
@@ -275,6 +277,26 @@ def _honesty_seconds(n: int, columns: int) -> float:
     return 2e-5 * n + min(n, 2000) * n * (columns * 3e-11 + 1e-8)
 
 
+def _laid_out(request: MapRequest, inputs: ProjectionInputs) -> NDArray[np.float32]:
+    """Have the method lay the rows out; what its library raises becomes an error that says what to do."""
+    if request.spec.neighbors is not None and float(np.ptp(inputs.rows, axis=0).max()) <= _EQUAL:
+        raise InputError(
+            f"all {len(inputs.rows):,} usable rows have one direction: any map of them would be made up",
+            where=request.spec.label,
+            remedy="use the method pca, which shows them as one point, and look at the Collapse page",
+        )
+    try:
+        return np.asarray(request.spec.fit(inputs, request.params), dtype=np.float32)
+    except (ValueError, ArithmeticError, LookupError, AssertionError, TypeError) as error:
+        if isinstance(error, ClVizError):
+            raise
+        raise ClVizError(
+            f"its library failed: {type(error).__name__}: {error}",
+            where=request.spec.label,
+            remedy="use other parameters, or the method pca",
+        ) from error
+
+
 def check_layout(coordinates: NDArray[np.float32], rows: NDArray[np.float32], request: MapRequest) -> None:
     """Raise where a layout has another shape than asked for, or a point that is not finite."""
     if coordinates.shape != (len(rows), request.dim) or not np.isfinite(coordinates).all():
@@ -293,6 +315,7 @@ def part_of(progress: ProgressCallback, start: float, stop: float, label: str = 
     """Return a callback whose 0 to 1 fills a part of another's."""
 
     def report(done: float, message: str = "") -> None:
-        progress(start + (stop - start) * min(1.0, done), message or label)
+        share = min(1.0, done)
+        progress(start * (1 - share) + stop * share, message or label)
 
     return report

@@ -123,7 +123,7 @@ class Job:
         with self._lock:
             process = self._process
         if process is not None:
-            _end(process)
+            _kill(process)
         self._ended.wait(1.0)
 
     def result(self, timeout: float | None = None) -> Projection:
@@ -193,13 +193,14 @@ class Job:
         failure: ClVizError | None = None
         try:
             assert process.stdout is not None
-            for line in process.stdout:
-                said = json.loads(line)
-                if "error" in said:
-                    failure = _error_of(said["error"])
-                    continue
-                with self._lock:
-                    self._fraction, self._message = float(said["fraction"]), str(said["message"])
+            with process.stdout as says:
+                for line in says:
+                    said = json.loads(line)
+                    if "error" in said:
+                        failure = _error_of(said["error"])
+                        continue
+                    with self._lock:
+                        self._fraction, self._message = float(said["fraction"]), str(said["message"])
             process.wait()
         finally:
             _end(process)
@@ -225,7 +226,7 @@ def _launch(folder: Path) -> subprocess.Popen[str]:
     )  # fmt: skip
 
 
-def _end(process: subprocess.Popen[str]) -> None:
+def _kill(process: subprocess.Popen[str]) -> None:
     if process.poll() is None:
         process.terminate()
         try:
@@ -233,6 +234,10 @@ def _end(process: subprocess.Popen[str]) -> None:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    _kill(process)
     if process.stdin is not None:
         process.stdin.close()
 

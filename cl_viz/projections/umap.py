@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cl_viz.core.errors import InputError, MissingDependencyError
+from cl_viz.core.errors import InputError
 from cl_viz.core.params import Params, param
 from cl_viz.core.result import Source
 from cl_viz.core.specs import ProjectionSpec
 from cl_viz.projections._components import principal_components
 from cl_viz.projections._inputs import ProjectionInputs
+from cl_viz.projections._libraries import layout_library
 
 _TQDM = {"bar_format": "{n} {total}", "disable": False, "mininterval": 0.2}
 
@@ -47,7 +48,7 @@ def fit(inputs: ProjectionInputs, params: UmapParams) -> NDArray[np.float32]:
             f"min_dist = {params.min_dist:g} exceeds spread = {params.spread:g}", where="umap",
             allowed="min_dist up to spread",
         )  # fmt: skip
-    library = umap_library()
+    library = layout_library("umap")
     size = len(inputs.rows)
     n_neighbors = min(params.n_neighbors, size - 1)
     near = inputs.neighbors(max(1, n_neighbors - 1))
@@ -101,25 +102,6 @@ class _Epochs:
 
     def flush(self) -> None:
         """Nothing is held back."""
-
-
-def umap_library() -> Any:
-    """Return umap-learn.
-
-    Raises
-    ------
-    MissingDependencyError
-        If it is not installed.
-    """
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            import umap
-    except ImportError as error:
-        raise MissingDependencyError(
-            "umap-learn is not installed", where="umap", remedy="pip install 'cl-viz[maps]'"
-        ) from error
-    return umap
 
 
 def seconds(n: int, columns: int, params: UmapParams) -> float:
