@@ -55,4 +55,4 @@ def test_an_example_is_a_figure_of_a_bundled_run_with_what_was_found() -> None:
 def test_a_loss_is_shown_by_what_it_pushes_on() -> None:
     assert "Plotly.newPlot" in site_hooks.loss_example("ntxent")
     # The bundled run has two views.
-    assert site_hooks.loss_example("symile_tuples") == ""
+    assert site_hooks.loss_example("triplet_explicit") == ""
