@@ -9,7 +9,7 @@ import zlib
 import streamlit as st
 
 from cl_viz.core.run import Run
-from cl_viz.dashboard import opening, state
+from cl_viz.dashboard import opening, state, watching
 from cl_viz.dashboard.text import escape
 from cl_viz.engine.device import describe_device
 from cl_viz.figures.theme import THEMES, run_colour
@@ -24,6 +24,7 @@ def draw() -> None:
             st.caption("None yet.")
         for opened in runs.values():
             _run_line(opened)
+        watching.follow()
         if len(runs) > 1:
             st.selectbox(
                 "Reference run",
@@ -77,3 +78,4 @@ def open_runs_first() -> None:
     if state.first_time():
         opening.open_at_start()
     opening.open_asked()
+    watching.catch_up()
