@@ -1,0 +1,157 @@
+"""Hugging Face's libraries on a short leash: no network, no code of a folder, no noise, errors name the folder."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import os
+import threading
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from cl_viz.core.errors import ClVizError, FormatError, MissingDependencyError
+from cl_viz.formats._guard import first_line
+
+_OFFLINE = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
+# The switches below belong to the whole process.
+_LOCK = threading.RLock()
+TOKENIZER_FILES = (
+    "tokenizer.json", "vocab.txt", "vocab.json", "spiece.model", "sentencepiece.bpe.model", "spm.model",
+    "tokenizer.model",
+)  # fmt: skip
+"""Any one of these is a vocabulary."""
+
+
+def library(name: str, path: Path) -> ModuleType:
+    """Import a library that only some checkpoints need.
+
+    Raises
+    ------
+    MissingDependencyError
+        If it is not installed; the remedy is the pip line.
+    """
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        distribution = name.replace("_", "-")
+        raise MissingDependencyError(
+            f"the library {distribution!r} is needed for this checkpoint and cannot be imported ({first_line(error)})",
+            where=str(path), remedy=f"pip install {distribution}",
+        ) from error  # fmt: skip
+
+
+@contextmanager
+def offline(path: Path) -> Iterator[None]:
+    """Keep Hugging Face's libraries from the network and from printing, and make their errors name the folder.
+
+    Raises
+    ------
+    FormatError
+        In place of whatever a library raises.
+    """
+    constants = library("huggingface_hub.constants", path)
+    with _LOCK, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        environment = {name: os.environ.get(name) for name in _OFFLINE}
+        constant = constants.HF_HUB_OFFLINE
+        os.environ.update(dict.fromkeys(_OFFLINE, "1"))
+        constants.HF_HUB_OFFLINE = True  # type: ignore[attr-defined]
+        try:
+            with _quiet():
+                yield
+        except ClVizError:
+            raise
+        # The boundary to libraries that raise whatever a damaged folder leads them to.
+        except Exception as error:
+            raise FormatError(
+                f"the checkpoint cannot be built: {first_line(error)}", where=str(path),
+                allowed="a complete folder as the library's save_pretrained writes it",
+                remedy="check that every file was copied, and that the library opens it",
+            ) from error  # fmt: skip
+        finally:
+            constants.HF_HUB_OFFLINE = constant  # type: ignore[attr-defined]
+            for name, value in environment.items():
+                if value is None:
+                    os.environ.pop(name, None)
+                else:
+                    os.environ[name] = value
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    # Absent where a library of theirs runs without it.
+    if importlib.util.find_spec("transformers") is None:
+        yield
+        return
+    logging: Any = importlib.import_module("transformers.utils.logging")
+    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
+        if bars:
+            logging.enable_progress_bar()
+
+
+def has_tokenizer(folder: Path) -> bool:
+    """Whether a folder holds a vocabulary."""
+    return any((folder / name).is_file() for name in TOKENIZER_FILES)
+
+
+def plain_configuration(said: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a configuration without what chooses code, kernels, quantisation or another place to load from.
+
+    Parameters
+    ----------
+    said : Mapping
+        The content of config.json.
+    """
+    dropped = {
+        "auto_map", "custom_pipelines", "attn_implementation", "experts_implementation", "quantization_config",
+        "torch_dtype", "dtype", "transformers_weights", "fusion_config", "distributed_config", "kernel_config",
+        "use_kernels", "return_dict", "output_hidden_states", "output_attentions", "torchscript",
+    }  # fmt: skip
+    return {
+        key: plain_configuration(value) if isinstance(value, Mapping) else value
+        for key, value in said.items()
+        if key not in dropped and not key.startswith("_")
+    }
+
+
+_LAYER_COUNTS = ("num_hidden_layers", "num_layers", "n_layers", "num_hidden_groups", "inner_group_num", "depths")
+_SIZES = (
+    "hidden_size", "hidden_sizes", "intermediate_size", "vocab_size", "max_position_embeddings", "embedding_size",
+    "dim", "hidden_dim", "projection_dim", "projection_size", "num_attention_heads", "n_heads", "image_size",
+    "patch_size", "num_channels", "type_vocab_size", "num_register_tokens",
+)  # fmt: skip
+
+
+def check_claims(said: Mapping[str, Any], tensors: int, numbers: int, path: Path) -> None:
+    """Refuse a configuration of more layers than the file has tensors, or with a size above the numbers it holds.
+
+    Raises
+    ------
+    FormatError
+    """
+    for key, value in said.items():
+        if isinstance(value, Mapping):
+            check_claims(value, tensors, numbers, path)
+        if key not in _LAYER_COUNTS and key not in _SIZES:
+            continue
+        values = value if isinstance(value, list | tuple) else [value]
+        claimed = sum(values) if key == "depths" and all(isinstance(entry, int) for entry in values) else None
+        for entry in [*values, *([] if claimed is None else [claimed])]:
+            most = tensors if key in _LAYER_COUNTS else numbers
+            if isinstance(entry, bool) or not isinstance(entry, int | None) or (entry or 0) > most:
+                raise FormatError(
+                    f"the configuration claims {key} = {str(value)[:60]}, the weights are {tensors:,} tensors of "
+                    f"{numbers:,} numbers",
+                    where=str(path), allowed="the configuration that belongs to the weights",
+                    remedy="copy the folder again",
+                )  # fmt: skip
