@@ -1,9 +1,25 @@
-"""The pass over all pairs: tiles, sketch, anchors, moments."""
+"""The pass over all pairs: tiles, sketch, anchors, moments; and the pairs behind a question."""
 
+from cl_viz.engine.find_pairs import estimate_pairs, find_pairs
+from cl_viz.engine.found_pairs import FoundPairs
+from cl_viz.engine.pair_query import PairQuery
 from cl_viz.engine.plan import Plan, plan
 from cl_viz.engine.row_pass import RowStatistics, scan_rows
 from cl_viz.engine.scan import scan
 from cl_viz.engine.statistics import Statistics
 from cl_viz.engine.storage import load_statistics, save_statistics
 
-__all__ = ["Plan", "RowStatistics", "Statistics", "load_statistics", "plan", "save_statistics", "scan", "scan_rows"]
+__all__ = [
+    "FoundPairs",
+    "PairQuery",
+    "Plan",
+    "RowStatistics",
+    "Statistics",
+    "estimate_pairs",
+    "find_pairs",
+    "load_statistics",
+    "plan",
+    "save_statistics",
+    "scan",
+    "scan_rows",
+]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -92,6 +92,24 @@ class ViewRows:
             return ColumnTile(columns, self.tile(columns), labels, None)
         order = np.argsort(labels, kind="stable")
         return ColumnTile(columns, self.tile(columns)[torch.from_numpy(order).to(self.device)], labels[order], order)
+
+    def chosen(self, places: NDArray[np.int64]) -> ViewRows:
+        """Return some of the rows, numbered anew."""
+        index = torch.from_numpy(places).to(self.device)
+        labels = None if self.labels is None else self.labels[index]
+        resident = None if self._resident is None else self._resident[index]
+        return replace(self, original=self.original[places], labels=labels, _resident=resident)
+
+    def in_float64(self) -> ViewRows:
+        """Return the rows as float64 on the CPU, read when they are asked for."""
+        exact = self._dtype == torch.float64 and self.device.type == "cpu"
+        return replace(
+            self,
+            labels=None if self.labels is None else self.labels.cpu(),
+            device=torch.device("cpu"),
+            _dtype=torch.float64,
+            _resident=self._resident if exact else None,
+        )
 
     def make_resident(self) -> None:
         """Keep all unit rows on the device if they are small enough."""
