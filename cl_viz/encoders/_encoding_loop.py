@@ -29,6 +29,10 @@ BATCHES_AHEAD = 2
 BATCHES_SORTED = 16
 """Texts of so many batches are sorted by length, so that little is padding."""
 _MOST_READERS = 16
+_ROWS_A_TASK = 8
+
+Inputs = list[Any] | str
+"""What enters the network for each view of a row, or why the row is skipped."""
 
 
 @dataclass(frozen=True)
@@ -101,24 +105,36 @@ class EncodingLoop:
             yield self._window(start, end, [next(batches) for _ in range(count)])
 
     # -- reading -------------------------------------------------------------------------------------------------
-    def _batches(self, first: int, stop: int) -> Iterator[list[Future[list[Any]]]]:
-        """Yield the rows of each batch as they are being read, a few batches ahead."""
+    def _batches(self, first: int, stop: int) -> Iterator[list[Inputs]]:
+        """Yield what was read of each batch's rows; pictures are read a few batches ahead."""
+        batches = [range(start, min(stop, start + self.batch_size)) for start in range(first, stop, self.batch_size)]
+        if all(view.modality == "text" for view in self.views):
+            yield from (self._read_rows(rows) for rows in batches)
+            return
         readers = min(_MOST_READERS, os.cpu_count() or 1)
-        starts = range(first, stop, self.batch_size)
         with ThreadPoolExecutor(readers, thread_name_prefix="cl_viz-read") as pool:
-            waiting: deque[list[Future[list[Any]]]] = deque()
+            waiting: deque[list[Future[list[Inputs]]]] = deque()
             try:
-                for start in starts:
-                    rows = range(start, min(stop, start + self.batch_size))
-                    waiting.append([pool.submit(self._read, row) for row in rows])
+                for rows in batches:
+                    parts = [rows[start : start + _ROWS_A_TASK] for start in range(0, len(rows), _ROWS_A_TASK)]
+                    waiting.append([pool.submit(self._read_rows, part) for part in parts])
                     if len(waiting) > BATCHES_AHEAD:
-                        yield waiting.popleft()
+                        yield [inputs for task in waiting.popleft() for inputs in task.result()]
                 while waiting:
-                    yield waiting.popleft()
+                    yield [inputs for task in waiting.popleft() for inputs in task.result()]
             finally:
-                for futures in waiting:
-                    for future in futures:
-                        future.cancel()
+                for tasks in waiting:
+                    for task in tasks:
+                        task.cancel()
+
+    def _read_rows(self, rows: Sequence[int]) -> list[Inputs]:
+        found: list[Inputs] = []
+        for row in rows:
+            try:
+                found.append(self._read(row))
+            except Unreadable as reason:
+                found.append(str(reason))
+        return found
 
     def _read(self, row: int) -> list[Any]:
         """Return what enters the network for each view of a row: text, or an array (C, H, W); raises `Unreadable`."""
@@ -140,19 +156,15 @@ class EncodingLoop:
         return inputs
 
     # -- embedding -----------------------------------------------------------------------------------------------
-    def _window(self, first: int, stop: int, batches: Sequence[Sequence[Future[list[Any]]]]) -> Window:
+    def _window(self, first: int, stop: int, batches: Sequence[Sequence[Inputs]]) -> Window:
         skipped: list[tuple[int, str]] = []
         texts: dict[str, list[str]] = {view.name: [] for view in self.views if view.modality == "text"}
         found: dict[tuple[str, str], list[NDArray[np.float32]]] = {}
         row = first
-        for futures in batches:
-            kept: list[list[Any]] = []
-            for future in futures:
-                try:
-                    kept.append(future.result())
-                except Unreadable as reason:
-                    skipped.append((row, str(reason)))
-                row += 1
+        for batch in batches:
+            kept = [inputs for inputs in batch if not isinstance(inputs, str)]
+            skipped += [(row + place, reason) for place, reason in enumerate(batch) if isinstance(reason, str)]
+            row += len(batch)
             for place, view in enumerate(self.views):
                 own = [inputs[place] for inputs in kept]
                 if view.modality == "text":

@@ -6,6 +6,7 @@ A checkpoint is one safetensors file whose metadata names the family and the arc
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -246,7 +247,8 @@ def write_checkpoint(path: Path, network: TinyNetwork) -> None:
 def recognise(path: Path) -> Recognised | None:
     """Return what a checkpoint of this family is, from its header alone; None for any other file."""
     try:
-        description = _description(path)
+        header = _header(path)
+        description = _description(header, path)
         if description.get("family") != FAMILY:
             return None
         architecture = TinyArchitecture.from_dict(description["architecture"])
@@ -261,14 +263,9 @@ def recognise(path: Path) -> Recognised | None:
         architecture=f"three convolutions and a projector, D = {architecture.projector_width}",
         modalities=("image", "text") if architecture.words else ("image",),
         layers=LAYERS,
-        parameters=_count_parameters(architecture),
+        parameters=sum(math.prod(entry["shape"]) for name, entry in header.items() if name != "__metadata__"),
         image=ImageInput((28, 28), channels, (28, 28), mean=(0.0,) * channels, std=(1.0,) * channels),
     )
-
-
-def _count_parameters(architecture: TinyArchitecture) -> int:
-    with torch.device("meta"):
-        return sum(parameter.numel() for parameter in TinyNetwork(architecture).parameters())
 
 
 def build(path: Path) -> TinyEncoder:
@@ -280,7 +277,7 @@ def build(path: Path) -> TinyEncoder:
         If the file is missing, truncated, of another family, or its weights do not fit its architecture.
     """
     try:
-        description = _description(path)
+        description = _description(_header(path), path)
         if description.get("family") != FAMILY or not isinstance(description.get("architecture"), dict):
             raise FormatError("not a tiny encoder", where=str(path), allowed=f"a checkpoint of the family {FAMILY}")
         network = TinyNetwork(TinyArchitecture.from_dict(description["architecture"]))
@@ -296,8 +293,8 @@ def build(path: Path) -> TinyEncoder:
     return TinyEncoder(network.eval().requires_grad_(False))
 
 
-def _description(path: Path) -> Mapping[str, Any]:
-    """Read what the header's metadata says; an empty mapping where it is another program's file."""
+def _header(path: Path) -> Mapping[str, Any]:
+    """Read the header of a safetensors file: name, type and shape of each tensor."""
     with path.open("rb") as file:
         length = int.from_bytes(file.read(8), "little")
         size = path.stat().st_size
@@ -306,10 +303,18 @@ def _description(path: Path) -> Mapping[str, Any]:
                 f"the header claims {length} bytes, the file has {size}", where=str(path),
                 allowed="a complete safetensors file",
             )  # fmt: skip
-        header = file.read(length)
+        content = file.read(length)
     try:
-        metadata = json.loads(header).get("__metadata__", {})
-        description = json.loads(metadata.get("cl_viz", "{}"))
+        header = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise FormatError(f"the header is no JSON ({error})", where=str(path)) from error
+    return MappingProxyType(header if isinstance(header, dict) else {})
+
+
+def _description(header: Mapping[str, Any], path: Path) -> Mapping[str, Any]:
+    """Return what the header's metadata says; an empty mapping where it is another program's file."""
+    try:
+        description = json.loads(header.get("__metadata__", {}).get("cl_viz", "{}"))
     except (ValueError, AttributeError, TypeError, RecursionError) as error:
         raise FormatError(f"the header is no JSON ({error})", where=str(path)) from error
     return MappingProxyType(description if isinstance(description, dict) else {})
