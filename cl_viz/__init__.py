@@ -31,6 +31,7 @@ _EXPORTS = {
     "scan_rows": "cl_viz.engine",
     "project": "cl_viz.projections",
     "project_aligned": "cl_viz.projections",
+    "sample_quantities": "cl_viz.diagnostics",
     "diagnose": "cl_viz.diagnostics",
     "check": "cl_viz.diagnostics",
     "train_run": "cl_viz.simulate",
