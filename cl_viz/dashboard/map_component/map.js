@@ -103,6 +103,7 @@ class PointMap {
 
   leave() {
     this.resizing.disconnect();
+    this.hearing?.abort();
     clearTimeout(this.timer);
     if (this.drawn) this.Plotly.purge(this.plot);
     this.root.remove();
@@ -139,8 +140,8 @@ class PointMap {
 
   /* What is in view and selected now, as a command that keeps it. */
   standing() {
-    if (!this.drawn || !this.message.flat) return { window: null, outlines: [] };
-    return { window: this.window(), outlines: this.drawnOutlines() };
+    if (!this.drawn || !this.wasFlat) return { window: null, outlines: [], at: null };
+    return { window: this.window(), outlines: this.drawnOutlines(), at: this.mark };
   }
 
   window() {
@@ -154,7 +155,8 @@ class PointMap {
       type: "path", xref: "x", yref: "y",
       path: `M${corners.map((corner) => corner.join(",")).join("L")}Z`,
     }));
-    return { "xaxis.range": [left, right], "yaxis.range": [low, high], selections };
+    this.mark = command.at;
+    return { "xaxis.range": [left, right], "yaxis.range": [low, high], selections, shapes: this.rings() };
   }
 
   async draw(command) {
@@ -168,14 +170,18 @@ class PointMap {
     if (message.flat) Object.assign(layout, this.flatLayout(command));
     else Object.assign(layout, this.spaceLayout());
     // The traces of a flat map and of one in space cannot turn into each other.
-    if (this.drawn && this.wasFlat !== message.flat) this.Plotly.purge(this.plot);
+    if (this.drawn && this.wasFlat !== message.flat) {
+      this.Plotly.purge(this.plot);
+      this.heard = false;
+    }
     this.wasFlat = message.flat;
     await this.Plotly.react(this.plot, this.traces(), layout, {
       displayModeBar: false, scrollZoom: true, responsive: false, doubleClick: false,
     });
     this.drawn = true;
     this.outlines = JSON.stringify(message.flat ? this.drawnOutlines() : []);
-    if (!this.plot.dataset.heard || !this.plot._events?.plotly_hover) this.listen();
+    if (!this.heard) this.listen();
+    this.heard = true;
   }
 
   flatLayout(command) {
@@ -192,7 +198,7 @@ class PointMap {
     return {
       xaxis: axis(axes[0], view["xaxis.range"]),
       yaxis: { ...axis(axes[1], view["yaxis.range"]), scaleanchor: "x" },
-      images, selections: view.selections, dragmode: this.tool,
+      images, selections: view.selections, shapes: view.shapes, dragmode: this.tool,
       newselection: { line: { color: look.text, width: 1.5, dash: "dot" } },
       activeselection: { fillcolor: look.muted, opacity: 0.12 },
     };
@@ -261,7 +267,6 @@ class PointMap {
   }
 
   listen() {
-    this.plot.dataset.heard = "yes";
     this.plot.on("plotly_relayout", (change) => {
       const keys = Object.keys(change);
       if (keys.some((key) => /^[xy]axis\./.test(key))) this.tellWindow();
@@ -274,21 +279,40 @@ class PointMap {
     this.plot.on("plotly_click", ({ points }) => {
       if (!this.message.flat) this.tell("click", [points[0].x, points[0].y, points[0].z]);
     });
-    const area = this.plot.querySelector(".nsewdrag");
-    let pressed;
-    area?.addEventListener("pointerdown", (event) => { pressed = event; this.plot.focus({ preventScroll: true }); }, true);
-    const released = (event) => {
-      const still = pressed && Math.hypot(event.clientX - pressed.clientX, event.clientY - pressed.clientY) < CLICK;
-      const inside = pressed;
-      pressed = undefined;
-      if (!still || !inside) return;
-      const box = area.getBoundingClientRect();
-      const { xaxis, yaxis } = this.plot._fullLayout;
-      this.tell("click", [xaxis.p2d(event.clientX - box.left), yaxis.p2d(event.clientY - box.top)]);
-    };
-    // plotly puts a sheet over the page while a pointer is down, so the release is heard from the window.
-    window.removeEventListener("pointerup", this.released, true);
-    window.addEventListener("pointerup", (this.released = released), true);
+    // plotly puts a sheet over the page while a pointer is down, so moves and the release are heard from the window.
+    this.hearing?.abort();
+    this.hearing = new AbortController();
+    const hear = { capture: true, signal: this.hearing.signal };
+    let press = null;
+    this.plot.addEventListener("pointerdown", (event) => {
+      press = { event, moved: 0 };
+      this.plot.focus({ preventScroll: true });
+    }, hear);
+    window.addEventListener("pointermove", (event) => {
+      const { clientX, clientY } = press?.event ?? event;
+      if (press) press.moved = Math.max(press.moved, Math.hypot(event.clientX - clientX, event.clientY - clientY));
+    }, hear);
+    window.addEventListener("pointerup", () => {
+      if (press && press.moved < CLICK && this.message.flat) this.click(press.event);
+      press = null;
+    }, hear);
+  }
+
+  click(event) {
+    const box = this.plot.querySelector(".nsewdrag")?.getBoundingClientRect();
+    if (!box || event.clientX < box.left || event.clientX > box.right || event.clientY < box.top || event.clientY > box.bottom) return;
+    const { xaxis, yaxis } = this.plot._fullLayout;
+    this.mark = [xaxis.p2d(event.clientX - box.left), yaxis.p2d(event.clientY - box.top)];
+    this.Plotly.relayout(this.plot, { shapes: this.rings() });
+    this.tell("click", this.mark);
+  }
+
+  /* A ring around the place that was clicked. */
+  rings() {
+    if (!this.mark) return [];
+    const [xanchor, yanchor] = this.mark;
+    const line = { color: this.message.look.text, width: 2 };
+    return [{ type: "circle", xsizemode: "pixel", ysizemode: "pixel", xanchor, yanchor, x0: -8, x1: 8, y0: -8, y1: 8, line }];
   }
 
   showTip(point, event) {
@@ -414,8 +438,8 @@ class PointMap {
 
   selectView() {
     const [left, right, low, high] = this.window();
-    const command = { window: this.window(), outlines: [[[left, low], [right, low], [right, high], [left, high]]] };
-    return this.Plotly.relayout(this.plot, { selections: this.view(command).selections });
+    const outlines = [[[left, low], [right, low], [right, high], [left, high]]];
+    return this.Plotly.relayout(this.plot, { selections: this.view({ ...this.standing(), outlines }).selections });
   }
 
   key(event) {

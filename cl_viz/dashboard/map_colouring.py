@@ -1,0 +1,143 @@
+"""What the points of the Map page can be coloured by: a metadata column, the map's own error, a number a sample."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import streamlit as st
+from numpy.typing import NDArray
+
+from cl_viz.core.embedding_set import EmbeddingSet, Role
+from cl_viz.dashboard import cache, state
+from cl_viz.engine.memory import array_bytes
+from cl_viz.figures.map_colours import Categories, Colouring, Scale, by_entries, by_numbers, colour_column
+from cl_viz.projections import Projection
+
+ERROR = "error of the map"
+"""Share of a sample's nearest neighbours that the map loses."""
+ONE_COLOUR = "one colour"
+_KEPT_BYTES = 5e8
+_FIRST: tuple[Role, ...] = ("label", "group", "subclass")
+_NOT_COLOURS: tuple[Role, ...] = ("image", "text")
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One of the maps that are shown, with all that belongs to it.
+
+    Attributes
+    ----------
+    slot : str
+    opened : OpenRun
+    embedding_set : EmbeddingSet
+    view : str
+    step : str
+        As text, for the address.
+    frame : str
+        What its coordinates are in.
+    projection : Projection
+    """
+
+    slot: str
+    opened: state.OpenRun
+    embedding_set: EmbeddingSet
+    view: str
+    step: str
+    frame: str
+    projection: Projection
+
+    @property
+    def place(self) -> str:
+        """Name of its coordinates in the address."""
+        return f"{self.slot}@{self.step}"
+
+    @property
+    def n(self) -> int:
+        """Rows of its view."""
+        return len(self.projection.coordinates)
+
+
+@st.cache_resource(show_spinner=False, scope="session")
+def _store() -> cache.BoundedStore[object]:
+    return cache.BoundedStore(_KEPT_BYTES, array_bytes)
+
+
+def options(embedding_set: EmbeddingSet, view: str, quantities: Mapping[str, str]) -> list[str]:
+    """Return what can be chosen, the label first; pictures and texts are no colours.
+
+    Parameters
+    ----------
+    embedding_set : EmbeddingSet
+    view : str
+    quantities : Mapping[str, str]
+        Label -> name of the numbers that each sample has.
+    """
+    columns = embedding_set.columns(view)
+    first = [name for role in _FIRST if (name := embedding_set.roles.get(role, "")) in columns]
+    left_out = {embedding_set.roles.get(role) for role in _NOT_COLOURS}
+    named = [name for name in columns if name not in first and name not in left_out and columns[name].ndim == 1]
+    found = dict.fromkeys([*first, *named, ERROR, *quantities])
+    return list(found) if first or named else [ONE_COLOUR, *found]
+
+
+def colourings(choice: str, shown: Sequence[Shown], values: Sequence[NDArray[np.floating] | None]) -> list[Colouring]:
+    """Return the colours of each map, in one legend.
+
+    Parameters
+    ----------
+    choice : str
+        One of `options`.
+    shown : sequence of Shown
+    values : sequence of NDArray or None
+        Numbers of each map's samples where the choice is a quantity.
+
+    Returns
+    -------
+    list of Colouring
+        A map whose set lacks the choice is of one kind, `no entry`.
+    """
+    key = ("colours", choice, tuple((entry.embedding_set.fingerprint, entry.view) for entry in shown))
+    if choice == ERROR or any(value is not None for value in values):
+        numbers = [
+            entry.projection.error if choice == ERROR else _or_unknown(value, entry.n)
+            for entry, value in zip(shown, values, strict=True)
+        ]
+        return _split(by_numbers(choice, np.concatenate(numbers), (0.0, 1.0) if choice == ERROR else None), shown)
+    kept = _store().get(key)
+    if kept is None:
+        kept = _store().put(key, _of_column(choice, shown))
+    return _split(kept, shown)  # type: ignore[arg-type]
+
+
+def _of_column(choice: str, shown: Sequence[Shown]) -> Colouring:
+    if choice == ONE_COLOUR:
+        return by_entries("samples", np.repeat("all samples", sum(entry.n for entry in shown)))
+    columns = [entry.embedding_set.columns(entry.view).get(choice) for entry in shown]
+    # Numbers that are labels are kinds, however many they are.
+    is_kind = any(entry.embedding_set.roles.get(role) == choice for entry in shown for role in _FIRST)
+    make = by_entries if is_kind else colour_column
+    if len(columns) == 1 and columns[0] is not None:
+        return make(choice, columns[0])
+    parts = [
+        np.full(entry.n, None, dtype=object) if column is None else column
+        for entry, column in zip(shown, columns, strict=True)
+    ]
+    kinds = {part.dtype.kind for part in parts}
+    mixed = parts if len(kinds) == 1 else [part.astype(object) for part in parts]
+    return make(choice, np.concatenate(mixed))
+
+
+def _or_unknown(values: NDArray[np.floating] | None, n: int) -> NDArray[np.float32]:
+    return np.full(n, np.nan, dtype=np.float32) if values is None else values.astype(np.float32)
+
+
+def _split(joint: Colouring, shown: Sequence[Shown]) -> list[Colouring]:
+    """Give each map its rows of colours that were made for all maps together."""
+    ends = np.cumsum([entry.n for entry in shown])[:-1]
+    if isinstance(joint, Scale):
+        return [Scale(joint.label, part, joint.low, joint.high) for part in np.split(joint.values, ends)]
+    return [
+        Categories(joint.label, joint.names, part, joint.distinct, joint.grey) for part in np.split(joint.codes, ends)
+    ]

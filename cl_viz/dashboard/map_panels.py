@@ -1,0 +1,178 @@
+"""What stands under the maps: the selection as numbers, scores, mix, table and cards; the neighbours of one sample."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from typing import Any, TypeVar
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+from numpy.typing import NDArray
+
+from cl_viz.core.embedding_set import Role
+from cl_viz.core.view import View
+from cl_viz.dashboard import cache, panels, sample_cards, state
+from cl_viz.dashboard.map_colouring import Shown
+from cl_viz.dashboard.text import escape
+from cl_viz.diagnostics._selection import nearest_samples, selection_mix, selection_scores
+from cl_viz.figures import render
+from cl_viz.figures.map_colours import Categories, Colouring, Scale, by_entries
+
+T = TypeVar("T")
+
+PAGE = 50
+"""Rows of the table that are shown at once."""
+_CARDS = 12
+_NEIGHBOURS = 6
+_LONGEST = 200
+_MIX: tuple[Role, ...] = ("label", "group", "subclass")
+
+
+@st.cache_resource(show_spinner=False, scope="session")
+def _store() -> cache.BoundedStore[Any]:
+    return cache.BoundedStore(64)
+
+
+def _kept(entry: Shown, what: Hashable, make: Callable[[], T]) -> T:
+    """Return what is kept of a view of a set, so that a move of the map computes nothing again."""
+    key = (entry.embedding_set.fingerprint, entry.view, what)
+    found: tuple[T] | None = _store().get(key)
+    return (found or _store().put(key, (make(),)))[0]
+
+
+def selection_panels(entry: Shown, colouring: Colouring, rows: NDArray[np.bool_]) -> None:
+    """Draw what is known of selected rows of one map.
+
+    Parameters
+    ----------
+    entry : Shown
+    colouring : Colouring
+        Of the map.
+    rows : NDArray[np.bool_], shape (N,)
+        At least one.
+    """
+    left, right = st.columns(2, gap="medium")
+    with left:
+        # Numbers that stand for the rows: the rows themselves are as many as the set.
+        what = ("scores", int(rows.sum()), hash(rows.tobytes()))
+        scores = _kept(entry, what, lambda: selection_scores(entry.embedding_set, entry.view, rows))
+        if scores is None:
+            st.caption("Scores within the selection are unknown: select two or more samples.")
+        else:
+            _figure(scores, "scores")
+    with right:
+        mix = _mix(entry, colouring)
+        if mix is None:
+            st.caption("The mix of classes is unknown: add labels on the Data page.")
+        else:
+            _figure(selection_mix(mix.names, mix.codes, rows, mix.label), "mix")
+    places = np.flatnonzero(rows)
+    st.subheader("The samples behind this", anchor=False)
+    shown = _table(entry, colouring, places)
+    with st.expander("As cards", icon=":material/grid_view:", expanded=True):
+        sample_cards.draw_grid(entry.opened, entry.embedding_set, shown[:_CARDS], view=entry.view)
+
+
+def _mix(entry: Shown, colouring: Colouring) -> Categories | None:
+    """Return the kinds whose mix is told: those that colour the map, else the labels."""
+    if isinstance(colouring, Categories) and len(colouring.names) > 1:
+        return colouring
+    column = next((found for role in _MIX if (found := entry.embedding_set.role(role, entry.view)) is not None), None)
+    return None if column is None else by_entries("label", column)
+
+
+def _figure(view: View, name: str) -> None:
+    st.plotly_chart(
+        render(view, state.theme()),
+        theme=None,
+        width="stretch",
+        height=panels.SIDE_HEIGHT,
+        key=f"map {name}",
+        config=panels.chart_config(f"map-{name}"),
+        alt=view.title,
+    )
+
+
+def _table(entry: Shown, colouring: Colouring, places: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Draw one page of the selected rows and return them."""
+    pages = -(-len(places) // PAGE)
+    number = 1
+    if pages > 1:
+        number = st.number_input(
+            f"Page of {pages:,}", 1, pages, 1, key=f"map page {pages}", width=150, help=f"{PAGE} samples a page."
+        )
+    shown = places[(number - 1) * PAGE : number * PAGE]
+    frame = sample_frame(entry, shown)
+    if isinstance(colouring, Scale):
+        frame[colouring.label] = colouring.values[shown]
+    frame["error of the map"] = entry.projection.error[shown]
+    config: dict[str, Any] = {
+        str(name): st.column_config.NumberColumn(str(name), format="%.3g")
+        for name, kind in frame.dtypes.items()
+        if kind.kind == "f"
+    }
+    pictures = sample_cards.thumbnails(entry.opened, entry.embedding_set, shown, entry.view)
+    if any(pictures):
+        frame.insert(1, "picture", pictures)
+        config["picture"] = st.column_config.ImageColumn("picture", width="small")
+    st.dataframe(frame, hide_index=True, column_config=config, width="stretch", height=panels.SIDE_HEIGHT)
+    return shown
+
+
+def sample_frame(entry: Shown, rows: NDArray[np.int64]) -> pd.DataFrame:
+    """Return row numbers and metadata of some rows; text is cut, pictures are left out."""
+    found: dict[str, NDArray[np.generic]] = {"row": rows}
+    image = entry.embedding_set.roles.get("image")
+    for name, column in entry.embedding_set.columns(entry.view).items():
+        if name != image and column.ndim == 1:
+            values = column[rows]
+            cut = [str(value)[:_LONGEST] for value in values]
+            found[name if name != "row" else "row (column)"] = values if values.dtype.kind in "iufb" else np.array(cut)
+    return pd.DataFrame(found)
+
+
+def sample_panel(entry: Shown, row: int) -> None:
+    """Draw a sample that was clicked, beside its nearest ones in the original space."""
+    st.subheader(f"Row {row:,} and its nearest samples", anchor=False)
+    if not entry.embedding_set.quality[entry.view].usable[row]:
+        st.caption("Its neighbours are unknown: the row has no direction (NaN, infinite or all zeros).")
+        return
+    near, scores = _kept(
+        entry, ("nearest", row), lambda: nearest_samples(entry.embedding_set, entry.view, row, _NEIGHBOURS)
+    )
+    rows = np.concatenate([[row], near])
+    notes = {"score": ["clicked", *(f"{score:.3f}" for score in scores)]}
+    sample_cards.draw_grid(entry.opened, entry.embedding_set, rows, view=entry.view, columns=len(rows), notes=notes)
+    kept = 1 - float(entry.projection.error[row])
+    if np.isfinite(kept):
+        st.caption(f"The map keeps {100 * kept:.0f} % of this sample's {entry.projection.neighbor_recall.k} nearest.")
+
+
+def heading(entry: Shown, label: str, several: bool) -> None:
+    """Draw a map's title: what it keeps of the neighbourhoods, with N."""
+    recall, trust = entry.projection.neighbor_recall, entry.projection.trustworthiness
+    owner = f"{entry.opened.name}: " if several else ""
+    if recall.value is None or trust.value is None:
+        text = f"{owner}{label} of {int(entry.projection.usable.sum()):,} samples; too few to say what it keeps"
+    else:
+        of = f" of {recall.population:,}" if recall.n < recall.population else ""
+        text = (
+            f"{owner}{label} keeps {100 * recall.value:.0f} % of the {recall.k} nearest neighbours "
+            f"(trustworthiness {trust.value:.2f}, N = {recall.n:,}{of})"
+        )
+    st.markdown(f"**{escape(text)}**")
+
+
+def notes(shown: Sequence[Shown], colours: Sequence[Colouring]) -> None:
+    """Draw what the maps rest on."""
+    lines = []
+    for entry in shown:
+        facts = list(entry.projection.notes)
+        owner = f"{entry.opened.name}: " if len(shown) > 1 else ""
+        lines.append(escape(f"{owner}{' · '.join(facts)}"))
+    first = colours[0]
+    if isinstance(first, Categories) and first.distinct > len(first.names) - first.grey:
+        kept = len(first.names) - first.grey
+        lines.append(escape(f"{first.label}: the {kept} most frequent of {first.distinct:,} entries have a colour"))
+    st.caption("  \n".join(lines))

@@ -1,0 +1,144 @@
+"""Samples that were picked, against all others: scores within and across, entries of a column, nearest samples."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cl_viz.core.embedding_set import EmbeddingSet
+from cl_viz.core.validation import row_blocks
+from cl_viz.core.view import Axis, Bars, Histogram, Series
+
+_MOST_PICKED, _MOST_OTHERS = 1_500, 4_000
+"""Samples of each kind that are scored; beyond that they are drawn at random."""
+_BINS = 80
+_MOST_BARS = 12
+
+
+def selection_scores(
+    embedding_set: EmbeddingSet, view: str, picked: NDArray[np.bool_], *, seed: int = 0
+) -> Histogram | None:
+    """Return how alike picked samples are to each other, and to the others.
+
+    Parameters
+    ----------
+    embedding_set : EmbeddingSet
+    view : str
+    picked : NDArray[np.bool_], shape (N,)
+    seed : int
+        Of the draw where there are more than 1,500 picked or 4,000 other samples.
+
+    Returns
+    -------
+    Histogram or None
+        Densities of cosines; no sample is paired with itself. None with fewer than two usable picked samples.
+    """
+    usable = embedding_set.quality[view].usable
+    generator = np.random.default_rng(seed)
+    inside, all_inside = _drawn(np.flatnonzero(picked & usable), _MOST_PICKED, generator)
+    outside, all_outside = _drawn(np.flatnonzero(~picked & usable), _MOST_OTHERS, generator)
+    if len(inside) < 2:
+        return None
+    first = _unit(embedding_set, view, inside)
+    edges = np.linspace(-1.0, 1.0, _BINS + 1)
+    within = (first @ first.T)[np.triu_indices(len(inside), 1)]
+    series = [_series("within the selection", within, edges, "positive", len(inside))]
+    title = f"Within the selection scores are {within.mean():.3f} on average (N = {len(inside):,})"
+    if len(outside):
+        across = (first @ _unit(embedding_set, view, outside).T).ravel()
+        series.append(_series("to the others", across, edges, "other", len(outside)))
+        title += f", to the others {across.mean():.3f} (N = {len(outside):,})"
+    if not (all_inside and all_outside):
+        title += f", drawn at random with seed {seed}"
+    return Histogram(title, Axis("Score", "cosine", (-1.0, 1.0)), Axis("Density", "of pairs"), tuple(series))
+
+
+def _drawn(rows: NDArray[np.int64], most: int, generator: np.random.Generator) -> tuple[NDArray[np.int64], bool]:
+    """Return at most so many rows, and whether they are all of them."""
+    if len(rows) <= most:
+        return rows, True
+    return np.sort(generator.choice(rows, most, replace=False)), False
+
+
+def _unit(embedding_set: EmbeddingSet, view: str, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+    norms = embedding_set.quality[view].norms[rows]
+    found: NDArray[np.float64] = np.asarray(embedding_set.views[view][rows], dtype=np.float64) / norms[:, None]
+    return found
+
+
+def _series(name: str, scores: NDArray[np.float64], edges: NDArray[np.float64], meaning: Any, n: int) -> Series:
+    counts, _ = np.histogram(np.clip(scores, -1.0, 1.0), edges)
+    density = counts / (counts.sum() * np.diff(edges))
+    return Series(name, edges, density, meaning, n=n)
+
+
+def selection_mix(names: tuple[str, ...], codes: NDArray[np.integer], picked: NDArray[np.bool_], what: str) -> Bars:
+    """Return the share of each entry among the picked samples and among all.
+
+    Parameters
+    ----------
+    names : tuple of str
+        Entries.
+    codes : NDArray of int, shape (N,)
+        Index into `names`.
+    picked : NDArray[np.bool_], shape (N,)
+        At least one is picked.
+    what : str
+        What the entries are of.
+
+    Returns
+    -------
+    Bars
+        The most frequent entries of the selection, at most twelve.
+    """
+    inside = np.bincount(codes[picked], minlength=len(names))
+    overall = np.bincount(codes, minlength=len(names))
+    n = int(picked.sum())
+    shown = np.argsort(-inside, kind="stable")[: min(_MOST_BARS, len(names))]
+    labels = np.array([names[index] for index in shown], dtype=object)
+    most = int(shown[0])
+    title = f"{100 * inside[most] / n:.0f} % of the selection is {names[most]} (N = {n:,}), of all samples "
+    title += f"{100 * overall[most] / len(codes):.0f} % (N = {len(codes):,})"
+    return Bars(
+        title,
+        Axis(what),
+        Axis("Share", "of samples", (0.0, 1.0)),
+        (
+            Series("selection", labels, inside[shown] / n, "positive", n=n),
+            Series("all samples", labels, overall[shown] / len(codes), "other", n=len(codes)),
+        ),
+    )
+
+
+def nearest_samples(
+    embedding_set: EmbeddingSet, view: str, row: int, k: int
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Return the samples most like one, and their cosines, in the original space.
+
+    Parameters
+    ----------
+    embedding_set : EmbeddingSet
+    view : str
+    row : int
+        A usable row of the view.
+    k : int
+
+    Returns
+    -------
+    rows : NDArray[np.int64], shape (min(k, usable others),)
+        Nearest first; of equal scores the lower row first.
+    scores : NDArray[np.float64]
+    """
+    array, quality = embedding_set.views[view], embedding_set.quality[view]
+    one = np.asarray(array[row], dtype=np.float64) / quality.norms[row]
+    scores = np.full(len(array), -np.inf)
+    for rows in row_blocks(array):
+        usable = quality.usable[rows]
+        block = np.asarray(array[rows], dtype=np.float64)[usable]
+        scores[rows][usable] = np.clip(block @ one / quality.norms[rows][usable], -1.0, 1.0)
+    scores[row] = -np.inf
+    kept = min(k, int(np.isfinite(scores).sum()))
+    order = np.argsort(-scores, kind="stable")[:kept]
+    return order, scores[order]

@@ -1,0 +1,145 @@
+"""The Map page without a browser: what it draws of several sets, what its address restores, hard inputs."""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from streamlit.testing.v1 import AppTest
+
+OpenApp = Callable[..., AppTest]
+PAGE = "runs/map"
+
+
+def sent(app: AppTest) -> list[dict[str, Any]]:
+    """Return the headers of the maps that went to the browser."""
+    protos = [getattr(element, "proto", None) for element in app.main]
+    return [_header(proto.bytes) for proto in protos if type(proto).__name__ == "BidiComponent"]
+
+
+def _header(content: bytes) -> dict[str, Any]:
+    (length,) = struct.unpack_from("<I", content)
+    found: dict[str, Any] = json.loads(content[4 : 4 + length])
+    return found
+
+
+def text(app: AppTest) -> str:
+    """Return what stands on the page as Markdown and captions."""
+    return "\n".join(str(part.value) for part in (*app.markdown, *app.caption)).replace("\\", "")
+
+
+def fine(app: AppTest) -> AppTest:
+    assert not app.exception
+    assert not app.error, [box.value for box in app.error]
+    return app
+
+
+def test_a_map_says_what_it_keeps_and_how_it_is_coloured(open_app: OpenApp, dump: Callable[..., Path]) -> None:
+    app = fine(open_app(dump(), page=PAGE))
+    assert app.title[0].value == "What lies near what?"
+    (message,) = sent(app)
+    assert message["kind"] == "points"
+    assert [kind["name"] for kind in message["categories"]] == ["0", "1", "2", "3"]
+    assert message["n"] == 120
+    assert "PCA keeps" in text(app)
+    assert "N = 120" in text(app)
+    assert message["plotly"].startswith("cl_viz-assets/plotly-")
+    assert "label" in message["description"]
+
+
+def test_a_link_restores_method_colour_window_outline_and_hidden_kinds(
+    open_app: OpenApp, dump: Callable[..., Path]
+) -> None:
+    query = {
+        "colour": "error of the map", "window": "-1,1,-0.5,0.5", "outline": "-9,-9 9,-9 9,9 -9,9",
+        "outline_of": "left@None", "at": "0,0", "at_of": "left@None",
+    }  # fmt: skip
+    app = fine(open_app(dump(), page=PAGE, **query))
+    (message,) = sent(app)
+    assert message["scale"]["low"] == 0.0
+    assert message["scale"]["high"] == 1.0
+    assert message["command"]["window"] == [-1, 1, -0.5, 0.5]
+    assert message["command"]["outlines"] == [[[-9, -9], [9, -9], [9, 9], [-9, 9]]]
+    assert "Selected: 120 of 120 samples" in text(app)
+    assert any("nearest samples" in part.value for part in app.subheader)
+    hidden = fine(open_app(dump(), page=PAGE, hide="1", outline=query["outline"], outline_of="left@None"))
+    assert sent(hidden)[0]["hidden"] == [1]
+    assert "Selected: 90 of 120 samples" in text(hidden)
+    clear = next(button for button in hidden.button if "Clear" in button.label)
+    assert "Selected" not in text(fine(clear.click().run()))
+    assert "outline" not in hidden.query_params
+
+
+def test_a_link_with_nonsense_is_harmless(open_app: OpenApp, dump: Callable[..., Path]) -> None:
+    query = {"window": "1,0,a,b", "outline": "1,2 3", "at": "nan,1", "at_of": "left@None", "hide": "-1,x,999"}
+    app = fine(open_app(dump(), page=PAGE, **query))
+    (message,) = sent(app)
+    assert message["hidden"] == []
+    assert message["command"]["window"] is None
+    assert "Selected" not in text(app)
+    elsewhere = fine(open_app(dump(), page=PAGE, outline="0,0 1,0 1,1", outline_of="elsewhere"))
+    assert "Selected" not in text(elsewhere)
+
+
+def test_two_runs_stand_side_by_side_and_share_a_selection(open_app: OpenApp, dump: Callable[..., Path]) -> None:
+    query = {"beside": "second", "outline": "-9,-9 9,-9 9,9 -9,9", "outline_of": "left@None"}
+    app = fine(open_app(dump(), dump("second.npz", 2.0), page=PAGE, **query))
+    left, right = sent(app)
+    assert "chosen" not in left["arrays"]
+    assert "chosen" in right["arrays"]
+    assert "120 of 120 samples of second" in text(app)
+    assert "Procrustes" in text(app)
+
+
+def test_three_samples_without_labels_rows_without_a_direction_and_space(open_app: OpenApp, tmp_path: Path) -> None:
+    few, broken = tmp_path / "few.npz", tmp_path / "broken.npz"
+    np.savez(few, view_1=np.eye(3, 5, dtype=np.float32))
+    rows = np.random.default_rng(0).normal(size=(30, 5)).astype(np.float32)
+    rows[3], rows[4] = np.nan, 0
+    np.savez(broken, view_1=rows, number=np.where(np.arange(30) % 2, np.nan, 1.5))
+    app = fine(open_app(few, page=PAGE, outline="-9,-9 9,-9 9,9", outline_of="left@None"))
+    assert sent(app)[0]["n"] == 3
+    assert sent(app)[0]["colouring"] == "samples"
+    app = fine(open_app(broken, page=PAGE, colour="number", dim="3"))
+    (message,) = sent(app)
+    assert message["n"] == 28
+    assert not message["flat"]
+    assert "2 have no place" in message["status"]
+
+
+def test_labels_of_markup_a_hundred_thousand_names_and_missing_pictures(open_app: OpenApp, tmp_path: Path) -> None:
+    path, n = tmp_path / "hostile.npz", 300
+    label = np.array(["<img src=x onerror=evil()>", "**bold** :smile:", ""] * (n // 3))
+    image = np.array(["nowhere.png", "/etc/passwd", ""] * (n // 3))
+    names = np.array([f"name {index}" for index in range(n)])
+    rows = np.random.default_rng(0).normal(size=(n, 4)).astype(np.float32)
+    np.savez(path, view_1=rows, label=label, image=image, name=names)
+    query = {"outline": "-9,-9 9,-9 9,9 -9,9", "outline_of": "left@None"}
+    app = fine(open_app(path, page=PAGE, **query))
+    shown = [kind["name"] for kind in sent(app)[0]["categories"]]
+    assert shown == ["**bold** :smile:", "<img src=x onerror=evil()>", "no entry"]
+    assert not any("<img" in part.value.replace("\\<img", "") for part in (*app.markdown, *app.caption))
+    app = fine(open_app(path, page=PAGE, colour="name", **query))
+    assert len(sent(app)[0]["categories"]) == 21
+    assert "most frequent of 300 entries" in text(app)
+
+
+def test_a_long_map_is_asked_for_first(
+    open_app: OpenApp, dump: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cl_viz.dashboard.map_layouts.estimate", lambda *_: 90.0)
+    app = fine(open_app(dump(), page=PAGE, method="UMAP"))
+    assert sent(app) == []
+    assert "about 90 s" in app.info[0].value
+    assert any(button.label == "Compute" for button in app.button)
+
+
+def test_without_a_run_it_says_what_to_do(open_app: OpenApp, dump: Callable[..., Path]) -> None:
+    app = open_app(dump(), page=PAGE)
+    app.session_state["_shown first"] = False
+    assert "No run is shown" in fine(app.run()).info[0].value
