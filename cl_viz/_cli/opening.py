@@ -13,6 +13,7 @@ from cl_viz.core.run import Run
 
 SAMPLE = "sample:"
 CARD = "card.json"
+PROJECTOR_CONFIG = "projector_config.pbtxt"
 _WEIGHTS = (".safetensors", ".pt", ".pth", ".ckpt", ".bin", ".tar", ".onnx", ".torchscript")
 
 
@@ -41,7 +42,8 @@ class Choices:
 
 def is_run(target: str) -> bool:
     """Whether `target` names a bundled run, a run folder or a checkpoint that can be run, and not a dump."""
-    return target.startswith(SAMPLE) or (Path(target) / CARD).is_file() or _is_checkpoint(Path(target))
+    known = any((Path(target) / name).is_file() for name in (CARD, PROJECTOR_CONFIG))
+    return target.startswith(SAMPLE) or known or _is_checkpoint(Path(target))
 
 
 def open_target(target: str, choices: Choices | None = None) -> Run:

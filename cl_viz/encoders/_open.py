@@ -24,6 +24,7 @@ from cl_viz.encoders._digit_inputs import VIEW_NAMES, DigitInputs, InputKind
 from cl_viz.encoders._digit_views import DigitAugmentation, hue_names, tint
 from cl_viz.encoders._embedding_cache import Arrays, cache_key, read_cached, write_cached
 from cl_viz.encoders._encoded import EncodedCard, encoded_run
+from cl_viz.encoders._projector_log import is_projector_log, projector_run
 from cl_viz.encoders._recognising import refuse_checkpoint
 from cl_viz.encoders._recorded import recorded_run
 from cl_viz.encoders._recorded_card import RecordedCard
@@ -40,9 +41,9 @@ def open_run(path: PathLike) -> Run:
 
     A run folder holds ``card.json`` and checkpoints; its embeddings are computed when a snapshot is first looked at,
     by running the encoder on the evaluation images, and kept in the cache folder (environment variable
-    ``CL_VIZ_CACHE``). A folder that `cl_viz.Recorder` writes holds the embeddings themselves. A single checkpoint is a
-    run with one step; without a card beside it, it is run on the bundled digits. Anything else is read by
-    `cl_viz.load` and becomes a run with one snapshot.
+    ``CL_VIZ_CACHE``). A folder that `cl_viz.Recorder` writes, and a log folder of TensorBoard's
+    projector, hold the embeddings themselves. A single checkpoint is a run with one step; without a card beside it, it
+    is run on the bundled digits. Anything else is read by `cl_viz.load` and becomes a run with one snapshot.
 
     Parameters
     ----------
@@ -63,6 +64,8 @@ def open_run(path: PathLike) -> Run:
     if folder.is_file() and recognise(folder):
         return _computed_run(_card_of_checkpoint(folder), source=str(folder))
     if not (folder / CARD).is_file():
+        if is_projector_log(folder):
+            return projector_run(folder)
         from cl_viz.formats import load
 
         refuse_checkpoint(folder)

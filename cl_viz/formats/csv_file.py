@@ -61,7 +61,7 @@ def read(path: Path) -> RawDump:
     pair = _metadata_path(path)
     if pair is None:
         return table
-    columns = _read_metadata(pair)
+    columns = read_metadata(pair)
     n_rows = len(next(iter(table.arrays.values()))) if table.arrays else 0
     for values in columns.values():
         if len(values) != n_rows:
@@ -207,7 +207,7 @@ def _metadata_path(path: Path) -> Path | None:
     return beside if beside is not None and beside.is_file() else None
 
 
-def _read_metadata(path: Path) -> dict[str, Column]:
+def read_metadata(path: Path) -> dict[str, Column]:
     """Read a projector's metadata: one column has no header, several have one; quotes are plain characters."""
     lines = path.read_text(encoding="utf-8-sig").splitlines()
     separator = "\t" if path.suffix.lower() == ".tsv" else ","
