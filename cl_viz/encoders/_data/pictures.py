@@ -45,7 +45,9 @@ def read_picture(entry: Any, folder: Path) -> Image.Image:
             if width * height > MOST_PIXELS:
                 raise Unreadable(f"{width:,} x {height:,} pixels, more than {MOST_PIXELS:,}")
             return _plain(opened)
-    except (OSError, ValueError, SyntaxError, EOFError, pillow.DecompressionBombError) as error:
+    except (pillow.DecompressionBombError, pillow.DecompressionBombWarning) as error:
+        raise Unreadable(f"more than {MOST_PIXELS:,} pixels") from error
+    except (OSError, ValueError, SyntaxError, EOFError) as error:
         raise Unreadable(_reason(error)) from error
 
 

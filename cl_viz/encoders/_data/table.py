@@ -39,6 +39,8 @@ def open_table(path: Path) -> EncodingData:
     """
     _check_width(path)
     found = read_dump(path)[1]
+    if len(found.columns) > MOST_COLUMNS:
+        raise _too_wide(path, f"{len(found.columns):,} columns")
     columns = {name: values for name, values in found.columns.items() if values.ndim == 1}
     inputs: dict[str, Images | Texts] = {}
     for name, values in columns.items():
@@ -78,11 +80,15 @@ def _check_width(path: Path) -> None:
         first = file.readline(1 << 20)
     separators = max(first.count(mark) for mark in (b",", b"\t", b";", b"|"))
     if separators >= MOST_COLUMNS:
-        raise FormatError(
-            f"the table has {separators + 1:,} columns or more", where=str(path),
-            allowed=f"at most {MOST_COLUMNS:,}, with a column of texts or of image paths",
-            remedy="keep the columns that matter; embeddings are opened with cl_viz.load, not encoded",
-        )  # fmt: skip
+        raise _too_wide(path, f"{separators + 1:,} columns or more")
+
+
+def _too_wide(path: Path, found: str) -> FormatError:
+    return FormatError(
+        f"the table has {found}", where=str(path),
+        allowed=f"at most {MOST_COLUMNS:,}, with a column of texts or of image paths",
+        remedy="keep the columns that matter; embeddings are opened with cl_viz.load, not encoded",
+    )  # fmt: skip
 
 
 def _names_images(values: Column) -> bool:
