@@ -137,12 +137,15 @@ class Recorder:
         """
         if math.isnan(self._began):
             self._began = time.perf_counter()
-        if step % self.every or not self._writes:
-            return False
-        if self.most_overhead is not None and self.overhead > self.most_overhead:
+        if not self.due(step):
             return False
         self.record(encoder, step, model=model, values=values)
         return True
+
+    def due(self, step: int) -> bool:
+        """Whether `step` would take a snapshot now."""
+        under_limit = self.most_overhead is None or self.overhead <= self.most_overhead
+        return self._writes and step % self.every == 0 and under_limit
 
     def record(
         self,
