@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cl_viz.core.run import Run
+from cl_viz.core.specs import ProjectionSpec
 from cl_viz.formats import Inspection
 
 
@@ -78,4 +79,13 @@ def show_diagnostics(console: Console) -> None:
     for spec in DIAGNOSTICS.values():
         parameters = "; ".join(f"{info.name}: {info.allowed}" for info in spec.params.describe())
         _row(table, spec.name, spec.question + ("" if spec.quick else " (slow)"), parameters)
+    console.print(table)
+
+
+def show_methods(console: Console, specs: Sequence[ProjectionSpec]) -> None:
+    """Print the methods of mapping: name, dimensions, fewest rows, and parameters with their ranges."""
+    table = _table("Method", "Dimensions", "Rows", "Parameters")
+    for spec in specs:
+        parameters = "; ".join(f"{info.name} = {info.default!r}: {info.allowed}" for info in spec.params.describe())
+        _row(table, spec.name, " or ".join(map(str, spec.dims)), f"{spec.least_rows} or more", parameters)
     console.print(table)

@@ -7,12 +7,12 @@ from typing import Any
 
 from cl_viz.core.errors import InputError
 from cl_viz.core.params import ParamInfo
-from cl_viz.core.specs import DiagnosticSpec
+from cl_viz.core.specs import DiagnosticSpec, ProjectionSpec
 
 _TRUTH = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
 
-def read_parameters(spec: DiagnosticSpec, given: Sequence[str]) -> dict[str, Any]:
+def read_parameters(spec: DiagnosticSpec | ProjectionSpec, given: Sequence[str]) -> dict[str, Any]:
     """Read ``KEY=VALUE`` texts as the parameters they name, each in its own type.
 
     Raises

@@ -7,7 +7,7 @@
 from cl_viz.projections import _worker as worker
 from cl_viz.projections._aligning import project_aligned
 from cl_viz.projections._inputs import ProjectionInputs
-from cl_viz.projections._projecting import PROJECTIONS, estimate, find_kept, project
+from cl_viz.projections._projecting import PROJECTIONS, estimate, find_kept, known_method, project
 from cl_viz.projections._projection import Kept, Projection
 from cl_viz.projections._worker import Job, start
 
@@ -19,6 +19,7 @@ __all__ = [
     "ProjectionInputs",
     "estimate",
     "find_kept",
+    "known_method",
     "project",
     "project_aligned",
     "start",
