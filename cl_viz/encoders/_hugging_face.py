@@ -13,7 +13,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from cl_viz.core.errors import ClVizError, FormatError, MissingDependencyError
+import torch
+
+from cl_viz.core.errors import ClVizError, FormatError, MissingDependencyError, UnsafeFileError
+from cl_viz.encoders._torch_weights import StateDict, as_float32
 from cl_viz.formats._guard import first_line
 
 _OFFLINE = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
@@ -24,6 +27,8 @@ TOKENIZER_FILES = (
     "tokenizer.model",
 )  # fmt: skip
 """Any one of these is a vocabulary."""
+# Weights that training needs and embedding does not; a checkpoint may lack them.
+_DISPENSABLE = ("pooler.", "mask_token", "logit_scale", "logit_bias", "position_ids")
 
 
 def library(name: str, path: Path) -> ModuleType:
@@ -155,3 +160,55 @@ def check_claims(said: Mapping[str, Any], tensors: int, numbers: int, path: Path
                     where=str(path), allowed="the configuration that belongs to the weights",
                     remedy="copy the folder again",
                 )  # fmt: skip
+
+
+def load_network(transformers: Any, said: Mapping[str, Any], weights: StateDict, path: Path) -> tuple[Any, bool]:
+    """Build the library's own class and fill it; nothing is allocated that the file does not hold.
+
+    Parameters
+    ----------
+    transformers : module
+    said : Mapping
+        A configuration that `check_claims` and `plain_configuration` have seen.
+    weights : StateDict
+    path : Path
+
+    Returns
+    -------
+    network : PreTrainedModel
+        In float32.
+    pooler : bool
+        Whether it has a pooler and the weights have that too; a pooler that they lack is taken away.
+
+    Raises
+    ------
+    FormatError
+        If the weights lack something.
+    UnsafeFileError
+        If the configuration claims more numbers than the weights hold.
+    """
+    configuration = transformers.CONFIG_MAPPING[said["model_type"]].from_dict(dict(said))
+    with torch.device("meta"):
+        claimed = transformers.MODEL_MAPPING[type(configuration)](configuration)
+    pooler = getattr(claimed, "pooler", None)
+    spare = sum(part.numel() for part in pooler.parameters()) if isinstance(pooler, torch.nn.Module) else 0
+    numbers = sum(part.numel() for part in claimed.parameters()) - spare
+    if numbers > weights.parameters:
+        raise UnsafeFileError(
+            f"the configuration claims {numbers:,} numbers, the weights hold {weights.parameters:,}",
+            where=str(path), allowed="the configuration that belongs to the weights", remedy="copy the folder again",
+        )  # fmt: skip
+    network, told = type(claimed).from_pretrained(
+        None, config=configuration, state_dict=as_float32(weights), dtype=torch.float32, output_loading_info=True,
+        local_files_only=True, trust_remote_code=False,
+    )  # fmt: skip
+    lacking = sorted(key for key in told["missing_keys"] if not any(word in key for word in _DISPENSABLE))
+    if lacking:
+        raise FormatError(
+            f"the weights lack {len(lacking):,} tensors of the {type(network).__name__}, the first is {lacking[0]!r}",
+            where=str(path), remedy="check that these are the weights of this configuration",
+        )  # fmt: skip
+    has_pooler = pooler is not None and not any("pooler." in key for key in told["missing_keys"])
+    if pooler is not None and not has_pooler:
+        network.pooler = None
+    return network, has_pooler

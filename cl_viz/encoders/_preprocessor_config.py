@@ -33,17 +33,29 @@ def read_json(path: Path) -> dict[str, Any]:
     FormatError
         If the file is missing, too large, or holds no JSON object.
     """
+    content = _json(path)
+    if not isinstance(content, dict):
+        raise FormatError("the file holds no JSON object", where=str(path))
+    return content
+
+
+def read_json_list(path: Path) -> list[Any]:
+    """Return a JSON list of a folder; raises as `read_json`."""
+    content = _json(path)
+    if not isinstance(content, list):
+        raise FormatError("the file holds no JSON list", where=str(path))
+    return content
+
+
+def _json(path: Path) -> Any:
     try:
         if path.stat().st_size > LARGEST_JSON:
             raise FormatError("the file is too large", where=str(path), allowed=f"up to {LARGEST_JSON:,} bytes")
-        content = json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         if isinstance(error, FormatError):
             raise
         raise FormatError(f"the file cannot be read as JSON ({error})", where=str(path)) from error
-    if not isinstance(content, dict):
-        raise FormatError("the file holds no JSON object", where=str(path))
-    return content
 
 
 def image_input(

@@ -7,21 +7,20 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from cl_viz.core.errors import FormatError, UnsafeFileError
+from cl_viz.core.errors import FormatError
 from cl_viz.core.specs import EncoderSpec, ImageInput, Modality, Recognised
 from cl_viz.encoders._hugging_face import (
     TOKENIZER_FILES,
     check_claims,
     has_tokenizer,
     library,
+    load_network,
     offline,
     plain_configuration,
-)
+)  # fmt: skip
 from cl_viz.encoders._network_encoder import NetworkEncoder, Pass
 from cl_viz.encoders._preprocessor_config import image_input, read_json
-from cl_viz.encoders._torch_weights import WEIGHT_FILES, StateDict, as_float32, state_dict
+from cl_viz.encoders._torch_weights import WEIGHT_FILES, StateDict, state_dict
 from cl_viz.encoders._transformers_models import (
     MODEL_TYPES,
     ModelType,
@@ -35,8 +34,6 @@ from cl_viz.encoders._transformers_models import (
 )  # fmt: skip
 
 NAME = "transformers"
-# Weights that training needs and embedding does not; a checkpoint may lack them.
-_DISPENSABLE = ("pooler.", "mask_token", "logit_scale", "logit_bias", "position_ids")
 
 
 def recognise(path: Path) -> Recognised | None:
@@ -108,7 +105,7 @@ def build(path: Path) -> NetworkEncoder:
     check_claims(said, len(weights), weights.parameters, folder)
     transformers = library("transformers", folder)
     with offline(folder):
-        network, pooler = _network(transformers, plain_configuration(said), weights, folder)
+        network, pooler = load_network(transformers, plain_configuration(said), weights, folder)
         modalities, _ = _modalities(folder, model)
         tokens = _tokens(transformers, network, folder, model) if "text" in modalities else None
     return NetworkEncoder(network, layers_of(model, said, pooler), _passes(network, model, tokens))
@@ -174,36 +171,6 @@ def _image(folder: Path, said: Mapping[str, Any], model: ModelType) -> tuple[Ima
         return _image_of_network(folder, said, model)
     except FormatError as error:
         return None, (f"how images are prepared cannot be read: {error.what}",)
-
-
-def _network(transformers: Any, said: Mapping[str, Any], weights: StateDict, folder: Path) -> tuple[Any, bool]:
-    """Build the library's own class and fill it; nothing is allocated that the file does not hold."""
-    configuration = transformers.CONFIG_MAPPING[said["model_type"]].from_dict(dict(said))
-    kind = transformers.MODEL_MAPPING[type(configuration)]
-    with torch.device("meta"):
-        claimed = kind(configuration)
-    pooler = getattr(claimed, "pooler", None)
-    spare = sum(part.numel() for part in pooler.parameters()) if isinstance(pooler, torch.nn.Module) else 0
-    numbers = sum(part.numel() for part in claimed.parameters()) - spare
-    if numbers > weights.parameters:
-        raise UnsafeFileError(
-            f"the configuration claims {numbers:,} numbers, the weights hold {weights.parameters:,}",
-            where=str(folder), allowed="the configuration that belongs to the weights", remedy="copy the folder again",
-        )  # fmt: skip
-    network, told = kind.from_pretrained(
-        None, config=configuration, state_dict=as_float32(weights), dtype=torch.float32, output_loading_info=True,
-        local_files_only=True, trust_remote_code=False,
-    )  # fmt: skip
-    lacking = sorted(key for key in told["missing_keys"] if not any(word in key for word in _DISPENSABLE))
-    if lacking:
-        raise FormatError(
-            f"the weights lack {len(lacking):,} tensors of the {type(network).__name__}, the first is {lacking[0]!r}",
-            where=str(folder), remedy="check that these are the weights of this configuration",
-        )  # fmt: skip
-    has_pooler = pooler is not None and not any("pooler." in key for key in told["missing_keys"])
-    if pooler is not None and not has_pooler:
-        network.pooler = None
-    return network, has_pooler
 
 
 def _tokens(transformers: Any, network: Any, folder: Path, model: ModelType) -> Tokens:

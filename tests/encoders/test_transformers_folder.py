@@ -14,16 +14,15 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-pytest.importorskip("transformers")
-
-import transformers
-
 from cl_viz.core.errors import FormatError, InputError, MissingDependencyError, UnsafeFileError
 from cl_viz.encoders._transformers_models import MODEL_TYPES
 from cl_viz.encoders.transformers_folder import build, recognise
-from tests.encoders.tiny_transformers import SIDE, TEXTS, configurations, save, tokenizer
 
-CLOSE = {"rtol": 1e-5, "atol": 1e-5}
+transformers: Any = pytest.importorskip("transformers")
+tiny: Any = pytest.importorskip("tests.encoders.tiny_transformers")
+SIDE, TEXTS, configurations, save, tokenizer = tiny.SIDE, tiny.TEXTS, tiny.configurations, tiny.save, tiny.tokenizer
+
+CLOSE: Any = {"rtol": 1e-5, "atol": 1e-5}
 PICTURES = np.random.default_rng(0).normal(size=(3, 3, SIDE, SIDE)).astype(np.float32)
 
 
@@ -120,7 +119,6 @@ def test_weights_of_any_kind_give_the_same(
     model = folders["bert"][1]
     weights = bert / "model.safetensors"
     wanted = build(folders["bert"][0]).encode(TEXTS, "text")
-    tolerance: dict[str, float] = CLOSE
     if how == "torch":
         torch.save(load_file(weights), bert / "pytorch_model.bin")
         weights.unlink()
@@ -136,7 +134,7 @@ def test_weights_of_any_kind_give_the_same(
             wanted = {"pooler": halved(**found).pooler_output.numpy()}
     got = build(bert).encode(TEXTS, "text")
     for layer, rows in wanted.items():
-        np.testing.assert_allclose(got[layer], rows, **tolerance)
+        np.testing.assert_allclose(got[layer], rows, **CLOSE)
 
 
 def test_a_head_is_left_out_and_listed(bert: Path) -> None:

@@ -20,7 +20,7 @@ _DINO = {key: value for key, value in _VISION.items() if key != "intermediate_si
 
 def configurations() -> dict[str, Any]:
     """Return a small configuration of every model type."""
-    library = transformers
+    library: Any = transformers
     return {
         "albert": library.AlbertConfig(embedding_size=8, **_TEXT),
         "bert": library.BertConfig(**_TEXT),
@@ -55,7 +55,8 @@ def make(name: str) -> Any:
     """Return a model of the library with random weights, in evaluation mode."""
     configuration = configurations()[name]
     torch.manual_seed(0)
-    model = transformers.MODEL_MAPPING[type(configuration)](configuration)
+    kinds: Any = transformers.MODEL_MAPPING
+    model = kinds[type(configuration)](configuration)
     with torch.no_grad():
         for parameter in model.parameters():
             # Initial weights are so small that layers hardly differ.
@@ -71,7 +72,8 @@ def tokenizer() -> Any:
     inner.post_processor = processors.TemplateProcessing(
         single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
     )
-    return transformers.PreTrainedTokenizerFast(
+    library: Any = transformers
+    return library.PreTrainedTokenizerFast(
         tokenizer_object=inner, pad_token="[PAD]", unk_token="[UNK]", cls_token="[CLS]", sep_token="[SEP]",
         model_input_names=["input_ids", "token_type_ids", "attention_mask"],
     )  # fmt: skip
