@@ -39,8 +39,8 @@ class Layout:
         Prefixes under which the backbone is looked for, in order; the first that holds one is taken.
     branch : str
         Which branch that is, and why.
-    requires : tuple of str
-        Each must begin some key.
+    requires : tuple of str or tuple of str
+        Each, or one of each tuple, must begin some key.
     projectors : tuple of str
         Prefixes of the projector's layers.
     inner : tuple of str
@@ -74,7 +74,7 @@ class Layout:
     source: str
     backbones: tuple[str, ...]
     branch: str
-    requires: tuple[str, ...] = ()
+    requires: tuple[str | tuple[str, ...], ...] = ()
     projectors: tuple[str, ...] = ()
     inner: tuple[str, ...] = ()
     single: bool = False
@@ -136,7 +136,7 @@ LAYOUTS: tuple[Layout, ...] = (
         name="solo-learn", source="vturrisi/solo-learn solo/methods/base.py, main_linear.py, solo/data",
         backbones=("backbone.", "encoder."), requires=("classifier.",), projectors=("projector.",),
         branch="the online backbone, as in the project's linear evaluation", left_out=_SOLO, small_padding=2,
-        note="Its 3 x 3 stem pads by 2 pixels.",
+        note="solo-learn's 3 x 3 stem pads by 2 pixels; its MoCo v3 transformers of width 192 and 384 have 12 heads.",
     ),
     Layout(
         name="DINO", source="facebookresearch/dino main_dino.py, vision_transformer.py, eval_linear.py, utils.py",
@@ -153,7 +153,8 @@ LAYOUTS: tuple[Layout, ...] = (
     ),
     Layout(
         name="DINOv2", source="facebookresearch/dinov2 hub/backbones.py, models/vision_transformer.py, transforms.py",
-        backbones=("",), requires=("mask_token", "blocks.0.ls1."), keeps_grid=False, resample="bicubic", offset=True,
+        backbones=("",), requires=("mask_token", ("blocks.0.ls1.", "blocks.0.0.ls1.")), keeps_grid=False,
+        resample="bicubic", offset=True,
         branch="the only one in the file", left_out={"mask_token": "the mask"},
     ),
     Layout(
@@ -212,8 +213,8 @@ LAYOUTS: tuple[Layout, ...] = (
     ),
     Layout(
         name="SupContrast", source="HobbitLong/SupContrast networks/resnet_big.py, main_supcon.py",
-        backbones=("encoder.",), requires=("head.",), projectors=("head.",), small_pixels=CIFAR_OF_IMAGES,
-        branch="the only one there is",
+        backbones=("encoder.", "encoder.module."), requires=("head.",), projectors=("head.",),
+        small_pixels=CIFAR_OF_IMAGES, branch="the only one there is",
     ),
     Layout(
         name="BYOL (lucidrains)", source="lucidrains/byol-pytorch byol_pytorch.py",

@@ -25,6 +25,10 @@ _RESIZED, _KEPT = 256, 224
 # Counts batches during training; older and converted checkpoints lack it, and nothing here needs it.
 _COUNTER = "num_batches_tracked"
 _MOST_LISTED = 3
+# What begins like this belongs to the forward pass: if it is not used, the network is another one.
+_ESSENTIAL = (
+    "conv1.", "bn1.", "maxpool.", "layer", "cls_token", "pos_embed", "patch_embed.", "blocks.", "norm.", "fc_norm.",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,6 +82,13 @@ def read_layout(weights: StateDict, layout: Layout, prefix: str, names: Mapping[
     inside = _below(names, prefix)
     backbone, name, own = _backbone(weights, layout, inside)
     kept = _fitting(backbone, weights, own)
+    strangers = [own[part] for part in own if part.startswith(_ESSENTIAL) and part not in kept]
+    if strangers:
+        more = f" and {len(strangers) - _MOST_LISTED} more" if len(strangers) > _MOST_LISTED else ""
+        raise FormatError(
+            f"{name} has no {', '.join(strangers[:_MOST_LISTED])}{more}",
+            allowed="plain residual blocks or transformer blocks, every one of them, numbered without gaps",
+        )
     projector, projector_kept = None, {}
     found = _projector_keys(layout, names, own)
     if found:
@@ -122,7 +133,7 @@ def _projector_keys(layout: Layout, names: Mapping[str, str], own: Mapping[str, 
         inner = _below(own, prefix)
         found = projector_names(inner)
         # A single linear layer in the place of the classifier is the classifier, but for the projects that say so.
-        if found and (layout.single or "weight" not in inner):
+        if found and (layout.single or len({part.partition(".")[0] for part in found}) > 1):
             return found
     return {}
 
@@ -174,7 +185,8 @@ def _image(
     size = layout.size
     if isinstance(backbone, VisionTransformer):
         shape = backbone.shape
-        notes.append(f"No shape tells the number of attention heads; {name} has {shape.heads} here.")
+        taken = "mean of the patch tokens" if shape.pooled else "class token"
+        notes.append(f"The backbone's output is the {taken}. No shape tells attention heads: {shape.heads} is a guess.")
         if layout.keeps_grid or size % shape.patch:
             size = shape.size
         small = size <= 2 * _SMALL_IMAGE

@@ -13,9 +13,7 @@ from typing import Literal
 from torch import nn
 
 from cl_viz.core.errors import FormatError
-
-Shapes = Mapping[str, tuple[int, ...]]
-"""Shape of each weight by its name."""
+from cl_viz.encoders._weight_shapes import Shapes
 
 Activation = Literal["relu", "gelu"]
 

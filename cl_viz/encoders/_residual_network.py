@@ -19,9 +19,7 @@ from itertools import count
 from torch import Tensor, nn
 
 from cl_viz.core.errors import FormatError
-
-Shapes = Mapping[str, tuple[int, ...]]
-"""Shape of each weight by its name."""
+from cl_viz.encoders._weight_shapes import Shapes, extent
 
 ALLOWED = (
     "ResNets of basic or bottleneck blocks with batch normalisation, a stem of one 7 x 7, one 3 x 3 or three 3 x 3 "
@@ -194,10 +192,9 @@ def residual_shape(shapes: Shapes, *, between: int | None = None, small_padding:
 
 
 def _convolution(shapes: Shapes, name: str) -> tuple[int, ...]:
-    shape = shapes.get(name, ())
-    if len(shape) != 4 or shape[2] != shape[3] or 0 in shape:
-        found = f"has shape {shape}" if name in shapes else "is missing"
-        raise FormatError(f"{name} {found}, which is no square convolution", allowed=ALLOWED)
+    shape = extent(shapes, name, 4, ALLOWED)
+    if shape[2] != shape[3]:
+        raise FormatError(f"{name} has shape {shape}, which is no square convolution", allowed=ALLOWED)
     return shape
 
 

@@ -19,9 +19,7 @@ from dataclasses import dataclass
 from itertools import count
 
 from cl_viz.core.errors import FormatError
-
-Shapes = Mapping[str, tuple[int, ...]]
-"""Shape of each weight by its name."""
+from cl_viz.encoders._weight_shapes import Shapes, extent
 
 ALLOWED = (
     "pre-norm vision transformers with square patches, learned absolute positions, fused qkv, and a GELU or SwiGLU "
@@ -148,15 +146,15 @@ def transformer_shape(
     hidden_name = "blocks.0.mlp.w3.weight" if swiglu else "blocks.0.mlp.fc2.weight"
     register_key = "reg_token" if "reg_token" in shapes else "register_tokens"
     class_token = "cls_token" in shapes
-    grid, class_position = _grid(_extent(shapes, "pos_embed", 3), class_token)
+    grid, class_position = _grid(extent(shapes, "pos_embed", 3, ALLOWED), class_token)
     after = "fc_norm.weight" in shapes
     return TransformerShape(
         channels=channels, patch=patch, width=width, depth=depth, heads=_head_count(width, heads or {}),
-        hidden=_extent(shapes, hidden_name, 2)[1], grid=grid, stem=stem, class_token=class_token,
+        hidden=extent(shapes, hidden_name, 2, ALLOWED)[1], grid=grid, stem=stem, class_token=class_token,
         class_position=class_position, layer_scale="blocks.0.ls1.gamma" in shapes,
         qkv_bias="blocks.0.attn.qkv.bias" in shapes, swiglu=swiglu,
-        registers=_extent(shapes, register_key, 3)[1] if register_key in shapes else 0, register_key=register_key,
-        pooled=after or not class_token, normalised_after=after, offset=offset and register_key not in shapes,
+        registers=extent(shapes, register_key, 3, ALLOWED)[1] if register_key in shapes else 0,
+        register_key=register_key, pooled=after or not class_token, normalised_after=after, offset=offset and register_key not in shapes,
     )  # fmt: skip
 
 
@@ -174,18 +172,10 @@ def _check_parts(shapes: Shapes) -> None:
         )
 
 
-def _extent(shapes: Shapes, name: str, axes: int) -> tuple[int, ...]:
-    shape = shapes.get(name, ())
-    if len(shape) != axes or 0 in shape:
-        found = f"has shape {shape}" if name in shapes else "is missing"
-        raise FormatError(f"{name} {found}, where {axes} axes are wanted", allowed=ALLOWED)
-    return shape
-
-
 def _patches(shapes: Shapes) -> tuple[tuple[tuple[int, int], ...], int, int, int]:
     """Return the convolutions of a stem (none for one patch embedding), channels, pixels per patch, and width."""
     if "patch_embed.proj.weight" in shapes:
-        width, channels, height, patch = _extent(shapes, "patch_embed.proj.weight", 4)
+        width, channels, height, patch = extent(shapes, "patch_embed.proj.weight", 4, ALLOWED)
         if height != patch:
             raise FormatError(f"patches of {height} x {patch} pixels", allowed=ALLOWED)
         return (), channels, patch, width

@@ -1,6 +1,7 @@
 """Checkpoints of self-supervised projects, rebuilt key by key: recognised, built, and run as what was saved."""
 
 import pickle
+import re
 from collections import OrderedDict
 from dataclasses import dataclass, field
 
@@ -203,6 +204,14 @@ def simclr_spijkervet():
     return Checkpoint(keys("encoder.", backbone) | keys("projector.", head), "SimCLR (Spijkervet)", backbone, head)
 
 
+def sup_contrast_parallel():
+    plain = sup_contrast()
+    plain.content["model"] = {
+        name.replace("encoder.", "encoder.module."): values for name, values in plain.content["model"].items()
+    }
+    return plain
+
+
 def sup_contrast():
     backbone, head = residual(kernel=3), simple_head()
     weights = {name.replace("downsample", "shortcut"): values for name, values in keys("encoder.", backbone).items()}
@@ -302,14 +311,20 @@ def dinov2_giant():
                       {"mask_token"})  # fmt: skip
 
 
+def _chunked(prefix, backbone):
+    """Name blocks as DINOv2 does in training, in chunks; a block keeps its own number."""
+    return {re.sub(r"blocks\.(\d+)", r"blocks.\1.\1", name): values for name, values in keys(prefix, backbone).items()}
+
+
+def dinov2_chunked():
+    backbone = transformer(patch=14, grid=5, layer_scale=True, offset=True)
+    weights = _chunked("", backbone) | {"mask_token": torch.zeros(1, VIT_WIDTH)}
+    return Checkpoint(weights, "DINOv2", backbone, None, {"mask_token"})
+
+
 def dinov2_training():
     backbone, head = transformer(patch=14, grid=5, layer_scale=True, offset=True), gelu_head()
-    chunked = {
-        f"backbone.{name.replace('blocks.', f'blocks.{name.split(chr(46))[1]}.', 1)}"
-        if name.startswith("blocks.") else f"backbone.{name}": values
-        for name, values in backbone.state_dict().items()
-    }  # fmt: skip
-    teacher = chunked | keys("dino_head.mlp.", head) | noise("ibot_head.mlp.", head)
+    teacher = _chunked("backbone.", backbone) | keys("dino_head.mlp.", head) | noise("ibot_head.mlp.", head)
     return Checkpoint({"teacher": teacher}, "DINOv2 (training)", backbone, head, {"ibot_head.mlp"})
 
 
@@ -378,9 +393,9 @@ def torchvision_vit():
 
 CASES = (
     moco_v1, moco_v2, moco_notebook, moco_v3_resnet, moco_v3_vit, moco_v3_conv_vit, simclr_sthalles, simclr_leftthomas,
-    simclr_bolts, simclr_spijkervet, sup_contrast, solo_learn, solo_learn_dino, lightly, lightly_small, lightly_dino,
-    vicreg, barlow_twins, dino, dino_student, dinov2, dinov2_giant, dinov2_training, simsiam, byol_lucidrains,
-    byol_sthalles, swav, exported, torchvision_vit,
+    simclr_bolts, simclr_spijkervet, sup_contrast, sup_contrast_parallel, solo_learn, solo_learn_dino, lightly,
+    lightly_small, lightly_dino, vicreg, barlow_twins, dino, dino_student, dinov2, dinov2_giant, dinov2_chunked,
+    dinov2_training, simsiam, byol_lucidrains, byol_sthalles, swav, exported, torchvision_vit,
 )  # fmt: skip
 
 
@@ -539,7 +554,8 @@ STEM = "module.backbone.conv1.weight"
 DAMAGED = {
     "a transposed convolution": (CONVOLUTION, lambda values: values.transpose(0, 1), "layer2.0"),
     "a truncated convolution": (CONVOLUTION, lambda values: values[:, :3], "layer2.0"),
-    "a flat convolution": (CONVOLUTION, torch.flatten, "no square convolution"),
+    "a flat convolution": (CONVOLUTION, torch.flatten, "4 axes are wanted"),
+    "an oblong convolution": (CONVOLUTION, lambda values: values[..., :2], "no square convolution"),
     "a transposed stem": (STEM, lambda values: values.transpose(0, 1), "bn1"),
     "a stem of 5 x 5": (STEM, lambda values: values[..., :5, :5], "5 x 5"),
     "channels that no picture has": (STEM, lambda values: values[:, :2], "2 channels"),
@@ -568,6 +584,24 @@ def test_what_fits_no_architecture_is_refused_with_what_was_found(name, tmp_path
     assert str(path) in str(caught.value)
 
 
+def test_parts_that_a_resnet_does_not_have_are_refused(tmp_path):
+    path, weights = tmp_path / "resnet.pt", residual().state_dict()
+    excitation = {"layer1.0.se.fc1.weight": torch.ones(4, 8, 1, 1), "layer2.5.conv1.weight": torch.ones(8, 8, 3, 3)}
+    for stranger, values in excitation.items():
+        torch.save(weights | {stranger: values}, path)
+        with pytest.raises(FormatError, match=stranger):
+            build(path)
+
+
+def test_a_single_layer_in_the_classifiers_place_is_a_classifier(tmp_path):
+    path = tmp_path / "fine_tuned.pt"
+    torch.save(residual().state_dict() | noise("fc.1.", nn.Linear(WIDTH, 10)), path)
+    found = recognise(path)
+    assert found.layers == ("backbone",)
+    assert found.unmatched == ("fc.1.weight", "fc.1.bias")
+    assert "Left out: a classifier (N = 2 weights)." in found.notes
+
+
 @pytest.mark.parametrize(
     ("change", "named"),
     [
@@ -576,6 +610,7 @@ def test_what_fits_no_architecture_is_refused_with_what_was_found(name, tmp_path
         ({"pos_embed": torch.ones(1, 7, VIT_WIDTH)}, "7 positions"),
         ({"blocks.1.attn.qkv.weight": torch.ones(VIT_WIDTH, 3 * VIT_WIDTH)}, "blocks.1.attn.qkv.weight"),
         ({"patch_embed.proj.weight": torch.ones(VIT_WIDTH, 3, 16, 8)}, "16 x 8"),
+        ({"blocks.3.norm1.weight": torch.ones(VIT_WIDTH)}, "blocks.3.norm1.weight"),
         ({"patch_embed.proj.weight": torch.ones(100, 3, 16, 16)}, "width 100"),
     ],
 )

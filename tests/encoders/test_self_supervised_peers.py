@@ -126,3 +126,30 @@ def test_features_of_a_resnet_50_are_those_of_transformers(tmp_path):
     assert recognise(path).architecture == "ResNet-50 of width 16 in a MoCo checkpoint"
     got = build(path).encode(images.numpy(), "image")["backbone"]
     np.testing.assert_allclose(got, wanted, rtol=1e-5, atol=1e-5)
+
+
+def test_torchvisions_names_hold_the_weights_of_torchs_own_encoder_layer(tmp_path):
+    torch.manual_seed(0)
+    block = torch.nn.TransformerEncoderLayer(
+        128, 2, 256, activation="gelu", layer_norm_eps=1e-6, batch_first=True, norm_first=True
+    ).eval()
+    names = {
+        "self_attn": "self_attention", "linear1": "mlp.linear_1", "linear2": "mlp.linear_2", "norm1": "ln_1",
+        "norm2": "ln_2",
+    }  # fmt: skip
+    weights = {
+        f"encoder.layers.encoder_layer_0.{names[part]}.{rest}": values
+        for name, values in block.state_dict().items()
+        for part, _, rest in [name.partition(".")]
+    }
+    embedding, last = torch.nn.Conv2d(3, 128, 8, 8), torch.nn.LayerNorm(128, eps=1e-6)
+    first, places = torch.randn(1, 1, 128), torch.randn(1, 17, 128)
+    weights |= {f"conv_proj.{name}": values for name, values in embedding.state_dict().items()}
+    weights |= {f"encoder.ln.{name}": values for name, values in last.state_dict().items()}
+    path, images = tmp_path / "vit.pth", torch.randn(2, 3, 32, 32)
+    torch.save(weights | {"class_token": first, "encoder.pos_embedding": places}, path)
+    with torch.inference_mode():
+        tokens = torch.cat([first.expand(2, -1, -1), embedding(images).flatten(2).transpose(1, 2)], dim=1) + places
+        wanted = last(block(tokens))[:, 0].numpy()
+    got = build(path).encode(images.numpy(), "image")["backbone"]
+    np.testing.assert_allclose(got, wanted, rtol=1e-5, atol=1e-5)
