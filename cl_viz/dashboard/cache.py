@@ -20,11 +20,12 @@ import streamlit as st
 from cl_viz.core.embedding_set import EmbeddingSet
 from cl_viz.core.errors import Cancelled, InputError
 from cl_viz.core.result import Result
+from cl_viz.core.run import Run, Snapshot
 from cl_viz.core.specs import DiagnosticSpec
 from cl_viz.core.view import View
 from cl_viz.dashboard import state
 from cl_viz.dashboard.progress import Progress
-from cl_viz.diagnostics import DIAGNOSTICS, diagnose, estimate
+from cl_viz.diagnostics import DIAGNOSTICS, SAMPLE_QUANTITIES, SampleQuantity, diagnose, estimate, sample_quantities
 from cl_viz.engine.device import describe_device
 from cl_viz.engine.memory import array_bytes
 from cl_viz.engine.scanner import Scanner
@@ -206,6 +207,41 @@ def result(
             name, run, others=runs, step=step, layer=layer, params=params, scanner=scanner, progress=progress
         )
     return stores.results.put(key, computed)
+
+
+def sample_quantity(
+    opened: state.OpenRun, name: str, view: str, step: int | None = None, layer: str | None = None
+) -> SampleQuantity:
+    """Return a number that each sample of a view has, computing it only once.
+
+    Parameters
+    ----------
+    opened : OpenRun
+    name : str
+        Of `cl_viz.diagnostics.SAMPLE_QUANTITIES`.
+    view : str
+    step, layer : optional
+
+    Raises
+    ------
+    LongWork, Cancelled, ClVizError
+        As `result`.
+    """
+    embedding_set, card = opened.run.get(step, layer), opened.run.card
+    stores = _private() if opened.private else _shared()
+    content = embedding_set.fingerprint
+    key = ("sample quantity", name, view, content, json.dumps(dict(card), default=str, sort_keys=True))
+    kept: SampleQuantity | None = stores.facts.get(key)
+    if kept is not None:
+        return kept
+    title, job = SAMPLE_QUANTITIES[name].label, f"sample quantity {name}/{content}"
+    if state.is_stopped(job):
+        raise LongWork(f"{title} was stopped", where=job, remedy="compute it when you need it")
+    run = Run(opened.name, {Snapshot(): embedding_set}, card=card)
+    with Progress(f"{opened.name}: {title}", job) as progress:
+        found = sample_quantities(run, [name], view=view, scanner=_AskingScanner(stores, job), progress=progress)
+    stores.facts.put(key, found[name])
+    return found[name]
 
 
 def compared_with(spec: DiagnosticSpec, opened: state.OpenRun) -> list[state.OpenRun]:

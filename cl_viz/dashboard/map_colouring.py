@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import streamlit as st
-from numpy.typing import NDArray
 
 from cl_viz.core.embedding_set import EmbeddingSet, Role
 from cl_viz.dashboard import cache, state
+from cl_viz.diagnostics import SAMPLE_QUANTITIES, available_quantities
 from cl_viz.engine.memory import array_bytes
 from cl_viz.figures.map_colours import Categories, Colouring, Scale, by_entries, by_numbers, colour_column
 from cl_viz.projections import Projection
@@ -64,25 +64,23 @@ def _store() -> cache.BoundedStore[object]:
     return cache.BoundedStore(_KEPT_BYTES, array_bytes)
 
 
-def options(embedding_set: EmbeddingSet, view: str, quantities: Mapping[str, str]) -> list[str]:
-    """Return what can be chosen, the label first; pictures and texts are no colours.
-
-    Parameters
-    ----------
-    embedding_set : EmbeddingSet
-    view : str
-    quantities : Mapping[str, str]
-        Label -> name of the numbers that each sample has.
-    """
+def options(embedding_set: EmbeddingSet, view: str) -> list[str]:
+    """Return what can be chosen, the label first; pictures and texts are no colours."""
     columns = embedding_set.columns(view)
     first = [name for role in _FIRST if (name := embedding_set.roles.get(role, "")) in columns]
     left_out = {embedding_set.roles.get(role) for role in _NOT_COLOURS}
     named = [name for name in columns if name not in first and name not in left_out and columns[name].ndim == 1]
-    found = dict.fromkeys([*first, *named, ERROR, *quantities])
-    return list(found) if first or named else [ONE_COLOUR, *found]
+    quantities = [SAMPLE_QUANTITIES[name].label for name in available_quantities(embedding_set, view)]
+    found = list(dict.fromkeys([*first, *named, ERROR, *quantities]))
+    return found if first or named else [ONE_COLOUR, *found]
 
 
-def colourings(choice: str, shown: Sequence[Shown], values: Sequence[NDArray[np.floating] | None]) -> list[Colouring]:
+def no_colours(shown: Sequence[Shown]) -> list[Colouring]:
+    """Return one colour for all samples of the maps."""
+    return _split(_of_column(ONE_COLOUR, shown), shown)
+
+
+def colourings(choice: str, shown: Sequence[Shown], step: int | None, layer: str | None) -> list[Colouring]:
     """Return the colours of each map, in one legend.
 
     Parameters
@@ -90,25 +88,33 @@ def colourings(choice: str, shown: Sequence[Shown], values: Sequence[NDArray[np.
     choice : str
         One of `options`.
     shown : sequence of Shown
-    values : sequence of NDArray or None
-        Numbers of each map's samples where the choice is a quantity.
+    step, layer : optional
+        Of the runs.
 
     Returns
     -------
     list of Colouring
         A map whose set lacks the choice is of one kind, `no entry`.
+
+    Raises
+    ------
+    LongWork, Cancelled, ClVizError
+        As `cache.sample_quantity`, where the choice is a number that each sample has.
     """
-    key = ("colours", choice, tuple((entry.embedding_set.fingerprint, entry.view) for entry in shown))
-    if choice == ERROR or any(value is not None for value in values):
-        numbers = [
-            entry.projection.error if choice == ERROR else _or_unknown(value, entry.n)
-            for entry, value in zip(shown, values, strict=True)
-        ]
-        return _split(by_numbers(choice, np.concatenate(numbers), (0.0, 1.0) if choice == ERROR else None), shown)
-    kept = _store().get(key)
-    if kept is None:
-        kept = _store().put(key, _of_column(choice, shown))
-    return _split(kept, shown)  # type: ignore[arg-type]
+    if any(choice in entry.embedding_set.columns(entry.view) for entry in shown) or choice == ONE_COLOUR:
+        key = ("colours", choice, tuple((entry.embedding_set.fingerprint, entry.view) for entry in shown))
+        kept = _store().get(key)
+        if kept is None:
+            kept = _store().put(key, _of_column(choice, shown))
+        return _split(kept, shown)  # type: ignore[arg-type]
+    if choice == ERROR:
+        return _split(
+            by_numbers(choice, np.concatenate([entry.projection.error for entry in shown]), (0.0, 1.0)), shown
+        )
+    name = next((spec.name for spec in SAMPLE_QUANTITIES.values() if spec.label == choice), "")
+    found = [cache.sample_quantity(entry.opened, name, entry.view, step, layer) for entry in shown]
+    unit = f" ({found[0].unit})" if found[0].unit else ""
+    return _split(by_numbers(f"{choice}{unit}", np.concatenate([each.values for each in found])), shown)
 
 
 def _of_column(choice: str, shown: Sequence[Shown]) -> Colouring:
@@ -127,10 +133,6 @@ def _of_column(choice: str, shown: Sequence[Shown]) -> Colouring:
     kinds = {part.dtype.kind for part in parts}
     mixed = parts if len(kinds) == 1 else [part.astype(object) for part in parts]
     return make(choice, np.concatenate(mixed))
-
-
-def _or_unknown(values: NDArray[np.floating] | None, n: int) -> NDArray[np.float32]:
-    return np.full(n, np.nan, dtype=np.float32) if values is None else values.astype(np.float32)
 
 
 def _split(joint: Colouring, shown: Sequence[Shown]) -> list[Colouring]:

@@ -135,7 +135,7 @@ def _over_steps_control(pair: Sequence[state.OpenRun]) -> bool:
 
 def _colour_control(found: EmbeddingSet, view: str) -> str:
     return st.selectbox(
-        "Colour", map_colouring.options(found, view, {}), key="colour", bind="query-params",
+        "Colour", map_colouring.options(found, view), key="colour", bind="query-params",
         help="A column of the metadata, how much of a sample's neighbourhood the map loses, or a number a sample.",
     )  # fmt: skip
 
@@ -185,14 +185,25 @@ def maps(asked: Asked) -> tuple[list[Shown], dict[str, Projection]]:
     ], elsewhere
 
 
+def show(asked: Asked) -> None:
+    """Draw the maps that were asked for, and what hangs on them."""
+    shown, elsewhere = maps(asked)
+    if shown:
+        colours = map_colouring.no_colours(shown)
+        with errors.boundary("map colours"):
+            colours = map_colouring.colourings(asked.colour, shown, asked.step, asked.layer)
+        linked(asked, shown, colours, elsewhere)
+
+
 @st.fragment
-def linked(asked: Asked, shown: Sequence[Shown], elsewhere: Mapping[str, Projection]) -> None:
+def linked(
+    asked: Asked, shown: Sequence[Shown], colours: Sequence[Colouring], elsewhere: Mapping[str, Projection]
+) -> None:
     """Draw the maps and what hangs on them; what happens on a map runs only this part again."""
     kept = memory()
     for entry in shown:
         kept.enter(entry.slot, entry.frame, entry.step)
-    kept.colour_by(asked.colour)
-    colours = map_colouring.colourings(asked.colour, shown, [None] * len(shown))
+    kept.colour_by(colours[0].label)
     rows = selected(kept, shown, colours, elsewhere)
     _draw_maps(kept, asked, shown, colours, rows)
     clicked = clicked_row(kept, shown, colours)

@@ -9,8 +9,6 @@ shown_runs = state.shown_runs()
 if shown_runs:
     asked = map_view.controls(shown_runs)
     with errors.boundary("map"):
-        shown, elsewhere = map_view.maps(asked)
-        if shown:
-            map_view.linked(asked, shown, elsewhere)
+        map_view.show(asked)
 else:
     panels.no_runs()

@@ -1,0 +1,63 @@
+"""Picked samples against all others, by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from cl_viz.core.embedding_set import EmbeddingSet
+from cl_viz.diagnostics._selection import nearest_samples, selection_mix, selection_scores
+
+PICKED = np.array([True, True, False, False, False])
+
+
+@pytest.fixture
+def five() -> EmbeddingSet:
+    """Two rows along x of different lengths, two along y, one without a direction."""
+    rows = np.array([[2.0, 0.0], [5.0, 0.0], [0.0, 1.0], [0.0, 3.0], [np.nan, 0.0]])
+    return EmbeddingSet.from_arrays(rows, name="five")
+
+
+def test_scores_within_and_across_are_cosines(five: EmbeddingSet) -> None:
+    found = selection_scores(five, "view_1", PICKED)
+    assert found is not None
+    within, across = found.series
+    middle = (within.x[:-1] + within.x[1:]) / 2
+    assert middle[np.argmax(within.y)] > 0.97
+    assert abs(middle[np.argmax(across.y)]) < 0.03
+    assert (within.n, across.n) == (2, 2)
+    assert (within.y * np.diff(within.x)).sum() == pytest.approx(1)
+    assert "1.000 on average (N = 2)" in found.title
+    assert "others 0.000 (N = 2)" in found.title
+
+
+def test_one_sample_alone_has_no_scores_and_all_have_no_others(five: EmbeddingSet) -> None:
+    assert selection_scores(five, "view_1", np.array([True, False, False, False, True])) is None
+    found = selection_scores(five, "view_1", np.ones(5, dtype=bool))
+    assert found is not None
+    assert len(found.series) == 1
+
+
+def test_many_samples_are_drawn_and_it_is_said(rng: np.random.Generator) -> None:
+    large = EmbeddingSet.from_arrays(rng.normal(size=(9_000, 4)))
+    found = selection_scores(large, "view_1", np.arange(9_000) < 2_000)
+    assert found is not None
+    assert [entry.n for entry in found.series] == [1_500, 4_000]
+    assert "drawn at random with seed 0" in found.title
+
+
+def test_the_mix_is_told_as_shares_of_the_selection_and_of_all() -> None:
+    found = selection_mix(
+        ("a", "b"), np.array([0, 1, 1, 1, 0]), PICKED | np.array([False, True, False, False, False]), "label"
+    )
+    assert found.series[0].x.tolist() == ["a", "b"]
+    assert found.series[0].y.tolist() == [0.5, 0.5]
+    assert found.series[1].y.tolist() == [0.4, 0.6]
+    assert found.title == "50 % of the selection is a (N = 2), of all samples 40 % (N = 5)"
+
+
+def test_the_nearest_are_found_among_usable_rows(five: EmbeddingSet) -> None:
+    rows, scores = nearest_samples(five, "view_1", 0, 10)
+    assert rows.tolist() == [1, 2, 3]
+    assert scores == pytest.approx([1, 0, 0])
+    assert nearest_samples(five, "view_1", 2, 1)[0].tolist() == [3]
