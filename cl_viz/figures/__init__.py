@@ -1,7 +1,8 @@
 """View -> plotly figure; theme; colours. The only place that builds figures."""
 
 from cl_viz.figures.comparing import compare
+from cl_viz.figures.exploring import explore
 from cl_viz.figures.notebook import csv_text, python_lines
 from cl_viz.figures.rendering import render
 
-__all__ = ["compare", "csv_text", "python_lines", "render"]
+__all__ = ["compare", "csv_text", "explore", "python_lines", "render"]
