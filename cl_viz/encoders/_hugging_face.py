@@ -42,7 +42,7 @@ def library(name: str, path: Path) -> ModuleType:
     try:
         return importlib.import_module(name)
     except ImportError as error:
-        distribution = name.replace("_", "-")
+        distribution = name.partition(".")[0].replace("_", "-")
         raise MissingDependencyError(
             f"the library {distribution!r} is needed for this checkpoint and cannot be imported ({first_line(error)})",
             where=str(path), remedy=f"pip install {distribution}",
@@ -50,35 +50,42 @@ def library(name: str, path: Path) -> ModuleType:
 
 
 @contextmanager
-def offline(path: Path) -> Iterator[None]:
-    """Keep Hugging Face's libraries from the network and from printing, and make their errors name the folder.
+def naming(path: Path, done: str = "built") -> Iterator[None]:
+    """Make a library's errors name the checkpoint; `done` is what could not be done with it.
 
     Raises
     ------
     FormatError
         In place of whatever a library raises.
     """
-    constants = library("huggingface_hub.constants", path)
-    with _LOCK, warnings.catch_warnings():
+    try:
+        yield
+    except ClVizError:
+        raise
+    # The boundary to libraries that raise whatever a damaged file leads them to.
+    except Exception as error:
+        raise FormatError(
+            f"the checkpoint cannot be {done}: {first_line(error)}", where=str(path),
+            allowed="a complete checkpoint as the library itself writes it",
+            remedy="check that every file was copied, and that the library opens it",
+        ) from error  # fmt: skip
+
+
+@contextmanager
+def offline(path: Path) -> Iterator[None]:
+    """Keep Hugging Face's libraries from the network and from printing; their errors are those of `naming`."""
+    constants: Any = library("huggingface_hub.constants", path)
+    with _LOCK, naming(path), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         environment = {name: os.environ.get(name) for name in _OFFLINE}
         constant = constants.HF_HUB_OFFLINE
         os.environ.update(dict.fromkeys(_OFFLINE, "1"))
-        constants.HF_HUB_OFFLINE = True  # type: ignore[attr-defined]
+        constants.HF_HUB_OFFLINE = True
         try:
             with _quiet():
                 yield
-        except ClVizError:
-            raise
-        # The boundary to libraries that raise whatever a damaged folder leads them to.
-        except Exception as error:
-            raise FormatError(
-                f"the checkpoint cannot be built: {first_line(error)}", where=str(path),
-                allowed="a complete folder as the library's save_pretrained writes it",
-                remedy="check that every file was copied, and that the library opens it",
-            ) from error  # fmt: skip
         finally:
-            constants.HF_HUB_OFFLINE = constant  # type: ignore[attr-defined]
+            constants.HF_HUB_OFFLINE = constant
             for name, value in environment.items():
                 if value is None:
                     os.environ.pop(name, None)

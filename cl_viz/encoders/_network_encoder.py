@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.dropout import _DropoutNd
 
 from cl_viz.core.errors import DeviceError, InputError
 from cl_viz.core.specs import Layers, Modality
@@ -91,9 +92,27 @@ class NetworkEncoder:
         """Switch dropout on (two passes of one text are then two views, as in SimCSE) or off.
 
         Statistics of batch normalisation stay those of the training.
+
+        Raises
+        ------
+        InputError
+            If it has none that is above 0: two passes would give the same rows.
         """
+        if active and not any(_drops(module) for module in self.network.modules()):
+            raise InputError(
+                "this encoder has no dropout: two passes give the same rows", where="dropout",
+                remedy="choose other views, for example two columns of text",
+            )  # fmt: skip
         for module in self.network.modules():
             module.training = active and not isinstance(module, _BatchNorm)
+
+
+def _drops(module: nn.Module) -> bool:
+    """Whether a module drops numbers: a layer of dropout, or attention that is told how much to drop."""
+    if isinstance(module, _DropoutNd):
+        return module.p > 0
+    told = (getattr(module, name, 0.0) for name in ("dropout", "attention_dropout", "dropout_prob"))
+    return any(isinstance(share, float) and share > 0 for share in told)
 
 
 def image_batch(batch: Any, device: torch.device) -> Tensor:
