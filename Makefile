@@ -18,7 +18,7 @@ help:
 	@echo "make format  let ruff mend formatting and simple findings"
 	@echo "make docs    make the docs pages again from the specs"
 	@echo "make site    build the documentation site into build/site, with example figures"
-	@echo "make bench   time the pass over all pairs against the bare matrix product, and losses against other packages"
+	@echo "make bench   time the pass over all pairs against the bare matrix product, losses against other packages, and a recorder"
 	@echo "make clean   remove caches and build output (the virtual environment stays)"
 
 app: $(VENV)/.installed
@@ -47,6 +47,7 @@ bench: $(VENV)/.installed-bench
 	$(BIN)/python benchmarks/bench_engine.py
 	$(BIN)/python benchmarks/bench_losses.py
 	$(BIN)/python benchmarks/bench_diagnostics.py
+	$(BIN)/python benchmarks/bench_recorder.py
 
 browser:
 	@sh .ci/install_browser

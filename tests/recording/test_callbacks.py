@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import sys
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -125,12 +125,24 @@ def test_lightning_stops_on_collapse(lightning: Any, inputs: Inputs, tmp_path: P
     assert trainer.global_step < 6
 
 
+def lightly_loss() -> nn.Module:
+    """lightly's VICReg loss, from its own file: the package around it needs torchvision, which this loss does not."""
+    lightly = pytest.importorskip("lightly")
+    path = Path(lightly.__file__).parent / "loss" / "vicreg_loss.py"
+    spec = importlib.util.spec_from_file_location("lightly_vicreg_loss", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    loss: nn.Module = module.VICRegLoss()
+    return loss
+
+
 def test_a_model_of_lightly_records_projector_and_backbone(lightning: Any, inputs: Inputs, tmp_path: Path) -> None:
     """lightly's own loss inside a Lightning module, as its users write it."""
-    ntxent = pytest.importorskip("lightly.loss.ntx_ent_loss", exc_type=ImportError)
     from cl_viz.recording.lightly_callback import LightlyRecorder
 
-    module = lightning_module(lightning, ntxent.NTXentLoss(temperature=0.2))
+    module = lightning_module(lightning, lightly_loss())
     recorder = cl_viz.Recorder(tmp_path / "run", (inputs.first, inputs.second), every=3)
     fit(lightning, module, LightlyRecorder(recorder), inputs, tmp_path)
     run = cl_viz.open_run(tmp_path / "run")
@@ -187,17 +199,19 @@ def test_the_trainer_of_transformers_records_its_steps(transformers: Any, tmp_pa
 def test_sentence_transformers_records_texts(transformers: Any, tmp_path: Path) -> None:
     sentence_transformers = pytest.importorskip("sentence_transformers")
     datasets = pytest.importorskip("datasets")
+    # The losses moved with version 6.
+    losses = importlib.import_module(
+        "sentence_transformers.sentence_transformer.losses"
+        if importlib.util.find_spec("sentence_transformers.sentence_transformer")
+        else "sentence_transformers.losses"
+    )
     from cl_viz.recording.sentence_transformers_callback import SentenceTransformerRecorder
 
     words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *(f"word{place}" for place in range(35))]
     (tmp_path / "vocab.txt").write_text("\n".join(words))
     tiny_bert(transformers).bert.save_pretrained(tmp_path / "bert")
     transformers.BertTokenizerFast(vocab_file=str(tmp_path / "vocab.txt")).save_pretrained(tmp_path / "bert")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        word = sentence_transformers.models.Transformer(str(tmp_path / "bert"))
-        pooling = sentence_transformers.models.Pooling(word.get_word_embedding_dimension())
-    model = sentence_transformers.SentenceTransformer(modules=[word, pooling], device="cpu")
+    model = sentence_transformers.SentenceTransformer(str(tmp_path / "bert"), device="cpu")
     questions = [f"word{place} word{place + 1}" for place in range(20)]
     answers = [f"word{place} word{place + 3}" for place in range(20)]
     recorder = cl_viz.Recorder(tmp_path / "run", {"question": questions, "answer": answers}, every=2, batch_size=7)
@@ -209,7 +223,7 @@ def test_sentence_transformers_records_texts(transformers: Any, tmp_path: Path) 
         model=model,
         args=arguments,
         train_dataset=datasets.Dataset.from_dict({"anchor": questions, "positive": answers}),
-        loss=sentence_transformers.losses.MultipleNegativesRankingLoss(model),
+        loss=losses.MultipleNegativesRankingLoss(model),
         callbacks=[SentenceTransformerRecorder(recorder)],
     ).train()
     run = cl_viz.open_run(tmp_path / "run")
