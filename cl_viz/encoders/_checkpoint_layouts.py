@@ -39,6 +39,8 @@ class Layout:
         Prefixes under which the backbone is looked for, in order; the first that holds one is taken.
     branch : str
         Which branch that is, and why.
+    beneath : str
+        The key in front of all weights under which the project saves that branch; empty where there is none.
     requires : tuple of str or tuple of str
         Each, or one of each tuple, must begin some key.
     projectors : tuple of str
@@ -74,6 +76,7 @@ class Layout:
     source: str
     backbones: tuple[str, ...]
     branch: str
+    beneath: str = ""
     requires: tuple[str | tuple[str, ...], ...] = ()
     projectors: tuple[str, ...] = ()
     inner: tuple[str, ...] = ()
@@ -141,13 +144,13 @@ LAYOUTS: tuple[Layout, ...] = (
     Layout(
         name="DINO", source="facebookresearch/dino main_dino.py, vision_transformer.py, eval_linear.py, utils.py",
         backbones=("backbone.",), requires=("head.last_layer.",), projectors=("head.mlp.",), activation="gelu",
-        branch="the teacher, as in the project's evaluation", left_out={"head.last_layer.": _PROTOTYPES},
-        resample="bicubic", offset=True,
+        branch="the teacher, as in the project's evaluation", beneath="teacher",
+        left_out={"head.last_layer.": _PROTOTYPES}, resample="bicubic", offset=True,
     ),
     Layout(
         name="DINOv2 (training)", source="facebookresearch/dinov2 train/ssl_meta_arch.py, layers/dino_head.py",
         backbones=("backbone.",), requires=("dino_head.",), projectors=("dino_head.mlp.",), activation="gelu",
-        branch="the teacher, as in the project's evaluation",
+        branch="the teacher, as in the project's evaluation", beneath="teacher",
         left_out={"dino_head.last_layer.": _PROTOTYPES, "ibot_head.": "iBOT's head", "backbone.mask_token": "the mask"},
         keeps_grid=False, resample="bicubic", offset=True,
     ),

@@ -159,9 +159,12 @@ def _fitting(network: nn.Module, weights: StateDict, names: Mapping[str, str]) -
 
 
 def _branch(layout: Layout, weights: StateDict) -> str:
-    if "student" in weights.taken.split("."):
-        return "Taken: the student, because the file has no teacher."
-    return f"Taken: {layout.branch}."
+    beneath = weights.taken.split(".")
+    if not layout.beneath or layout.beneath in beneath:
+        return f"Taken: {layout.branch}."
+    if "student" in beneath:
+        return f"Taken: the student, because the file has no {layout.beneath}."
+    return f"Taken: the only branch in the file, which does not say whether it is the {layout.beneath}."
 
 
 def _left_out(layout: Layout, names: Mapping[str, str], used: Iterable[str]) -> tuple[str, ...]:

@@ -154,7 +154,8 @@ def transformer_shape(
         class_position=class_position, layer_scale="blocks.0.ls1.gamma" in shapes,
         qkv_bias="blocks.0.attn.qkv.bias" in shapes, swiglu=swiglu,
         registers=extent(shapes, register_key, 3, ALLOWED)[1] if register_key in shapes else 0,
-        register_key=register_key, pooled=after or not class_token, normalised_after=after, offset=offset and register_key not in shapes,
+        register_key=register_key, pooled=after or not class_token, normalised_after=after,
+        offset=offset and register_key not in shapes,
     )  # fmt: skip
 
 

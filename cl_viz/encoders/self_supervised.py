@@ -7,7 +7,6 @@ nor timm is needed; how each project names its weights stands in `_checkpoint_la
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,82 +15,53 @@ import torch
 from torch import Tensor, nn
 
 from cl_viz.core.errors import FormatError, InputError
-from cl_viz.core.specs import EncoderSpec, Layers, Recognised
+from cl_viz.core.specs import EncoderSpec, Recognised
 from cl_viz.encoders import _checkpoint_layouts as layouts
 from cl_viz.encoders._checkpoint_reading import find_layout, read_layout
+from cl_viz.encoders._network_encoder import NetworkEncoder, image_batch
+from cl_viz.encoders._residual_network import ResidualNetwork
 from cl_viz.encoders._torch_weights import StateDict, as_float32, is_weights, state_dict
+from cl_viz.encoders._vision_transformer import VisionTransformer
 
 FAMILY = "self_supervised"
 
 _MOST_LISTED = 3
 
 
-@dataclass(frozen=True, eq=False)
-class SelfSupervisedEncoder:
-    """A backbone and, where the checkpoint has one, its projector, in evaluation mode.
+class BackboneAndProjector(nn.Module):
+    """A backbone and, where the checkpoint has one, its projector.
 
-    Attributes
+    Parameters
     ----------
-    backbone : nn.Module
+    backbone : ResidualNetwork or VisionTransformer
     projector : nn.Sequential or None
-    channels : int
-        Colour channels of its images.
-    device : str
-    half : bool
-        Matrix products run in half precision.
     """
 
-    backbone: nn.Module
-    projector: nn.Sequential | None
-    channels: int
-    device: str = "cpu"
-    half: bool = False
+    def __init__(self, backbone: ResidualNetwork | VisionTransformer, projector: nn.Sequential | None) -> None:
+        super().__init__()
+        self.backbone, self.projector = backbone, projector
 
-    @property
-    def layers(self) -> tuple[str, ...]:
-        """Projector, what the loss saw, then backbone, what is transferred."""
-        return ("projector", "backbone") if self.projector is not None else ("backbone",)
-
-    def encode(self, batch: Any, view: str) -> Layers:
-        """Embed images.
-
-        Parameters
-        ----------
-        batch : array of float32, shape (B, C, H, W)
-            Prepared as the checkpoint's `ImageInput` says.
-        view : str
-            ``"image"``.
+    def forward(self, batch: Any, device: torch.device) -> dict[str, Tensor]:
+        """Embed images of shape (B, C, H, W), prepared as the checkpoint's `ImageInput` says.
 
         Returns
         -------
-        Mapping from layer to NDArray[np.float32] of shape (B, D)
+        dict from layer to Tensor of shape (B, D)
 
         Raises
         ------
         InputError
-            If the view is another one, or the batch has another shape.
+            If the batch has another shape.
         """
-        images = np.ascontiguousarray(batch, dtype=np.float32)
-        if view != "image" or images.ndim != 4 or images.shape[1] != self.channels:
+        shape, channels = np.shape(batch), self.backbone.channels
+        if len(shape) != 4 or shape[1] != channels:
             raise InputError(
-                f"a batch of shape {images.shape} for the view {view!r}", where="encode",
-                allowed=f"images of shape (B, {self.channels}, H, W) for the view 'image'",
-            )  # fmt: skip
-        kind = torch.device(self.device).type
-        with torch.inference_mode(), torch.autocast(kind, enabled=self.half):
-            features = self.backbone(torch.from_numpy(images).to(self.device))
-            outputs = {"backbone": features}
-            if self.projector is not None:
-                outputs["projector"] = self.projector(features)
-        return {layer: outputs[layer].float().cpu().numpy() for layer in self.layers}
-
-    def to(self, device: str, half: bool) -> SelfSupervisedEncoder:
-        """Return the encoder on a device; its networks are moved, not copied."""
-        projector = self.projector.to(device) if self.projector is not None else None
-        return replace(self, backbone=self.backbone.to(device), projector=projector, device=device, half=half)
-
-    def dropout(self, active: bool) -> None:
-        """Do nothing: none of these networks drops anything once it is trained."""
+                f"a batch of shape {shape}", where="encode", allowed=f"images of shape (B, {channels}, H, W)"
+            )
+        outputs = {"backbone": self.backbone(image_batch(batch, device))}
+        if self.projector is not None:
+            outputs["projector"] = self.projector(outputs["backbone"])
+        return outputs
 
 
 def recognise(path: Path) -> Recognised | None:
@@ -129,7 +99,7 @@ def recognise(path: Path) -> Recognised | None:
     )
 
 
-def build(path: Path) -> SelfSupervisedEncoder:
+def build(path: Path) -> NetworkEncoder:
     """Build the encoder of a checkpoint, in float32 on the CPU.
 
     Raises
@@ -153,17 +123,17 @@ def build(path: Path) -> SelfSupervisedEncoder:
     _fill(reading.backbone, weights, reading.backbone_names)
     if reading.projector is not None:
         _fill(reading.projector, weights, reading.projector_names)
-    return SelfSupervisedEncoder(reading.backbone, reading.projector, reading.backbone.channels)
+    network = BackboneAndProjector(reading.backbone, reading.projector)
+    return NetworkEncoder(network, reading.layers, {"image": network})
 
 
 def _fill(network: nn.Module, weights: StateDict, names: Mapping[str, str]) -> None:
-    """Give a network without values those of the file, and make it ready to run."""
+    """Give a network without values those of the file."""
     values: dict[str, Tensor] = as_float32({name: weights[key] for name, key in names.items()})
     for name in network.state_dict():
         if name not in values:
             values[name] = torch.zeros((), dtype=torch.long)
     network.load_state_dict(values, assign=True)
-    network.eval().requires_grad_(False)
 
 
 SPEC = EncoderSpec(
