@@ -33,7 +33,9 @@ class NetworkEncoder:
     """
 
     def __init__(self, network: nn.Module, layers: tuple[str, ...], passes: Mapping[Modality, Pass]) -> None:
-        self.network = network.eval().requires_grad_(False)
+        self.network = network.eval()
+        for parameter in network.parameters():
+            parameter.requires_grad_(False)
         self._layers = layers
         self._passes: Mapping[str, Pass] = {str(modality): run for modality, run in passes.items()}
         self._device = torch.device("cpu")
