@@ -37,6 +37,7 @@ _EXPORTS = {
     "train_run": "cl_viz.simulate",
     "Recorder": "cl_viz.recording.recorder",
     "render": "cl_viz.figures",
+    "scatter_widget": "cl_viz.figures.scatter_widget",
     "explore": "cl_viz.figures",
     "progress_bar": "cl_viz.core.progress",
     "report": "cl_viz.reporting.building",

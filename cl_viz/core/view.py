@@ -185,8 +185,33 @@ class Table:
     run: str = ""
 
 
+@dataclass(frozen=True)
+class PointMap:
+    """Points of a map, each with a kind or a number as its colour.
+
+    Attributes
+    ----------
+    points : NDArray, shape (M, 2) or (M, 3)
+        Finite. Their axes have no unit of their own.
+    rows : NDArray[np.int64], shape (M,)
+        Row of the set that each stands for.
+    colour : NDArray or None, shape (M,)
+        Text or whole numbers: kinds, shown in a legend; fractions: a scale. None: one colour.
+    scale : Axis
+        What the colour is, with its unit, and its range where that is fixed.
+    run : str
+    """
+
+    title: str
+    points: NDArray[Any]
+    rows: NDArray[np.int64]
+    colour: NDArray[Any] | None
+    scale: Axis
+    run: str = ""
+
+
 SeriesView = Histogram | Lines | Bars | Scatter
-View = Histogram | Lines | Bars | Scatter | Heatmap | Table
+View = Histogram | Lines | Bars | Scatter | Heatmap | Table | PointMap
 
 
 def overlay(views: list[SeriesView], title: str) -> SeriesView:

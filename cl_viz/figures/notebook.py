@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from cl_viz.core.view import Heatmap, Table, View, series_table
+from cl_viz.core.view import Heatmap, PointMap, Table, View, series_table
 from cl_viz.figures.theme import ThemeName
 
 
@@ -90,4 +90,8 @@ def _columns(view: View) -> dict[str, np.ndarray]:
             "column": np.tile(np.array(view.column_labels, dtype=object), rows),
             "value": np.asarray(view.values).ravel(),
         }
+    if isinstance(view, PointMap):
+        axes = {name: view.points[:, place] for place, name in enumerate("xyz"[: view.points.shape[1]])}
+        colour = {} if view.colour is None else {view.scale.label or "colour": np.asarray(view.colour)}
+        return {"row": view.rows, **axes, **colour}
     return series_table(view)

@@ -7,11 +7,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cl_viz.core.errors import InputError
-from cl_viz.core.view import Bars, Heatmap, Histogram, Lines, Scatter, Table, View
+from cl_viz.core.view import Bars, Heatmap, Histogram, Lines, PointMap, Scatter, Table, View
 from cl_viz.figures.bars import draw_bars
 from cl_viz.figures.heatmap import draw_heatmap
 from cl_viz.figures.histogram import draw_histogram
 from cl_viz.figures.lines import draw_lines
+from cl_viz.figures.point_map import draw_point_map
 from cl_viz.figures.scatter import draw_scatter
 from cl_viz.figures.table import draw_table
 from cl_viz.figures.theme import THEMES, ThemeName
@@ -54,6 +55,8 @@ def render(
         return draw_heatmap(view, chosen)
     if isinstance(view, Table):
         return draw_table(view, chosen)
+    if isinstance(view, PointMap):
+        return draw_point_map(view, chosen)
     if log_y:
         view = replace(view, y=replace(view.y, log=True))
     if isinstance(view, Histogram):

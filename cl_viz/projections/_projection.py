@@ -9,6 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cl_viz.core.errors import InputError
+from cl_viz.core.view import Axis, PointMap
+
+MOST_POINTS = 50_000
+"""Points of a figure; the Map page shows more as a picture."""
+
 
 @dataclass(frozen=True)
 class Kept:
@@ -91,6 +97,51 @@ class Projection:
     def usable(self) -> NDArray[np.bool_]:
         """Which rows have a point, shape (N,)."""
         return np.asarray(np.isfinite(self.coordinates).all(axis=1))
+
+    def as_view(
+        self,
+        colour: NDArray[Any] | None = None,
+        label: str = "",
+        *,
+        range: tuple[float, float] | None = None,
+        most: int = MOST_POINTS,
+    ) -> PointMap:
+        """Return the map as figure data, for `cl_viz.render`.
+
+        Parameters
+        ----------
+        colour : NDArray, shape (N,), optional
+            One entry a row: text or whole numbers are kinds with a legend, fractions a scale. By default the error of
+            each point.
+        label : str
+            What the colour is.
+        range : tuple of float, optional
+            Ends of the scale; by default those of the middle 98 % of the numbers.
+        most : int
+            Points shown at most; of more a draw with the map's seed, which the title states.
+
+        Raises
+        ------
+        InputError
+            If `colour` has not one entry a row.
+        """
+        entries = self.error if colour is None else np.asarray(colour)
+        if entries.shape != (len(self.coordinates),):
+            raise InputError(
+                f"the colour has shape {entries.shape}", where="as_view", allowed=f"({len(self.coordinates)},)",
+                remedy="give one entry for each row of the view, also for rows without a point",
+            )  # fmt: skip
+        if colour is None:
+            label, range = "Share of the nearest that the map loses", (0.0, 1.0)
+        rows = np.flatnonzero(self.usable)
+        usable = len(rows)
+        if usable > most:
+            rows = np.sort(np.random.default_rng(self.seed).choice(rows, most, replace=False))
+        shown = f"N = {usable:,}" if usable <= most else f"{most:,} of {usable:,} points shown"
+        kept = self.neighbor_recall
+        found = "" if kept.value is None else f": it keeps {100 * kept.value:.0f} % of the {kept.k} nearest"
+        title = f"{self.method} of {self.name}{found} ({shown})"
+        return PointMap(title, self.coordinates[rows], rows, entries[rows], Axis(label, range=range), self.name)
 
     def __repr__(self) -> str:
         return (

@@ -8,7 +8,20 @@ import pytest
 import cl_viz
 from cl_viz.core.errors import InputError, MissingInputError
 from cl_viz.core.result import Caveats, Quantity, Result
-from cl_viz.core.view import Axis, Bars, Heatmap, Histogram, Lines, Reference, Scatter, Series, Table, View, overlay
+from cl_viz.core.view import (
+    Axis,
+    Bars,
+    Heatmap,
+    Histogram,
+    Lines,
+    PointMap,
+    Reference,
+    Scatter,
+    Series,
+    Table,
+    View,
+    overlay,
+)
 from cl_viz.figures import compare, csv_text, python_lines, render
 
 SCORE = Axis("Score", "cosine", (-1.0, 1.0))
@@ -41,6 +54,7 @@ VIEWS: dict[str, View] = {
     "bars": Bars("Ten", Axis("Class"), Axis("Rows"), (Series("rows", np.array(["x", "y"]), np.array([1, 2])),)),
     "scatter": Scatter("Cloud", Axis("x"), Axis("y"), (Series("points", X, X),)),
     "heatmap": Heatmap("C", Axis("to"), Axis("from"), np.eye(2), ("r1", "r2"), ("c1", "c2"), SCORE, centre=0.0),
+    "map": PointMap("Near", np.eye(3)[:, :2], np.arange(3), np.array(["a", "b", "a"]), Axis("label")),
     "table": Table("Rows", {"row": np.arange(3), "text": np.array(["a", "b", "c"])}),
 }
 
@@ -52,7 +66,7 @@ def test_every_kind_is_drawn_with_its_title(kind: str, theme: str) -> None:
     figure = json.loads(render(view, theme).to_json())  # type: ignore[arg-type]
     assert figure["layout"]["title"]["text"] == view.title
     assert figure["data"]
-    if not isinstance(view, Table):
+    if not isinstance(view, Table | PointMap):
         assert figure["layout"]["xaxis"]["title"]["text"] == view.x.title
         assert figure["layout"]["yaxis"]["title"]["text"] == view.y.title
 
