@@ -33,7 +33,9 @@ _TITLES = {"alignment_uniformity": "Alignment & uniformity", "loss_lab": "Loss L
 _ICONS = {
     "checkup": ":material/checklist:",
     "data": ":material/database:",
+    "checkpoint": ":material/memory:",
     "distributions": ":material/area_chart:",
+    "pairs": ":material/join:",
     "alignment_uniformity": ":material/blur_circular:",
     "collapse": ":material/stacked_line_chart:",
     "over_training": ":material/timeline:",

@@ -26,9 +26,11 @@ _PROBLEMS = "_opening_problems"
 _REFERENCE = "reference_run"
 _LOSS_COLOURS = "_loss_colours"
 _TRAINING = "_training"
+_ENCODING = "_encoding"
 _LESSONS = "_lessons"
 _MOTION = "_motion_allowed"
 _MEDIA_FOLDERS = "_media_folders"
+_MARKED_PAIRS = "_marked_pairs"
 _MAP = "_map"
 _MAP_JOBS = "_map_jobs"
 RUN_PARAMETER = "run"
@@ -278,6 +280,16 @@ def set_training(job: Any) -> None:
     st.session_state[_TRAINING] = job
 
 
+def encoding() -> Any | None:
+    """Return the encoding of this session that was started last."""
+    return st.session_state.get(_ENCODING)
+
+
+def set_encoding(job: Any) -> None:
+    """Remember the encoding that was started last."""
+    st.session_state[_ENCODING] = job
+
+
 def media_folders() -> list[Path]:
     """Return the folders that were opened for their pictures and sounds, in that order."""
     return list(st.session_state.get(_MEDIA_FOLDERS, []))
@@ -319,3 +331,9 @@ def map_jobs() -> dict[str, Any]:
     """Return the maps that are being made for this session, by job, to be changed in place."""
     found: dict[str, Any] = st.session_state.setdefault(_MAP_JOBS, {})
     return found
+
+
+def marked_pairs(fingerprint: str) -> dict[tuple[str, int, str, int], dict[str, Any]]:
+    """Return the pairs that were marked in a set: both samples, as view and row, to what a mining list says of them."""
+    marks: dict[str, dict[tuple[str, int, str, int], dict[str, Any]]] = st.session_state.setdefault(_MARKED_PAIRS, {})
+    return marks.setdefault(fingerprint, {})
