@@ -88,6 +88,27 @@ def test_other_poolings_and_prompts_are_followed(pooling: str, tmp_path: Path) -
     assert np.abs(got - model.encode(TEXTS, prompt="")).max() > 1e-3
 
 
+def test_a_decoder_that_embeds_by_its_last_token_is_opened(tmp_path: Path) -> None:
+    library: Any = pytest.importorskip("transformers")
+    configuration = library.Qwen3Config(
+        vocab_size=40, hidden_size=16, intermediate_size=24, num_hidden_layers=2, num_attention_heads=2,
+        num_key_value_heads=1, head_dim=8, max_position_embeddings=40, pad_token_id=0, bos_token_id=2, eos_token_id=3,
+    )  # fmt: skip
+    torch.manual_seed(0)
+    library.Qwen3Model(configuration).save_pretrained(tmp_path / "qwen")
+    tiny.tokenizer().save_pretrained(tmp_path / "qwen")
+    first = sentence_transformers.base.modules.Transformer(str(tmp_path / "qwen"), max_seq_length=12)
+    model = sentence_transformers.SentenceTransformer(
+        modules=[first, modules.Pooling(16, pooling_mode="lasttoken")], device="cpu"
+    )
+    model.save(str(tmp_path / "model"))
+    recognised = recognise(tmp_path / "model")
+    assert recognised is not None
+    assert recognised.architecture == "qwen3 + pooling"
+    got = build(tmp_path / "model").encode(TEXTS, "text")["sentence_embedding"]
+    np.testing.assert_allclose(got, model.encode(TEXTS), **CLOSE)
+
+
 def test_static_embeddings_are_opened(tmp_path: Path) -> None:
     torch.manual_seed(0)
     table = modules.StaticEmbedding(tiny.tokenizer().backend_tokenizer, embedding_dim=8)
