@@ -1,4 +1,4 @@
-"""Make the docs pages of diagnostics, losses, formats and encoders from their own specs.
+"""Make the docs pages of diagnostics, losses, formats, encoders, maps and lessons from their own specs.
 
 ``python docs/generate.py`` writes them, ``python docs/generate.py --check`` only says which are out of date.
 """
@@ -10,13 +10,16 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from cl_viz.core.lesson import LessonSpec
 from cl_viz.core.params import Params
 from cl_viz.core.result import Source, format_number
 from cl_viz.core.specs import DiagnosticSpec, FormatSpec, LossFamily, LossSpec, QuantitySpec
-from cl_viz.diagnostics import DIAGNOSTICS
+from cl_viz.diagnostics import DIAGNOSTICS, SAMPLE_QUANTITIES
 from cl_viz.encoders import ENCODERS
 from cl_viz.formats import FORMATS
+from cl_viz.lessons import lessons
 from cl_viz.losses import FAMILIES
+from cl_viz.projections import PROJECTIONS, reading
 
 DOCS = Path(__file__).parent
 NOTE = "<!-- Made from the specs by docs/generate.py: change the spec, then run `make docs`. -->"
@@ -30,6 +33,13 @@ NEEDS = {
     "layers": "the layers of a run",
     "pair": "a pair of runs",
     "family": "a family of runs",
+}
+SAMPLE_NEEDS = {
+    "neighbors": "neighbours",
+    "pairs": "a pass over all pairs",
+    "many_passes": "at a grid of temperatures",
+    "labels": "labels",
+    "two_views": "two views",
 }
 LOSS_NEEDS = {
     "two_views": "two views",
@@ -50,6 +60,8 @@ def pages() -> dict[str, str]:
     made["losses/README.md"] = losses_index()
     made["formats.md"] = formats_page()
     made["encoders.md"] = encoders_page()
+    made["lessons.md"] = lessons_page()
+    made["projections.md"] = projections_page()
     return made
 
 
@@ -180,6 +192,100 @@ def encoders_page() -> str:
     for name, spec in ENCODERS.items():
         parts += [f"## {spec.label}", f"`{name}`", spec.description]
     return _joined(*parts)
+
+
+def lessons_page() -> str:
+    """Return the page of the lessons: their questions and formulas; the answers are computed where they are asked."""
+    minutes = sum(lesson.minutes for lesson in lessons())
+    parts = [
+        NOTE,
+        "# Lessons",
+        f"{len(lessons())} lessons of about {minutes} minutes together, in the dashboard's section Learn. Each asks for "
+        "a prediction before its figure answers, and ends in an exercise that the diagnostics check. The figures and "
+        'checks are also calls: `cl_viz.lessons.figure("temperature", "effective", temperature=0.2)` draws a figure, '
+        '`cl_viz.lessons.check("temperature", temperature=0.3)` checks an exercise. The address of a lesson holds its '
+        "step, the prediction and the controls, so that a link brings back any moment.",
+    ]
+    for lesson in lessons():
+        parts += _lesson_parts(lesson)
+    return _joined(*parts)
+
+
+def _lesson_parts(lesson: LessonSpec) -> list[str]:
+    parts = [
+        f"## {lesson.number}. {lesson.question}",
+        f"`{lesson.name}`, about {lesson.minutes} minutes. {lesson.summary}",
+    ]
+    for step in lesson.steps:
+        parts += [f"### {step.title}", step.question, f"*{step.prediction.ask}*", _code("math", step.formula)]
+    rows = [
+        [f"`{name}`", ", ".join(f"`{info.name}={info.default!r}`" for info in params.describe()) or "none"]
+        for name, (params, _) in lesson.drawings().items()
+    ]
+    return [
+        *parts,
+        "### Exercise",
+        lesson.exercise.told(),
+        _table(["Figure", "Controls and their defaults"], rows),
+        _sources(lesson.sources),
+    ]
+
+
+def projections_page() -> str:
+    """Return the page of the maps: methods, what a map keeps, what it does not show, numbers to colour it by."""
+    methods = [
+        [
+            f"[{spec.label}](#{spec.label.lower()})",
+            f"`{name}`",
+            " or ".join(map(str, spec.dims)),
+            f"{spec.least_rows} or more",
+        ]
+        for name, spec in PROJECTIONS.items()
+    ]
+    parts = [
+        NOTE,
+        "# Maps",
+        _code(
+            "python", 'made = cl_viz.project(cl_viz.load("dump.npz"), "umap", seed=0)\ncl_viz.render(made.as_view())'
+        ),
+        "In a terminal: `cl-viz project dump.npz --method umap -o map.parquet`; in the dashboard: section Runs, page "
+        "Map.",
+        reading.GEOMETRY,
+        _table(["Method", "Name", "Dimensions", "Rows"], methods),
+        "## What a map keeps",
+        reading.KEPT,
+        _code("math", reading.KEPT_FORMULA),
+        "Here U_k(i) are the points that are among the k nearest of i in the map and not among its k nearest by "
+        "cosine, r(i, j) is the rank of j by cosine, N the usable rows and n the rows that the sum is over.",
+        "## What maps do not show",
+        reading.TRAPS,
+        _sources(reading.SOURCES),
+        "## Maps of several runs or steps",
+        reading.ALIGNED,
+    ]
+    for spec in PROJECTIONS.values():
+        parts += [f"## {spec.label}", spec.description, _parameters(spec.params), _sources(spec.sources)]
+    return _joined(*parts, *_sample_quantity_parts())
+
+
+def _sample_quantity_parts() -> list[str]:
+    rows = [
+        [
+            f"`{name}`",
+            spec.label,
+            spec.definition,
+            spec.unit,
+            "unbounded" if spec.range is None else _range(spec.range),
+            ", ".join(SAMPLE_NEEDS[need] for need in spec.needs) or "nothing",
+        ]
+        for name, spec in SAMPLE_QUANTITIES.items()
+    ]
+    return [
+        "## Numbers that each sample has",
+        "`cl_viz.sample_quantities(data, names)` returns one number a row, NaN where it is unknown: to colour a map "
+        "by, to sort and to select with.",
+        _table(["Name", "Quantity", "Definition", "Unit", "Range", "Takes"], rows),
+    ]
 
 
 def _quantity_cells(entry: QuantitySpec) -> list[str]:

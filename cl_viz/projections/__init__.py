@@ -4,6 +4,7 @@
 `estimate` says beforehand how long it takes.
 """
 
+from cl_viz.projections import _reading as reading
 from cl_viz.projections import _worker as worker
 from cl_viz.projections._aligning import project_aligned
 from cl_viz.projections._inputs import ProjectionInputs
@@ -22,6 +23,7 @@ __all__ = [
     "known_method",
     "project",
     "project_aligned",
+    "reading",
     "start",
     "worker",
 ]

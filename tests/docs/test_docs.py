@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from cl_viz.diagnostics import DIAGNOSTICS
+from cl_viz.diagnostics import DIAGNOSTICS, SAMPLE_QUANTITIES
 from cl_viz.encoders import ENCODERS
 from cl_viz.formats import FORMATS
 from cl_viz.losses import losses
+from cl_viz.projections import PROJECTIONS, reading
 from cl_viz.reporting.formulas import mathml
 from docs import generate
 
@@ -71,6 +72,12 @@ def test_every_formula_is_made_of_known_commands(formula: str) -> None:
     ("page", "entries"),
     [
         ("formats.md", [spec.description for spec in FORMATS.values()]),
+        (
+            "projections.md",
+            [spec.description for spec in PROJECTIONS.values()]
+            + [spec.definition for spec in SAMPLE_QUANTITIES.values()]
+            + [reading.KEPT, reading.TRAPS],
+        ),
         ("encoders.md", [spec.description for spec in ENCODERS.values()]),
         ("losses/README.md", [f"`{name}`" for name in losses()]),
     ],
