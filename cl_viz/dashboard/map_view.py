@@ -28,7 +28,8 @@ _AT_ONCE = "pca"
 """The method that needs no waiting."""
 _AXES = {"pca": "Component {} (cosine units)"}
 _SIDE_BY_SIDE = 400
-_COLOUR_WIDTH = 180
+_NARROW, _WIDE = 110, 160
+"""Pixels of controls: all of them fit in one row of a window of 1280 where a run has one step and one layer."""
 _KEPT_BYTES = 4e8
 
 
@@ -62,19 +63,14 @@ def controls(runs: Sequence[state.OpenRun]) -> Asked:
     """Draw the controls of the map, in one row."""
     with st.container(horizontal=True, gap="small", vertical_alignment="bottom"):
         pair = _run_controls(runs)
-        method = st.segmented_control(
-            "Method",
-            sorted(PROJECTIONS, key=lambda name: name != _AT_ONCE),
-            default=_AT_ONCE,
-            required=True,
-            key="method",
-            bind="query-params",
-            format_func=lambda name: PROJECTIONS[name].label,
+        method = st.selectbox(
+            "Method", sorted(PROJECTIONS, key=lambda name: name != _AT_ONCE), key="method", bind="query-params",
+            width=_NARROW, format_func=lambda name: PROJECTIONS[name].label,
             help="PCA is a linear shadow and there at once; the others keep neighbours better and take longer.",
-        )
+        )  # fmt: skip
+        colour_place = st.container(width=_WIDE)
         step, layer = forms.step_control(pair), forms.layer_control(pair)
         found = pair[0].run.get(step, layer)
-        colour_place = st.container(width=_COLOUR_WIDTH)
         with st.popover("More", icon=":material/tune:", help="Dimensions, view, parameters of the method, seed"):
             dim, view, over_steps = _dimension_control(method), _view_control(found), _over_steps_control(pair)
             params, seed = _parameters(method)
@@ -91,12 +87,12 @@ def _run_controls(runs: Sequence[state.OpenRun]) -> list[state.OpenRun]:
     reference = state.reference_run()
     first = reference.name if reference is not None and reference.name in by_name else runs[0].name
     left = st.selectbox(
-        "Run", list(by_name), list(by_name).index(first), key="map_run", bind="query-params", width=180,
+        "Run", list(by_name), list(by_name).index(first), key="map_run", bind="query-params", width=_WIDE,
         help="The run whose map is shown.",
     )  # fmt: skip
     others = [_ALONE, *(name for name in by_name if name != left)]
     right = st.selectbox(
-        "Beside it", others, key="beside", bind="query-params", width=180,
+        "Beside it", others, key="beside", bind="query-params", width=_WIDE,
         help="A run of the same samples. Its map is laid over the first one's, and a selection is shown in both.",
     )  # fmt: skip
     return [by_name[name] for name in (left, right) if name in by_name]
@@ -145,12 +141,13 @@ def _parameters(method: str) -> tuple[dict[str, Any], int]:
     spec = PROJECTIONS[method]
     infos = spec.params.describe()
     with st.form(f"parameters of {method}", border=False):
-        for info in infos:
-            forms.control(info, ())
-        seed = st.number_input(
-            "Seed", 0, 2**31 - 1, 0, key="map_seed", bind="query-params",
-            help="The same set, parameters and seed give the same map.",
-        )  # fmt: skip
+        with st.container(horizontal=True, gap="small", vertical_alignment="bottom"):
+            for info in infos:
+                forms.control(info, ())
+            seed = st.number_input(
+                "Seed", 0, 2**31 - 1, 0, key="map_seed", bind="query-params", width=forms.SLIDER_WIDTH,
+                help="The same set, parameters and seed give the same map.",
+            )  # fmt: skip
         st.form_submit_button("Use these", icon=":material/check:")
     st.caption(spec.description)
     values: dict[str, Any] = {}

@@ -106,7 +106,9 @@ def by_entries(label: str, entries: NDArray[Any]) -> Categories:
     """
     import pandas as pd
 
-    codes, values = pd.factorize(pd.Series(entries, copy=False).replace("", None), use_na_sentinel=True)
+    # Empty text is no entry; looking for it among numbers would take longer than numbering them.
+    texts = entries.dtype.kind in "OUT"
+    codes, values = pd.factorize(pd.Series(entries).replace("", None) if texts else entries, use_na_sentinel=True)
     counts = np.bincount(codes[codes >= 0], minlength=len(values))
     frequent = np.sort(np.argsort(-counts, kind="stable")[:MOST_CATEGORIES])
     order = sorted(frequent.tolist(), key=lambda index: _natural(values[index]))

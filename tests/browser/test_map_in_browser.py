@@ -91,7 +91,7 @@ def lasso(page: Page, place: int = 0) -> None:
     page.mouse.move(x - across, y - across)
     page.mouse.down()
     for step_x, step_y in ((across, -across), (across, across), (-across, across)):
-        page.mouse.move(x + step_x, y + step_y, steps=4)
+        page.mouse.move(x + step_x, y + step_y, steps=2)
     page.mouse.up()
 
 

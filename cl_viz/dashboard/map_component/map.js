@@ -4,7 +4,8 @@
 
 const QUIET = 250; // ms without a change before the window is told
 const CLICK = 4; // px a pointer may move in a click
-const FAINT = 0.12;
+const FAINT = 0.12; // opacity beside a selection
+const CAMERA = { eye: { x: 1.5, y: 1.5, z: 0.9 }, center: { x: 0, y: 0, z: -0.12 } };
 const TOOLS = [
   ["pan", "Move", "Drag moves the map, the wheel zooms once the map has the focus"],
   ["lasso", "Lasso", "Drag draws an outline around samples"],
@@ -207,11 +208,12 @@ class PointMap {
   spaceLayout() {
     const { look, axes } = this.message;
     const axis = (title) => ({
-      title: { text: title }, gridcolor: look.grid, zeroline: false, showbackground: false, color: look.muted,
+      title: { text: title.replace(/ \(.*/, "") }, gridcolor: look.grid, zeroline: false, showbackground: false,
+      color: look.muted, tickfont: { size: 10 },
     });
     const [xaxis, yaxis, zaxis] = axes.map(axis);
     return {
-      scene: { xaxis, yaxis, zaxis, aspectmode: "data", dragmode: "orbit" },
+      scene: { xaxis, yaxis, zaxis, aspectmode: "data", dragmode: "orbit", camera: CAMERA },
       uirevision: "kept", margin: { l: 0, r: 0, t: 0, b: 0 },
     };
   }
@@ -426,7 +428,7 @@ class PointMap {
   }
 
   zoom(factor, across = 0, upwards = 0) {
-    if (!this.message.flat) return this.Plotly.relayout(this.plot, { "scene.camera": { eye: { x: 1.25, y: 1.25, z: 1.25 } } });
+    if (!this.message.flat) return this.Plotly.relayout(this.plot, { "scene.camera": CAMERA });
     let [left, right, low, high] = factor ? this.window() : this.message.window;
     if (factor) {
       const [x, y] = [(left + right) / 2 + across * (right - left), (low + high) / 2 + upwards * (high - low)];
