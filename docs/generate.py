@@ -200,7 +200,7 @@ def lessons_page() -> str:
     parts = [
         NOTE,
         "# Lessons",
-        f"{len(lessons())} lessons of about {minutes} minutes together, in the dashboard's section Learn. Each asks for "
+        f"{len(lessons())} lessons of about {minutes} minutes together, in the section Learn. Each asks for "
         "a prediction before its figure answers, and ends in an exercise that the diagnostics check. The figures and "
         'checks are also calls: `cl_viz.lessons.figure("temperature", "effective", temperature=0.2)` draws a figure, '
         '`cl_viz.lessons.check("temperature", temperature=0.3)` checks an exercise. The address of a lesson holds its '
