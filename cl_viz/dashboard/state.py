@@ -33,6 +33,9 @@ _MEDIA_FOLDERS = "_media_folders"
 _MARKED_PAIRS = "_marked_pairs"
 _MAP = "_map"
 _MAP_JOBS = "_map_jobs"
+_MAP_FOUND = "_map_found"
+_SELECTIONS = "_selections"
+_UNGROUPED = "_ungrouped"
 RUN_PARAMETER = "run"
 """Name of the address parameter that says which runs are shown."""
 
@@ -180,6 +183,29 @@ def write_address() -> None:
     else:
         st.query_params[RUN_PARAMETER] = shown
         st.session_state[_ASKED] = shown
+
+
+def map_found() -> tuple[str, ...] | None:
+    """Return what the Map page last searched for: words, condition, run, view."""
+    found: tuple[str, ...] | None = st.session_state.get(_MAP_FOUND)
+    return found
+
+
+def set_map_found(asked: tuple[str, ...]) -> None:
+    """Remember what the Map page searched for."""
+    st.session_state[_MAP_FOUND] = asked
+
+
+def selections() -> dict[str, Any]:
+    """Return the selections that are kept, by name; see `cl_viz.dashboard.selections`."""
+    found: dict[str, Any] = st.session_state.setdefault(_SELECTIONS, {})
+    return found
+
+
+def ungrouped() -> dict[str, OpenRun]:
+    """Return, by name, the runs as they came, of those in which selections are the groups."""
+    found: dict[str, OpenRun] = st.session_state.setdefault(_UNGROUPED, {})
+    return found
 
 
 def stop_job(job: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 
 from cl_viz.core.embedding_set import EmbeddingSet
 from cl_viz.core.errors import FormatError, InputError
+from cl_viz.core.run import Loader, Run, Snapshot
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -206,6 +208,19 @@ def with_groups(embedding_set: EmbeddingSet, selections: Sequence[Selection]) ->
         metadata[view] = made[id(columns)]
     changed = replace(embedding_set, metadata=MappingProxyType(metadata))
     return changed.with_roles(group=SELECTION_COLUMN)
+
+
+def group_run(run: Run, selections: Sequence[Selection]) -> Run:
+    """Return a run in which the selections are the groups of every set; see `with_groups`."""
+    chosen = tuple(selections)
+    loaders: dict[Snapshot, EmbeddingSet | Loader] = {
+        snapshot: partial(_grouped, run, snapshot, chosen) for snapshot in run.snapshots
+    }
+    return Run(run.name, loaders, card=run.card, source=run.source)
+
+
+def _grouped(run: Run, snapshot: Snapshot, selections: Sequence[Selection]) -> EmbeddingSet:
+    return with_groups(run.get(*snapshot), selections)
 
 
 def _other_suffix(path: Path) -> FormatError:

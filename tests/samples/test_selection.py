@@ -10,7 +10,7 @@ import pytest
 import cl_viz
 from cl_viz.core.embedding_set import EmbeddingSet
 from cl_viz.core.errors import FormatError, InputError
-from cl_viz.samples import Selection, read_selection, with_groups
+from cl_viz.samples import Selection, group_run, read_selection, with_groups
 from cl_viz.samples.selection import REST
 
 
@@ -79,6 +79,15 @@ def test_selections_are_groups_everywhere(labelled_set: EmbeddingSet) -> None:
     assert {"left", "right", REST} <= {str(name) for view in table.views.values() for name in _names(view)}
     with pytest.raises(InputError, match="no selection"):
         with_groups(labelled_set, [])
+
+
+def test_every_set_of_a_run_gets_the_groups(labelled_set: EmbeddingSet) -> None:
+    run = cl_viz.Run("steps", {cl_viz.Snapshot(step): labelled_set for step in (0, 10)}, card={"loss": "ntxent"})
+    grouped = group_run(run, [Selection.of(labelled_set, np.arange(7), "few")])
+    assert grouped.steps == (0, 10)
+    assert grouped.card["loss"] == "ntxent"
+    for step in grouped.steps:
+        assert int((grouped.get(step).role("group") == "few").sum()) == 7
 
 
 def _names(view: object) -> list[object]:

@@ -1,0 +1,141 @@
+"""Samples found by words or SQL on the Map page, and selections that are kept, exported and used as groups."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import numpy as np
+import streamlit as st
+
+from cl_viz.core.errors import ClVizError
+from cl_viz.dashboard import errors, selections, state
+from cl_viz.dashboard.map_colouring import Shown
+from cl_viz.dashboard.map_memory import MapMemory
+from cl_viz.dashboard.map_selection import Rows
+from cl_viz.dashboard.text import escape
+from cl_viz.samples import Selection, filter_rows, search_rows
+
+_WORDS, _CONDITION = "find", "where"
+"""Keys of the two fields, and their names in the address."""
+
+
+def fields(kept: MapMemory, shown: Sequence[Shown]) -> None:
+    """Draw the fields for words and for a condition; what they find becomes the selection."""
+    with st.container(horizontal=True, gap="small", vertical_alignment="bottom"):
+        words = st.text_input(
+            "Find words", key=_WORDS, bind="query-params", width=220, placeholder="in any column",
+            help="Samples in whose metadata every word stands, in any case.",
+        )  # fmt: skip
+        condition = st.text_input(
+            "Condition (SQL)", key=_CONDITION, bind="query-params", width="stretch",
+            placeholder="label = '4' AND row < 500",
+            help="What stands after WHERE, over the columns of the metadata and the number of the row, in DuckDB's "
+            "SQL. It sees the table samples and nothing else.",
+        )  # fmt: skip
+    asked = (words.strip(), condition.strip(), shown[0].opened.name, shown[0].view)
+    if asked == state.map_found():
+        return
+    before = state.map_found()
+    state.set_map_found(asked)
+    if any(asked[:2]):
+        with errors.boundary("map filter"):
+            kept.select(_found(shown[0], *asked[:2]), shown[0].opened.name)
+    elif before is not None and any(before[:2]):
+        kept.clear()
+
+
+def _found(entry: Shown, words: str, condition: str) -> Rows:
+    rows: Rows = np.ones(entry.n, dtype=bool)
+    if words:
+        rows &= search_rows(entry.embedding_set, words, view=entry.view)
+    if condition:
+        rows &= filter_rows(entry.embedding_set, condition, view=entry.view)
+    return rows
+
+
+def keeping(kept: MapMemory, shown: Sequence[Shown], rows: Rows | None) -> None:
+    """Draw what can be done with the selection, and with those that are kept."""
+    saved = state.selections()
+    if (rows is None or not rows.any()) and not saved:
+        return
+    with st.container(horizontal=True, gap="small", vertical_alignment="center"):
+        if rows is not None and rows.any():
+            _name_form(shown[0], rows)
+        if saved:
+            with st.popover(f"Kept selections ({len(saved)})", icon=":material/bookmarks:"):
+                _list(kept, shown)
+
+
+def _name_form(entry: Shown, rows: Rows) -> None:
+    with st.popover("Keep this selection", icon=":material/bookmark_add:"), st.form("keep", border=False):
+        name = st.text_input("Name", key="selection_name", max_chars=100, placeholder="far from their class")
+        if st.form_submit_button("Keep", icon=":material/bookmark_add:"):
+            with errors.boundary("keep"):
+                made = selections.keep(entry.opened, rows, name, view=entry.view, how=_how())
+                st.toast(f"Kept {escape(made.selection.name)}: {len(made.selection.rows):,} samples.")
+
+
+def _how() -> str:
+    asked = state.map_found()
+    parts = [part for part in (asked or ("", ""))[:2] if part]
+    return " and ".join(parts) if parts else "drawn on the map"
+
+
+def _list(kept: MapMemory, shown: Sequence[Shown]) -> None:
+    """Draw each kept selection with its buttons, and which of them are groups."""
+    entry = shown[0]
+    for name, found in list(state.selections().items()):
+        with st.container(horizontal=True, gap="xsmall", vertical_alignment="center"):
+            count = f"{len(found.selection.rows):,} of {found.selection.n:,}"
+            st.markdown(f"**{escape(name)}**: {count}, {escape(found.selection.how)}")
+            _button("Show", name, partial(_show, kept, entry, found.selection))
+            _exports(entry, found.selection)
+            _button("Forget", name, partial(selections.forget, name))
+    _groups(shown)
+
+
+def _groups(shown: Sequence[Shown]) -> None:
+    runs = [entry.opened for entry in shown]
+    chosen = st.multiselect(
+        "Use as groups on every page", list(state.selections()), key="selection_groups",
+        help="Questions about groups (Downstream, Allocation harm, Over training) are then about these, for the runs "
+        "shown here. A sample of several belongs to the first.",
+    )  # fmt: skip
+    grouped = [opened for opened in runs if opened.name in state.ungrouped()]
+    with st.container(horizontal=True, gap="small"):
+        if st.button("Use as groups", icon=":material/groups:", disabled=not chosen, key="use groups"):
+            with errors.boundary("groups"):
+                selections.group(runs, chosen)
+                st.rerun()
+        if grouped and st.button("Give back the run's own groups", icon=":material/undo:", key="own groups"):
+            selections.ungroup(grouped)
+            st.rerun()
+
+
+def _show(kept: MapMemory, entry: Shown, selection: Selection) -> None:
+    try:
+        kept.select(selection.mask(entry.embedding_set, entry.view), entry.opened.name)
+    except ClVizError as error:
+        state.add_problem(error)
+
+
+def _button(label: str, name: str, act: Callable[[], None]) -> None:
+    st.button(label, key=f"{label} {name}", type="tertiary", on_click=act, help=f"{label} {name}")
+
+
+def _exports(entry: Shown, selection: Selection) -> None:
+    def parquet() -> bytes:
+        buffer = io.BytesIO()
+        selection.table(entry.embedding_set, entry.view).to_parquet(buffer, index=False)
+        return buffer.getvalue()
+
+    def csv() -> bytes:
+        return selection.table(entry.embedding_set, entry.view).to_csv(index=False).encode()
+
+    for label, make in (("Parquet", parquet), ("CSV", csv)):
+        st.download_button(
+            label, make, file_name=f"{selection.name}.{label.lower()}", key=f"{label} {selection.name}",
+            type="tertiary", on_click="ignore", help=f"The samples of {selection.name} with their metadata",
+        )  # fmt: skip
