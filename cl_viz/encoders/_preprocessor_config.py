@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -88,7 +89,7 @@ def image_input(
         return ImageInput((side, side), kind, (side, side), "bicubic", mean, std), (guess,)
     try:
         return _followed(read_json(path), side, channels, default, path)
-    except (TypeError, ValueError, LookupError, AttributeError, ZeroDivisionError) as error:
+    except (TypeError, ValueError, LookupError, AttributeError, ArithmeticError) as error:
         if isinstance(error, FormatError):
             raise
         raise FormatError(f"the way images are prepared cannot be read ({error})", where=str(path)) from error
@@ -115,6 +116,8 @@ def _followed(
     if said.get("do_normalize", True):
         mean = _channels(said.get("image_mean"), default[0], channels)
         std = _channels(said.get("image_std"), default[1], channels)
+    if not all(math.isfinite(value) for value in (scale, *mean, *std)) or 0.0 in std:
+        raise ValueError("means and standard deviations are not finite, or a standard deviation is 0")
     offset = 1.0 if said.get("rescale_offset") else 0.0
     kind: Literal[1, 3] = 3 if channels == 3 else 1
     prepared = ImageInput(

@@ -78,6 +78,12 @@ MODEL_TYPES: Mapping[str, ModelType] = MappingProxyType({
 """The models that are opened; nothing else of the library is, and no class from a folder."""
 
 
+def part_of(said: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """Return the configuration of one tower; empty where there is none."""
+    part = said.get(name)
+    return part if isinstance(part, Mapping) else {}
+
+
 def layers_of(model: ModelType, said: Mapping[str, Any], pooler: bool) -> tuple[str, ...]:
     """Return the names of the outputs.
 
@@ -92,7 +98,7 @@ def layers_of(model: ModelType, said: Mapping[str, Any], pooler: bool) -> tuple[
     if model.kind == "clip":
         return (PROJECTED, POOLED)
     if model.kind == "siglip":
-        head = (said.get("vision_config") or {}).get("vision_use_head", True)
+        head = part_of(said, "vision_config").get("vision_use_head", True)
         return (POOLED, MEAN) if head else (MEAN,)
     if model.kind == "convolutional":
         return (GLOBAL,)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sized
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 from typing import Any
@@ -117,7 +117,7 @@ class OnnxEncoder:
 
     @property
     def _channels_last(self) -> bool:
-        return _picture_axes(self._graph)[2]
+        return _picture_axes(self._graph)[3]
 
     def _pictures(self, batch: Any) -> dict[str, NDArray[Any]]:
         name, (kind, _) = next(iter(self._graph.inputs.items()))
@@ -140,7 +140,7 @@ def recognise(path: Path) -> Recognised | None:
             notes.append(f"its inputs {', '.join(graph.inputs)[:200]} are neither one image nor the words of a text")
         if modality == "text":
             notes.append("texts of a batch are cut off at 512 words, or where the tokenizer.json says")
-        shape = f"{len(graph.inputs)} inputs, {len(graph.outputs)} outputs"
+        shape = f"{_count(graph.inputs, 'input')}, {_count(graph.outputs, 'output')}"
         parameters = graph.parameters
     # A library that is missing is told here too: the file is still one of this family.
     except (FormatError, ImportError) as error:
@@ -181,6 +181,10 @@ def build(path: Path) -> OnnxEncoder:
     tokens = file_tokens(file, length) if graph.modality == "text" else None
     image = _image(file, graph)[0] if graph.modality == "image" else None
     return OnnxEncoder(file, graph, tokens, image)
+
+
+def _count(values: Sized, noun: str) -> str:
+    return f"{len(values)} {noun}" if len(values) == 1 else f"{len(values)} {noun}s"
 
 
 def _file(path: Path) -> Path | None:
@@ -247,16 +251,20 @@ def _check_inside(file: Path, location: str) -> None:
         raise FormatError(f"the program's numbers in {location[:200]!r} are missing", where=str(file))
 
 
-def _picture_axes(graph: Graph) -> tuple[int | None, int | None, bool]:
-    """Return height, channels, and whether the channels come last."""
+def _picture_axes(graph: Graph) -> tuple[int | None, int | None, int | None, bool]:
+    """Return height, width, channels, and whether the channels come last."""
     _, axes = next(iter(graph.inputs.values()))
     last = axes[3] in (1, 3) and axes[1] not in (1, 3)
-    return (axes[1], axes[3], True) if last else (axes[2], axes[1], False)
+    return (axes[1], axes[2], axes[3], True) if last else (axes[2], axes[3], axes[1], False)
 
 
 def _image(file: Path, graph: Graph) -> tuple[ImageInput, tuple[str, ...]]:
-    side, channels, _ = _picture_axes(graph)
-    return image_of(file, side, channels)
+    height, width, channels, _ = _picture_axes(graph)
+    image, notes = image_of(file, height, channels)
+    if width is not None and width != image.size[1]:
+        size = (image.size[0], width)
+        return replace(image, size=size, resize=size), (*notes, f"images are squeezed to {size[0]} x {size[1]}")
+    return image, notes
 
 
 SPEC = EncoderSpec(

@@ -28,6 +28,7 @@ from cl_viz.encoders._transformers_models import (
     clip_passes,
     convolutional_pass,
     layers_of,
+    part_of,
     siglip_passes,
     text_pass,
     vision_pass,
@@ -129,14 +130,14 @@ def _has_pooler(names: Mapping[str, str]) -> bool:
 
 
 def _architecture(said: Mapping[str, Any], model: ModelType) -> str:
-    text, vision = said.get("text_config") or {}, said.get("vision_config") or {}
-    depth = said.get("num_hidden_layers", said.get("n_layers"))
-    width = said.get("hidden_size", said.get("dim"))
+    text, vision = part_of(said, "text_config"), part_of(said, "vision_config")
     if model.kind in ("clip", "siglip"):
         shape = f"image D = {vision.get('hidden_size', 768)}, text D = {text.get('hidden_size', 512)}"
     elif model.kind == "convolutional":
-        shape = f"{said.get('depths')} blocks, D = {(said.get('hidden_sizes') or ['?'])[-1]}"
+        widths = said.get("hidden_sizes")
+        shape = f"{said.get('depths')} blocks, D = {widths[-1] if isinstance(widths, list) and widths else '?'}"
     else:
+        depth, width = said.get("num_hidden_layers", said.get("n_layers")), said.get("hidden_size", said.get("dim"))
         shape = f"{depth} layers, D = {width}"
     return f"{model.label}, {shape[:80]}"
 
@@ -150,8 +151,7 @@ def _modalities(folder: Path, model: ModelType) -> tuple[tuple[Modality, ...], t
 
 
 def _image_of_network(folder: Path, said: Mapping[str, Any], model: ModelType) -> tuple[ImageInput, tuple[str, ...]]:
-    vision = said.get("vision_config") if model.kind in ("clip", "siglip") else said
-    vision = vision if isinstance(vision, Mapping) else {}
+    vision = part_of(said, "vision_config") if model.kind in ("clip", "siglip") else said
     side = vision.get("image_size", 224)
     side = side[0] if isinstance(side, list | tuple) and side else side
     prepared, notes = image_input(folder, side, vision.get("num_channels", 3), model.statistics)

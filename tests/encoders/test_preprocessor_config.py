@@ -77,6 +77,7 @@ def test_a_size_that_the_network_was_not_made_for_is_noted(tmp_path: Path) -> No
     [
         {"size": {"height": 10**6, "width": 10**6}}, {"size": {"shortest_edge": 0}}, {"size": "big"}, {"size": []},
         {"image_mean": [0.5, 0.5]}, {"rescale_factor": 0}, {"image_std": {"red": 1}}, {"resample": "best"},
+        {"image_std": [0.5, 0.0, 0.5]}, {"image_mean": float("nan")}, {"size": float("inf")},
     ],
     ids=str,
 )  # fmt: skip

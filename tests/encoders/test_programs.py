@@ -120,6 +120,15 @@ def test_a_text_program_is_averaged_over_its_words(kind: int, length: Any, tmp_p
     np.testing.assert_allclose(got, _means(512 if length == "t" else 3), rtol=1e-5, atol=1e-5)
 
 
+def test_an_oblong_image_is_squeezed(tmp_path: Path) -> None:
+    path = _picture_program(tmp_path / "model.onnx", ["n", 3, 16, 12])
+    recognised = recognise_onnx(path)
+    assert recognised is not None
+    assert recognised.image is not None
+    assert recognised.image.size == recognised.image.resize == (16, 12)
+    assert build_onnx(path).encode(PICTURES[:, :, :, :12], "image")["embedding"].shape == (5, 2)
+
+
 def test_programs_are_refused_without_trust(tmp_path: Path) -> None:
     path = _picture_program(tmp_path / "model.onnx")
     with pytest.raises(UnsafeFileError, match="--trust"):

@@ -243,6 +243,23 @@ def test_a_configuration_that_claims_other_sizes_is_refused(claim: dict[str, obj
         build(bert)
 
 
+@pytest.mark.parametrize("name", ["bert", "resnet", "clip", "siglip", "vit"])
+@pytest.mark.parametrize("odd", [[], "words", -1, 3.5, {"a": []}, None], ids=str)
+def test_a_configuration_of_odd_values_is_recognised_and_refused(
+    name: str, odd: object, folders: dict[str, tuple[Path, Any]], tmp_path: Path
+) -> None:
+    for file in ("model.safetensors", "tokenizer.json"):
+        if (folders[name][0] / file).exists():
+            (tmp_path / file).symlink_to(folders[name][0] / file)
+    keys = ("hidden_size", "hidden_sizes", "depths", "text_config", "vision_config", "image_size", "num_channels")
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": name, **dict.fromkeys(keys, odd)}))
+    recognised = recognise(tmp_path)
+    assert recognised is not None
+    assert recognised.layers
+    with pytest.raises(FormatError):
+        build(tmp_path)
+
+
 @pytest.mark.parametrize("cut", [6, 200, -10])
 def test_truncated_weights_are_recognised_and_refused(cut: int, bert: Path) -> None:
     weights = bert / "model.safetensors"
