@@ -140,7 +140,10 @@ class Projection:
         shown = f"N = {usable:,}" if usable <= most else f"{most:,} of {usable:,} points shown"
         kept = self.neighbor_recall
         found = "" if kept.value is None else f": it keeps {100 * kept.value:.0f} % of the {kept.k} nearest"
-        title = f"{self.method} of {self.name}{found} ({shown})"
+        # Imported here: the registry stands on this module.
+        from cl_viz.projections._projecting import known_method
+
+        title = f"{known_method(self.method).label} of {self.name}{found} ({shown})"
         return PointMap(title, self.coordinates[rows], rows, entries[rows], Axis(label, range=range), self.name)
 
     def __repr__(self) -> str:

@@ -137,7 +137,7 @@ def _quiet() -> Any:
 def seconds(n: int, columns: int, params: PacmapParams) -> float:
     """About how long `fit` takes on two cores, compiling included."""
     pairs = params.n_neighbors * (1 + params.mid_near_ratio + params.further_ratio)
-    return 4.0 + n * pairs * (200 + params.iterations) * 1.5e-8 + n * min(columns, 4096) * 2e-7 + n * 1e-4
+    return 4.0 + n * pairs * (200 + params.iterations) * 8e-8 + n * min(columns, 4096) * 2e-7 + n * 1e-4
 
 
 SPEC = ProjectionSpec(

@@ -36,7 +36,7 @@ def fit(inputs: ProjectionInputs, params: PcaParams) -> NDArray[np.float64]:
 
 def seconds(n: int, columns: int, params: PcaParams) -> float:
     """About how long `fit` takes on two cores."""
-    return n * columns * min(columns, 4096) * 4e-11 + 1.5e-10 * min(columns, 4096) ** 3
+    return 0.1 + n * columns * min(columns, 4096) * 4e-11 + 1.5e-10 * min(columns, 4096) ** 3
 
 
 SPEC = ProjectionSpec(

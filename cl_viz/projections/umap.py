@@ -107,7 +107,7 @@ class _Epochs:
 def seconds(n: int, columns: int, params: UmapParams) -> float:
     """About how long `fit` takes on two cores, compiling included."""
     epochs = params.epochs or (500 if n <= 10_000 else 200)
-    return 8.0 + n * epochs * params.n_neighbors * (1 + params.negative_samples) * 2.5e-8 + n * 3e-4
+    return 15.0 + n * epochs * params.n_neighbors * (1 + params.negative_samples) * 3e-8 + n * 3e-4
 
 
 SPEC = ProjectionSpec(
