@@ -112,5 +112,5 @@ def _library() -> Any:
     except ImportError as error:
         raise MissingDependencyError(
             f"jupyter-scatter cannot be imported: {error}", where="scatter_widget",
-            remedy="pip install 'cl-viz[widgets]'",
+            remedy="pip install 'cl-viz[notebook]'",
         ) from error  # fmt: skip
