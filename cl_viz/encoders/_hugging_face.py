@@ -16,7 +16,8 @@ from typing import Any
 import torch
 
 from cl_viz.core.errors import ClVizError, FormatError, MissingDependencyError, UnsafeFileError
-from cl_viz.encoders._torch_weights import StateDict, as_float32
+from cl_viz.encoders._preprocessor_config import read_json
+from cl_viz.encoders._torch_weights import WEIGHT_FILES, StateDict, as_float32, state_dict
 from cl_viz.formats._guard import first_line
 
 _OFFLINE = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
@@ -109,6 +110,25 @@ def _quiet() -> Iterator[None]:
         logging.set_verbosity(verbosity)
         if bars:
             logging.enable_progress_bar()
+
+
+def configured_folder(path: Path) -> tuple[Path, dict[str, Any]] | None:
+    """Return a folder and its config.json, also where a file of it was chosen; None where that cannot be read."""
+    folder = path if path.is_dir() else path.parent
+    if folder != path and path.name not in ("config.json", *WEIGHT_FILES):
+        return None
+    try:
+        return folder, read_json(folder / "config.json")
+    except FormatError:
+        return None
+
+
+def readable_weights(folder: Path) -> tuple[StateDict, tuple[str, ...]]:
+    """Return the weights of a folder; none, and a note, where they cannot be read."""
+    try:
+        return state_dict(folder), ()
+    except FormatError as error:
+        return StateDict({}), (f"the weights cannot be read: {error.what}",)
 
 
 def has_tokenizer(folder: Path) -> bool:

@@ -101,12 +101,17 @@ class NetworkEncoder:
             If it has none that is above 0: two passes would give the same rows.
         """
         if active and not any(_drops(module) for module in self.network.modules()):
-            raise InputError(
-                "this encoder has no dropout: two passes give the same rows", where="dropout",
-                remedy="choose other views, for example two columns of text",
-            )  # fmt: skip
+            raise no_dropout()
         for module in self.network.modules():
             module.training = active and not isinstance(module, _BatchNorm)
+
+
+def no_dropout() -> InputError:
+    """Return the error of an encoder that is asked for a second view by dropout and has none."""
+    return InputError(
+        "this encoder has no dropout: two passes give the same rows", where="dropout",
+        remedy="choose other views, for example two columns of text",
+    )  # fmt: skip
 
 
 def _drops(module: nn.Module) -> bool:

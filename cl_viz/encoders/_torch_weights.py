@@ -144,11 +144,6 @@ def state_dict(path: Path, take: str | None = None) -> StateDict:
         ) from error  # fmt: skip
 
 
-def stored_shapes(path: Path) -> Mapping[str, tuple[int, ...]]:
-    """Return names and shapes of the weights; of safetensors, from the headers alone. Raises as `state_dict`."""
-    return MappingProxyType({name: tuple(tensor.shape) for name, tensor in state_dict(path).items()})
-
-
 def conversion_snippet(path: Path) -> str:
     """Return the Python lines that convert a pickle into plain weights, for whoever has the training code."""
     return (

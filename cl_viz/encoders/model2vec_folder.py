@@ -11,7 +11,8 @@ import numpy as np
 
 from cl_viz.core.errors import DeviceError, FormatError, InputError
 from cl_viz.core.specs import EncoderSpec, Layers, Recognised
-from cl_viz.encoders._hugging_face import library, naming
+from cl_viz.encoders._hugging_face import configured_folder, library, naming, readable_weights
+from cl_viz.encoders._network_encoder import no_dropout
 from cl_viz.encoders._preprocessor_config import read_json
 from cl_viz.encoders._torch_weights import StateDict, state_dict
 
@@ -67,27 +68,16 @@ class StaticTextEncoder:
     def dropout(self, active: bool) -> None:
         """Raise `InputError` where dropout is asked for: there is none."""
         if active:
-            raise InputError(
-                "this encoder has no dropout: two passes give the same rows", where="dropout",
-                remedy="choose other views, for example two columns of text",
-            )  # fmt: skip
+            raise no_dropout()
 
 
 def recognise(path: Path) -> Recognised | None:
     """Return what config.json and the weights say; None for anything else."""
-    folder = _folder(path)
-    if folder is None:
+    found = configured_folder(path)
+    if found is None:
         return None
-    try:
-        said = read_json(folder / "config.json")
-    except FormatError:
-        return None
-    notes = ["run by the model2vec library, on the CPU"]
-    try:
-        weights = state_dict(folder)
-    except FormatError as error:
-        weights = StateDict({})
-        notes.append(f"the weights cannot be read: {error.what}")
+    folder, said = found
+    weights, unread = readable_weights(folder)
     if not _is_static(said, weights):
         return None
     table = next((weights[name] for name in _TABLES if name in weights), None)
@@ -96,7 +86,7 @@ def recognise(path: Path) -> Recognised | None:
     return Recognised(
         family=NAME, architecture=f"static embeddings, {shape}", modalities=("text",),
         layers=_layers(bool(said.get("normalize"))), parameters=0 if table is None else table.numel(),
-        unmatched=tuple(sorted(weights.keys() - known)), notes=tuple(notes),
+        unmatched=tuple(sorted(weights.keys() - known)), notes=("run by the model2vec library, on the CPU", *unread),
     )  # fmt: skip
 
 
@@ -110,10 +100,10 @@ def build(path: Path) -> StaticTextEncoder:
     MissingDependencyError
         If model2vec is not installed.
     """
-    folder = _folder(path)
-    said = read_json((folder or path) / "config.json")
-    weights = state_dict(folder or path)
-    if folder is None or not _is_static(said, weights):
+    found = configured_folder(path)
+    folder, said = found or (path, read_json(path / "config.json"))
+    weights = state_dict(folder)
+    if not _is_static(said, weights):
         raise FormatError("config.json names no model2vec model", where=str(path))
     for name in ("tokenizer.json", "model.safetensors"):
         if not (folder / name).is_file():
@@ -123,11 +113,6 @@ def build(path: Path) -> StaticTextEncoder:
     with naming(folder):
         model = model2vec.StaticModel.from_pretrained(str(folder.resolve()), force_download=False)
     return StaticTextEncoder(model)
-
-
-def _folder(path: Path) -> Path | None:
-    folder = path if path.is_dir() else path.parent if path.name in ("config.json", "model.safetensors") else None
-    return folder if folder is not None and (folder / "config.json").is_file() else None
 
 
 def _is_static(said: Mapping[str, Any], weights: StateDict) -> bool:

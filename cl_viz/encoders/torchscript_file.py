@@ -13,10 +13,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cl_viz.core.errors import FormatError, InputError
+from cl_viz.core.errors import FormatError
 from cl_viz.core.specs import EncoderSpec, Layers, Modality, Recognised
 from cl_viz.encoders._hugging_face import naming
-from cl_viz.encoders._network_encoder import NetworkEncoder, image_batch
+from cl_viz.encoders._network_encoder import NetworkEncoder, image_batch, no_dropout
 from cl_viz.encoders._program_inputs import (
     RISK,
     TOKEN_NAMES,
@@ -47,10 +47,7 @@ class ScriptEncoder(NetworkEncoder):
     def dropout(self, active: bool) -> None:
         """Raise `InputError` where dropout is asked for: a program that was traced has none left."""
         if active:
-            raise InputError(
-                "dropout of a TorchScript program cannot be switched on", where="dropout",
-                remedy="choose other views, for example two columns of text",
-            )  # fmt: skip
+            raise no_dropout()
 
 
 def recognise(path: Path) -> Recognised | None:

@@ -12,15 +12,17 @@ from cl_viz.core.specs import EncoderSpec, ImageInput, Modality, Recognised
 from cl_viz.encoders._hugging_face import (
     TOKENIZER_FILES,
     check_claims,
+    configured_folder,
     has_tokenizer,
     library,
     load_network,
     offline,
     plain_configuration,
+    readable_weights,
 )  # fmt: skip
 from cl_viz.encoders._network_encoder import NetworkEncoder, Pass
 from cl_viz.encoders._preprocessor_config import image_input, read_json
-from cl_viz.encoders._torch_weights import WEIGHT_FILES, StateDict, state_dict
+from cl_viz.encoders._torch_weights import state_dict
 from cl_viz.encoders._transformers_models import (
     MODEL_TYPES,
     ModelType,
@@ -39,13 +41,10 @@ NAME = "transformers"
 
 def recognise(path: Path) -> Recognised | None:
     """Return what a folder's config.json and the keys of its weights say; None for anything else."""
-    folder = _folder(path)
-    if folder is None:
+    found = configured_folder(path)
+    if found is None:
         return None
-    try:
-        said = read_json(folder / "config.json")
-    except FormatError:
-        return None
+    folder, said = found
     model = MODEL_TYPES.get(str(said.get("model_type")))
     if model is None:
         return None
@@ -54,12 +53,8 @@ def recognise(path: Path) -> Recognised | None:
         notes.append("auto_map names code of the folder; it is ignored, the library's own class is used")
     if (folder / "modules.json").is_file():
         notes.append("only the transformer is run here, not the pooling and the layers that modules.json puts after it")
-    try:
-        weights = state_dict(folder)
-        names = _encoder_keys(weights, model)
-    except FormatError as error:
-        weights, names = StateDict({}), {}
-        notes.append(f"the weights cannot be read: {error.what}")
+    weights, unread = readable_weights(folder)
+    names = _encoder_keys(weights, model)
     modalities, more = _modalities(folder, model)
     image, guesses = _image(folder, said, model)
     used = set(names.values())
@@ -70,7 +65,7 @@ def recognise(path: Path) -> Recognised | None:
         layers=layers_of(model, said, _has_pooler(names)),
         parameters=sum(weights[key].numel() for key in used),
         unmatched=tuple(sorted(weights.keys() - used)),
-        notes=(*notes, *more, *guesses),
+        notes=(*notes, *unread, *more, *guesses),
         image=image,
     )
 
@@ -87,10 +82,10 @@ def build(path: Path) -> NetworkEncoder:
     MissingDependencyError
         If transformers is not installed.
     """
-    folder = _folder(path)
-    said = read_json((folder or path) / "config.json")
+    found = configured_folder(path)
+    folder, said = found or (path, read_json(path / "config.json"))
     model = MODEL_TYPES.get(str(said.get("model_type")))
-    if folder is None or model is None:
+    if model is None:
         raise FormatError(
             f"config.json names the model type {str(said.get('model_type'))[:60]!r}", where=str(path),
             allowed=", ".join(MODEL_TYPES),
@@ -110,12 +105,6 @@ def build(path: Path) -> NetworkEncoder:
         modalities, _ = _modalities(folder, model)
         tokens = _tokens(transformers, network, folder, model) if "text" in modalities else None
     return NetworkEncoder(network, layers_of(model, said, pooler), _passes(network, model, tokens))
-
-
-def _folder(path: Path) -> Path | None:
-    """Return the folder, also where its configuration or weights were chosen; None where there is no configuration."""
-    folder = path if path.is_dir() else path.parent if path.name in ("config.json", *WEIGHT_FILES) else None
-    return folder if folder is not None and (folder / "config.json").is_file() else None
 
 
 def _encoder_keys(weights: Mapping[str, Any], model: ModelType) -> dict[str, str]:
