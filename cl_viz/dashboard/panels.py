@@ -16,9 +16,10 @@ import streamlit as st
 from cl_viz.core.result import LEVELS, Finding, Result, format_number
 from cl_viz.core.specs import DiagnosticSpec
 from cl_viz.core.view import Heatmap, Table, View
-from cl_viz.dashboard import cache, errors, forms, state
+from cl_viz.dashboard import cache, errors, forms, pair_links, state
 from cl_viz.dashboard.text import cite, cite_briefly, escape, mark
 from cl_viz.figures import csv_text, python_lines
+from cl_viz.figures.clicking import with_targets
 
 MAIN_HEIGHT = 440
 """Pixels of a main figure: more than half of a window of 1280 x 800."""
@@ -139,6 +140,7 @@ def figure(
     log_y: bool = False,
     explained: bool = True,
     marked: int | None = None,
+    leads_to_pairs: bool = False,
 ) -> None:
     """Draw one figure of all shown runs, with its row of quiet buttons.
 
@@ -157,6 +159,8 @@ def figure(
         Whether "How to read this" is among the buttons.
     marked : int, optional
         A training step that is marked in a figure over training.
+    leads_to_pairs : bool
+        Whether a click gives a link to the pairs behind that place.
     """
     drawn_runs = [run for run, result in zip(shown.runs, shown.results, strict=True) if view_name in result.views]
     colours = {run.name: run.colour for run in drawn_runs}
@@ -167,14 +171,18 @@ def figure(
     view, drawn = cache.figure(shown.results, view_name, quantity, state.theme(), colours, log_y, mark)
     key = f"figure {shown.spec.name} {view_name}"
     st.plotly_chart(
-        drawn,
+        with_targets(drawn, view) if leads_to_pairs else drawn,
         theme=None,
         width="stretch",
         height=height,
         key=key,
         config=chart_config(f"{shown.spec.name}-{view_name}"),
         alt=view.title,
+        on_select="rerun" if leads_to_pairs else "ignore",
+        selection_mode="points",
     )
+    if leads_to_pairs:
+        pair_links.offer(key)
     in_order = list(colours.values()) == list(range(len(colours))) or len(colours) == 1
     lines = python_lines(
         shown.spec.name,

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from cl_viz.core.embedding_set import EmbeddingSet
 from cl_viz.core.errors import MissingInputError
 from cl_viz.core.progress import ProgressCallback, silent
+from cl_viz.core.run import Run
 from cl_viz.engine.best_pairs import Candidates
 from cl_viz.engine.device import describe_device, resolve_device
 from cl_viz.engine.found_pairs import FoundPairs
@@ -33,9 +34,11 @@ _RANKED_SHARE = 0.1
 
 
 def find_pairs(
-    embedding_set: EmbeddingSet,
+    data: EmbeddingSet | Run,
     question: Question | PairQuery = "hardest-negatives",
     *,
+    step: int | None = None,
+    layer: str | None = None,
     ranks: bool = True,
     device: str = "auto",
     precision: Precision = "auto",
@@ -46,12 +49,14 @@ def find_pairs(
 
     Parameters
     ----------
-    embedding_set : EmbeddingSet
+    data : EmbeddingSet or Run
         Rows are normalised to unit length; NaN, infinite and zero rows are left out.
     question : str or PairQuery
         ``"hardest-negatives"``, ``"false-negatives"`` (negatives of the same label; without labels, negatives that are
         among each other's nearest), ``"weakest-positives"``, ``"duplicates"`` (near-equal samples of a view),
         ``"interval"`` (pairs whose score lies in bins, a draw of each bin), ``"classes"`` (pairs of two labels).
+    step, layer : optional
+        Of a run; by default the last step and the first layer.
     ranks : bool
         Work out where each pair kept stands among the negatives of its samples.
     device, precision
@@ -63,8 +68,9 @@ def find_pairs(
 
         m : int, default 100
             Most pairs kept, of each bin.
-        positives : {"views", "labels"}, negatives : {"cross", "all"}
-            Which pairs are positives and negatives; see `PairRoles`.
+        positives : {"auto", "views", "labels"}, negatives : {"cross", "all"}
+            Which pairs are positives and negatives; see `PairRoles`. By default views, and labels where there is one
+            view; negatives across views.
         kind : {"negatives", "false_negatives", "positives", "other_samples"}
             Other pairs than those that the question is usually about.
         order : {"highest", "lowest", "random"}
@@ -98,6 +104,7 @@ def find_pairs(
     Memory beyond the set is that of its unit rows (up to 1 GiB a view), one tile a thread and the pairs kept. A draw
     depends on the set, the query and the seed alone, not on threads or tiles.
     """
+    embedding_set = data.get(step, layer) if isinstance(data, Run) else data
     query = question if isinstance(question, PairQuery) else PairQuery.of(embedding_set, question, **asked)
     target = resolve_device(device)
     dtype = score_type(embedding_set, target, precision)
@@ -123,9 +130,11 @@ def find_pairs(
 
 
 def estimate_pairs(
-    embedding_set: EmbeddingSet,
+    data: EmbeddingSet | Run,
     question: Question | PairQuery = "hardest-negatives",
     *,
+    step: int | None = None,
+    layer: str | None = None,
     device: str = "auto",
     precision: Precision = "auto",
     **asked: Any,
@@ -137,6 +146,7 @@ def estimate_pairs(
     Plan
         The first call for a dimension and a device takes about half a second, later ones nothing.
     """
+    embedding_set = data.get(step, layer) if isinstance(data, Run) else data
     query = question if isinstance(question, PairQuery) else PairQuery.of(embedding_set, question, **asked)
     target = resolve_device(device)
     dtype = score_type(embedding_set, target, precision)

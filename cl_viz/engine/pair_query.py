@@ -79,7 +79,7 @@ class PairQuery:
         question: Question = "hardest-negatives",
         *,
         m: int = 100,
-        positives: Literal["views", "labels"] = "views",
+        positives: Literal["auto", "views", "labels"] = "auto",
         negatives: Literal["cross", "all"] = "cross",
         kind: Kind | None = None,
         order: Order | None = None,
@@ -96,7 +96,7 @@ class PairQuery:
         kind, order = kind or usual_kind, order or usual_order
         _check_choice("kind", kind, KINDS)
         _check_choice("order", order, ORDERS)
-        _check_choice("positives", positives, ("views", "labels"))
+        _check_choice("positives", positives, ("auto", "views", "labels"))
         _check_choice("negatives", negatives, ("cross", "all"))
         _check_count("m", m, MOST_PAIRS)
         _check_count("bins", bins, 10_000)
@@ -107,7 +107,7 @@ class PairQuery:
             raise InputError("an interval needs its ends", where="find_pairs", remedy="pass low= and high=")
         if question == "classes" and classes is None:
             raise InputError("no classes are named", where="find_pairs", remedy="pass classes=(LABEL, LABEL)")
-        roles = PairRoles(positives, negatives)
+        roles = PairRoles(_positives(embedding_set, kind, positives), negatives)
         lowest = DUPLICATE_SCORE if question == "duplicates" else -1.0
         ends = (lowest if low is None else float(low), 1.0 if high is None else float(high))
         _check_ends(*ends)
@@ -214,10 +214,24 @@ def _known_classes(embedding_set: EmbeddingSet, classes: tuple[str, str]) -> tup
     return names[0], names[1]
 
 
+def _labelled(embedding_set: EmbeddingSet) -> bool:
+    codes = embedding_set.codes("label")
+    return codes is not None and any(bool((code >= 0).any()) for code in codes[0])
+
+
+def _positives(
+    embedding_set: EmbeddingSet, kind: Kind, positives: Literal["auto", "views", "labels"]
+) -> Literal["views", "labels"]:
+    """Return what positives are: labels where there is one view, unless false negatives are asked for."""
+    if positives != "auto":
+        return positives
+    alone = len(embedding_set.views) == 1 and embedding_set.pairs is None
+    return "labels" if alone and kind != "false_negatives" and _labelled(embedding_set) else "views"
+
+
 def _by_neighbors(embedding_set: EmbeddingSet, kind: Kind, roles: PairRoles) -> bool:
     """Whether false negatives are guessed from neighbours, because no sample has a label."""
-    codes = embedding_set.codes("label")
-    labelled = codes is not None and any(bool((code >= 0).any()) for code in codes[0])
+    labelled = _labelled(embedding_set)
     if roles.positives == "labels":
         if kind == "false_negatives":
             raise MissingInputError(

@@ -164,6 +164,12 @@ def on_axis(axis: Mapping[str, Any], value: float) -> float:
     return math.log10(value) if axis.get("type") == "log" and value > 0 else value
 
 
+def _near_end(axis: dict[str, Any], at: float) -> bool:
+    """Whether text to the right of a place would be cut off by the end of a fixed axis."""
+    ends = axis.get("range")
+    return ends is not None and at > ends[0] + 0.9 * (ends[1] - ends[0])
+
+
 def add_references(canvas: Canvas, references: tuple[Reference, ...], theme: Theme) -> None:
     """Draw dashed grey lines with their labels on them; neighbouring labels take different heights."""
     on_x = 0
@@ -177,7 +183,9 @@ def add_references(canvas: Canvas, references: tuple[Reference, ...], theme: The
         canvas.shapes.append({"type": "line", "line": line, "layer": "below", **ends})
         noted = on_axis(canvas.x if along_x else canvas.y, at)
         place: dict[str, Any] = {
-            "x": noted, "y": 1 - 0.08 * on_x, "yref": "paper", "xanchor": "left", "yanchor": "top", "xshift": 4,
+            "x": noted, "y": 1 - 0.08 * on_x, "yref": "paper", "yanchor": "top",
+            "xanchor": "right" if _near_end(canvas.x, noted) else "left",
+            "xshift": -4 if _near_end(canvas.x, noted) else 4,
         } if along_x else {
             "x": 1, "xref": "paper", "y": noted, "xanchor": "right", "yanchor": "bottom", "yshift": 2,
         }  # fmt: skip

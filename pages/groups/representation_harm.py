@@ -53,7 +53,7 @@ def cosines(shown: panels.Shown) -> None:
         one = panels.one_of(shown, "matrix")
         left, right = st.columns([3, 2], gap="medium")
         with left:
-            panels.figure(one, "matrix")
+            panels.figure(one, "matrix", leads_to_pairs=True)
         with right:
             panels.table(one, "pairs")
         if len(shown.results) > 1:

@@ -35,7 +35,8 @@ def show(runs: list[state.OpenRun]) -> None:
     shown = panels.ask(SCORES, runs, step=step, layer=layer)
     with top:
         panels.findings(shown)
-    panels.figure(shown, "distribution", quantity="auc", log_y=bool(st.session_state.get("log_density")))
+    logarithmic = bool(st.session_state.get("log_density"))
+    panels.figure(shown, "distribution", quantity="auc", log_y=logarithmic, leads_to_pairs=True)
     left, right = st.columns(2, gap="medium")
     with left:
         panels.figure(shown, "rank", quantity="auc_per_anchor", height=panels.SIDE_HEIGHT, explained=False)

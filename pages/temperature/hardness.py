@@ -39,7 +39,14 @@ def pairs_of_figures(shown: panels.Shown, *figures: tuple[str, str]) -> None:
     columns = st.columns(2, gap="medium")
     for index, (view, quantity) in enumerate(there):
         with columns[index % 2]:
-            panels.figure(shown, view, quantity=quantity, height=panels.SIDE_HEIGHT, explained=False)
+            panels.figure(
+                shown,
+                view,
+                quantity=quantity,
+                height=panels.SIDE_HEIGHT,
+                explained=False,
+                leads_to_pairs=view == "penalty",
+            )
 
 
 def closing(shown: panels.Shown) -> None:

@@ -312,6 +312,7 @@ def test_what_is_missing_is_named() -> None:
     for whole, asked, word in (
         (plain, {"question": "weakest-positives"}, "second view"),
         (plain, {"positives": "labels"}, "labels"),
+        (labelled, {"question": "weakest-positives", "positives": "views"}, "second view"),
         (plain, {"classes": ("a", "b")}, "labels"),
         (labelled, {"question": "false-negatives", "positives": "labels"}, "cannot be told"),
     ):
