@@ -49,6 +49,7 @@ bench: $(VENV)/.installed-bench
 	$(BIN)/python benchmarks/bench_diagnostics.py
 	$(BIN)/python benchmarks/bench_map.py
 	$(BIN)/python benchmarks/bench_recorder.py
+	$(BIN)/python benchmarks/bench_encode.py
 
 browser:
 	@sh .ci/install_browser
@@ -65,8 +66,9 @@ $(VENV)/.installed: requirements.txt pyproject.toml | $(BIN)/python
 	$(PIP) install --no-deps --editable .
 	@touch $@
 
-$(VENV)/.installed-dev: requirements-dev.txt $(VENV)/.installed
+$(VENV)/.installed-dev: requirements-dev.txt requirements-peers.txt $(VENV)/.installed
 	$(PIP) install -r requirements-dev.txt
+	$(PIP) install --no-deps -r requirements-peers.txt
 	@touch $@
 
 # The packages that losses are timed against, without what they depend on: torch stays as it is.
