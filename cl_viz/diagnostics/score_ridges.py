@@ -14,6 +14,7 @@ from cl_viz.core.view import Axis, Lines, Series
 from cl_viz.diagnostics._scores.score_measures import ScoreMeasures
 from cl_viz.diagnostics._scores.score_roles import ZHU, RoleParams
 from cl_viz.diagnostics._thresholds import scores as _thresholds
+from cl_viz.diagnostics.step_similarity import chosen_steps
 from cl_viz.engine.inputs import SetInputs, StepInputs
 
 MOST_RIDGES = 12
@@ -34,7 +35,7 @@ def compute(inputs: StepInputs, params: RidgeParams) -> Result:
     """Read the distributions of both kinds of pairs at up to twelve steps, and how far they overlap."""
     from cl_viz.diagnostics.score_distribution import SPEC as DISTRIBUTION
 
-    steps = evenly(inputs.steps, MOST_RIDGES)
+    steps = chosen_steps(inputs.steps, MOST_RIDGES)
     ridges: list[tuple[NDArray[np.float64], NDArray[np.float64]]] = []
     ends: list[dict[str, Quantity]] = []
     last: tuple[SetInputs, ScoreMeasures] | None = None
@@ -65,14 +66,6 @@ def compute(inputs: StepInputs, params: RidgeParams) -> Result:
         caveats=last[0].caveats(notes=notes),
         params=params.as_dict(),
     )
-
-
-def evenly(steps: tuple[int, ...], most: int) -> tuple[int, ...]:
-    """Return at most `most` steps, evenly by place, the first and the last among them."""
-    if len(steps) <= most:
-        return steps
-    places = np.linspace(0, len(steps) - 1, most).round().astype(int)
-    return tuple(steps[place] for place in dict.fromkeys(places.tolist()))
 
 
 def _renamed(quantity: Quantity, spec: QuantitySpec) -> Quantity:

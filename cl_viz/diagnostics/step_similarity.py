@@ -58,11 +58,11 @@ def seconds(inputs: StepInputs, params: SimilarityMatrixParams) -> float:
     return matrix_seconds(last.n, last.dim, len(last.views), min(len(inputs.steps), MOST_STEPS))
 
 
-def chosen_steps(steps: tuple[int, ...]) -> tuple[int, ...]:
-    """Return at most `MOST_STEPS` steps, evenly by place."""
-    if len(steps) <= MOST_STEPS:
+def chosen_steps(steps: tuple[int, ...], most: int = MOST_STEPS) -> tuple[int, ...]:
+    """Return at most `most` steps, evenly by place, the first and the last among them."""
+    if len(steps) <= most:
         return steps
-    places = np.linspace(0, len(steps) - 1, MOST_STEPS).round().astype(int)
+    places = np.linspace(0, len(steps) - 1, most).round().astype(int)
     return tuple(steps[place] for place in dict.fromkeys(places.tolist()))
 
 

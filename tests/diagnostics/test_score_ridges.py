@@ -8,7 +8,8 @@ import pytest
 import cl_viz
 from cl_viz.core.run import Run, Snapshot
 from cl_viz.core.view import Lines
-from cl_viz.diagnostics.score_ridges import HEIGHT, MOST_RIDGES, evenly
+from cl_viz.diagnostics.score_ridges import HEIGHT, MOST_RIDGES
+from cl_viz.diagnostics.step_similarity import chosen_steps
 from cl_viz.testing import paired_sphere
 
 
@@ -50,10 +51,10 @@ def test_strangers_at_the_end_are_bad_and_one_step_is_unknown() -> None:
 
 
 def test_of_many_steps_a_dozen_is_drawn_with_both_ends() -> None:
-    steps = evenly(tuple(range(0, 1000, 7)), MOST_RIDGES)
+    steps = chosen_steps(tuple(range(0, 1000, 7)), MOST_RIDGES)
     assert len(steps) == MOST_RIDGES
     assert (steps[0], steps[-1]) == (0, 994)
-    assert evenly((1, 5, 9), 12) == (1, 5, 9)
+    assert chosen_steps((1, 5, 9), 12) == (1, 5, 9)
     run = run_of(*np.linspace(0.2, 0.9, 15), n=20)
     found = cl_viz.diagnose("score_ridges", run)
     view = found.views["ridges"]
