@@ -9,6 +9,7 @@ import numpy as np
 import streamlit as st
 
 from cl_viz.core.embedding_set import EmbeddingSet, Role
+from cl_viz.core.run import Snapshot
 from cl_viz.dashboard import cache, state
 from cl_viz.diagnostics import SAMPLE_QUANTITIES, available_quantities
 from cl_viz.engine.memory import array_bytes
@@ -33,8 +34,8 @@ class Shown:
     opened : OpenRun
     embedding_set : EmbeddingSet
     view : str
-    step : str
-        As text, for the address.
+    snapshot : Snapshot
+        Step and layer of the set.
     frame : str
         What its coordinates are in.
     projection : Projection
@@ -44,9 +45,14 @@ class Shown:
     opened: state.OpenRun
     embedding_set: EmbeddingSet
     view: str
-    step: str
+    snapshot: Snapshot
     frame: str
     projection: Projection
+
+    @property
+    def step(self) -> str:
+        """Its step as text, for the address."""
+        return str(self.snapshot.step)
 
     @property
     def place(self) -> str:

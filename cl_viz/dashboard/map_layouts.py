@@ -16,7 +16,7 @@ from cl_viz.dashboard import cache, errors, state
 from cl_viz.dashboard.progress import Progress
 from cl_viz.dashboard.text import escape
 from cl_viz.engine.memory import array_bytes
-from cl_viz.projections import PROJECTIONS, Projection, estimate, find_kept, project, project_aligned, start
+from cl_viz.projections import PROJECTIONS, Job, Projection, estimate, find_kept, project, project_aligned, start
 
 AT_ONCE_SECONDS = 1.0
 """Maps that take no longer are made in this process: a worker takes longer to start."""
@@ -131,9 +131,8 @@ def _make(each: EmbeddingSet, sets: Sequence[EmbeddingSet], choice: MapChoice) -
             made = project(each, **choice.arguments, progress=progress)
         _store().put((each.fingerprint, choice.key), made)
         return made
-    running = state.map_jobs().get(job)
+    running = state.map_jobs().get(job) or _begun(each, sets, choice, job, label)
     if running is None:
-        _ask_or_start(each, sets, choice, job, label)
         return None
     if not running.done:
         _watch(running, f"{each.name}: {label}", job)
@@ -142,18 +141,20 @@ def _make(each: EmbeddingSet, sets: Sequence[EmbeddingSet], choice: MapChoice) -
     return _ended(running, each, choice, job, label)
 
 
-def _ask_or_start(each: EmbeddingSet, sets: Sequence[EmbeddingSet], choice: MapChoice, job: str, label: str) -> None:
+def _begun(each: EmbeddingSet, sets: Sequence[EmbeddingSet], choice: MapChoice, job: str, label: str) -> Job | None:
+    """Return a worker that was just begun; None where it was stopped before, or is to be asked for."""
     total = seconds(sets, choice)
     others = f" and {len(sets) - 1} more" if len(sets) > 1 else ""
     if state.is_stopped(job):
         _offer(f"{label} of {each.name} was stopped", 0.0, sets, choice)
-    elif total > cache.ASK_ABOVE_SECONDS and not state.is_confirmed(job):
+        return None
+    if total > cache.ASK_ABOVE_SECONDS and not state.is_confirmed(job):
         what = f"{label} of {each.name}{others} (N = {len(each.views[choice.view]):,}) takes"
         _offer(what, total, sets, choice)
-    else:
-        running = start(each, **choice.arguments)
-        state.map_jobs()[job] = running
-        _watch(running, f"{each.name}: {label}", job)
+        return None
+    running = start(each, **choice.arguments)
+    state.map_jobs()[job] = running
+    return running
 
 
 def _offer(what: str, total: float, sets: Sequence[EmbeddingSet], choice: MapChoice) -> None:
@@ -163,7 +164,7 @@ def _offer(what: str, total: float, sets: Sequence[EmbeddingSet], choice: MapCho
     errors.show_long_work(works, "map")
 
 
-def _watch(running: Any, title: str, job: str) -> None:
+def _watch(running: Job, title: str, job: str) -> None:
     """Draw how far a worker is, and look again until it has ended."""
 
     def stop() -> None:
@@ -183,7 +184,7 @@ def _watch(running: Any, title: str, job: str) -> None:
     look()
 
 
-def _ended(running: Any, each: EmbeddingSet, choice: MapChoice, job: str, label: str) -> Projection | None:
+def _ended(running: Job, each: EmbeddingSet, choice: MapChoice, job: str, label: str) -> Projection | None:
     try:
         made: Projection = running.result()
     except Cancelled:

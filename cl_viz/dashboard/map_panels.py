@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
@@ -11,13 +11,15 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from cl_viz.core.embedding_set import Role
+from cl_viz.core.result import Source
 from cl_viz.core.view import View
 from cl_viz.dashboard import cache, panels, sample_cards, state
 from cl_viz.dashboard.map_colouring import Shown
-from cl_viz.dashboard.text import escape
+from cl_viz.dashboard.text import cite, escape
 from cl_viz.diagnostics._selection import nearest_samples, selection_mix, selection_scores
 from cl_viz.figures import render
 from cl_viz.figures.map_colours import Categories, Colouring, Scale, by_entries
+from cl_viz.projections import PROJECTIONS
 
 T = TypeVar("T")
 
@@ -26,6 +28,16 @@ PAGE = 50
 _CARDS = 12
 _NEIGHBOURS = 6
 _LONGEST = 200
+_READING = """
+**Neighbours kept**: the share of a sample's nearest by cosine that are among its nearest in the map, mean over
+samples; 1 less that share is a sample's *error of the map*. **Trustworthiness**: 1 where no sample has neighbours in
+the map that are far from it in truth. Who is near whom can be read as far as these numbers are high; empty space,
+sizes of clumps and distances between them cannot.
+"""
+_TRUSTWORTHINESS = Source(
+    "Venna and Kaski 2001, Neighborhood preservation in nonlinear projection methods",
+    "https://doi.org/10.1007/3-540-44668-0_68",
+)
 _MIX: tuple[Role, ...] = ("label", "group", "subclass")
 
 
@@ -162,6 +174,71 @@ def heading(entry: Shown, label: str, several: bool) -> None:
             f"(trustworthiness {trust.value:.2f}, N = {recall.n:,}{of})"
         )
     st.markdown(f"**{escape(text)}**")
+
+
+def buttons(shown: Sequence[Shown], arguments: Mapping[str, Any], rows: NDArray[np.bool_] | None) -> None:
+    """Draw the row of quiet buttons under the maps.
+
+    Parameters
+    ----------
+    shown : sequence of Shown
+    arguments : Mapping
+        What `cl_viz.project` was given besides the set.
+    rows : NDArray[np.bool_] or None
+        Selected rows of the first map; None for all.
+    """
+    first = shown[0]
+    spec = PROJECTIONS[first.projection.method]
+    with st.container(horizontal=True, gap="xsmall"):
+        with st.popover("How to read this", type="tertiary", icon=":material/menu_book:"):
+            st.markdown(spec.description)
+            st.markdown(_READING)
+            st.markdown("\n".join(f"- {cite(source)}" for source in (*spec.sources, _TRUSTWORTHINESS)))
+        with st.popover("Python", type="tertiary", icon=":material/code:"):
+            st.caption("The same coordinates in a notebook:")
+            st.code(_lines(shown, arguments), language="python", wrap_lines=True)
+        st.download_button(
+            "CSV",
+            lambda: _csv(first, rows),
+            "map.csv",
+            "text/csv",
+            key="map csv",
+            icon=":material/table:",
+            type="tertiary",
+            on_click="ignore",
+            help="Coordinates, error and metadata: of the selection, or of all samples",
+        )
+        with st.popover("Link", type="tertiary", icon=":material/link:"):
+            st.caption("This address restores what you see, on a server with the same runs:")
+            st.code(panels.address(), language=None, wrap_lines=True)
+
+
+def _lines(shown: Sequence[Shown], arguments: Mapping[str, Any]) -> str:
+    """Return Python that makes the same maps; what is a default of the method is left out."""
+    method = arguments["method"]
+    defaults = {info.name: info.default for info in PROJECTIONS[method].params.describe()}
+    params = {name: value for name, value in arguments["params"].items() if value != defaults[name]}
+    given = f"{method!r}, dim={arguments['dim']}, view={arguments['view']!r}, seed={arguments['seed']}"
+    given += f", params={params!r}" if params else ""
+    runs = [_expression(entry) for entry in shown]
+    if len(runs) == 1:
+        return f"import cl_viz\nfound = cl_viz.project({runs[0]}, {given})\nfound.coordinates, found.error"
+    return f"import cl_viz\nfound = cl_viz.project_aligned([{', '.join(runs)}], {given})"
+
+
+def _expression(entry: Shown) -> str:
+    """Return Python that opens the set: a run stands for its last step and first layer."""
+    expression, at = entry.opened.expression, entry.snapshot
+    return expression if at == entry.opened.run.at() else f"{expression}.get{tuple(at)!r}"
+
+
+def _csv(entry: Shown, rows: NDArray[np.bool_] | None) -> str:
+    places = np.arange(entry.n) if rows is None else np.flatnonzero(rows)
+    frame = sample_frame(entry, places)
+    for axis, values in enumerate(entry.projection.coordinates[places].T):
+        frame[f"coordinate_{axis + 1}"] = values
+    frame["error_of_the_map"] = entry.projection.error[places]
+    return str(frame.to_csv(index=False))
 
 
 def notes(shown: Sequence[Shown], colours: Sequence[Colouring]) -> None:

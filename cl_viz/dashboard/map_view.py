@@ -177,7 +177,7 @@ def maps(asked: Asked) -> tuple[list[Shown], dict[str, Projection]]:
         made = map_layouts.layouts(sets, asked.choice) or []
     parts = zip(SLOTS, asked.runs, sets, snapshots, made, strict=False)
     return [
-        Shown(slot, opened, each, asked.choice.view, str(snapshot.step), frame, projection)
+        Shown(slot, opened, each, asked.choice.view, snapshot, frame, projection)
         for slot, opened, each, snapshot, projection in parts
     ], elsewhere
 
@@ -212,8 +212,9 @@ def linked(
     if first is not None and first.any():
         with errors.boundary("map selection"):
             map_panels.selection_panels(shown[0], colours[0], first)
-    map_panels.notes(shown, colours)
     kept.write_address([entry.slot for entry in shown])
+    map_panels.buttons(shown, asked.choice.arguments, first)
+    map_panels.notes(shown, colours)
 
 
 def _selection_line(kept: MapMemory, shown: Sequence[Shown], rows: Sequence[Rows | None], clicked: bool) -> None:

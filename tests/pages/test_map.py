@@ -12,6 +12,10 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from cl_viz.core.errors import InputError
+from cl_viz.dashboard import map_layouts
+from cl_viz.projections import Projection, project
+
 OpenApp = Callable[..., AppTest]
 PAGE = "runs/map"
 
@@ -137,6 +141,40 @@ def test_a_long_map_is_asked_for_first(
     assert sent(app) == []
     assert "about 90 s" in app.info[0].value
     assert any(button.label == "Compute" for button in app.button)
+
+
+class Worker:
+    """Stands for a worker that has ended."""
+
+    done, fraction, message, seconds = True, 1.0, "done", 1.0
+
+    def __init__(self, *given: Any, **arguments: Any) -> None:
+        self.given, self.arguments = given, arguments
+
+    def result(self) -> Projection:
+        return project(self.given[0], "pca")
+
+
+class Failing(Worker):
+    """Stands for one that has failed."""
+
+    def result(self) -> Projection:
+        raise InputError("the layout is not finite", remedy="use other parameters")
+
+
+def test_what_a_worker_has_made_is_shown_and_what_it_could_not_make_is_said(
+    open_app: OpenApp, dump: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(map_layouts, "start", Worker)
+    monkeypatch.setattr(map_layouts, "estimate", lambda *_: 5.0)
+    app = fine(open_app(dump(), page=PAGE, method="UMAP", colour="Score of the positive"))
+    (message,) = sent(app)
+    assert message["axes"][0] == "Component 1 (cosine units)"
+    assert message["colouring"] == "Score of the positive (cosine)"
+    monkeypatch.setattr(map_layouts, "start", Failing)
+    app = open_app(dump("second.npz"), page=PAGE, method="t-SNE")
+    assert "the layout is not finite" in app.error[0].value
+    assert "was stopped" in fine(app.run()).info[0].value
 
 
 def test_without_a_run_it_says_what_to_do(open_app: OpenApp, dump: Callable[..., Path]) -> None:
