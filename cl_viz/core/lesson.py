@@ -197,7 +197,7 @@ class Exercise:
 
     def told(self) -> str:
         """Return the task with its limits."""
-        return self.task.format_map({name: format_number(value) for name, value in self.limits.items()})
+        return self.task.format_map({name: f"{value:.3g}" for name, value in self.limits.items()})
 
 
 @dataclass(frozen=True)

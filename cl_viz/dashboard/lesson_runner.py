@@ -90,7 +90,7 @@ def _step_control(lesson: LessonSpec, memory: dict[str, Any]) -> str:
 def _onward(lesson: LessonSpec, place: str) -> None:
     places = list(_places(lesson))
     at = places.index(place)
-    with st.container(horizontal=True, gap="small"):
+    with st.container(horizontal=True, gap="small", vertical_alignment="center"):
         if at > 0:
             st.button(
                 "Back", key=f"back {lesson.name}", icon=":material/arrow_back:", on_click=_go,

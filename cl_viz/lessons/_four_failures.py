@@ -108,6 +108,11 @@ def plane(params: NoiseParams) -> Scatter:
     )
 
 
+def circles_again(params: NoiseParams) -> Scatter:
+    del params  # the picture is that of the question
+    return five_circles()
+
+
 def best(noise: int) -> str:
     """Return the encoder whose sum of alignment and uniformity is lowest."""
     return min(ENCODERS, key=lambda name: alignment(name, noise) + uniformity(name, noise))

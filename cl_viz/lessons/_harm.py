@@ -23,6 +23,7 @@ from cl_viz.testing import planted_harm
 Floats = NDArray[np.float64]
 ALPHAS = (0.05, 0.1, 0.2, 0.4, 0.6)
 SHARES = tuple(2.0**-power / 3 for power in range(8, -1, -1))
+BLOCKS = ("block 1", "block 2", "block 3")
 COLLAPSED = 0.95
 """Cosine from which the words say that two blocks are one; a convention."""
 FALLS, NEARER, AWAY = (
@@ -240,8 +241,8 @@ def _block_run(gram: Floats, name: str) -> Run:
     rows = np.concatenate([np.repeat(vectors, 40, axis=0), np.concatenate([noise, -noise], axis=1).reshape(-1, 6)], 1)
     card: dict[str, object] = {"seed": 0, "family": "blocks"}
     if name == "rare":
-        card |= {"under_represented_class": "0", "balanced_twin": "balanced", "imbalance_ratio": 100}
-    return Run.from_set(EmbeddingSet.from_arrays(rows, label=np.repeat(np.arange(3), 40), name=name), card=card)
+        card |= {"under_represented_class": BLOCKS[0], "balanced_twin": "balanced", "imbalance_ratio": 100}
+    return Run.from_set(EmbeddingSet.from_arrays(rows, label=np.repeat(BLOCKS, 40), name=name), card=card)
 
 
 def exercise_curve(params: ExerciseParams) -> Lines:

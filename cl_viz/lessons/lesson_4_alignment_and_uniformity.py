@@ -28,7 +28,7 @@ SPEC = LessonSpec(
                 tuple(failures.ENCODERS),
             ),
             params=failures.NoiseParams,
-            figures={"plane": failures.plane},
+            figures={"plane": failures.plane, "encoders": failures.circles_again},
             told=failures.told_plane,
             setup=failures.five_circles,
             explanation=(
