@@ -46,6 +46,9 @@ _EXPORTS = {
     "report": "cl_viz.reporting.building",
 }
 
+# Rooms that are called by their own name: cl_viz.lessons.figure(...)
+_ROOMS = ("lessons",)
+
 if TYPE_CHECKING:
     from cl_viz.core.embedding_set import EmbeddingSet as EmbeddingSet
     from cl_viz.core.errors import ClVizError as ClVizError
@@ -58,6 +61,8 @@ __all__ = [*_EXPORTS, "__version__"]
 
 
 def __getattr__(name: str) -> Any:
+    if name in _ROOMS:
+        return importlib.import_module(f"cl_viz.{name}")
     if name not in _EXPORTS:
         raise AttributeError(f"module 'cl_viz' has no attribute {name!r}")
     value = getattr(importlib.import_module(_EXPORTS[name]), name)
@@ -66,4 +71,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted([*_EXPORTS, *globals()])
+    return sorted({*_EXPORTS, *_ROOMS, *globals()})

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -126,6 +128,13 @@ def test_sources_are_told(spec: LessonSpec) -> None:
     for source in spec.sources:
         assert source.citation
         assert source.url.startswith("https://")
+
+
+def test_lessons_are_called_by_the_name_of_the_package() -> None:
+    """Without importing them first: they are imported when they are first asked for."""
+    script = "import cl_viz, sys; assert 'cl_viz.lessons' not in sys.modules; print(len(cl_viz.lessons.LESSONS))"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert int(done.stdout) == len(SPECS)
 
 
 def test_an_unknown_figure_or_control_is_refused() -> None:
