@@ -172,6 +172,9 @@ def test_a_selection_on_one_run_is_shown_on_the_other(address: str, new_page: Ne
     lasso(page, 1)
     page.wait_for_function(f"() => {faint.format(0)} && !({faint.format(1)})", timeout=SETTLE)
     assert page.evaluate("document.querySelectorAll('.cl-map-plot')[0].layout.selections.length") == 0
+    marked = "document.querySelectorAll('.cl-map-plot')[1]._fullData.some(trace => trace.selectedpoints)"
+    assert page.evaluate(marked)
     page.get_by_role("button", name="Clear selection").click()
     page.wait_for_function("() => !document.body.innerText.includes('Selected:')", timeout=SETTLE)
     assert page.evaluate("document.querySelectorAll('.cl-map-plot')[1].layout.selections.length") == 0
+    page.wait_for_function(f"() => !({marked})", timeout=SETTLE)

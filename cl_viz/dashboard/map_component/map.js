@@ -131,7 +131,7 @@ class PointMap {
       this.drawLegend();
       this.revision = message.revision;
     } else if (ordered && message.flat) {
-      await this.Plotly.relayout(this.plot, this.view(message.command));
+      await this.change(this.view(message.command));
       this.outlines = JSON.stringify(this.drawnOutlines());
     }
     this.plot.setAttribute("aria-label", `${message.description} ${KEYS}`);
@@ -160,6 +160,19 @@ class PointMap {
     return { "xaxis.range": [left, right], "yaxis.range": [low, high], selections, shapes: this.rings() };
   }
 
+  async change(layout) {
+    await this.Plotly.relayout(this.plot, layout);
+    await this.settleSelection();
+  }
+
+  /* Outlines that are set and not drawn by hand leave plotly's WebGL canvas empty until it is drawn again, and points
+     stay faint after the last outline is gone. */
+  async settleSelection() {
+    if (this.message.kind !== "points") return;
+    if (this.plot.layout.selections?.length) await this.Plotly.redraw(this.plot);
+    else await this.Plotly.restyle(this.plot, { selectedpoints: [null] });
+  }
+
   async draw(command) {
     const { message } = this;
     const { look } = message;
@@ -179,6 +192,7 @@ class PointMap {
     await this.Plotly.react(this.plot, this.traces(), layout, {
       displayModeBar: false, scrollZoom: true, responsive: false, doubleClick: false,
     });
+    if (message.flat && this.plot.layout.selections?.length) await this.settleSelection();
     this.drawn = true;
     this.outlines = JSON.stringify(message.flat ? this.drawnOutlines() : []);
     if (!this.heard) this.listen();
@@ -441,7 +455,7 @@ class PointMap {
   selectView() {
     const [left, right, low, high] = this.window();
     const outlines = [[[left, low], [right, low], [right, high], [left, high]]];
-    return this.Plotly.relayout(this.plot, { selections: this.view({ ...this.standing(), outlines }).selections });
+    return this.change({ selections: this.view({ ...this.standing(), outlines }).selections });
   }
 
   key(event) {
@@ -451,7 +465,7 @@ class PointMap {
       ArrowLeft: () => this.zoom(1, -step, 0), ArrowRight: () => this.zoom(1, step, 0),
       ArrowUp: () => this.zoom(1, 0, step), ArrowDown: () => this.zoom(1, 0, -step),
       "+": () => this.zoom(0.7), "=": () => this.zoom(0.7), "-": () => this.zoom(1 / 0.7), 0: () => this.zoom(0),
-      s: () => this.selectView(), Escape: () => this.Plotly.relayout(this.plot, { selections: [] }),
+      s: () => this.selectView(), Escape: () => this.change({ selections: [] }),
     };
     const act = acts[event.key];
     if (!act || (!this.message.flat && event.key !== "0")) return;
