@@ -40,6 +40,7 @@ _ICONS = {
     "collapse": ":material/stacked_line_chart:",
     "over_training": ":material/timeline:",
     "compare": ":material/compare_arrows:",
+    "map": ":material/scatter_plot:",
     "hardness": ":material/thermostat:",
     "individual_temperatures": ":material/person_pin:",
     "feature_transformation": ":material/transform:",

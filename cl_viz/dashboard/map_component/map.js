@@ -15,6 +15,9 @@ const TOOLS = [
 const KEYS =
   "Keys: arrows move, plus and minus zoom, 0 shows the whole map, S selects what is in view, Escape clears the selection.";
 
+// A browser without WebGL draws the same points more slowly.
+const FLAT = document.createElement("canvas").getContext("webgl") ? "scattergl" : "scatter";
+
 const maps = new WeakMap();
 let library;
 
@@ -251,7 +254,7 @@ class PointMap {
       const take = (array) => (n === array.length ? array : array.filter((_, at) => this.member[at] === group));
       const bright = chosen === false ? FAINT : 0.8;
       const trace = {
-        type: message.flat ? "scattergl" : "scatter3d", mode: "markers", hoverinfo: "none", meta: code,
+        type: message.flat ? FLAT : "scatter3d", mode: "markers", hoverinfo: "none", meta: code,
         x: take(arrays.x), y: take(arrays.y), customdata: take(arrays.row),
         visible: code === undefined || !this.hidden.has(code),
         marker: { size: message.flat ? message.size : Math.max(2, message.size - 2), opacity: bright, color: colour ?? take(arrays.value), ...(colour ? {} : bar) },
