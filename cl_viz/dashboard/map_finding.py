@@ -104,25 +104,37 @@ def _groups(shown: Sequence[Shown]) -> None:
         "shown here. A sample of several belongs to the first.",
     )  # fmt: skip
     grouped = [opened for opened in runs if opened.name in state.ungrouped()]
+    # Runs are changed before anything of them is drawn again, and then on the whole page.
     with st.container(horizontal=True, gap="small"):
-        if st.button("Use as groups", icon=":material/groups:", disabled=not chosen, key="use groups"):
-            with errors.boundary("groups"):
-                selections.group(runs, chosen)
-                st.rerun()
-        if grouped and st.button("Give back the run's own groups", icon=":material/undo:", key="own groups"):
-            selections.ungroup(grouped)
-            st.rerun()
+        pressed = st.button(
+            "Use as groups", icon=":material/groups:", disabled=not chosen, key="use groups",
+            on_click=_safely, args=(partial(selections.group, runs, chosen),),
+        )  # fmt: skip
+        if grouped:
+            pressed |= st.button(
+                "Give back the run's own groups", icon=":material/undo:", key="own groups",
+                on_click=_safely, args=(partial(selections.ungroup, grouped),),
+            )  # fmt: skip
+    if pressed:
+        st.rerun()
 
 
-def _show(kept: MapMemory, entry: Shown, selection: Selection) -> None:
+def _safely(act: Callable[[], None]) -> None:
+    """Act; what goes wrong is told in the sidebar."""
     try:
-        kept.select(selection.mask(entry.embedding_set, entry.view), entry.opened.name)
+        act()
     except ClVizError as error:
         state.add_problem(error)
 
 
+def _show(kept: MapMemory, entry: Shown, selection: Selection) -> None:
+    kept.select(selection.mask(entry.embedding_set, entry.view), entry.opened.name)
+
+
 def _button(label: str, name: str, act: Callable[[], None]) -> None:
-    st.button(label, key=f"{label} {name}", type="tertiary", on_click=act, help=f"{label} {name}")
+    st.button(
+        label, key=f"{label} {name}", type="tertiary", on_click=_safely, args=(act,), help=f"{label} {escape(name)}"
+    )
 
 
 def _exports(entry: Shown, selection: Selection) -> None:

@@ -12,7 +12,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from cl_viz.core.embedding_set import EmbeddingSet
-from cl_viz.dashboard import cache, errors, forms, map_colouring, map_layouts, map_panels, panels, state
+from cl_viz.dashboard import cache, errors, forms, map_colouring, map_finding, map_layouts, map_panels, panels, state
 from cl_viz.dashboard.map_colouring import Shown
 from cl_viz.dashboard.map_component import draw_map
 from cl_viz.dashboard.map_memory import SLOTS, MapMemory, component_key, memory
@@ -201,10 +201,12 @@ def linked(
     for entry in shown:
         kept.enter(entry.slot, entry.frame, entry.step)
     kept.colour_by(colours[0].label)
+    map_finding.fields(kept, shown)
     rows = selected(kept, shown, colours, elsewhere)
     _draw_maps(kept, asked, shown, colours, rows)
     clicked = clicked_row(kept, shown, colours)
     _selection_line(kept, shown, rows, clicked is not None)
+    map_finding.keeping(kept, shown, rows[0])
     if clicked is not None:
         with errors.boundary("map sample"):
             map_panels.sample_panel(shown[clicked[0]], clicked[1])
