@@ -37,6 +37,7 @@ _EXPORTS = {
     "sample_quantities": "cl_viz.diagnostics",
     "diagnose": "cl_viz.diagnostics",
     "check": "cl_viz.diagnostics",
+    "compare_runs": "cl_viz.diagnostics",
     "train_run": "cl_viz.simulate",
     "Recorder": "cl_viz.recording.recorder",
     "render": "cl_viz.figures",

@@ -12,6 +12,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from cl_viz.core.influences import Influences
 from cl_viz.core.view import View
 
 Level = Literal["bad", "watch", "unknown", "good"]
@@ -47,12 +48,15 @@ class Interval:
         Confidence, in (0, 1).
     method : str
         How it was made, in words.
+    influences : Influences or None
+        What each sample contributed, where that is known: runs on the same samples are compared by it.
     """
 
     low: float
     high: float
     level: float = 0.95
     method: str = ""
+    influences: Influences | None = field(default=None, compare=False, repr=False)
 
 
 def influence_interval(
@@ -101,6 +105,7 @@ def influence_interval(
     method = f"infinitesimal jackknife over {' and '.join(f'{n:,}' for n in counts)} samples"
     if not math.isfinite(error):
         return Interval(low, high, level, method)
+    kept = Influences.keep(groups, counts)
     if math.isfinite(low) and math.isfinite(high):
         share = (estimate - low) / (high - low)
         if not 0 < share < 1:
@@ -113,11 +118,11 @@ def influence_interval(
         centre = math.log(share / (1 - share))
         width = z_value * error / (high - low) / (share * (1 - share))
         start, stop = (low + (high - low) * _logistic(end) for end in (centre - width, centre + width))
-        return Interval(start, stop, level, method)
+        return Interval(start, stop, level, method, kept)
     if low == 0 and estimate > 0:
         width = z_value * error / estimate
-        return Interval(estimate * math.exp(-width), estimate * math.exp(min(700.0, width)), level, method)
-    return Interval(max(low, estimate - z_value * error), min(high, estimate + z_value * error), level, method)
+        return Interval(estimate * math.exp(-width), estimate * math.exp(min(700.0, width)), level, method, kept)
+    return Interval(max(low, estimate - z_value * error), min(high, estimate + z_value * error), level, method, kept)
 
 
 def _logistic(value: float) -> float:

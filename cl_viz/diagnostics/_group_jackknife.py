@@ -8,6 +8,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from cl_viz.core.influences import Influences
 from cl_viz.core.result import Interval
 
 GROUPS = 20
@@ -57,4 +58,6 @@ def group_jackknife(
     width = float(t.ppf(0.975, GROUPS - 1)) * error
     low, high = max(limits[0], estimate - width), min(limits[1], estimate + width)
     method = f"jackknife over {GROUPS} groups of {n_samples:,} samples"
-    return Interval(low, high, 0.95, method) if low < high else None
+    # What a group contributes: the statistic's loss without it, as many times as there are others.
+    kept = Influences.keep([(GROUPS - 1) * (values.mean() - values)], [GROUPS])
+    return Interval(low, high, 0.95, method, kept) if low < high else None

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import binomtest
 
+from cl_viz.core.influences import Influences
 from cl_viz.core.result import Interval
 
 
@@ -32,6 +34,21 @@ def wilson(successes: int, trials: int, level: float = 0.95) -> Interval:
     """
     found = binomtest(successes, trials).proportion_ci(level, method="wilson")
     return Interval(cast(float, found.low), cast(float, found.high), level, f"Wilson over {trials:,} samples")
+
+
+def share_of_hits(hits: NDArray[np.bool_], level: float = 0.95) -> Interval:
+    """Return the Wilson interval of the share of hits, with what each sample contributes to it.
+
+    Parameters
+    ----------
+    hits : NDArray[np.bool_], shape (n,)
+        In the order of the samples, so that runs on the same samples can be compared one by one.
+    level : float
+    """
+    found = wilson(int(hits.sum()), len(hits), level)
+    share = float(hits.mean())
+    # At an end of the range no sample differs from another, and their spread says nothing.
+    return found if share in (0.0, 1.0) else replace(found, influences=Influences.keep([hits - share], [len(hits)]))
 
 
 def mean_of_proportions(successes: NDArray[np.int64], trials: NDArray[np.int64], level: float = 0.95) -> Interval:

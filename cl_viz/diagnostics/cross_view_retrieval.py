@@ -15,7 +15,7 @@ from cl_viz.core.specs import DiagnosticSpec, QuantitySpec
 from cl_viz.core.view import Axis, Lines, Series
 from cl_viz.diagnostics._groups.judgement import percent
 from cl_viz.diagnostics._groups.ranking import ALL_SEARCHED, RelevantRanks, ranks_of_partners, searched_for
-from cl_viz.diagnostics._proportions import wilson
+from cl_viz.diagnostics._proportions import share_of_hits, wilson
 from cl_viz.diagnostics._thresholds import downstream as _thresholds
 from cl_viz.engine.inputs import SetInputs
 
@@ -118,7 +118,7 @@ def _quantities(found: Directions, sizes: dict[str, int]) -> dict[str, Quantity]
             hits = ranks.hit(depth)
             chance = float(random_hit_rate(ranks.totals, gallery, depth).mean())
             made[spec.name] = Quantity(
-                spec.name, spec.label, float(hits.mean()), spec.unit, wilson(int(hits.sum()), len(hits)), len(hits),
+                spec.name, spec.label, float(hits.mean()), spec.unit, share_of_hits(hits), len(hits),
                 "queries", spec.range, chance, "a random order",
             )  # fmt: skip
         spec = SPEC.quantity(f"median_rank_{direction}")

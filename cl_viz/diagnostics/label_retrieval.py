@@ -15,7 +15,7 @@ from cl_viz.diagnostics._groups.judgement import BARS, percent
 from cl_viz.diagnostics._groups.labelled_view import LabelledView, ViewParams, labelled_view
 from cl_viz.diagnostics._groups.probes import Codes, stratified_sample
 from cl_viz.diagnostics._groups.ranking import ALL_SEARCHED, RelevantRanks, ranks_by_label, searched_for
-from cl_viz.diagnostics._proportions import wilson
+from cl_viz.diagnostics._proportions import share_of_hits, wilson
 from cl_viz.diagnostics._thresholds import downstream as _thresholds
 from cl_viz.engine.inputs import SetInputs
 
@@ -82,7 +82,7 @@ def _quantities(ranks: RelevantRanks, depth: int, gallery: int) -> dict[str, Qua
     n_queries = len(ranks.first)
 
     def counted(hits: NDArray[np.bool_]) -> tuple[float, Interval]:
-        return float(hits.mean()), wilson(int(hits.sum()), n_queries)
+        return float(hits.mean()), share_of_hits(hits)
 
     def averaged(values: NDArray[np.float64]) -> tuple[float, Interval]:
         mean = float(np.clip(values.mean(), 0, 1))

@@ -16,7 +16,7 @@ from cl_viz.diagnostics._geometry.modality_pairs import DrawnPairs, ModalityPair
 from cl_viz.diagnostics._geometry.modality_reading import findings, views
 from cl_viz.diagnostics._groups.labelled_view import view_name
 from cl_viz.diagnostics._groups.ranking import RelevantRanks, ranks_of_partners, shifted
-from cl_viz.diagnostics._proportions import wilson
+from cl_viz.diagnostics._proportions import share_of_hits, wilson
 from cl_viz.diagnostics._thresholds import modality_gap as _thresholds
 from cl_viz.diagnostics._training_temperature import training_temperature
 from cl_viz.engine.inputs import SetInputs
@@ -258,7 +258,7 @@ def _quantities(found: GapMeasures) -> dict[str, Quantity]:
     values["lowest_loss_shift"] = best, None, min(n_drawn, BATCH), "pairs"
     for direction, closing in (("there", found.there), ("back", found.back)):
         for when, hits in (("before", closing.before), ("after", closing.after)):
-            ends = wilson(int(hits.sum()), len(hits))
+            ends = share_of_hits(hits)
             values[f"recall_at_1_{direction}_{when}"] = (float(hits.mean()), ends, len(hits), "queries")
     made = {}
     for spec in SPEC.quantities:

@@ -14,7 +14,7 @@ from cl_viz.core.view import Axis, Lines, Reference, Series, Table
 from cl_viz.diagnostics._groups.judgement import QUANTITIES, Judgement, percent
 from cl_viz.diagnostics._groups.labelled_view import LabelledView, ViewParams, labelled_view
 from cl_viz.diagnostics._groups.probes import Codes, vote
-from cl_viz.diagnostics._proportions import wilson
+from cl_viz.diagnostics._proportions import share_of_hits, wilson
 from cl_viz.engine.inputs import SetInputs
 from cl_viz.engine.neighbors import MOST_NEIGHBORS, Neighbors
 
@@ -112,10 +112,10 @@ def compute(inputs: SetInputs, params: NeighborAccuracyParams) -> Result:
         () if groups is None else groups[1],
     )
     quantities = judgement.quantities()
-    plain = int((votes.at(PLAIN, None) == judged.codes).sum())
+    plain = votes.at(PLAIN, None) == judged.codes
     spec = SPEC.quantity("plain_accuracy")
     quantities[spec.name] = Quantity(
-        spec.name, spec.label, plain / len(judged.rows), spec.unit, wilson(plain, len(judged.rows)), len(judged.rows),
+        spec.name, spec.label, float(plain.mean()), spec.unit, share_of_hits(plain), len(judged.rows),
         range=spec.range,
     )  # fmt: skip
     most = min(params.neighbours, votes.codes.shape[1])

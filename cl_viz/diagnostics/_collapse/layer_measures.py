@@ -12,7 +12,7 @@ from cl_viz.core.validation import row_blocks
 from cl_viz.diagnostics._collapse import spectral_ranks as ranks
 from cl_viz.diagnostics._collapse.spectrum import Spectrum, spectrum_of
 from cl_viz.diagnostics._groups.probes import vote
-from cl_viz.diagnostics._proportions import wilson
+from cl_viz.diagnostics._proportions import share_of_hits
 from cl_viz.engine.inputs import SetInputs
 from cl_viz.engine.pair_sketch import Relation
 
@@ -113,4 +113,4 @@ def _neighbor_hits(inputs: SetInputs, view: str) -> tuple[NDArray[np.int64] | No
 def _accuracy(hits: NDArray[np.bool_] | None) -> Estimate:
     if hits is None:
         return None, None, "add a label column with two values or more (Data page)"
-    return float(hits.mean()), wilson(int(hits.sum()), len(hits)), ""
+    return float(hits.mean()), share_of_hits(hits), ""

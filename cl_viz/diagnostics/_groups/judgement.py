@@ -12,7 +12,7 @@ from cl_viz.core.result import Finding, Interval, Quantity, format_number
 from cl_viz.core.specs import QuantitySpec
 from cl_viz.core.view import Axis, Bars, Heatmap, Series, View
 from cl_viz.diagnostics._groups.probes import Codes, GroupCounts, confusion, group_counts
-from cl_viz.diagnostics._proportions import mean_of_proportions, wilson, worst_and_gap
+from cl_viz.diagnostics._proportions import mean_of_proportions, share_of_hits, wilson, worst_and_gap
 from cl_viz.diagnostics._thresholds import downstream as _thresholds
 
 LEAST = 10
@@ -170,7 +170,7 @@ class Judgement:
     @cached_property
     def accuracy_interval(self) -> Interval:
         """Wilson's, over samples."""
-        return wilson(int(self.correct.sum()), len(self.correct))
+        return share_of_hits(self.correct)
 
     def quantities(self) -> dict[str, Quantity]:
         """Return `QUANTITIES` with their values."""

@@ -1,0 +1,1 @@
+"""Several runs side by side: their quantities, and how alike they are."""

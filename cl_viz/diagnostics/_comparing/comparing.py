@@ -1,0 +1,86 @@
+"""Comparing runs from Python: diagnoses them, and puts the numbers side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from cl_viz.core.embedding_set import EmbeddingSet
+from cl_viz.core.errors import InputError
+from cl_viz.core.progress import ProgressCallback, silent
+from cl_viz.core.result import Result
+from cl_viz.core.run import Run
+from cl_viz.diagnostics._comparing.run_table import RunTable, tabulate
+from cl_viz.diagnostics._comparing.same_samples import pairing
+from cl_viz.diagnostics._running import DIAGNOSTICS, diagnose
+from cl_viz.engine.scanner import Scanner
+
+
+def compared_diagnostics() -> tuple[str, ...]:
+    """Return the diagnostics whose quantities are compared: the quick ones that look at one set."""
+    return tuple(name for name, spec in DIAGNOSTICS.items() if spec.quick and spec.needs == "set")
+
+
+def compare_runs(
+    runs: Sequence[Run | EmbeddingSet],
+    *,
+    reference: str = "",
+    diagnostics: Sequence[str] = (),
+    step: int | None = None,
+    layer: str | None = None,
+    scanner: Scanner | None = None,
+    progress: ProgressCallback = silent,
+) -> RunTable:
+    """Put the quantities of several runs side by side, and say which differ beyond noise.
+
+    Parameters
+    ----------
+    runs : sequence of Run or EmbeddingSet
+        Two or more, of different names.
+    reference : str
+        Name of the run that the others are compared with; by default the first.
+    diagnostics : sequence of str
+        Keys of `DIAGNOSTICS` that look at one set; by default all quick ones.
+    step, layer : optional
+        Which snapshot of every run; by default each one's last step and first layer.
+    scanner : Scanner, optional
+        Has the passes made and keeps them.
+    progress : callable
+
+    Returns
+    -------
+    RunTable
+        Where two runs embed the same samples in the same order, the interval of their difference is paired.
+
+    Raises
+    ------
+    InputError
+        If there is one run only, two share a name, or the reference is none of them.
+
+    Examples
+    --------
+    >>> cl_viz.compare_runs(cl_viz.sample_runs())  # doctest: +SKIP
+    """
+    made = [run if isinstance(run, Run) else Run.from_set(run) for run in runs]
+    names = [run.name for run in made]
+    if len(made) < 2:
+        raise InputError(f"got {len(made)} runs", where="compare_runs", allowed="two runs or more")
+    if len(set(names)) < len(names):
+        raise InputError("two runs have the same name", where="compare_runs", remedy="rename one: run.renamed(name)")
+    reference = reference or names[0]
+    if reference not in names:
+        raise InputError(f"no run {reference!r} to compare with", where="compare_runs", allowed=", ".join(names))
+    keeper, asked = scanner or Scanner(), tuple(diagnostics) or compared_diagnostics()
+    total = len(made) * len(asked)
+    results: dict[str, list[Result]] = {}
+    for place, run in enumerate(made):
+        results[run.name] = []
+        for turn, name in enumerate(asked):
+            done = place * len(asked) + turn
+            progress(done / total, f"{run.name}: {DIAGNOSTICS[name].title}")
+            results[run.name].append(diagnose(name, run, step=step, layer=layer, scanner=keeper))
+    progress(1.0, "done")
+    own = made[names.index(reference)].get(step, layer)
+    pairings = {
+        run.name: pairing(own, run.get(step, layer), (reference, run.name)) for run in made if run.name != reference
+    }
+    return tabulate(results, pairings, reference)

@@ -1,0 +1,227 @@
+"""Quantities of several runs side by side, and which differ beyond noise."""
+
+from __future__ import annotations
+
+import html
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Literal
+
+import numpy as np
+
+from cl_viz.core.result import Quantity, Result
+from cl_viz.core.view import Table
+from cl_viz.diagnostics._comparing.differences import Difference, difference
+from cl_viz.diagnostics._comparing.same_samples import Pairing
+from cl_viz.diagnostics._running import DIAGNOSTICS
+
+Shown = Literal["values", "differences"]
+Better = Literal["higher", "lower", "neither"]
+NEITHER: Better = "neither"
+BEST, BEYOND = "best", "beyond noise"
+_SHOWN_IN_NOTEBOOK = 20
+
+
+@dataclass(frozen=True)
+class QuantityRow:
+    """One quantity of every run.
+
+    Attributes
+    ----------
+    diagnostic, name, label, title, unit : str
+        `title` is that of the diagnostic.
+    better : {"higher", "lower", "neither"}
+    quantities : Mapping[str, Quantity]
+        By run; runs that lack it are left out.
+    differences : Mapping[str, Difference]
+        Of each other run from the reference, where both have a value.
+    """
+
+    diagnostic: str
+    name: str
+    label: str
+    title: str
+    unit: str
+    better: Better
+    quantities: Mapping[str, Quantity]
+    differences: Mapping[str, Difference]
+
+    @property
+    def key(self) -> str:
+        """``diagnostic.name``, its key in JSON."""
+        return f"{self.diagnostic}.{self.name}"
+
+    def value(self, run: str) -> float | None:
+        """Return the value of a run, or None."""
+        return self.quantities[run].value if run in self.quantities else None
+
+    @property
+    def best(self) -> str:
+        """The one run with the best value; empty where neither end is better, or several runs share it."""
+        values = {run: entry.value for run, entry in self.quantities.items() if entry.value is not None}
+        if self.better == "neither" or len(values) < 2:
+            return ""
+        best = max(values.values()) if self.better == "higher" else min(values.values())
+        having = [run for run, value in values.items() if value == best]
+        return having[0] if len(having) == 1 else ""
+
+    @property
+    def noise(self) -> str:
+        """How noise was judged in this row: paired, unpaired, both, or not at all."""
+        kinds = dict.fromkeys(entry.noise for entry in self.differences.values())
+        return ", ".join(kinds) or "nothing to compare"
+
+    def strength(self, run: str = "") -> float:
+        """Return the largest difference as a multiple of what noise explains, or that of `run`; NaN if not judged."""
+        found = [entry.strength for name, entry in self.differences.items() if run in ("", name)]
+        judged = [strength for strength in found if not math.isnan(strength)]
+        return max(judged, default=math.nan)
+
+    def cell(self, run: str, shown: Shown = "values") -> str:
+        """Return value and interval of a run, or its difference from the reference, with what there is to say of it."""
+        moved = self.differences.get(run)
+        if shown == "differences":
+            return "" if moved is None else _marked(moved.text(), [BEYOND] if moved.beyond_noise else [])
+        if run not in self.quantities:
+            return ""
+        quantity = self.quantities[run]
+        if quantity.value is None:
+            return "unknown"
+        marks = [BEST] if self.best == run else []
+        return _marked(quantity.text(), [*marks, BEYOND] if moved is not None and moved.beyond_noise else marks)
+
+
+def _marked(text: str, marks: Sequence[str]) -> str:
+    return " · ".join([*marks, text])
+
+
+@dataclass(frozen=True)
+class RunTable:
+    """Quantities of several runs.
+
+    Attributes
+    ----------
+    reference : str
+        Name of the run that the others are compared with.
+    runs : tuple of str
+        The reference among them, in the order given.
+    rows : tuple of QuantityRow
+        In the order of the diagnostics.
+    pairings : Mapping[str, Pairing]
+        For each other run, whether it embeds the samples of the reference, and what says so.
+    """
+
+    reference: str
+    runs: tuple[str, ...]
+    rows: tuple[QuantityRow, ...]
+    pairings: Mapping[str, Pairing]
+
+    def __getitem__(self, key: str) -> QuantityRow:
+        """Return the row called ``diagnostic.quantity``."""
+        found = next((row for row in self.rows if row.key == key), None)
+        if found is None:
+            raise KeyError(key)
+        return found
+
+    def sorted_by(self, run: str = "") -> tuple[QuantityRow, ...]:
+        """Return the rows, those first that differ most beyond noise, in `run` or in any; those not judged last."""
+
+        def place(row: QuantityRow) -> tuple[bool, float]:
+            strength = row.strength(run)
+            return math.isnan(strength), 0.0 if math.isnan(strength) else -strength
+
+        return tuple(sorted(self.rows, key=place))
+
+    @property
+    def differences(self) -> tuple[Difference, ...]:
+        """Every difference from the reference."""
+        return tuple(entry for row in self.rows for entry in row.differences.values())
+
+    @property
+    def beyond_noise(self) -> int:
+        """How many differences are beyond noise."""
+        return sum(entry.beyond_noise for entry in self.differences)
+
+    @property
+    def judged(self) -> int:
+        """How many differences have an interval."""
+        return sum(entry.interval is not None for entry in self.differences)
+
+    @property
+    def title(self) -> str:
+        """What the table found, in one line."""
+        others = [name for name in self.runs if name != self.reference]
+        if not others:
+            return f"{len(self.rows):,} quantities of {self.reference}"
+        chance = format(0.05 * self.judged, ".0f") if self.judged >= 10 else "fewer than one"
+        return (
+            f"{self.beyond_noise:,} of {self.judged:,} differences from {self.reference} are beyond noise "
+            f"(95 %; of equal runs about {chance} would be)"
+        )
+
+    def view(self, rows: Sequence[QuantityRow] | None = None, shown: Shown = "values") -> Table:
+        """Return the table as a figure's data: value and interval in one cell, what is beyond noise in words."""
+        chosen = list(self.rows if rows is None else rows)
+        columns = {
+            "quantity": [row.label for row in chosen],
+            "diagnostic": [row.title for row in chosen],
+            **{self.heading(run): [row.cell(run, shown) for row in chosen] for run in self.runs},
+            "times noise": np.array([row.strength() for row in chosen], dtype=np.float64),
+            "noise by": [row.noise for row in chosen],
+        }
+        return Table(self.title, {name: np.asarray(values) for name, values in columns.items()})
+
+    def heading(self, run: str) -> str:
+        """Return the heading of a run's column."""
+        return f"{run} (reference)" if run == self.reference else run
+
+    def __repr__(self) -> str:
+        return f"RunTable(runs={list(self.runs)}, quantities={len(self.rows)}, beyond_noise={self.beyond_noise})"
+
+    def _repr_html_(self) -> str:
+        def line(tag: str, cells: Sequence[str]) -> str:
+            return "<tr>" + "".join(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in cells) + "</tr>"
+
+        rows = islice(self.sorted_by(), _SHOWN_IN_NOTEBOOK)
+        body = "".join(line("td", [row.label, *(row.cell(run) for run in self.runs)]) for row in rows)
+        head = line("th", ["quantity", *map(self.heading, self.runs)])
+        return f"<p>{html.escape(self.title)}</p><table>{head}{body}</table>"
+
+
+def tabulate(results: Mapping[str, Sequence[Result]], pairings: Mapping[str, Pairing], reference: str) -> RunTable:
+    """Put results of several runs side by side.
+
+    Parameters
+    ----------
+    results : Mapping[str, sequence of Result]
+        By run; of the same diagnostics, with the same parameters or each with its card's.
+    pairings : Mapping[str, Pairing]
+        For each other run; see `pairing`.
+    reference : str
+    """
+    found: dict[tuple[str, str], dict[str, Quantity]] = {}
+    for run, entries in results.items():
+        for result in entries:
+            for name, quantity in result.quantities.items():
+                found.setdefault((result.diagnostic, name), {})[run] = quantity
+    rows = [_row(key, quantities, pairings, reference) for key, quantities in found.items()]
+    order = {name: place for place, name in enumerate(DIAGNOSTICS)}
+    rows.sort(key=lambda row: order.get(row.diagnostic, len(order)))
+    return RunTable(reference, tuple(results), tuple(rows), dict(pairings))
+
+
+def _row(
+    key: tuple[str, str], quantities: dict[str, Quantity], pairings: Mapping[str, Pairing], reference: str
+) -> QuantityRow:
+    spec = DIAGNOSTICS[key[0]]
+    first = next(iter(quantities.values()))
+    better = next((entry.better for entry in spec.quantities if entry.name == key[1]), NEITHER)
+    differences = {}
+    if reference in quantities:
+        for run, pairing in pairings.items():
+            moved = difference(quantities[reference], quantities[run], pairing) if run in quantities else None
+            if moved is not None:
+                differences[run] = moved
+    return QuantityRow(*key, first.label, spec.title, first.unit, better, quantities, differences)
