@@ -6,10 +6,10 @@ import importlib
 import importlib.metadata
 import pkgutil
 from collections.abc import Iterator, Mapping
-from functools import cached_property
 from typing import Any, Generic, Protocol, TypeVar
 
 from cl_viz.core.errors import RegistryError
+from cl_viz.core.lazily import lazily
 
 
 class Spec(Protocol):
@@ -43,7 +43,7 @@ class Registry(Mapping[str, S], Generic[S]):
         self.package = package
         self.spec_type = spec_type
 
-    @cached_property
+    @lazily
     def _entries(self) -> dict[str, S]:
         entries: dict[str, S] = {}
         origins: dict[str, str] = {}

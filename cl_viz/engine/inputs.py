@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any, TypeVar
 
 from cl_viz.core.embedding_set import EmbeddingSet
 from cl_viz.core.errors import MissingInputError
+from cl_viz.core.lazily import lazily
 from cl_viz.core.progress import ProgressCallback, silent
 from cl_viz.core.result import Caveats
 from cl_viz.core.run import Run, Snapshot
@@ -48,17 +48,17 @@ class SetInputs:
     scanner: Scanner = field(default_factory=Scanner)
     progress: ProgressCallback = silent
 
-    @cached_property
+    @lazily
     def statistics(self) -> Statistics:
         """Pairs, anchors and moments: a pass over all pairs."""
         return self.scanner.statistics(self.embedding_set, self.progress)
 
-    @cached_property
+    @lazily
     def moments(self) -> Moments:
         """Means and scatter matrices: no pair is looked at."""
         return self.scanner.moments(self.embedding_set, self.progress)
 
-    @cached_property
+    @lazily
     def neighbors(self) -> NeighborMap:
         """The 200 nearest neighbours of every row, or all others: within each view, and in the next one."""
         return self.scanner.neighbors(self.embedding_set, self.progress)
