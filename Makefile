@@ -16,7 +16,7 @@ help:
 	@echo "make test    set up and run all tests, with a real browser"
 	@echo "make lint    ruff check, ruff format --check, mypy --strict"
 	@echo "make format  let ruff mend formatting and simple findings"
-	@echo "make docs    make the docs pages again from the specs"
+	@echo "make docs    make the docs pages and the notebooks of the lessons again from the specs"
 	@echo "make site    build the documentation site into build/site, with example figures"
 	@echo "make bench   time the pass over all pairs against the bare matrix product, losses against other packages, and a recorder"
 	@echo "make clean   remove caches and build output (the virtual environment stays)"
@@ -38,6 +38,7 @@ format: $(VENV)/.installed-dev
 
 docs: $(VENV)/.installed-dev
 	$(BIN)/python docs/generate.py
+	$(BIN)/python -m docs.lesson_notebooks
 
 # An example figure a diagnostic takes a few minutes; CL_VIZ_SITE_FIGURES=0 leaves them out.
 site: $(VENV)/.installed-dev

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -162,6 +163,10 @@ class Outcome:
     passed: bool
     message: str
     numbers: Mapping[str, float]
+
+    def _repr_html_(self) -> str:
+        said = "Solved." if self.passed else "Not yet."
+        return f"<p><b>{said}</b> {html.escape(self.message)}</p>"
 
 
 @dataclass(frozen=True)

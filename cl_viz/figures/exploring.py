@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import html
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from cl_viz.core.embedding_set import EmbeddingSet
-from cl_viz.core.errors import ClVizError, InputError
-from cl_viz.core.params import ParamInfo
+from cl_viz.core.errors import InputError
 from cl_viz.core.result import Result
 from cl_viz.core.run import Run
 from cl_viz.core.view import Table
 from cl_viz.diagnostics import DIAGNOSTICS, diagnose
 from cl_viz.engine.scanner import Scanner
+from cl_viz.figures.controls import Shown, widgets_installed, with_controls
 from cl_viz.figures.rendering import render
 from cl_viz.figures.theme import ThemeName
 
@@ -78,61 +74,11 @@ def explore(
             f"no figure {view!r}: " + " ".join(finding.message for finding in first.findings),
             where=name, allowed=", ".join(figures) or "none for this input",
         )  # fmt: skip
-    try:
-        import anywidget  # noqa: F401  (plotly's widget needs it)
-        import ipywidgets
-        from plotly.graph_objects import FigureWidget
-    except ImportError:
+    if not widgets_installed():
         return render(first.views[view], theme)
-    controls = {info.name: _control(info, start[info.name], ipywidgets) for info in spec.params.describe()}
-    findings = ipywidgets.HTML()
-    box = ipywidgets.VBox()
 
-    def draw(result: Result) -> None:
-        box.children = (FigureWidget(render(result.views[view], theme)),) if view in result.views else ()
-        findings.value = "".join(finding._repr_html_() for finding in result.findings[:_SHOWN_FINDINGS])
+    def shown(result: Result) -> Shown:
+        figures = (render(result.views[view], theme),) if view in result.views else ()
+        return Shown(figures, "".join(finding._repr_html_() for finding in result.findings[:_SHOWN_FINDINGS]))
 
-    def changed(_: Any) -> None:
-        try:
-            draw(ask({key: control.value for key, control in controls.items()}))
-        except ClVizError as error:
-            findings.value = f"<p>{html.escape(str(error))}</p>"
-
-    for control in controls.values():
-        control.observe(changed, names="value")
-    draw(first)
-    return ipywidgets.VBox([ipywidgets.VBox(list(controls.values())), box, findings])
-
-
-def _control(info: ParamInfo, value: Any, widgets: Any) -> Any:
-    """Return the widget of one parameter."""
-    common = {
-        "description": info.name.replace("_", " "),
-        "tooltip": info.help,
-        "style": {"description_width": "12em"},
-        "layout": {"width": "32em"},
-    }
-    if info.choices is not None:
-        return widgets.Dropdown(options=list(info.choices), value=value, **common)
-    if isinstance(info.default, bool):
-        return widgets.Checkbox(value=value, **common)
-    if not isinstance(info.default, (int, float)):
-        return widgets.Text(value="" if value is None else str(value), continuous_update=False, **common)
-    whole = isinstance(info.default, int)
-    if info.low is None or info.high is None:
-        return (widgets.IntText if whole else widgets.FloatText)(value=value, **common)
-    if info.log and info.low > 0:
-        return widgets.SelectionSlider(options=_spaced(info, value), value=value, continuous_update=False, **common)
-    slider = widgets.IntSlider if whole else widgets.FloatSlider
-    step = 1 if whole else (info.high - info.low) / 100
-    return slider(min=info.low, max=info.high, step=step, value=value, continuous_update=False, **common)
-
-
-def _spaced(info: ParamInfo, value: float) -> list[tuple[str, float]]:
-    """Return 40 values spaced evenly on a logarithmic scale, and the start among them."""
-    assert info.low is not None
-    assert info.high is not None
-    made = np.geomspace(info.low, info.high, 40)
-    rounded = {round(entry) if isinstance(info.default, int) else float(f"{entry:.2g}") for entry in made}
-    kept = {entry for entry in rounded if info.low <= entry <= info.high} | {value}
-    return [(f"{entry:g}", entry) for entry in sorted(kept) if math.isfinite(entry)]
+    return with_controls(spec.params.describe(), start, shown(first), lambda values: shown(ask(values)))
