@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from threading import Lock
+from typing import Any
 
 import numpy as np
 import torch
@@ -31,7 +32,7 @@ class Candidates:
     """
 
     bins: NDArray[np.int64]
-    keys: NDArray[np.generic]
+    keys: NDArray[Any]
     codes: NDArray[np.int64]
     scores: NDArray[np.float64]
     relations: NDArray[np.int64]
@@ -39,7 +40,7 @@ class Candidates:
     def __len__(self) -> int:
         return len(self.codes)
 
-    def take(self, chosen: NDArray[np.generic]) -> Candidates:
+    def take(self, chosen: NDArray[Any]) -> Candidates:
         """Return some of them."""
         return Candidates(*(values[chosen] for values in vars(self).values()))
 
@@ -67,7 +68,7 @@ class BestPairs:
         none, numbers = np.zeros(0, dtype=np.int64), np.zeros(0)
         self.kept = Candidates(none, np.zeros(0, dtype=kind), none, numbers, none)
         self.counts = np.zeros(n_bins, dtype=np.int64)
-        self.limits: tuple[NDArray[np.generic], NDArray[np.int64]] = (
+        self.limits: tuple[NDArray[Any], NDArray[np.int64]] = (
             np.full(n_bins, worst, dtype=kind),
             np.full(n_bins, np.iinfo(np.int64).max, dtype=np.int64),
         )
