@@ -128,7 +128,8 @@ def readable_weights(folder: Path) -> tuple[StateDict, tuple[str, ...]]:
     try:
         return state_dict(folder), ()
     except FormatError as error:
-        return StateDict({}), (f"the weights cannot be read: {error.what}",)
+        file = f"{Path(error.where).name}: " if error.where else ""
+        return StateDict({}), (f"the weights cannot be read: {file}{error.what}",)
 
 
 def has_tokenizer(folder: Path) -> bool:

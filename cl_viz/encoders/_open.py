@@ -26,7 +26,7 @@ from cl_viz.encoders._embedding_cache import Arrays, cache_key, read_cached, wri
 from cl_viz.encoders._encoded import EncodedCard, encoded_run
 from cl_viz.encoders._projector_log import is_projector_log, projector_run
 from cl_viz.encoders._recognising import refuse_checkpoint
-from cl_viz.encoders._recorded import recorded_run
+from cl_viz.encoders._recorded import recorded_run, refuse_unwritten
 from cl_viz.encoders._recorded_card import RecordedCard
 from cl_viz.encoders._shard_folder import refuse_unfinished
 from cl_viz.encoders.tiny import LAYERS, build, recognise
@@ -68,6 +68,7 @@ def open_run(path: PathLike) -> Run:
             return projector_run(folder)
         from cl_viz.formats import load
 
+        refuse_unwritten(folder)
         refuse_checkpoint(folder)
         refuse_unfinished(folder)
         return Run.from_set(load(folder))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +20,8 @@ CHECKPOINT_SUFFIXES = (".safetensors", ".pt", ".pth", ".ckpt", ".bin", ".tar", "
 """Suffixes of single files that may be checkpoints."""
 _CONFIGURATIONS = ("config.json", "modules.json", "config_sentence_transformers.json", "model_index.json")
 _KEYS_SHOWN = 8
+# How pickles of protocol 2 and later begin.
+_PICKLE = re.compile(rb"\x80[\x02-\x05]")
 
 
 def recognise(path: PathLike, trust: bool = False) -> Recognised:
@@ -124,8 +127,10 @@ def _found_in_folder(path: Path) -> str:
     try:
         configuration = json.loads((path / "config.json").read_text(encoding="utf-8"))
         kind = f" of model type {str(configuration.get('model_type'))[:60]!r}"
-    except (OSError, ValueError, AttributeError, RecursionError):
+    except FileNotFoundError:
         pass
+    except (OSError, ValueError, AttributeError, RecursionError):
+        kind = ", whose config.json cannot be read,"
     return f"the folder{kind} holds {_some(names, 'files')}"
 
 
@@ -136,9 +141,13 @@ def _found_in_file(path: Path) -> str:
         return f"it holds{below} {_some(list(weights), 'keys')}"
     try:
         with path.open("rb") as file:
-            return f"it begins with {file.read(8)!r}"
+            head = file.read(8)
     except OSError as error:
         return f"it cannot be read ({error.strerror})"
+    if _PICKLE.match(head):
+        # Raises with what a bare pickle could do, and how to convert it.
+        state_dict(path)
+    return f"it begins with {head!r}" if head else "the file is empty"
 
 
 def _some(names: Sequence[str], noun: str) -> str:

@@ -28,6 +28,7 @@ METRICS = "cl_viz_metrics"
 QUIET_SECONDS = 900.0
 """A recording that was not closed and wrote nothing for so long, and for ten times its usual pause, has ended."""
 _USUAL_PAUSES = 10
+_NONE_YET = "the folder holds no snapshot yet"
 _FILE = re.compile(r"step-(\d{1,15})\.safetensors")
 _LONGEST_METRICS = 1 << 20
 
@@ -61,6 +62,17 @@ def snapshot_files(folder: Path) -> dict[int, Path]:
     return dict(sorted(found.items()))
 
 
+def refuse_unwritten(folder: Path) -> None:
+    """Raise for the folder of a recorder that has taken no snapshot yet: its card comes with the first one.
+
+    Raises
+    ------
+    FormatError
+    """
+    if (folder / SNAPSHOTS).is_dir() and not any((folder / SNAPSHOTS).iterdir()):
+        raise FormatError(_NONE_YET, where=str(folder), remedy="open it after the first one")
+
+
 def recorded_run(card: RecordedCard, source: str) -> Run:
     """Return the run of a recorded folder; a snapshot is read when it is first looked at.
 
@@ -71,7 +83,7 @@ def recorded_run(card: RecordedCard, source: str) -> Run:
     """
     files = snapshot_files(card.folder)
     if not files:
-        raise FormatError("the folder holds no snapshot yet", where=source, remedy="open it after the first one")
+        raise FormatError(_NONE_YET, where=source, remedy="open it after the first one")
     if not (card.folder / PROBE).is_file():
         raise FormatError(f"missing: {PROBE}", where=source, remedy="restore the folder, or record the run again")
     loaders = {

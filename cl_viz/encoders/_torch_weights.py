@@ -33,6 +33,7 @@ _LENGTH_BYTES = 8
 _LONGEST_HEADER = 100_000_000
 _LARGEST_INDEX = 64 << 20
 _DEEPEST = 4
+_KEYS_SHOWN, _LONGEST_KEY = 5, 60
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,8 +102,8 @@ def state_dict(path: Path, take: str | None = None) -> StateDict:
     """Read the weights of a file, of an index of shards, or of a folder that has either.
 
     Training code wraps weights: ``{"state_dict": ...}``, ``{"model": ...}``, ``{"teacher": ..., "student": ...}``;
-    the wrappings in `WRAPPERS` are taken off, the first that is there; several plain mappings of tensors beside each
-    other are joined, names with a dot between.
+    the wrappings in `WRAPPERS` are taken off, the first that is there, and a wrapping of any other name where weights
+    are under no other key; several plain mappings of tensors beside each other are joined, names with a dot between.
 
     Parameters
     ----------
@@ -230,7 +231,11 @@ def _unwrapped(content: Any, take: str | None, path: Path) -> StateDict:
         key = next(
             (key for key in keys if isinstance(content.get(key), Mapping) and _holds_tensors(content[key])), None
         )
-        if key is None or any(isinstance(value, Tensor) for value in content.values()):
+        if any(isinstance(value, Tensor) for value in content.values()):
+            break
+        if key is None and take is None:
+            key = _only_wrapping(content)
+        if key is None:
             break
         taken.append(key)
         left_out += [".".join((*taken[:-1], str(other))) for other in content if other != key]
@@ -241,14 +246,34 @@ def _unwrapped(content: Any, take: str | None, path: Path) -> StateDict:
         )  # fmt: skip
     tensors = dict(_joined(content)) if isinstance(content, Mapping) else {}
     if not tensors:
+        held = f" of {_listed(content)}" if isinstance(content, Mapping) and content else ""
         raise FormatError(
-            f"the file holds no named weights, but a {type(content).__name__}", where=str(path),
+            f"the file holds no named weights, but a {type(content).__name__}{held}", where=str(path),
             allowed="a dictionary of tensors, plain or under one of the keys " + ", ".join(WRAPPERS),
             remedy="save model.state_dict()",
         )  # fmt: skip
     kept = {name.split(".")[0] for name in tensors}
     left_out += [".".join((*taken, str(key))) for key in content if str(key) not in kept and str(key) not in tensors]
     return StateDict(MappingProxyType(tensors), ".".join(taken), tuple(left_out))
+
+
+def _listed(content: Mapping[Any, Any]) -> str:
+    shown = ", ".join(repr(key)[:_LONGEST_KEY] for key in list(content)[:_KEYS_SHOWN])
+    return shown + (", ..." if len(content) > _KEYS_SHOWN else "")
+
+
+def _only_wrapping(content: Mapping[Any, Any]) -> str | None:
+    """Return the one key under which named weights are; None where there are several, or none."""
+    keys = [key for key, value in content.items() if isinstance(key, str) and _holds_weights(value)]
+    return keys[0] if len(keys) == 1 else None
+
+
+def _holds_weights(value: Any, depth: int = 0) -> bool:
+    """Whether names alone lead to a tensor: an optimiser numbers its parameters."""
+    if not isinstance(value, Mapping) or depth > _DEEPEST:
+        return False
+    named = [entry for key, entry in value.items() if isinstance(key, str)]
+    return any(isinstance(entry, Tensor) or _holds_weights(entry, depth + 1) for entry in named)
 
 
 def _wrappers(content: Any) -> list[str]:

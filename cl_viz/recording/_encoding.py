@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from cl_viz.core.errors import InputError
-from cl_viz.recording._probe import Probe, to_device
+from cl_viz.recording._probe import Probe, as_model_takes
 
 EncodeFunction = Callable[[Any, str], Any]
 Layers = dict[str, dict[str, NDArray[np.float32]]]
@@ -51,10 +51,10 @@ def encode_probe(
         call = encoder
     found: dict[str, dict[str, list[Tensor]]] = {}
     with as_it_was(model, seed), torch.no_grad():
-        device = _device(model)
+        like = next(model.parameters(), None) if model is not None else None
         for view in probe.views:
             for batch in probe.batches(view, batch_size):
-                for layer, output in _layers(call(to_device(batch, device), view)).items():
+                for layer, output in _layers(call(as_model_takes(batch, like), view)).items():
                     found.setdefault(layer, {}).setdefault(view, []).append(output.detach().float().cpu())
     return {layer: _joined(layer, views, probe) for layer, views in found.items()}
 
@@ -103,34 +103,33 @@ def _whole(model: nn.Module) -> nn.Module:
     return cast(nn.Module, model.module) if wrapped else model
 
 
-def _device(model: nn.Module | None) -> torch.device | None:
-    first = next(model.parameters(), None) if model is not None else None
-    return None if first is None else first.device
-
-
 def _layers(output: Any) -> dict[str, Tensor]:
     if isinstance(output, np.ndarray):
         output = torch.from_numpy(output)
     layers = {ONLY_LAYER: output} if isinstance(output, Tensor) else output
+    pick = "[0]" if isinstance(output, (tuple, list)) else ".pooler_output"
     wrong = not isinstance(layers, Mapping) or not layers
     if wrong or not all(isinstance(entry, (Tensor, np.ndarray)) for entry in layers.values()):
         raise InputError(
             f"the encoder returns {type(output).__name__}", where="Recorder.step",
             allowed="a tensor (B, D), or a mapping from layer to such tensors",
-            remedy="give a function, such as lambda batch, view: model(batch).pooler_output",
+            remedy=f"give a function, such as lambda batch, view: model(batch){pick}",
         )  # fmt: skip
     return {str(layer): torch.as_tensor(entry) for layer, entry in layers.items()}
 
 
 def _joined(layer: str, views: Mapping[str, list[Tensor]], probe: Probe) -> dict[str, NDArray[np.float32]]:
     joined = {}
+    width = 0
     for view in probe.views:
         parts = views.get(view, [])
-        if any(part.ndim != 2 for part in parts) or sum(map(len, parts)) != probe.rows:
+        width = width or (parts[0].shape[-1] if parts and parts[0].ndim else 0)
+        if any(part.ndim != 2 or part.shape[1] != width for part in parts) or sum(map(len, parts)) != probe.rows:
             shapes = ", ".join(str(tuple(part.shape)) for part in parts[:3]) or "nothing"
             raise InputError(
                 f"layer {layer!r} of view {view!r} is {shapes}", where="Recorder.step",
-                allowed=f"tensors (B, D) with {probe.rows:,} rows together", remedy="pool other axes first",
+                allowed=f"tensors (B, D) with {probe.rows:,} rows together, of one D in every batch and view",
+                remedy="give a function that pools other axes, such as lambda batch, view: model(batch).mean(dim=1)",
             )  # fmt: skip
         joined[view] = torch.cat(parts).numpy()
     return joined

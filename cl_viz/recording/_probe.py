@@ -118,13 +118,19 @@ def _column(name: str, values: Any, rows: int) -> Column:
     return column_to_store(found)
 
 
-def to_device(batch: Any, device: torch.device | None) -> Any:
-    """Return the batch with its tensors, and arrays as tensors, on `device`; other samples stay as they are."""
+def as_model_takes(batch: Any, like: Tensor | None) -> Any:
+    """Return the batch with arrays as tensors, and tensors on the device and in the precision of `like`.
+
+    Whole numbers stay whole numbers, and other samples stay as they are.
+    """
     if isinstance(batch, Mapping):
-        return {name: to_device(part, device) for name, part in batch.items()}
+        return {name: as_model_takes(part, like) for name, part in batch.items()}
     if isinstance(batch, np.ndarray) and batch.dtype.kind in "fiub":
         batch = torch.from_numpy(np.ascontiguousarray(batch))
-    return batch.to(device) if isinstance(batch, Tensor) and device is not None else batch
+    if not isinstance(batch, Tensor) or like is None:
+        return batch
+    exact = batch.is_floating_point() and like.is_floating_point()
+    return batch.to(like.device, like.dtype) if exact else batch.to(like.device)
 
 
 def _hash(digest: Any, view: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 import os
 import time
 from collections.abc import Mapping
@@ -15,9 +16,10 @@ from torch import nn
 
 from cl_viz.core.errors import InputError
 from cl_viz.encoders._recorded import read_metrics, snapshot_files
+from cl_viz.formats._guard import check_present
 from cl_viz.recording._encoding import EncodeFunction, cuda_is_used, encode_probe
 from cl_viz.recording._folder import RunFolder
-from cl_viz.recording._measures import collapse_reason, measure
+from cl_viz.recording._measures import MEASURES, collapse_reason, measure
 from cl_viz.recording._probe import Probe
 
 PathLike = str | os.PathLike[str]
@@ -39,7 +41,7 @@ class Recorder:
     card : Mapping, optional
         Facts about the training that diagnostics and pages use: ``loss``, ``temperature``, ``batch_size``, ...
     name : str, optional
-        By default the folder's name.
+        By default the card's, or the folder's.
     metadata : Mapping[str, array], optional
         Columns of N entries.
     batch_size : int
@@ -91,9 +93,15 @@ class Recorder:
         seed: int = 0,
         **role_values: Any,
     ) -> None:
-        for what, value in {"every": every, "batch_size": batch_size, "patience": patience}.items():
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise InputError(f"{what} is {value!r}", where="Recorder", allowed="a whole number, 1 or more")
+        for what, value, least in (
+            ("every", every, 1), ("batch_size", batch_size, 1), ("patience", patience, 1),
+            ("metric_rows", metric_rows, 3), ("seed", seed, 0),
+        ):  # fmt: skip
+            if isinstance(value, bool) or not isinstance(value, int) or not least <= value < 2**32:
+                raise InputError(f"{what} is {value!r}", where="Recorder", allowed=f"a whole number, {least} or more")
+        if most_overhead is not None and not (isinstance(most_overhead, (int, float)) and most_overhead > 0):
+            raise InputError(f"most_overhead is {most_overhead!r}", where="Recorder",
+                             allowed="a share above 0, for example 0.02")  # fmt: skip
         self.every = every
         self.stop_on_collapse = stop_on_collapse
         self.most_overhead = most_overhead
@@ -106,7 +114,8 @@ class Recorder:
         self._fresh = True
         self._history: dict[int, dict[str, float]] = {}
         if self._writes:
-            self._folder = RunFolder(self.path, self._probe, {"name": name or self.path.name or "run", **(card or {})})
+            facts = {"name": self.path.name or "run", **(card or {}), **({"name": name} if name else {})}
+            self._folder = RunFolder(self.path, self._probe, facts)
             self._history = self._folder.history()
 
     def step(
@@ -160,10 +169,10 @@ class Recorder:
         Raises
         ------
         InputError
-            If the step is no whole number from 0 on, the encoder's output cannot be used, or the disk is full.
+            If the step is no whole number from 0 on, the encoder's output cannot be used, a value is no number or
+            has the name of a measure, or the disk is full.
         """
-        if isinstance(step, bool) or not isinstance(step, int) or step < 0:
-            raise InputError(f"the step is {step!r}", where="Recorder", allowed="a whole number, 0 or more")
+        step, own = _whole_number(step), _own_values(values or {})
         if not self._writes:
             return {}
         if cuda_is_used():
@@ -174,7 +183,7 @@ class Recorder:
             self._began = began
         layers = encode_probe(encoder, self._probe, self._batch_size, self._seed, model)
         measured = measure(list(next(iter(layers.values())).values()), self._metric_rows)
-        measured |= {str(name): float(value) for name, value in (values or {}).items()}
+        measured |= own
         if self._fresh and self._folder.abandon_after(step):
             self._history = self._folder.history()
         self._folder.write(step, layers, measured)
@@ -246,9 +255,35 @@ def metrics_of(folder: PathLike) -> dict[int, dict[str, float]]:
     Raises
     ------
     FormatError
-        If a snapshot is damaged.
+        If there is no such folder, or a snapshot is damaged.
     """
+    check_present(Path(folder))
     return {step: read_metrics(path) for step, path in snapshot_files(Path(folder)).items()}
+
+
+def _whole_number(step: Any) -> int:
+    try:
+        number = -1 if isinstance(step, bool) else operator.index(step)
+    except TypeError:
+        number = -1
+    if number < 0:
+        raise InputError(f"the step is {step!r}", where="Recorder", allowed="a whole number, 0 or more")
+    return number
+
+
+def _own_values(values: Mapping[str, Any]) -> dict[str, float]:
+    """Return the loop's own numbers; they may not take the place of what is measured."""
+    found = {}
+    for name, value in values.items():
+        if name in MEASURES:
+            raise InputError(f"a value is called {name!r}, as a measure is", where="Recorder",
+                             remedy="give it another name")  # fmt: skip
+        try:
+            found[str(name)] = float(value)
+        except (TypeError, ValueError, RuntimeError):
+            raise InputError(f"the value {name!r} is {str(value)[:60]!r}", where="Recorder",
+                             allowed="a number") from None  # fmt: skip
+    return found
 
 
 def _is_other_process() -> bool:

@@ -59,12 +59,18 @@ def test_an_unknown_folder_says_its_model_type_and_files(tmp_path: Path) -> None
     (tmp_path / "config.json").write_text('{"model_type": "strange"}')
     with pytest.raises(FormatError, match=r"'strange'.*1 file: config\.json"):
         recognise(tmp_path)
+    (tmp_path / "config.json").write_text('{"model_type": ')
+    with pytest.raises(FormatError, match=r"whose config\.json cannot be read"):
+        recognise(tmp_path)
 
 
 def test_other_files_and_no_file_are_refused_with_their_first_bytes(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("hello there")
     with pytest.raises(FormatError, match="begins with b'hello th'"):
         recognise(tmp_path / "a.txt")
+    (tmp_path / "empty.pth").touch()
+    with pytest.raises(FormatError, match="the file is empty"):
+        recognise(tmp_path / "empty.pth")
     with pytest.raises(FormatError, match="no such file"):
         recognise(tmp_path / "absent")
 
@@ -78,7 +84,7 @@ def test_a_pickle_that_asks_for_more_is_refused_with_the_way_out(tmp_path: Path)
     assert "torch.save({'state_dict': weights}" in str(error.value)
     bare = tmp_path / "bare.pkl"
     bare.write_bytes(pickle.dumps({"weight": np.zeros(3)}))
-    with pytest.raises(FormatError, match="no family knows"):
+    with pytest.raises(UnsafeFileError, match=r"bare pickle could run code and was not opened(.|\n)*torch\.save"):
         recognise(bare)
 
 

@@ -56,6 +56,10 @@ def same(got: Any, wanted: dict[str, Tensor]) -> bool:
             "teacher", ("student", "args"),
         ),
         (lambda found: {"student": found, "loss": 0.5}, "student", ("loss",)),
+        (lambda found: {"net": found, "acc": 91.2, "optimizer": {"state": {0: weights()}}}, "net",
+         ("acc", "optimizer")),
+        (lambda found: {"run": {"checkpoint": {"state_dict": found}, "epoch": 3}}, "run.checkpoint.state_dict",
+         ("run.epoch",)),
     ],
 )  # fmt: skip
 def test_wrappings_are_taken_off_and_named(

@@ -208,9 +208,14 @@ def test_sentence_transformers_records_texts(transformers: Any, tmp_path: Path) 
     from cl_viz.recording.sentence_transformers_callback import SentenceTransformerRecorder
 
     words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *(f"word{place}" for place in range(35))]
-    (tmp_path / "vocab.txt").write_text("\n".join(words))
     tiny_bert(transformers).bert.save_pretrained(tmp_path / "bert")
-    transformers.BertTokenizerFast(vocab_file=str(tmp_path / "vocab.txt")).save_pretrained(tmp_path / "bert")
+    library = importlib.import_module("tokenizers")
+    vocabulary = library.models.WordLevel({word: number for number, word in enumerate(words)}, unk_token="[UNK]")
+    tokenizer = library.Tokenizer(vocabulary)
+    tokenizer.pre_tokenizer = library.pre_tokenizers.WhitespaceSplit()
+    transformers.PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, pad_token="[PAD]", unk_token="[UNK]", cls_token="[CLS]", sep_token="[SEP]"
+    ).save_pretrained(tmp_path / "bert")
     model = sentence_transformers.SentenceTransformer(str(tmp_path / "bert"), device="cpu")
     questions = [f"word{place} word{place + 1}" for place in range(20)]
     answers = [f"word{place} word{place + 3}" for place in range(20)]
@@ -230,6 +235,7 @@ def test_sentence_transformers_records_texts(transformers: Any, tmp_path: Path) 
     assert run.steps == (0, 2, 4)
     assert run.get().view_names == ("question", "answer")
     assert np.allclose(run.get(4).views["answer"], model.encode(answers), atol=1e-5)
+    assert len(np.unique(run.get(4).views["answer"].round(4), axis=0)) == len(answers)
     assert not np.allclose(run.get(0).views["answer"], run.get(4).views["answer"], atol=1e-5)
 
 

@@ -214,6 +214,9 @@ def test_another_probe_or_another_kind_of_run_is_refused(encoder: TinyEncoder, i
         (torch.zeros(4, 3), {"label": [1, 2]}, "one entry for each of the 4 samples"),
         (torch.zeros(4, 3), {"colour": [1, 2, 3, 4]}, "unknown role"),
         (torch.zeros(4, 3), {"every": 0}, "every is 0"),
+        (torch.zeros(4, 3), {"metric_rows": 2}, "metric_rows is 2"),
+        (torch.zeros(4, 3), {"seed": -1}, "seed is -1"),
+        (torch.zeros(4, 3), {"most_overhead": "2 %"}, "a share above 0"),
         (torch.zeros(4, 3), {"card": {"snapshots": 1}}, "give it another name"),
         (torch.zeros(4, 3), {"card": {"rate": float("nan")}}, "cannot be written"),
         ({"a": {"x": torch.zeros(4, 2), "y": torch.zeros(3, 2)}}, {}, "one entry a sample"),
@@ -229,7 +232,9 @@ def test_what_cannot_be_recorded_is_explained(probe: Any, settings: dict[str, An
     ("output", "said"),
     [
         (lambda batch, view: "text", "the encoder returns str"),
-        (lambda batch, view: batch[:, 0], "pool other axes"),
+        (lambda batch, view: (batch, batch), "model(batch)[0]"),
+        (lambda batch, view: batch[:, 0], "pools other axes"),
+        (lambda batch, view: batch if view == "view_1" else batch[:, :5], "of one D in every batch and view"),
         (lambda batch, view: batch[:2], "rows together"),
         (lambda batch, view: {}, "mapping from layer"),
     ],
@@ -238,6 +243,46 @@ def test_an_output_that_cannot_be_used_is_explained(output: Any, said: str, inpu
     with pytest.raises(InputError) as caught:
         _recorder(tmp_path / "run", inputs).record(output, 0)
     assert said in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("values", "said"), [({"loss": "high"}, "the value 'loss' is 'high'"), ({"uniformity": 1.0}, "as a measure is")]
+)
+def test_values_of_the_loop_are_numbers_of_their_own(
+    values: Any, said: str, encoder: TinyEncoder, inputs: Inputs, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError) as caught:
+        _recorder(tmp_path / "run", inputs).record(encoder, 0, values=values)
+    assert said in str(caught.value)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+def test_the_probe_is_given_in_the_precision_of_the_model(
+    dtype: torch.dtype, encoder: TinyEncoder, inputs: Inputs, tmp_path: Path
+) -> None:
+    probe = (inputs.first.double().numpy(), inputs.second)
+    recorder = cl_viz.Recorder(tmp_path / "run", probe)
+    recorder.record(encoder.to(dtype), 0)
+    with torch.no_grad():
+        expected = encoder.eval()(inputs.first.to(dtype))["projector"].float()
+    assert np.array_equal(cl_viz.open_run(tmp_path / "run").get(0, "projector").views["view_1"], expected.numpy())
+
+
+@pytest.mark.parametrize("step", [np.int64(3), torch.tensor(3)])
+def test_a_counter_may_be_an_array(step: Any, encoder: TinyEncoder, inputs: Inputs, tmp_path: Path) -> None:
+    recorder = _recorder(tmp_path / "run", inputs)
+    recorder.record(encoder, step)
+    assert recorder.steps == (3,)
+    assert [type(found) for found in recorder.steps] == [int]
+
+
+def test_a_folder_without_a_snapshot_says_so(inputs: Inputs, tmp_path: Path) -> None:
+    _recorder(tmp_path / "run", inputs)
+    with pytest.raises(FormatError, match="no snapshot yet"):
+        cl_viz.open_run(tmp_path / "run")
+    assert metrics_of(tmp_path / "run") == {}
+    with pytest.raises(FormatError, match="no such file or folder"):
+        metrics_of(tmp_path / "elsewhere")
 
 
 @pytest.mark.parametrize("step", [-1, 1.5, True, "3"])
