@@ -107,17 +107,28 @@ def _figure(entry: go.Figure | Moving, widgets: Any) -> Any:
     from plotly.graph_objects import FigureWidget
 
     if not isinstance(entry, Moving):
-        return FigureWidget(entry)
+        return FigureWidget(_json_ready(entry))
     last = len(entry.labels) - 1
     options = [(label, moment) for moment, label in enumerate(entry.labels)]
     slider = widgets.SelectionSlider(options=options, value=last, description=entry.unit, continuous_update=False)
-    place = widgets.VBox([FigureWidget(entry.draw(last))])
+    place = widgets.VBox([FigureWidget(_json_ready(entry.draw(last)))])
 
     def moved(_: Any) -> None:
-        place.children = (FigureWidget(entry.draw(slider.value)),)
+        place.children = (FigureWidget(_json_ready(entry.draw(slider.value))),)
 
     slider.observe(moved, names="value")
     return widgets.VBox([slider, place])
+
+
+def _json_ready(figure: go.Figure) -> go.Figure:
+    """Return a figure whose tables have None for NaN: plotly's widget sends them as JSON, which has no NaN."""
+    for trace in figure.data:
+        for name, value in trace.to_plotly_json().items():
+            if isinstance(value, np.ndarray) and value.ndim > 1 and value.dtype.kind == "f":
+                sent = value.astype(object)
+                sent[~np.isfinite(value)] = None
+                trace[name] = sent.tolist()
+    return figure
 
 
 def _control(info: ParamInfo, value: Any, widgets: Any) -> Any:

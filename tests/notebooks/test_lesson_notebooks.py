@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from typing import Any
 
 import nbformat
+import numpy as np
 import plotly.graph_objects as go
 import pytest
 
@@ -144,6 +146,15 @@ def test_a_figure_that_moves_has_a_slider_of_its_moments() -> None:
     last = place.children[0].to_plotly_json()
     slider.value = 0
     assert place.children[0].to_plotly_json() != last
+
+
+def test_a_table_with_gaps_is_sent_as_json() -> None:
+    """The diagonal of the roles is NaN, which JSON has not."""
+    before = lessons.figure("what_a_loss_sees", "roles")
+    assert np.isnan(before.data[0].z).any()
+    shown = lessons.explore("what_a_loss_sees", "pairs").children[1].children[0]
+    table = json.loads(json.dumps(shown.to_plotly_json()["data"][0]["z"], allow_nan=False))
+    assert [[entry is None for entry in row] for row in table] == np.isnan(before.data[0].z).tolist()
 
 
 @pytest.mark.parametrize("step", ["effective", "dilemma"])
