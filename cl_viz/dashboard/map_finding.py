@@ -19,31 +19,73 @@ from cl_viz.samples import Selection, filter_rows, search_rows
 
 _WORDS, _CONDITION = "find", "where"
 """Keys of the two fields, and their names in the address."""
+_WIDTH = 460
+_MOST_NAMED = 30
+_DRAWN = "drawn on the map"
 
 
 def fields(kept: MapMemory, shown: Sequence[Shown]) -> None:
     """Draw the fields for words and for a condition; what they find becomes the selection."""
-    with st.container(horizontal=True, gap="small", vertical_alignment="bottom"):
+    entry, before = shown[0], state.map_found()
+    if before is not None and any(before[:2]) and before[:2] == _typed() and kept.how != _in_words(before):
+        # Something else is selected by now, or nothing: the fields would say, and link to, what is not shown.
+        st.session_state[_WORDS] = st.session_state[_CONDITION] = ""
+        before = ("", "", *before[2:])
+    with st.popover("Find", icon=":material/search:", help="Select samples by words or by a condition in SQL"):
         words = st.text_input(
-            "Find words", key=_WORDS, bind="query-params", width=220, placeholder="in any column",
+            "Find words", key=_WORDS, bind="query-params", placeholder="in any column",
             help="Samples in whose metadata every word stands, in any case.",
         )  # fmt: skip
         condition = st.text_input(
-            "Condition (SQL)", key=_CONDITION, bind="query-params", width="stretch",
-            placeholder="label = '4' AND row < 500",
-            help="What stands after WHERE, over the columns of the metadata and the number of the row, in DuckDB's "
-            "SQL. It sees the table samples and nothing else.",
+            "Condition (SQL)", key=_CONDITION, bind="query-params", width=_WIDTH, placeholder=_example(entry),
+            help="What stands after WHERE in DuckDB's SQL. It sees the table samples and nothing else.",
         )  # fmt: skip
-    asked = (words.strip(), condition.strip(), shown[0].opened.name, shown[0].view)
-    if asked == state.map_found():
-        return
-    before = state.map_found()
+        st.caption(escape(f"Columns: {', '.join(['row', *_columns(entry)])}"), width=_WIDTH)
+    asked = (words.strip(), condition.strip(), entry.opened.name, entry.view)
     state.set_map_found(asked)
-    if any(asked[:2]):
+    if asked != before and any(asked[:2]):
         with errors.boundary("map filter"):
-            kept.select(_found(shown[0], *asked[:2]), shown[0].opened.name)
-    elif before is not None and any(before[:2]):
+            _find(kept, entry, asked)
+    elif before is not None and any(before[:2]) and not any(asked[:2]):
         kept.clear()
+
+
+def _typed() -> tuple[str, ...]:
+    """Return what stands in the fields."""
+    return tuple(str(st.session_state.get(key) or "").strip() for key in (_WORDS, _CONDITION))
+
+
+def _find(kept: MapMemory, entry: Shown, asked: tuple[str, ...]) -> None:
+    try:
+        kept.select(_found(entry, *asked[:2]), entry.opened.name, _in_words(asked))
+    except ClVizError as error:
+        kept.refuse(error, _in_words(asked))
+
+
+def problem(kept: MapMemory) -> None:
+    """Say why what was asked for could not be found."""
+    if kept.refused is not None:
+        errors.show(kept.refused)
+
+
+def _in_words(asked: Sequence[str]) -> str:
+    return " and ".join(part for part in asked[:2] if part)
+
+
+def _columns(entry: Shown) -> list[str]:
+    """Return the columns a condition can name, those of pictures and the like left out."""
+    return [name for name, column in entry.embedding_set.columns(entry.view).items() if column.ndim == 1][:_MOST_NAMED]
+
+
+def _example(entry: Shown) -> str:
+    """Return a condition that this set understands."""
+    label = entry.embedding_set.roles.get("label", "")
+    column = entry.embedding_set.columns(entry.view).get(label)
+    if column is None or not len(column) or not label.isidentifier():
+        return "row < 500"
+    value = str(column[0])[:_MOST_NAMED].replace("'", "''")
+    quoted = f"'{value}'"
+    return f"{label} = {value if column.dtype.kind in 'biuf' else quoted} AND row < 500"
 
 
 def _found(entry: Shown, words: str, condition: str) -> Rows:
@@ -60,27 +102,20 @@ def keeping(kept: MapMemory, shown: Sequence[Shown], rows: Rows | None) -> None:
     saved = state.selections()
     if (rows is None or not rows.any()) and not saved:
         return
-    with st.container(horizontal=True, gap="small", vertical_alignment="center"):
-        if rows is not None and rows.any():
-            _name_form(shown[0], rows)
-        if saved:
-            with st.popover(f"Kept selections ({len(saved)})", icon=":material/bookmarks:"):
-                _list(kept, shown)
+    if rows is not None and rows.any():
+        _name_form(kept, shown[0], rows)
+    if saved:
+        with st.popover(f"Kept ({len(saved)})", icon=":material/bookmarks:", help="Selections of this session"):
+            _list(kept, shown)
 
 
-def _name_form(entry: Shown, rows: Rows) -> None:
-    with st.popover("Keep this selection", icon=":material/bookmark_add:"), st.form("keep", border=False):
+def _name_form(kept: MapMemory, entry: Shown, rows: Rows) -> None:
+    with st.popover("Keep", icon=":material/bookmark_add:"), st.form("keep", border=False):
         name = st.text_input("Name", key="selection_name", max_chars=100, placeholder="far from their class")
         if st.form_submit_button("Keep", icon=":material/bookmark_add:"):
             with errors.boundary("keep"):
-                made = selections.keep(entry.opened, rows, name, view=entry.view, how=_how())
+                made = selections.keep(entry.opened, rows, name, view=entry.view, how=kept.how or _DRAWN)
                 st.toast(f"Kept {escape(made.selection.name)}: {len(made.selection.rows):,} samples.")
-
-
-def _how() -> str:
-    asked = state.map_found()
-    parts = [part for part in (asked or ("", ""))[:2] if part]
-    return " and ".join(parts) if parts else "drawn on the map"
 
 
 def _list(kept: MapMemory, shown: Sequence[Shown]) -> None:
@@ -128,7 +163,7 @@ def _safely(act: Callable[[], None]) -> None:
 
 
 def _show(kept: MapMemory, entry: Shown, selection: Selection) -> None:
-    kept.select(selection.mask(entry.embedding_set, entry.view), entry.opened.name)
+    kept.select(selection.mask(entry.embedding_set, entry.view), entry.opened.name, selection.how)
 
 
 def _button(label: str, name: str, act: Callable[[], None]) -> None:

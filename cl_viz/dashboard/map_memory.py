@@ -15,6 +15,7 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
+from cl_viz.core.errors import ClVizError
 from cl_viz.dashboard import state
 from cl_viz.dashboard.map_component import reported
 from cl_viz.figures.density import Window
@@ -73,6 +74,10 @@ class MapMemory:
         Rows of `picked_of` that were selected otherwise than by an outline, which they replace.
     picked_of : str
         Name of the run.
+    how : str
+        How the selection was found, in words; empty where it was drawn.
+    refused : ClVizError or None
+        Why what was asked for could not be found.
     """
 
     panes: dict[str, Pane] = field(default_factory=lambda: {slot: Pane() for slot in SLOTS})
@@ -84,6 +89,8 @@ class MapMemory:
     hidden_of: str = ""
     picked: NDArray[np.bool_] | None = None
     picked_of: str = ""
+    how: str = ""
+    refused: ClVizError | None = None
 
     # -- what the page does --------------------------------------------------------------------------------------
     def enter(self, slot: str, frame: str, step: str) -> None:
@@ -121,11 +128,12 @@ class MapMemory:
     def clear(self) -> None:
         """Forget the selection and the sample that was clicked."""
         self.outlines, self.outlined, self.picked, self.picked_of = (), "", None, ""
+        self.how, self.refused = "", None
         self.clicked, self.clicked_at = None, ""
         for slot in SLOTS:
             self.order(slot, again=True)
 
-    def select(self, rows: NDArray[np.bool_], run: str) -> None:
+    def select(self, rows: NDArray[np.bool_], run: str, how: str = "") -> None:
         """Select rows of a run's view, in the place of any outline.
 
         Parameters
@@ -133,9 +141,16 @@ class MapMemory:
         rows : NDArray[np.bool_], shape (N,)
         run : str
             Name of an open run that the page shows.
+        how : str
+            How they were found, in words.
         """
         self.clear()
-        self.picked, self.picked_of = rows, run
+        self.picked, self.picked_of, self.how = rows, run, how
+
+    def refuse(self, error: ClVizError, how: str) -> None:
+        """Forget the selection, and remember why none takes its place."""
+        self.clear()
+        self.refused, self.how = error, how
 
     # -- what the browser reports --------------------------------------------------------------------------------
     def note_window(self, slot: str) -> None:
@@ -152,7 +167,7 @@ class MapMemory:
         found = reported(component_key(slot), "outlines")
         drawn = [_shortened(corners) for corners in found or [] if _is_outline(corners)]
         if drawn or self.outlined == self.panes[slot].place:
-            self.picked, self.picked_of = None, ""
+            self.picked, self.picked_of, self.how, self.refused = None, "", "", None
             self.outlines, self.outlined = tuple(drawn[:_MOST_OUTLINES]), self.panes[slot].place if drawn else ""
             for other in SLOTS:
                 if other != slot:

@@ -12,7 +12,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from cl_viz.core.embedding_set import EmbeddingSet
-from cl_viz.dashboard import cache, errors, forms, map_colouring, map_finding, map_layouts, map_panels, panels, state
+from cl_viz.dashboard import cache, errors, forms, map_colouring, map_finding, map_layouts, map_panels, state
 from cl_viz.dashboard.map_colouring import Shown
 from cl_viz.dashboard.map_component import draw_map
 from cl_viz.dashboard.map_memory import SLOTS, MapMemory, component_key, memory
@@ -27,9 +27,10 @@ _ALONE = "none"
 _AT_ONCE = "pca"
 """The method that needs no waiting."""
 _AXES = {"pca": "Component {} (cosine units)"}
-_SIDE_BY_SIDE = 400
-_NARROW, _WIDE = 110, 160
-"""Pixels of controls: all of them fit in one row of a window of 1280 where a run has one step and one layer."""
+_HEIGHT = 400
+"""Pixels of a map: half of a window of 1280 x 800, so that the legend is seen there too."""
+_NARROW, _WIDE = 100, 140
+"""Pixels of controls: all of them fit in one row of a window of 1280."""
 _KEPT_BYTES = 4e8
 
 
@@ -69,9 +70,10 @@ def controls(runs: Sequence[state.OpenRun]) -> Asked:
             help="PCA is a linear shadow and there at once; the others keep neighbours better and take longer.",
         )  # fmt: skip
         colour_place = st.container(width=_WIDE)
-        step, layer = forms.step_control(pair), forms.layer_control(pair)
-        found = pair[0].run.get(step, layer)
-        with st.popover("More", icon=":material/tune:", help="Dimensions, view, parameters of the method, seed"):
+        step = forms.step_control(pair)
+        with st.popover("More", icon=":material/tune:", help="Layer, dimensions, view, parameters of the method, seed"):
+            layer = forms.layer_control(pair)
+            found = pair[0].run.get(step, layer)
             dim, view, over_steps = _dimension_control(method), _view_control(found), _over_steps_control(pair)
             params, seed = _parameters(method)
         with colour_place:
@@ -201,12 +203,14 @@ def linked(
     for entry in shown:
         kept.enter(entry.slot, entry.frame, entry.step)
     kept.colour_by(colours[0].label)
-    map_finding.fields(kept, shown)
-    rows = selected(kept, shown, colours, elsewhere)
+    # What is selected is said above the maps: the row is there from the start, so that no map moves.
+    with st.container(horizontal=True, gap="small", vertical_alignment="center"):
+        map_finding.fields(kept, shown)
+        rows, clicked = selected(kept, shown, colours, elsewhere), clicked_row(kept, shown, colours)
+        map_finding.keeping(kept, shown, rows[0])
+        _selection_line(kept, shown, rows, clicked is not None)
+    map_finding.problem(kept)
     _draw_maps(kept, asked, shown, colours, rows)
-    clicked = clicked_row(kept, shown, colours)
-    _selection_line(kept, shown, rows, clicked is not None)
-    map_finding.keeping(kept, shown, rows[0])
     if clicked is not None:
         with errors.boundary("map sample"):
             map_panels.sample_panel(shown[clicked[0]], clicked[1])
@@ -220,10 +224,9 @@ def linked(
 
 
 def _selection_line(kept: MapMemory, shown: Sequence[Shown], rows: Sequence[Rows | None], clicked: bool) -> None:
-    with st.container(horizontal=True, gap="small", vertical_alignment="center"):
-        _selection_text(shown, rows, clicked)
-        if rows[0] is not None or clicked:
-            st.button("Clear selection", icon=":material/close:", type="tertiary", on_click=kept.clear)
+    _selection_text(shown, rows, clicked)
+    if rows[0] is not None or clicked:
+        st.button("Clear selection", icon=":material/close:", type="tertiary", on_click=kept.clear)
 
 
 def _selection_text(shown: Sequence[Shown], rows: Sequence[Rows | None], clicked: bool) -> None:
@@ -257,7 +260,7 @@ def _draw_maps(
             draw_map(
                 scene,
                 key=component_key(entry.slot),
-                height=panels.MAIN_HEIGHT if len(shown) == 1 else _SIDE_BY_SIDE,
+                height=_HEIGHT,
                 description=f"Map of {entry.opened.name} by {label}, coloured by {colouring.label}.",
                 status=_status(scene, entry),
                 command=kept.panes[entry.slot].command,

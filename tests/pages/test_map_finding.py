@@ -70,6 +70,23 @@ def test_a_selection_is_kept_shown_again_and_used_as_a_group(open_app: OpenApp, 
     assert app.session_state["_selections"] == {}
 
 
+def test_a_condition_leaves_its_field_when_something_else_is_selected(
+    open_app: OpenApp, dump: Callable[..., Path]
+) -> None:
+    app = open_app(dump(), page=PAGE, where="row < 12")
+    press(app, "Clear selection")
+    assert "Selected" not in text(app)
+    assert app.text_input(key="where").value == ""
+    # A mistake is told until it is mended, and nothing is selected meanwhile.
+    app.text_input(key="where").set_value("row <").run()
+    app.run()
+    assert "the condition cannot be used" in app.error[0].value.replace("\\", "")
+    assert app.text_input(key="where").value == "row <"
+    app.text_input(key="where").set_value("row < 7").run()
+    assert not app.error
+    assert "Selected: 7 of 120 samples" in text(app)
+
+
 def test_a_selection_without_a_name_is_refused(open_app: OpenApp, dump: Callable[..., Path]) -> None:
     app = open_app(dump(), page=PAGE, where="row < 12")
     press(app, "Keep")
