@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import threading
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
@@ -10,6 +9,7 @@ from typing import Any, NamedTuple
 
 from cl_viz.core.embedding_set import EmbeddingSet
 from cl_viz.core.errors import InputError
+from cl_viz.core.fact_table import fact_table
 
 Card = Mapping[str, Any]
 Loader = Callable[[], EmbeddingSet]
@@ -117,8 +117,7 @@ class Run:
         return f"Run({self.name!r}, steps={list(self.steps)}, layers={list(self.layers)})"
 
     def _repr_html_(self) -> str:
-        rows = "".join(
-            f"<tr><th>{html.escape(str(key))}</th><td>{html.escape(str(value))}</td></tr>"
-            for key, value in self.card.items()
+        steps, layers = (
+            ", ".join(str(entry) for entry in entries if entry is not None) for entries in (self.steps, self.layers)
         )
-        return f"<code>{html.escape(repr(self))}</code><table>{rows}</table>"
+        return fact_table(f"Run {self.name}", {"snapshots at steps": steps, "layers kept": layers, **self.card})

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cl_viz.core.embedding_set import EmbeddingSet
+from cl_viz.core.fact_table import fact_table
 from cl_viz.engine.pair_query import PairQuery
 from cl_viz.engine.pair_sketch import Relation
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 RELATION_WORDS = {relation: relation.name.lower().replace("_", " ") for relation in Relation}
+_SHOWN_PAIRS = 5
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,18 @@ class FoundPairs:
 
     def __len__(self) -> int:
         return len(self.score)
+
+    def __repr__(self) -> str:
+        return f"FoundPairs({len(self):,} of {self.count:,} {self.query.in_words()})"
+
+    def _repr_html_(self) -> str:
+        first = {}
+        for place in range(min(_SHOWN_PAIRS, len(self))):
+            (view, row), (other_view, other_row) = self.sides(place)
+            relation = RELATION_WORDS[Relation(self.relation[place])]
+            first[f"{view} {row} and {other_view} {other_row}"] = f"{self.score[place]:.3f} ({relation})"
+        facts = {"used rows": ", ".join(f"{n:,}" for n in self.n_used), "scores": f"{self.precision} on {self.device}"}
+        return fact_table(f"{len(self):,} of {self.count:,} {self.query.in_words()}", {**first, **facts})
 
     @property
     def count(self) -> int:

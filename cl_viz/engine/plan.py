@@ -14,6 +14,8 @@ import numpy as np
 import torch
 
 from cl_viz.core.embedding_set import EmbeddingSet
+from cl_viz.core.fact_table import fact_table
+from cl_viz.core.result import format_number
 from cl_viz.engine import compiled
 from cl_viz.engine.device import describe_device, resolve_device
 from cl_viz.engine.memory import array_bytes
@@ -53,6 +55,20 @@ class Plan:
 
     def __str__(self) -> str:
         return f"about {self.seconds:,.1f} s and {self.memory / 1e6:,.0f} MB on {self.device}"
+
+    def _repr_html_(self) -> str:
+        facts = {
+            "time": f"about {format_number(self.seconds, 2)} s",
+            **{
+                f"time of {name}": f"about {format_number(seconds, 2)} s"
+                for name, seconds in self.parts.items()
+                if seconds
+            },
+            "memory": f"about {format_number(self.memory / 1e6, 2)} MB beyond the set",
+            "scores": f"{self.scores:,}",
+            "device": self.device,
+        }
+        return fact_table("Plan of a pass over all pairs", facts)
 
 
 @dataclass(frozen=True)

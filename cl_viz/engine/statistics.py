@@ -6,6 +6,7 @@ from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from cl_viz.core.fact_table import fact_table
 from cl_viz.engine.anchor_sketch import AnchorSketch
 from cl_viz.engine.moments import Moments
 from cl_viz.engine.neighbors import Neighbors
@@ -49,6 +50,26 @@ class Statistics:
     fingerprint: str
     neighbors: Mapping[tuple[str, str], Neighbors] = field(default_factory=dict)
     _memo: dict[Hashable, object] = field(default_factory=dict, repr=False, compare=False)
+
+    @property
+    def _facts(self) -> dict[str, object]:
+        near = next(iter(self.neighbors.values()), None)
+        return {
+            "samples": f"{self.n_used:,} used, {self.n_excluded:,} excluded",
+            "views": ", ".join(dict.fromkeys(view for block in self.pairs.blocks for view in block)),
+            "pairs": f"{int(self.pairs.counts.sum()):,}",
+            "anchors": ", ".join(f"{len(sketch.rows):,} of {view}" for view, sketch in self.anchors.items()),
+            "neighbours": None if near is None else f"{near.indices.shape[1]} of each row",
+            "scores": f"{self.precision} on {self.device}",
+            "seed": "nothing is drawn at random" if self.seed is None else self.seed,
+        }
+
+    def __repr__(self) -> str:
+        told = ", ".join(f"{name}: {value}" for name, value in self._facts.items() if value)
+        return f"Statistics({told})"
+
+    def _repr_html_(self) -> str:
+        return fact_table("Statistics of one scan", self._facts)
 
     def remember(self, key: Hashable, make: Callable[[], T]) -> T:
         """Return what `make` returned for this key the first time: for what a control does not change."""

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cl_viz.core.errors import InputError
+from cl_viz.core.fact_table import fact_table
 from cl_viz.core.view import Axis, PointMap
 
 MOST_POINTS = 50_000
@@ -151,3 +152,21 @@ class Projection:
             f"Projection({self.name!r}, method={self.method!r}, N={int(self.usable.sum()):,}, dim={self.dim}, "
             f"trustworthiness={self.trustworthiness}, neighbour recall={self.neighbor_recall})"
         )
+
+    def _repr_html_(self) -> str:
+        # Imported here: the registry stands on this module.
+        from cl_viz.projections._projecting import known_method
+
+        used, rows = int(self.usable.sum()), len(self.coordinates)
+        facts = {
+            "points": f"{used:,}" if used == rows else f"{used:,}, {rows - used:,} rows have no direction",
+            "dimensions": self.dim,
+            "view": self.view,
+            "trustworthiness": self.trustworthiness,
+            "neighbour recall": self.neighbor_recall,
+            "parameters": ", ".join(f"{name} {value}" for name, value in self.params.items()),
+            "seed": self.seed,
+            "made in": f"{self.seconds:,.1f} s",
+            "notes": "; ".join(self.notes),
+        }
+        return fact_table(f"{known_method(self.method).label} of {self.name}", facts)

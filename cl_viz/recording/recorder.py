@@ -15,6 +15,8 @@ import torch
 from torch import nn
 
 from cl_viz.core.errors import InputError
+from cl_viz.core.fact_table import fact_table
+from cl_viz.core.result import format_number
 from cl_viz.encoders._recorded import read_metrics, snapshot_files
 from cl_viz.formats._guard import check_present
 from cl_viz.recording._encoding import EncodeFunction, cuda_is_used, encode_probe
@@ -229,6 +231,22 @@ class Recorder:
         """Say that the recording is finished: the dashboard then stops looking for new snapshots."""
         if self._writes:
             self._folder.finish()
+
+    def __repr__(self) -> str:
+        return f"Recorder({str(self.path)!r}, every={self.every}, {len(self._history):,} snapshots)"
+
+    def _repr_html_(self) -> str:
+        last = max(self._history, default=None)
+        measured = self._history[last] if last is not None else {}
+        facts = {
+            "probe": f"{self._probe.rows:,} samples, views: {', '.join(self._probe.views)}",
+            "snapshots": f"{len(self._history):,}, at steps that {self.every:,} divides",
+            "last step": None if last is None else f"{last:,}",
+            **{name: format_number(value) for name, value in measured.items()},
+            "takes longer by": f"{100 * self.overhead:.1f} %" if self._spent else None,
+            "stop": self._reason,
+        }
+        return fact_table(f"Recorder of {self.path}", facts)
 
     def __enter__(self) -> Recorder:
         return self

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from cl_viz.core.embedding_set import EmbeddingSet
 from cl_viz.core.errors import FormatError, InputError
+from cl_viz.core.fact_table import fact_table
 from cl_viz.core.run import Loader, Run, Snapshot
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ SELECTION_COLUMN = "selection"
 REST = "not selected"
 """What that column says of the samples in none."""
 _MOST_LETTERS = 100
+_SHOWN_ROWS = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,6 +152,19 @@ class Selection:
             part.replace(target)
         finally:
             part.unlink(missing_ok=True)
+
+    def __repr__(self) -> str:
+        return f"Selection({self.name!r}, {len(self.rows):,} of {self.n:,} rows)"
+
+    def _repr_html_(self) -> str:
+        shown = self.ids if self.ids is not None else tuple(map(str, self.rows[:_SHOWN_ROWS]))
+        first = ", ".join(shown[:_SHOWN_ROWS]) + (", ..." if len(self.rows) > _SHOWN_ROWS else "")
+        facts = {
+            "samples": f"{len(self.rows):,} of {self.n:,}",
+            "found by": self.how,
+            "rows" if self.ids is None else "ids": first,
+        }
+        return fact_table(f"Selection {self.name}", facts)
 
 
 def read_selection(path: str | os.PathLike[str], embedding_set: EmbeddingSet) -> Selection:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -41,6 +42,16 @@ def test_whitened_components_have_one_spread(clumps: EmbeddingSet) -> None:
     made = cl_viz.project(clumps, "pca", params={"whiten": True}, cache=False)
     np.testing.assert_allclose(made.coordinates.std(axis=0), 1, atol=1e-5)
     assert cl_viz.project(clumps, "pca", params=PcaParams(whiten=True), cache=False).params == {"whiten": True}
+
+
+def test_a_map_shows_what_it_keeps_small_and_escaped(clumps: EmbeddingSet) -> None:
+    found = cl_viz.project(replace(clumps, name="<b>clumps"), "pca", cache=False)
+    shown = found._repr_html_()
+    assert "<b>clumps" not in shown
+    assert "PCA of &lt;b&gt;clumps" in shown
+    assert str(found.trustworthiness) in shown
+    assert str(found.neighbor_recall) in shown
+    assert len(shown) < 2_500
 
 
 def test_unusable_rows_have_no_point_and_are_told(clumps: EmbeddingSet) -> None:

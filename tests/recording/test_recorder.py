@@ -67,6 +67,19 @@ def test_a_recorded_folder_opens_as_a_run_with_steps_layers_views_and_labels(
     )
 
 
+def test_a_recorder_shows_itself_small_and_escaped(encoder: TinyEncoder, inputs: Inputs, tmp_path: Path) -> None:
+    with _recorder(tmp_path / "<b>first", inputs) as recorder:
+        empty = recorder._repr_html_()
+        _train(encoder, inputs, recorder)
+        shown = recorder._repr_html_()
+    assert "<b>first" not in shown
+    assert "last step" not in empty
+    for part in ("64 samples", "4, at steps that 2 divides", *recorder.history[6]):
+        assert part in shown
+    assert len(shown) < 3_000
+    assert repr(recorder).endswith("every=2, 4 snapshots)")
+
+
 def test_what_is_written_is_what_the_model_says_in_evaluation_mode(
     encoder: TinyEncoder, inputs: Inputs, tmp_path: Path
 ) -> None:

@@ -55,6 +55,19 @@ def test_what_is_written_is_read_again(labelled_set: EmbeddingSet, tmp_path: Pat
     assert chosen.table(labelled_set)["label"].tolist() == [0, 1, 2]
 
 
+def test_a_selection_shows_itself_small_and_escaped(labelled_set: EmbeddingSet) -> None:
+    selection = Selection.of(labelled_set, np.arange(60), "<b>left</b>", how="<i>lasso</i>")
+    shown = selection._repr_html_()
+    assert "<b>left" not in shown
+    assert "<i>" not in shown
+    assert "60 of 120" in shown
+    assert len(shown) < 1_000
+    assert repr(selection) == "Selection('<b>left</b>', 60 of 120 rows)"
+    few = Selection.of(labelled_set, np.arange(3), "few")._repr_html_()
+    assert "..." in shown
+    assert "..." not in few
+
+
 def test_files_that_hold_no_selection_are_refused(labelled_set: EmbeddingSet, tmp_path: Path) -> None:
     for name, text in (("a.csv", "row\n1\n"), ("b.csv", "row,selection\nx,y\n"), ("c.csv", ""), ("d.txt", "1")):
         (tmp_path / name).write_text(text)
