@@ -396,6 +396,7 @@ def list_pairs(
         Literal["highest", "lowest", "random"] | None, typer.Option(help="Which are kept; by default, by the question.")
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of a random draw.")] = 0,
+    within: Annotated[str | None, typer.Option(metavar="VIEW", help="Only pairs within this view.")] = None,
     view: Views = None,
     label: Label = None,
     id: Identifier = None,
@@ -414,7 +415,7 @@ def list_pairs(
     asked = {"m": m, "positives": positives, "negatives": negatives, "low": low, "high": high, "order": order}
     with progress_bar(path) as report:
         found = cl_viz.find_pairs(
-            found_in, question, classes=classes, seed=seed, device=device, progress=report, **asked
+            found_in, question, classes=classes, seed=seed, view=within, device=device, progress=report, **asked
         )
     write_list(found.table(found_in), output)
     answers().print(

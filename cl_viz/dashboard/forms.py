@@ -34,7 +34,7 @@ def control(info: ParamInfo, runs: Sequence[OpenRun]) -> None:
             list(info.choices),
             default=info.default,
             required=True,
-            format_func=lambda value: _WORDS.get(value, str(value)),
+            format_func=in_words,
             **common,
         )
     elif isinstance(info.default, bool):
@@ -49,6 +49,11 @@ def control(info: ParamInfo, runs: Sequence[OpenRun]) -> None:
         st.slider(label, info.low, info.high, info.default, _step(info), width=SLIDER_WIDTH, **common)
     else:
         st.number_input(label, info.low, info.high, info.default, width=SLIDER_WIDTH, **common)
+
+
+def in_words(value: object) -> str:
+    """Return what a control shows for one of its choices; an address holds the same."""
+    return _WORDS.get(str(value), str(value))
 
 
 def chosen(spec: DiagnosticSpec, runs: Sequence[OpenRun]) -> dict[str, Any]:
@@ -113,6 +118,16 @@ def layer_control(runs: Sequence[OpenRun]) -> str | None:
         help="The output of the encoder whose embeddings are shown.",
     )
     return None if value == layers[0] else str(value)
+
+
+def place_parameters(opened: OpenRun, step: int | None, layer: str | None) -> dict[str, str]:
+    """Return step and layer for the address of a page that shows one run, as its controls understand them."""
+    found = {}
+    if len(opened.run.layers) > 1:
+        found["layer"] = str(layer or opened.run.layers[0])
+    if len(opened.run.steps) > 1:
+        found["step"] = _LAST if step is None or step == opened.run.steps[-1] else f"{step}"
+    return found
 
 
 def _shared(entries: Sequence[Sequence[Any]]) -> list[Any]:

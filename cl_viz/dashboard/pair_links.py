@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import streamlit as st
 
-from cl_viz.dashboard import state
+from cl_viz.core.embedding_set import EmbeddingSet
+from cl_viz.dashboard import forms, state
 from cl_viz.dashboard.navigation import page_path
+from cl_viz.dashboard.state import OpenRun
 from cl_viz.dashboard.text import escape
+from cl_viz.diagnostics._temperature.anchor_questions import negatives_of
 
 QUESTIONS = {
     "hardest-negatives": "Hardest negatives",
@@ -26,45 +30,58 @@ KINDS = {
     "other_samples": "Pairs within a view",
 }
 _MEANT = {"positive": "positives", "negative": "negatives", "false_negative": "false_negatives", "other": "negatives"}
-_CARRIED = ("positives", "negatives", "layer", "step")
 _PAGE = "scores/pairs"
 
 
-def offer(key: str) -> None:
+def offer(key: str, runs: Sequence[OpenRun], params: Mapping[str, Any], step: int | None, layer: str | None) -> None:
     """Draw the link to the pairs of the place that was clicked last in a figure, or say that places can be clicked.
 
     Parameters
     ----------
     key : str
         Of the figure's element.
+    runs : sequence of OpenRun
+        Those that the figure shows.
+    params : mapping
+        Of the diagnostic: which pairs are positives and negatives.
+    step, layer : optional
+        As the figure shows them.
     """
     clicked = _clicked(st.session_state.get(key))
     if clicked is None:
         st.caption("Click the figure to see the pairs behind that place.")
         return
+    named = str(clicked[0] if len(clicked) == 3 else clicked[1])
+    opened = next((run for run in runs if run.name == named), runs[0])
+    embedding_set = opened.run.get(step, layer)
     if len(clicked) == 3:
-        run, first, second = map(str, clicked)
-        asked = {"question": QUESTIONS["classes"], "class_a": first, "class_b": second, "negatives": "all"}
+        first, second = map(str, clicked[1:])
+        # A matrix of classes is that of the first view.
+        view = embedding_set.view_names[0]
+        asked = {"question": QUESTIONS["classes"], "class_a": first, "class_b": second, "within": f"Within {view}"}
         words = f"the pairs of {first} and {second}"
     else:
-        meaning, run, low, high = clicked
-        kind = KINDS[_MEANT.get(str(meaning), "negatives")]
-        low, high = max(-1.0, round(float(low), 6)), min(1.0, round(float(high), 6))
-        asked = {**_carried(), "question": QUESTIONS["interval"], "kind": kind, "low": f"{low:g}", "high": f"{high:g}"}
+        kind = KINDS[_MEANT.get(str(clicked[0]), "negatives")]
+        low, high = max(-1.0, round(float(clicked[2]), 6)), min(1.0, round(float(clicked[3]), 6))
+        asked = {"question": QUESTIONS["interval"], "kind": kind, "low": f"{low:g}", "high": f"{high:g}"}
+        asked |= _roles(opened, embedding_set, params)
         words = f"the {kind.lower()} with scores from {low:g} to {high:g}"
-    names = [str(run)] if run in state.open_runs() else [opened.name for opened in state.shown_runs()[:1]]
-    owner = f" ({escape(names[0])})" if names and len(state.shown_runs()) > 1 else ""
+    owner = f" ({escape(opened.name)})" if len(state.shown_runs()) > 1 else ""
     st.page_link(
         page_path(_PAGE),
         label=f"See {escape(words)}{owner}",
         icon=":material/join:",
-        query_params={state.RUN_PARAMETER: names, **asked},
+        query_params={state.RUN_PARAMETER: [opened.name], **asked, **forms.place_parameters(opened, step, layer)},
     )
 
 
-def _carried() -> dict[str, str]:
-    """Return which pairs are positives and negatives, step and layer, as the page at hand has them."""
-    return {name: st.query_params[name] for name in _CARRIED if name in st.query_params}
+def _roles(opened: OpenRun, embedding_set: EmbeddingSet, params: Mapping[str, Any]) -> dict[str, str]:
+    """Return which pairs are positives and negatives, in the words of the controls of the page of pairs."""
+    negatives = params.get("negatives")
+    if "negative_views" in params:
+        negatives = negatives_of(opened.run.card, embedding_set, params["negative_views"])
+    found = {"positives": params.get("positives"), "negatives": negatives}
+    return {name: forms.in_words(value) for name, value in found.items() if value is not None}
 
 
 def _clicked(event: Any) -> list[Any] | None:

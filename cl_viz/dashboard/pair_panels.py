@@ -93,7 +93,7 @@ def controls(runs: list[state.OpenRun]) -> Asked:
                 )
     embedding_set = opened.run.get(step, layer)
     if question == "classes":
-        arguments["classes"] = _class_controls(embedding_set)
+        arguments |= _class_controls(embedding_set)
     arguments |= {name: str(st.session_state.get(name) or usual) for name, usual in _USUAL_ROLES.items()}
     return Asked(opened, embedding_set, step, layer, question, arguments)
 
@@ -135,11 +135,11 @@ def _count_control() -> int:
     )
 
 
-def _class_controls(embedding_set: EmbeddingSet) -> tuple[str, str] | None:
-    """Draw the two classes; a set without labels has none."""
+def _class_controls(embedding_set: EmbeddingSet) -> dict[str, Any]:
+    """Draw the two classes, and which of their pairs; a set without labels has none."""
     codes = embedding_set.codes("label")
     if codes is None:
-        return None
+        return {"classes": None}
     names = list(codes[1])
     with st.container(horizontal=True, gap="small", vertical_alignment="bottom"):
         found = [
@@ -149,7 +149,14 @@ def _class_controls(embedding_set: EmbeddingSet) -> tuple[str, str] | None:
             )
             for place, (label, key) in enumerate((("First class", "class_a"), ("Second class", "class_b")))
         ]  # fmt: skip
-    return found[0], found[1]
+        views = ["", *embedding_set.view_names]
+        view = st.selectbox(
+            "Pairs", views, key="within", bind="query-params", width=220,
+            format_func=lambda name: f"Within {sample_cards.cut(name, 60)}" if name else "Negatives",
+            help="Negatives, or all pairs of different samples within one view, also of one label.",
+        )  # fmt: skip
+    chosen: dict[str, Any] = {"classes": (found[0], found[1])}
+    return {**chosen, "kind": "other_samples", "view": view} if view else chosen
 
 
 def find(asked: Asked) -> FoundPairs | None:
@@ -169,7 +176,8 @@ def headline(found: FoundPairs) -> str:
     words = found.query.in_words()
     samples = " + ".join(f"{n:,}" for n in dict.fromkeys(found.n_used))
     if not len(found):
-        return f"None of the {words} is there (N = {samples} samples)"
+        ends = "" if found.query.everywhere else f" with scores from {found.query.low:g} to {found.query.high:g}"
+        return f"There are no {words}{ends} (N = {samples} samples)"
     which = {"highest": "The highest", "lowest": "The lowest", "random": "A draw of"}[found.query.order]
     if len(found) == found.count:
         which = "All"

@@ -182,7 +182,8 @@ def figure(
         selection_mode="points",
     )
     if leads_to_pairs:
-        pair_links.offer(key)
+        params = {info.name: info.default for info in shown.spec.params.describe()} | dict(shown.params)
+        pair_links.offer(key, drawn_runs, params, shown.step, shown.layer)
     in_order = list(colours.values()) == list(range(len(colours))) or len(colours) == 1
     lines = python_lines(
         shown.spec.name,

@@ -217,7 +217,7 @@ class _Asked:
 
     @cached_property
     def roles(self) -> PairRoles:
-        return PairRoles("views", negatives_of(self.inputs, self.params.negative_views))
+        return PairRoles("views", negatives_of(self.inputs.card, self.embedding_set, self.params.negative_views))
 
     @cached_property
     def temperatures(self) -> tuple[float, ...]:

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from cl_viz.core.embedding_set import EmbeddingSet
-from cl_viz.core.errors import MissingInputError
+from cl_viz.core.errors import InputError, MissingInputError
 from cl_viz.core.progress import ProgressCallback, silent
 from cl_viz.core.run import Run
 from cl_viz.engine.best_pairs import Candidates
@@ -85,6 +85,8 @@ def find_pairs(
             Nearest negatives that count, without labels. Ties with the last count too.
         seed : int, default 0
             Of the draw.
+        view : str, optional
+            Only pairs within this view.
 
     Returns
     -------
@@ -105,7 +107,7 @@ def find_pairs(
     depends on the set, the query and the seed alone, not on threads or tiles.
     """
     embedding_set = data.get(step, layer) if isinstance(data, Run) else data
-    query = question if isinstance(question, PairQuery) else PairQuery.of(embedding_set, question, **asked)
+    query = _query(embedding_set, question, asked)
     target = resolve_device(device)
     dtype = score_type(embedding_set, target, precision)
     error = search_error(embedding_set.dim, dtype)
@@ -147,7 +149,7 @@ def estimate_pairs(
         The first call for a dimension and a device takes about half a second, later ones nothing.
     """
     embedding_set = data.get(step, layer) if isinstance(data, Run) else data
-    query = question if isinstance(question, PairQuery) else PairQuery.of(embedding_set, question, **asked)
+    query = _query(embedding_set, question, asked)
     target = resolve_device(device)
     dtype = score_type(embedding_set, target, precision)
     pairs = _n_pairs(embedding_set, query)
@@ -163,6 +165,20 @@ def estimate_pairs(
     item = torch.empty(0, dtype=dtype).element_size()
     memory = sum(embedding_set.sizes) * (embedding_set.dim * item + 16) + query.m * query.n_bins * 100
     return Plan(describe_device(device), int(pairs), sum(parts.values()), parts, int(memory))
+
+
+def _query(embedding_set: EmbeddingSet, question: Question | PairQuery, asked: dict[str, Any]) -> PairQuery:
+    """Return what is asked for; a query that is made already cannot be given more."""
+    if not isinstance(question, PairQuery):
+        return PairQuery.of(embedding_set, question, **asked)
+    if asked:
+        raise InputError(
+            f"a PairQuery and {', '.join(asked)} were given",
+            where="find_pairs",
+            allowed="a PairQuery alone, or the name of a question with what it leaves open",
+            remedy="pass them to PairQuery.of",
+        )
+    return question
 
 
 def _n_pairs(embedding_set: EmbeddingSet, query: PairQuery) -> float:

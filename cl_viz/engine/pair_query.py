@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from numbers import Integral, Real
 from typing import Literal, get_args
 
 from cl_viz.core.embedding_set import EmbeddingSet
@@ -57,6 +58,8 @@ class PairQuery:
     k : int
     seed : int
         Of the draw.
+    view : str or None
+        The pairs within this view alone; None for the views that the roles say.
     """
 
     question: Question
@@ -71,6 +74,7 @@ class PairQuery:
     by_neighbors: bool = False
     k: int = 10
     seed: int = 0
+    view: str | None = None
 
     @classmethod
     def of(
@@ -89,6 +93,7 @@ class PairQuery:
         classes: tuple[str, str] | None = None,
         k: int = 10,
         seed: int = 0,
+        view: str | None = None,
     ) -> PairQuery:
         """Fill in what a question leaves open, and check that it can be asked of this set; see `find_pairs`."""
         _check_choice("question", question, QUESTIONS)
@@ -101,6 +106,10 @@ class PairQuery:
         _check_count("m", m, MOST_PAIRS)
         _check_count("bins", bins, 10_000)
         _check_count("k", k, 100)
+        if not _is_whole(seed):
+            raise InputError(f"seed = {seed!r}", where="find_pairs", allowed="a whole number")
+        if view is not None and view not in embedding_set.views:
+            raise InputError(f"no view {view!r}", where="find_pairs", allowed=", ".join(embedding_set.view_names))
         if m * bins > MOST_PAIRS:
             raise InputError(f"m * bins = {m * bins:,}", where="find_pairs", allowed=f"1 to {MOST_PAIRS:,}")
         if question == "interval" and (low is None or high is None):
@@ -108,21 +117,27 @@ class PairQuery:
         if question == "classes" and classes is None:
             raise InputError("no classes are named", where="find_pairs", remedy="pass classes=(LABEL, LABEL)")
         roles = PairRoles(_positives(embedding_set, kind, positives), negatives)
+        if view is not None and kind == "positives" and roles.positives == "views":
+            raise InputError(
+                f"positives within {view}", where="find_pairs", allowed="positives of views are across views",
+                remedy="leave out view=, or choose positives='labels'",
+            )  # fmt: skip
         lowest = DUPLICATE_SCORE if question == "duplicates" else -1.0
-        ends = (lowest if low is None else float(low), 1.0 if high is None else float(high))
+        ends = (lowest if low is None else _as_score("low", low), 1.0 if high is None else _as_score("high", high))
         _check_ends(*ends)
         return cls(
             question,
             kind,
             order,
-            m,
+            int(m),
             *ends,
-            bins,
+            int(bins),
             roles,
             None if classes is None else _known_classes(embedding_set, classes),
             _by_neighbors(embedding_set, kind, roles),
-            k,
-            seed,
+            int(k),
+            int(seed),
+            view,
         )
 
     @property
@@ -162,6 +177,8 @@ class PairQuery:
         """
         within = [(view, view) for view in views]
         across = [(first, second) for place, first in enumerate(views) for second in views[place + 1 :]]
+        if self.view is not None:
+            return [(self.view, self.view)]
         if self.kind == "other_samples":
             return within
         if self.of_links:
@@ -176,6 +193,9 @@ class PairQuery:
             "positives": "positives",
             "other_samples": "pairs of samples within a view",
         }[self.kind]
+        if self.view is not None:
+            kind = "pairs of samples" if self.kind == "other_samples" else kind
+            kind += f" within {self.view}"
         if self.classes is not None:
             kind += f" between {self.classes[0]} and {self.classes[1]}"
         return kind
@@ -187,8 +207,18 @@ def _check_choice(name: str, value: object, allowed: tuple[str, ...]) -> None:
 
 
 def _check_count(name: str, value: int, most: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= most:
+    if not _is_whole(value) or not 1 <= value <= most:
         raise InputError(f"{name} = {value!r}", where="find_pairs", allowed=f"a whole number from 1 to {most:,}")
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, Integral) and not isinstance(value, bool)
+
+
+def _as_score(name: str, value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise InputError(f"{name} = {value!r}", where="find_pairs", allowed="a number from -1 to 1")
+    return float(value)
 
 
 def _check_ends(low: float, high: float) -> None:
@@ -198,13 +228,13 @@ def _check_ends(low: float, high: float) -> None:
         )
 
 
-def _known_classes(embedding_set: EmbeddingSet, classes: tuple[str, str]) -> tuple[str, str]:
+def _known_classes(embedding_set: EmbeddingSet, classes: object) -> tuple[str, str]:
     codes = embedding_set.codes("label")
     if codes is None:
         raise MissingInputError(
             "classes were named, but there are no labels", where=embedding_set.name, remedy="pass label=COLUMN"
         )
-    if len(classes) != 2:
+    if not isinstance(classes, (tuple, list)) or len(classes) != 2:
         raise InputError(f"classes = {classes!r}", where="find_pairs", allowed="two labels, equal or not")
     names = tuple(str(name) for name in classes)
     for name in names:

@@ -154,6 +154,8 @@ ASKED: list[dict[str, Any]] = [
     {"question": "classes", "classes": ("a", "c"), "m": 30, "negatives": "all"},
     {"question": "classes", "classes": ("b", "b"), "m": 30, "negatives": "all", "order": "lowest"},
     {"question": "classes", "classes": ("d", "a"), "m": 30, "low": 0.0, "high": 0.2, "order": "random"},
+    {"question": "classes", "classes": ("b", "b"), "m": 30, "kind": "other_samples", "view": "view_1"},
+    {"question": "hardest-negatives", "m": 30, "view": "view_1"},
 ]
 
 
@@ -277,8 +279,7 @@ def test_the_counts_are_those_of_the_sketch() -> None:
 
 
 def test_the_list_names_rows_ids_and_labels_and_can_be_saved(tmp_path: Any) -> None:
-    import pandas as pd
-
+    pd = pytest.importorskip("pandas")
     whole = make_set(2)
     found = cl_viz.find_pairs(whole, m=5)
     table = found.table(whole)
@@ -298,13 +299,30 @@ def test_the_list_names_rows_ids_and_labels_and_can_be_saved(tmp_path: Any) -> N
         {"question": "nothing"}, {"m": 0}, {"m": True}, {"m": 10**7}, {"order": "sideways"}, {"kind": "odd"},
         {"positives": "x"}, {"negatives": "x"}, {"question": "interval"}, {"low": 0.5, "high": 0.5},
         {"low": float("nan")}, {"high": 3.0}, {"question": "classes"}, {"classes": ("a", "zebra")}, {"classes": ("a",)},
-        {"m": 1000, "bins": 9999}, {"k": 0},
+        {"m": 1000, "bins": 9999}, {"k": 0}, {"seed": 1.5}, {"seed": True}, {"low": "x"},
+        {"classes": "ac"}, {"classes": 5}, {"view": "view_9"}, {"view": "view_1", "question": "weakest-positives"},
     ],
     ids=str,
 )  # fmt: skip
 def test_what_cannot_be_asked_is_refused(asked: dict[str, Any]) -> None:
     with pytest.raises(InputError, match=r"\S"):
         cl_viz.find_pairs(make_set(2), **asked)
+
+
+def test_numbers_of_numpy_are_whole_numbers_too() -> None:
+    whole = make_set(2)
+    one = cl_viz.find_pairs(whole, "interval", m=np.int64(7), low=np.float32(0.25), high=1, seed=np.int32(3))
+    other = cl_viz.find_pairs(whole, "interval", m=7, low=0.25, high=1.0, seed=3)
+    assert one.query == other.query
+    np.testing.assert_array_equal(one.score, other.score)
+
+
+def test_a_query_that_is_made_cannot_be_given_more() -> None:
+    whole = make_set(2)
+    query = PairQuery.of(whole, m=3)
+    for ask in (cl_viz.find_pairs, cl_viz.estimate_pairs):
+        with pytest.raises(InputError, match=r"PairQuery and m were given.*PairQuery\.of"):
+            ask(whole, query, m=5)
 
 
 def test_what_is_missing_is_named() -> None:

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
@@ -32,20 +31,20 @@ def title(app: AppTest) -> str:
     return str(app.get("plotly_chart")[0].proto.spec).replace(r"\u003cbr\u003e", " ")
 
 
-@pytest.mark.parametrize(
-    ("question", "words"),
-    [
-        ("Hardest negatives", "The highest 100 of 14,280 negatives"),
-        ("Likely false negatives", "The highest 100 of 3,480 negatives of the same label"),
-        ("Weakest positives", "The lowest 100 of 120 positives"),
-        ("Near-duplicates", "None of the pairs of samples within a view is there"),
-    ],
-)
-def test_each_question_shows_its_pairs(question: str, words: str, open_app: OpenApp, dump: Dump) -> None:
-    app = open_app(dump(), page=PAGE, question=question)
-    assert not app.exception
-    assert words in title(app)
-    assert len(app.main.checkbox) >= (12 if "None" not in words else 0)
+def test_each_question_shows_its_pairs(open_app: OpenApp, dump: Dump) -> None:
+    app = open_app(dump(), page=PAGE)
+    for question, words, n_pairs in (
+        ("hardest-negatives", "The highest 100 of 14,280 negatives", 12),
+        ("false-negatives", "The highest 100 of 3,480 negatives of the same label", 12),
+        ("weakest-positives", "The lowest 100 of 120 positives", 12),
+        ("duplicates", "There are no pairs of samples within a view with scores from 0.999 to 1", 0),
+    ):
+        app.segmented_control(key="question").set_value(question).run()
+        assert not app.exception
+        assert words in title(app)
+        assert len(app.main.checkbox) == n_pairs
+    app.sidebar.checkbox[0].uncheck().run()
+    assert "No run is shown" in texts(app)
 
 
 def test_a_link_with_a_range_opens_that_bin_with_its_exact_count(open_app: OpenApp, dump: Dump) -> None:
@@ -59,9 +58,15 @@ def test_a_link_with_a_range_opens_that_bin_with_its_exact_count(open_app: OpenA
 
 
 def test_a_link_with_two_classes_opens_their_cell(open_app: OpenApp, dump: Dump) -> None:
-    app = open_app(dump(), page=PAGE, question="Two classes", class_a="1", class_b="3", negatives="all")
-    assert "negatives between 1 and 3" in title(app)
+    app = open_app(dump(), page=PAGE, question="Two classes", class_a="1", class_b="3", within="Within view_2")
+    # 30 samples of each class: all pairs of the cell, in the view that the matrix is of.
+    assert "of 900 pairs of samples within view_2 between 1 and 3" in title(app)
     assert app.selectbox(key="class_b").value == "3"
+    app.selectbox(key="class_b").select("1").run()
+    assert "of 435 pairs of samples within view_2 between 1 and 1" in title(app)
+    app.selectbox(key="within").select("").run()
+    assert "of 870 negatives between 1 and 1" in title(app)
+    assert not app.exception
 
 
 def test_marks_stay_when_the_page_is_left_and_make_a_mining_list(open_app: OpenApp, dump: Dump) -> None:
@@ -83,6 +88,15 @@ def test_marks_stay_when_the_page_is_left_and_make_a_mining_list(open_app: OpenA
     app.button(key="clear marks").click().run()
     assert "**0** pairs marked" in texts(app)
     assert not any(box.value for box in app.main.checkbox)
+    # Sorting and pages go through all pairs.
+    first = [box.key for box in app.main.checkbox]
+    app.selectbox(key="sort").select("Lowest score").run()
+    assert [box.key for box in app.main.checkbox] != first
+    pages = next(entry for entry in app.number_input if entry.label.startswith("Page"))
+    assert pages.max == 9
+    pages.set_value(9).run()
+    assert len(app.main.checkbox) == 4
+    assert app.main.checkbox[-1].key == first[0]
 
 
 def test_a_mining_list_is_read_again_as_it_was(labelled_set: EmbeddingSet) -> None:
@@ -97,18 +111,6 @@ def test_a_mining_list_is_read_again_as_it_was(labelled_set: EmbeddingSet) -> No
         assert again["row"].tolist() == found.first.tolist()
         assert again["question"].tolist() == ["hardest-negatives"] * 5
         np.testing.assert_allclose(again["score"], found.score, atol=1e-9)
-
-
-def test_sorting_and_pages_go_through_all_pairs(open_app: OpenApp, dump: Dump) -> None:
-    app = open_app(dump(), page=PAGE)
-    first = [box.key for box in app.main.checkbox]
-    app.selectbox(key="sort").select("Lowest score").run()
-    assert [box.key for box in app.main.checkbox] != first
-    pages = next(entry for entry in app.number_input if entry.label.startswith("Page"))
-    assert pages.max == 9
-    pages.set_value(9).run()
-    assert len(app.main.checkbox) == 4
-    assert app.main.checkbox[-1].key == first[0]
 
 
 def test_labels_texts_and_image_columns_of_a_hostile_file_do_no_harm(
@@ -164,9 +166,3 @@ def test_one_view_without_labels_says_what_it_lacks(open_app: OpenApp, tmp_path:
         app.segmented_control(key="question").set_value(question).run()
         assert not app.exception
         assert words in texts(app) or words in title(app)
-
-
-def test_no_run_says_what_to_do(open_app: OpenApp, dump: Dump) -> None:
-    app = open_app(dump(), page=PAGE)
-    app.sidebar.checkbox[0].uncheck().run()
-    assert "No run is shown" in texts(app)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cl_viz.core.embedding_set import EmbeddingSet
 from cl_viz.core.errors import MissingInputError
 from cl_viz.core.params import Params, param
 from cl_viz.core.result import Quantity, Source
@@ -60,11 +61,11 @@ class TemperatureParams(NegativeParams):
     temperature: float = training_temperature("Temperature at which the negatives are weighed", high=5.0)
 
 
-def negatives_of(inputs: SetInputs, asked: Negatives) -> Literal["cross", "all"]:
+def negatives_of(card: Mapping[str, Any], embedding_set: EmbeddingSet, asked: Negatives) -> Literal["cross", "all"]:
     """Return which pairs are negatives; ``"auto"`` follows the loss on the run's card."""
     if asked != "auto":
         return asked
-    across = inputs.card.get("loss") in ACROSS_VIEWS_ONLY or not inputs.embedding_set.aligned
+    across = card.get("loss") in ACROSS_VIEWS_ONLY or not embedding_set.aligned
     return "cross" if across else "all"
 
 
@@ -92,7 +93,7 @@ class Anchors:
         MissingInputError
             If there are none.
         """
-        roles = PairRoles("views", negatives_of(inputs, negatives))
+        roles = PairRoles("views", negatives_of(inputs.card, inputs.embedding_set, negatives))
         statistics = inputs.statistics
         if not statistics.pairs.negatives(roles).count:
             raise MissingInputError("there are no negative pairs", where=inputs.run, remedy="add other samples")
