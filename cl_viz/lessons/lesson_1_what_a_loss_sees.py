@@ -53,7 +53,6 @@ SPEC = LessonSpec(
                 lambda: seen.score_at(seen.ANGLE),
                 range=(-1, 1),
                 within=0.05,
-                unit="(seen.cosine)",
             ),
             params=seen.AngleParams,
             figures={"cosine": seen.cosine, "angle": seen.two_points},
