@@ -10,7 +10,6 @@ import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import asdict
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ import numpy as np
 
 from cl_viz.core.embedding_set import EmbeddingSet
 from cl_viz.core.errors import InputError
+from cl_viz.core.lazily import lazily
 from cl_viz.core.progress import ProgressCallback, silent
 from cl_viz.core.run import Run
 from cl_viz.core.specs import Encoder, EncoderSpec, Recognised
@@ -142,7 +142,7 @@ class Encoding:
         self.asked_batch_size = batch_size
         self.seed = seed
 
-    @cached_property
+    @lazily
     def encoder(self) -> Encoder:
         """The encoder on its device; built at first use."""
         built = self.spec.build(self.checkpoint)
@@ -164,7 +164,7 @@ class Encoding:
         next(loop.windows(0, rows))
         return (time.perf_counter() - began) * self.data.n / rows
 
-    @cached_property
+    @lazily
     def identity(self) -> Mapping[str, Any]:
         """Everything that the rows depend on, ready for JSON."""
         image = self.recognised.image

@@ -14,7 +14,7 @@ from cl_viz.core.embedding_set import Column
 from cl_viz.core.specs import EncoderSpec, Recognised
 from cl_viz.encoders._augmenting import SETTINGS
 from cl_viz.encoders._data import ArrayImages, EncodingData, Unreadable
-from cl_viz.encoders._digit_data import thumbnails
+from cl_viz.encoders._digit_data import thumbnail
 from cl_viz.encoders._encoded import ENCODED, VERSION
 from cl_viz.encoders._encoding_views import ViewPlan
 
@@ -84,4 +84,4 @@ def _small_picture(source: ArrayImages, row: int) -> str:
         return ""
     if max(picture.size) > _THUMBNAIL_SIDE:
         picture.thumbnail((_THUMBNAIL_SIDE, _THUMBNAIL_SIDE))
-    return str(thumbnails(np.asarray(picture)[None])[0])
+    return thumbnail(np.asarray(picture))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+from functools import lru_cache
 
 import numpy as np
 
 from cl_viz.encoders._data.contract import ArrayImages, EncodingData, Texts
 from cl_viz.encoders._digit_captions import CaptionRule, caption_texts
-from cl_viz.encoders._digit_data import load_digits
+from cl_viz.encoders._digit_data import DigitData, load_digits
 
 SAMPLE_DIGITS = "sample:digits"
 
@@ -17,7 +18,12 @@ def open_digits() -> EncodingData:
     """Return the 1,000 evaluation digits with their captions; the digit is the label."""
     from cl_viz.encoders._open import sample_folder
 
-    data = load_digits(sample_folder() / "data" / "mnist_5k.npz")
+    return _opened(load_digits(sample_folder() / "data" / "mnist_5k.npz"))
+
+
+@lru_cache(maxsize=1)
+def _opened(data: DigitData) -> EncodingData:
+    """Return the evaluation digits; writing their captions measures 5,000 digits, which takes a second."""
     rows = data.evaluation_rows
     images = data.images[rows]
     rule = CaptionRule.fit(data.images[data.training_rows])
