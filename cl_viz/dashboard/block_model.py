@@ -31,6 +31,8 @@ ALPHAS = (0.05, 0.1, 0.2, 0.4)
 SHARES = tuple(2.0**-power / 3 for power in range(8, -1, -1))
 COLLAPSED = 0.95
 """Cosine from which the words say that two blocks are one; a convention."""
+_STEPS = 1000
+"""Of the authors' descent."""
 _GRAPH_BLOCK = 96
 _GRAPH_STEPS = 800
 _JOB = "stochastic block model"
@@ -44,8 +46,8 @@ SOURCE = Source(
 
 @st.cache_data(show_spinner=False, max_entries=256)
 def curves(shares: tuple[float, ...], alphas: tuple[float, ...], temperature: float, weights: Weights) -> Floats:
-    """Return the optimum's cosines, shape (P, A, 3, 3)."""
-    return collapse_curves(shares, alphas, temperature=temperature, weights=weights)
+    """Return the cosines after the authors' number of steps, shape (P, A, 3, 3)."""
+    return collapse_curves(shares, alphas, temperature=temperature, weights=weights, steps=_STEPS)
 
 
 @st.cache_data(show_spinner=False, max_entries=32)
@@ -76,10 +78,12 @@ def show() -> None:
         _draw(point_view(point, alpha, share), "point")
     _graph(share, alpha, temperature)
     st.caption(
-        "The vectors minimise the loss in its limit of many nodes. *Published figure* weighs pairs of blocks as the "
+        f"The vectors are those after {_STEPS:,} steps of the authors' descent on the loss in its limit of many nodes; "
+        "near the connectivity from which blocks become one they are still short of the optimum. "
+        "*Published figure* weighs pairs of blocks as the "
         "authors' script does, by the share of the own block; *simulated graphs* weighs them by the share of the other "
         "block, as nodes of a graph do. The two agree for equal shares; graphs follow the second, where at "
-        f"temperature 1 collapse needs a connectivity above 0.497. Source: {cite(SOURCE)}"
+        f"temperature 1 a vanishing block needs a connectivity above 0.497 to collapse. Source: {cite(SOURCE)}"
     )
 
 

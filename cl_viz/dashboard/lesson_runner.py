@@ -218,7 +218,13 @@ def _moving(animation: Animation, key: str) -> View:
     moment = animation.labels.index(label)
     drawn = _kept((id(animation), state.theme()), animation, lambda: animate(animation, state.theme(), slider=False))
     with place:
-        _plot(animation.moments[moment], at_moment(drawn, moment, play=motion.may_move()), key)
+        play = motion.may_move()
+        _plot(animation.moments[moment], at_moment(drawn, moment, play=play), key)
+    if play:
+        st.caption(
+            "Play and Pause answer to a mouse or a finger. With a keyboard, go to the bar with Tab and use the arrow "
+            "keys: it shows every moment."
+        )
     return animation.moments[moment]
 
 

@@ -12,7 +12,7 @@ from cl_viz.core.embedding_set import EmbeddingSet
 from cl_viz.core.lesson import Outcome
 from cl_viz.core.params import Params, param
 from cl_viz.core.result import format_number
-from cl_viz.core.view import Axis, Bars, Histogram, Lines, Reference, Series
+from cl_viz.core.view import Axis, Bars, Lines, Reference, Series
 from cl_viz.lessons._measuring import drawn, number
 from cl_viz.lessons._sharp_pushes import NEGATIVES, SAMPLES, six_classes
 from cl_viz.testing import planted_false_negatives
@@ -115,7 +115,10 @@ def clamped_numbers() -> Mapping[str, str]:
     return {
         "share": format_number(100 * six_class_share()),
         "cold": format_number(100 * reweighting("clamped_share", 0.2, 0.0, 0.16)),
+        "coldest": format_number(100 * reweighting("clamped_share", 0.1, 0.0, 0.16)),
         "warm": format_number(100 * reweighting("clamped_share", 0.5, 0.0, 0.16)),
+        "high": format_number(100 * reweighting("clamped_share", 0.2, 0.0, 0.3)),
+        "high_coldest": format_number(100 * reweighting("clamped_share", 0.1, 0.0, 0.3)),
     }  # fmt: skip
 
 
@@ -163,72 +166,6 @@ def told_hard(params: HardParams) -> str:
 def hard_answer() -> str:
     plain, hard = (reweighting("reweighted_false_negative_push", 0.5, beta, 0.0) for beta in (0.0, 1.0))
     return SAME if abs(plain - hard) < 0.01 else MORE if hard > plain else LESS
-
-
-# -- feature transformation ------------------------------------------------------------------------------------------
-EXTRAPOLATED, GIVEN = 1.5, 0.8
-
-
-@dataclass(frozen=True)
-class TransformParams(Params):
-    """How far positives are pushed apart before the loss sees them."""
-
-    coefficient: float = param(
-        EXTRAPOLATED, "Lambda: 1 leaves the pair as it is, 2 exchanges and doubles it.", low=1.0, high=2.0
-    )
-    mixing: str = param("mix", "Whether pairs of negatives are mixed.", choices=("mix", "keep"))
-
-
-def transformed_score(score: float, coefficient: float) -> float:
-    """Return the product of a positive pair after extrapolation, for a score before it.
-
-    ``q' = lam q + (1 - lam) k`` and ``k' = lam k + (1 - lam) q``; rows are not normalised again.
-    """
-    across = coefficient * (1 - coefficient)
-    return 2 * across + (coefficient**2 + (1 - coefficient) ** 2) * score
-
-
-def stretch(params: TransformParams) -> Lines:
-    before = np.linspace(-1, 1, 41)
-    after = np.array([transformed_score(float(score), params.coefficient) for score in before])
-    found = transformed_score(GIVEN, params.coefficient)
-    return Lines(
-        f"A positive of {GIVEN:g} becomes {format_number(found)} at lambda {format_number(params.coefficient)}",
-        Axis("Score before", "cosine", (-1.0, 1.0)),
-        Axis("Product after", "", (-9.0, 1.0)),
-        (Series("transformed", before, after, "positive"),),
-        (Reference(f"{GIVEN:g}", GIVEN),),
-        markers=False,
-    )
-
-
-def transformed(params: TransformParams) -> Histogram:
-    return drawn("feature_transformation", "distribution", Histogram, six_classes(), negative_change=params.mixing)
-
-
-def told_transform(params: TransformParams) -> str:
-    before, after = (
-        number("feature_transformation", f"positive_mean_{when}", six_classes(), negative_change=params.mixing)
-        for when in ("before", "after")
-    )
-    same = number("feature_transformation", "hardest_same_label", six_classes())
-    return (
-        f"At lambda {format_number(params.coefficient)} a positive of {GIVEN:g} becomes "
-        f"{format_number(transformed_score(GIVEN, params.coefficient))}. With drawn lambdas the positives of six "
-        f"classes go from {format_number(before)} to {format_number(after)} on average; of what hard mixtures are "
-        f"made of {format_number(100 * same)} % has the anchor's label (N = {SAMPLES} samples)."
-    )
-
-
-def transform_answer() -> float:
-    return transformed_score(GIVEN, EXTRAPOLATED)
-
-
-def transform_numbers() -> Mapping[str, str]:
-    before, after = (
-        number("feature_transformation", f"effective_negatives_{when}", six_classes()) for when in ("before", "after")
-    )
-    return {"before": format_number(before), "after": format_number(after)}
 
 
 # -- exercise --------------------------------------------------------------------------------------------------------

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from types import MappingProxyType
+from typing import Literal
 
 import numpy as np
 
@@ -12,16 +14,18 @@ from cl_viz.core.embedding_set import EmbeddingSet
 from cl_viz.core.lesson import Outcome
 from cl_viz.core.params import Params, param
 from cl_viz.core.result import format_number
-from cl_viz.core.view import Axis, Bars, Histogram, Series
+from cl_viz.core.view import Axis, Bars, Histogram, Lines, Reference, Series
 from cl_viz.lessons._measuring import drawn, number
 from cl_viz.testing import modality_pair
 
 PAIRS, DIM = 96, 16
+Way = Literal["there", "back"]
 GAPS = (0.0, 0.25, 0.5, 1.0, 1.5)
+MIXED_GAPS = (0.0, 0.25, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.25, 1.5)
 NOISES = (0.3, 1.0, 1.5)
 GUESS, SOME, ALL = "About half of them: it guesses", "About three quarters", "Nearly all of them"
 RISES, FALLS, STAYS = "It rises by more than 5 points", "It falls by more than 5 points", "It hardly changes"
-PARTNER, STRANGER, EITHER = "Its caption", "Another image", "Either, about equally often"
+FEW, HALF, MOST = "For fewer than a tenth of them", "For about half of them", "For more than nine tenths"
 
 
 @lru_cache(maxsize=32)
@@ -40,10 +44,15 @@ def recall(gap: float, noise: float) -> float:
     return number("cross_view_retrieval", "recall_at_1_there", pair(gap, noise))
 
 
-def change(gap: float, noise: float) -> float:
-    """Return by how many points Recall@1 from images to captions changes when the gap is closed."""
-    before, after = (measured_gap(f"recall_at_1_there_{when}", gap, noise) for when in ("before", "after"))
+def change(gap: float, noise: float, way: Way = "there") -> float:
+    """Return by how many points Recall@1 changes when the gap is closed; ``"there"`` is from images to captions."""
+    before, after = (measured_gap(f"recall_at_1_{way}_{when}", gap, noise) for when in ("before", "after"))
     return 100 * (after - before)
+
+
+def signed(points: float) -> str:
+    """Return a change with its sign."""
+    return f"+{format_number(points)}" if points > 0 else format_number(points)
 
 
 # -- what the gap is -------------------------------------------------------------------------------------------------
@@ -80,23 +89,39 @@ class ClosingParams(Params):
     noise: float = param(NOISES[1], "What image and caption do not share, relative to what they do.", choices=NOISES)
 
 
+_WAYS: Mapping[Way, str] = MappingProxyType({"there": "from images to captions", "back": "from captions to images"})
+
+
 def retrieval(params: ClosingParams) -> Bars:
     return drawn("modality_gap", "retrieval", Bars, pair(params.gap, params.noise))
 
 
 def told_closing(params: ClosingParams) -> str:
-    before, after = (
-        measured_gap(f"recall_at_1_there_{when}", params.gap, params.noise) for when in ("before", "after")
-    )
-    return (
-        f"Closing a gap of {params.gap:g} takes Recall@1 from images to captions from {format_number(100 * before)} % "
-        f"to {format_number(100 * after)} % (N = {PAIRS} pairs)."
-    )
+    told = []
+    for way, label in _WAYS.items():
+        before, after = (
+            100 * measured_gap(f"recall_at_1_{way}_{when}", params.gap, params.noise) for when in ("before", "after")
+        )
+        moved = signed(change(params.gap, params.noise, way))
+        told.append(f"{label} from {format_number(before)} % to {format_number(after)} % ({moved} points)")
+    return f"Closing a gap of {params.gap:g} takes Recall@1 {' and '.join(told)} (N = {PAIRS} pairs)."
 
 
 def closing_answer() -> str:
     found = change(1.0, NOISES[1])
     return STAYS if abs(found) <= 5 else RISES if found > 0 else FALLS
+
+
+def closing_numbers() -> Mapping[str, str]:
+    return {
+        "there": signed(change(1.0, NOISES[1])),
+        "back": signed(change(1.0, NOISES[1], "back")),
+        "zero_there": signed(change(0.0, NOISES[1])),
+        "zero_back": signed(change(0.0, NOISES[1], "back")),
+        "samples": str(round(abs(change(1.0, NOISES[1])) / 100 * PAIRS)),
+        "zero_gap": format_number(measured_gap("gap_norm", 0.0, NOISES[1])),
+        "n": str(PAIRS),
+    }
 
 
 # -- is smaller better -----------------------------------------------------------------------------------------------
@@ -148,36 +173,90 @@ def told_models(params: ModelParams) -> str:
     return f"{'; '.join(parts)} (N = {PAIRS} pairs each)."
 
 
+def model_numbers() -> Mapping[str, str]:
+    return {"measured": format_number(of_model("Z", "gap")), "n": str(PAIRS)}
+
+
 # -- where the gap matters -------------------------------------------------------------------------------------------
 @dataclass(frozen=True)
 class MixedParams(Params):
     """Images and captions in one index."""
 
-    gap: float = param(1.5, "Distance of the centres of the two modalities.", choices=GAPS)
+    gap: float = param(1.0, "Distance of the centres of the two modalities.", choices=MIXED_GAPS)
+
+
+@dataclass(frozen=True)
+class MixedOrder:
+    """What images find in one index of all images and captions.
+
+    Attributes
+    ----------
+    image_first : float
+        Share of images to which another image is nearer than every caption.
+    before_caption : float
+        Median number of other images that are nearer to an image than its own caption.
+    """
+
+    image_first: float
+    before_caption: float
+
+
+@lru_cache(maxsize=16)
+def mixed_order(gap: float) -> MixedOrder:
+    """Search for every image in one index of all other images and all captions, by cosine."""
+    found = pair(gap, NOISES[0])
+    images, captions = (np.asarray(found.views[view], dtype=np.float64) for view in found.view_names)
+    to_images, to_captions = images @ images.T, images @ captions.T
+    np.fill_diagonal(to_images, -np.inf)
+    before = (to_images > np.diagonal(to_captions)[:, None]).sum(axis=1)
+    first = to_images.max(axis=1) > to_captions.max(axis=1)
+    return MixedOrder(float(first.mean()), float(np.median(before)))
 
 
 def own_and_partner(params: MixedParams) -> Histogram:
     return drawn("modality_gap", "scores", Histogram, pair(params.gap, NOISES[0]))
 
 
+def comes_first(params: MixedParams) -> Lines:
+    shares = np.array([mixed_order(gap).image_first for gap in MIXED_GAPS])
+    return Lines(
+        f"At a gap of {params.gap:g} another image comes first for "
+        f"{format_number(100 * mixed_order(params.gap).image_first)} % of the images",
+        Axis("Distance of the centres", "", (0.0, 2.0)),
+        Axis("Another image comes first", "share of images", (0.0, 1.0)),
+        (Series("another image first", np.array(MIXED_GAPS), shares, "other", n=PAIRS),),
+        (Reference(f"gap {params.gap:g}", params.gap),),
+    )
+
+
 def told_mixed(params: MixedParams) -> str:
     own, positive = (measured_gap(name, params.gap, NOISES[0]) for name in ("own_mean", "positive_mean"))
+    order = mixed_order(params.gap)
     return (
         f"At a gap of {params.gap:g} an image scores {format_number(positive)} with its caption on average, and "
-        f"{format_number(own)} with other images (N = {PAIRS} pairs)."
+        f"{format_number(own)} with other images; another image comes first for "
+        f"{format_number(100 * order.image_first)} % of the images, and in the median "
+        f"{format_number(order.before_caption)} of {PAIRS - 1} come before the own caption (N = {PAIRS} pairs)."
     )
 
 
 def mixed_answer() -> str:
-    own, positive = (measured_gap(name, 1.5, NOISES[0]) for name in ("own_mean", "positive_mean"))
-    return EITHER if abs(own - positive) < 0.05 else STRANGER if own > positive else PARTNER
+    share = mixed_order(1.0).image_first
+    return FEW if share < 0.1 else MOST if share > 0.9 else HALF
 
 
 def mixed_numbers() -> Mapping[str, str]:
+    near, far = mixed_order(1.0), mixed_order(1.5)
     return {
-        "recall": format_number(100 * recall(1.5, NOISES[0])),
-        "own": format_number(measured_gap("own_mean", 1.5, NOISES[0])),
-        "positive": format_number(measured_gap("positive_mean", 1.5, NOISES[0])),
+        "own": format_number(measured_gap("own_mean", 1.0, NOISES[0])),
+        "positive": format_number(measured_gap("positive_mean", 1.0, NOISES[0])),
+        "first": str(round(PAIRS * near.image_first)),
+        "before": format_number(near.before_caption),
+        "far_before": format_number(far.before_caption),
+        "half": format_number(100 * mixed_order(0.5).image_first),
+        "recall": format_number(100 * recall(1.0, NOISES[0])),
+        "others": str(PAIRS - 1),
+        "n": str(PAIRS),
     }
 
 

@@ -17,13 +17,16 @@ from cl_viz.core.result import Result, format_number
 from cl_viz.core.run import Run
 from cl_viz.core.view import Axis, Bars, Heatmap, Lines, Reference, Series, View
 from cl_viz.diagnostics import diagnose
-from cl_viz.simulate.stochastic_block_model import WITHIN, collapse_curves
+from cl_viz.engine.scanner import Scanner
+from cl_viz.simulate.stochastic_block_model import WITHIN, Weights, collapse_curves
 from cl_viz.testing import planted_harm
 
 Floats = NDArray[np.float64]
 ALPHAS = (0.05, 0.1, 0.2, 0.4, 0.6)
 SHARES = tuple(2.0**-power / 3 for power in range(8, -1, -1))
 BLOCKS = ("block 1", "block 2", "block 3")
+STEPS = 1000
+"""Of the authors' descent; near the connectivity from which blocks become one it has not quite arrived."""
 COLLAPSED = 0.95
 """Cosine from which the words say that two blocks are one; a convention."""
 FALLS, NEARER, AWAY = (
@@ -42,38 +45,42 @@ class BlockParams(Params):
     """Three blocks, of which the first is joined with the second."""
 
     alpha: float = param(0.2, "How often a node of block 1 is joined with one of block 2.", choices=ALPHAS)
-    weights: str = param(
-        "script",
-        "Weights of block pairs: of the published figure, or of simulated graphs.",
-        choices=("script", "graph"),
-    )
 
 
-@lru_cache(maxsize=64)
-def block_cosines(alpha: float, weights: str) -> Floats:
-    """Return the cosine of blocks 1 and 2 at the optimum for every share of block 1, shape (9,)."""
-    found = collapse_curves(SHARES, [alpha], weights="graph" if weights == "graph" else "script")
-    cosines: Floats = found[:, 0, 0, 1]
+WEIGHTS: Mapping[Weights, str] = MappingProxyType({"script": "authors' script", "graph": "simulated graphs"})
+"""How pairs of blocks are weighed; see `cl_viz.simulate.stochastic_block_model.Weights`."""
+
+
+@lru_cache(maxsize=2)
+def _all_cosines(weights: Weights) -> Floats:
+    return collapse_curves(SHARES, ALPHAS, weights=weights, steps=STEPS)[:, :, 0, 1]
+
+
+def block_cosines(alpha: float, weights: Weights) -> Floats:
+    """Return the cosine of blocks 1 and 2 for every share of block 1, shape (9,), after `STEPS` steps."""
+    cosines: Floats = _all_cosines(weights)[:, ALPHAS.index(alpha)]
     return cosines
 
 
 def block_curve(params: BlockParams) -> Lines:
-    cosines = block_cosines(params.alpha, params.weights)
+    found = {weights: block_cosines(params.alpha, weights) for weights in WEIGHTS}
+    ends = " and ".join(f"{format_number(cosines[0])} ({WEIGHTS[weights]})" for weights, cosines in found.items())
     return Lines(
-        f"Cosine {format_number(cosines[0])} at a share of {format_number(100 * SHARES[0])} %",
+        f"At a share of {format_number(100 * SHARES[0])} % the cosine is {ends}",
         Axis("Share of block 1", "of all nodes", log=True),
         Axis("Cosine of blocks 1 and 2", "cosine", (-1.0, 1.05)),
-        (Series("at the optimum", np.array(SHARES), cosines, "other"),),
+        tuple(Series(WEIGHTS[weights], np.array(SHARES), cosines) for weights, cosines in found.items()),
         (Reference("one block", 1.0, "y"),),
     )
 
 
 def told_block(params: BlockParams) -> str:
-    cosines = block_cosines(params.alpha, params.weights)
+    script, graph = (block_cosines(params.alpha, weights) for weights in WEIGHTS)
     return (
-        f"Joined with probability {params.alpha:g}, the cosine goes from {format_number(cosines[-1])} at equal shares "
-        f"to {format_number(cosines[0])} at a share of {format_number(100 * SHARES[0])} % (N = 3 blocks, in the limit "
-        f"of many nodes)."
+        f"Joined with probability {params.alpha:g}, the cosine goes from {format_number(script[-1])} at equal shares "
+        f"to {format_number(script[0])} at a share of {format_number(100 * SHARES[0])} % with the weights of the "
+        f"authors' script, and to {format_number(graph[0])} with those of simulated graphs (N = 3 blocks, in the limit "
+        f"of many nodes, after {STEPS:,} steps of the authors' descent)."
     )
 
 
@@ -85,14 +92,17 @@ def block_answer() -> str:
 
 
 def block_numbers() -> Mapping[str, str]:
-    threshold = WITHIN * (2 * np.tanh(1.0) - 1)
-    ends = {alpha: format_number(block_cosines(alpha, "script")[0]) for alpha in ALPHAS}
+    rows = {
+        weights: " | ".join(format_number(block_cosines(alpha, weights)[0]) for alpha in ALPHAS) for weights in WEIGHTS
+    }
     return {
-        "lowest": ends[0.05],
-        "low": ends[0.1],
-        "middle": ends[0.2],
-        "high": ends[0.4],
-        "threshold": format_number(threshold),
+        "share": format_number(100 * SHARES[0]),
+        "alphas": " | ".join(f"{alpha:g}" for alpha in ALPHAS),
+        "rule": " | ".join("---" for _ in ALPHAS),
+        "script": rows["script"],
+        "graph": rows["graph"],
+        "steps": f"{STEPS:,}",
+        "threshold": format_number(WITHIN * (2 * np.tanh(1.0) - 1)),
     }
 
 
@@ -153,32 +163,50 @@ class MediationParams(Params):
 
 
 _OVERLAPS = {"none": 0.0, "some": 0.5, "much": 0.9}
-_CLASSES, _SAMPLES, _DIM, _NOISE = 3, 60, 8, 0.45
+_CLASSES, SAMPLES, _DIM, _NOISE = 3, 120, 8, 0.45
 
 
 @lru_cache(maxsize=4)
-def noisy_runs(overlap: float) -> tuple[Run, ...]:
-    """Return a run whose class 1 lies near class 2, and its balanced twin, both with noise that lets classes touch."""
-    labels = np.repeat(np.arange(_CLASSES), _SAMPLES)
+def noisy_run(cosine: float, rare: bool) -> Run:
+    """Return a run whose class 1 lies at a cosine of class 2, with noise that lets classes touch."""
+    labels = np.repeat(np.arange(_CLASSES), SAMPLES)
     noise = np.random.default_rng(0).normal(size=(len(labels), _DIM)) * _NOISE
-    runs = []
-    for name, cosine in (("rare", overlap), ("balanced", 0.0)):
-        means = np.eye(_CLASSES, _DIM)
-        means[1, :3] = [0.0, np.sqrt(1 - cosine**2), cosine]
-        card: dict[str, object] = {"seed": 0, "family": "noisy"}
-        if name == "rare":
-            card |= {"under_represented_class": "1", "balanced_twin": "balanced", "imbalance_ratio": 20}
-        found = EmbeddingSet.from_arrays(means[labels] + noise, label=labels, name=name)
-        runs.append(Run.from_set(found, card=card))
-    return tuple(runs)
+    means = np.eye(_CLASSES, _DIM)
+    means[1, :3] = [0.0, np.sqrt(1 - cosine**2), cosine]
+    card: dict[str, object] = {"seed": 0, "family": "noisy"}
+    if rare:
+        card |= {"under_represented_class": "1", "balanced_twin": "balanced", "imbalance_ratio": 20}
+    name = "rare" if rare else "balanced"
+    return Run.from_set(EmbeddingSet.from_arrays(means[labels] + noise, label=labels, name=name), card=card)
+
+
+@lru_cache(maxsize=1)
+def _probes() -> Scanner:
+    """Return the keeper of what was fitted: the balanced twin is the same at every overlap."""
+    return Scanner(device="cpu")
 
 
 @lru_cache(maxsize=4)
 def mediation(overlap: str) -> Result:
     """Return the effects on the accuracy of class 1."""
-    runs = noisy_runs(_OVERLAPS[overlap])
-    params = {"splits": 2, "bootstraps": 200}
-    return diagnose("allocation_harm", runs[0], others=list(runs), params=params)
+    runs = [noisy_run(_OVERLAPS[overlap], True), noisy_run(0.0, False)]
+    params = {"splits": 1, "bootstraps": 200}
+    return diagnose("allocation_harm", runs[0], others=runs, params=params, scanner=_probes())
+
+
+def effect(overlap: str, name: str) -> str:
+    """Return an effect on the accuracy of class 1 in points, with its interval."""
+    value, interval = known(mediation(overlap), name), mediation(overlap)[name].interval
+    assert interval is not None, f"{name} has no interval"
+    ends = f"[{format_number(100 * interval.low)}, {format_number(100 * interval.high)}]"
+    return f"{format_number(100 * value)} {ends}"
+
+
+def tested() -> int:
+    """Return how many samples of class 1 the probes are tested on: what the intervals rest on."""
+    n = mediation("some")["indirect_effect"].n
+    assert n is not None
+    return n
 
 
 def effects(params: MediationParams) -> Bars:
@@ -188,14 +216,13 @@ def effects(params: MediationParams) -> Bars:
 
 
 def told_mediation(params: MediationParams) -> str:
-    result = mediation(params.overlap)
-    total, indirect, reverse = (
-        100 * known(result, name) for name in ("total_effect", "indirect_effect", "reverse_direct_effect")
+    total, indirect, direct, both = (
+        effect(params.overlap, name) for name in ("total_effect", "indirect_effect", "direct_effect", "interaction")
     )
     return (
-        f"On the accuracy of class 1 the total effect is {format_number(total)} points, the encoder's part (NIE) "
-        f"{format_number(indirect)}; balanced labels give {format_number(reverse)} back on that encoder "
-        f"(N = {_SAMPLES} samples of the class)."
+        f"On the accuracy of class 1 the total effect is {total} points, the encoder's part (NIE) {indirect}, the "
+        f"labels' part on the balanced encoder (NDE) {direct}, and their interaction {both} (N = {tested()} tested "
+        f"samples of the {SAMPLES} of the class, one pair of encoders; 95 % intervals over these samples)."
     )
 
 
@@ -207,6 +234,12 @@ def mediation_answer() -> str:
 
 def mediation_numbers() -> Mapping[str, str]:
     return {
+        "n": str(tested()),
+        "some": effect("some", "indirect_effect"),
+        "much": effect("much", "indirect_effect"),
+        "much_total": effect("much", "total_effect"),
+        "much_direct": effect("much", "direct_effect"),
+        "much_both": effect("much", "interaction"),
         "total": format_number(-100 * PUBLISHED["total"]),
         "indirect": format_number(-100 * PUBLISHED["indirect"]),
         "share": format_number(100 * PUBLISHED["indirect"] / PUBLISHED["total"], 2),
@@ -227,8 +260,8 @@ class ExerciseParams(Params):
 
 @lru_cache(maxsize=64)
 def block_harm(alpha: float, halvings: int) -> Result:
-    """Return representation harm between the blocks' optimum at a share and at equal shares."""
-    gram = collapse_curves([SHARES[-1 - halvings], SHARES[-1]], [alpha])[:, 0]
+    """Return representation harm between the blocks' vectors at a share and at equal shares."""
+    gram = collapse_curves([SHARES[-1 - halvings], SHARES[-1]], [alpha], steps=STEPS)[:, 0]
     runs = [_block_run(gram[0], "rare"), _block_run(gram[1], "balanced")]
     return diagnose("representation_harm", runs[0], others=runs, params={"bootstraps": 200})
 
@@ -248,8 +281,9 @@ def _block_run(gram: Floats, name: str) -> Run:
 def exercise_curve(params: ExerciseParams) -> Lines:
     drawn = block_curve(BlockParams(alpha=params.alpha))
     at = SHARES[-1 - params.halvings]
+    cosine = block_cosines(params.alpha, "script")[-1 - params.halvings]
     return Lines(
-        drawn.title, drawn.x, drawn.y, drawn.series,
+        f"Cosine {format_number(cosine)} at a share of {format_number(100 * at)} %", drawn.x, drawn.y, drawn.series[:1],
         (*drawn.references, Reference(f"{format_number(100 * at)} %", at)),
     )  # fmt: skip
 

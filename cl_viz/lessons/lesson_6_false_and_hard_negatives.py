@@ -1,6 +1,7 @@
 """Lesson 6: false and hard negatives, and what debiasing, reweighting and transforming features do about them."""
 
 from cl_viz.core.lesson import Exercise, LessonSpec, LessonStep, OwnRun, Prediction
+from cl_viz.lessons import _changed_features as changed
 from cl_viz.lessons import _false_and_hard as hard
 from cl_viz.lessons._papers import CHUANG, KALANTIDIS, ROBINSON, WANG_LIU, ZHU
 
@@ -59,9 +60,10 @@ SPEC = LessonSpec(
             explanation=(
                 "The prior is right ({share} % of the negatives share the label), and yet {cold} % of the positives "
                 "are clamped. The estimate takes the positive, the other view of the same sample, for a typical "
-                "member of the class. It scores higher than those, so too much is subtracted, and the more the lower "
-                "the temperature: at 0.5 it is {warm} %. Choose prior and temperature together, and look at the share "
-                "that is clamped."
+                "member of the class. It scores higher than those, so too much is subtracted. At this prior a lower "
+                "temperature clamps more: {coldest} % at 0.1 and {warm} % at 0.5. That is no rule: with a prior of "
+                "0.3, which is too high, it is {high_coldest} % at 0.1 and {high} % at 0.2. Choose prior and "
+                "temperature together, and look at the share that is clamped."
             ),
             numbers=hard.clamped_numbers,
             formula=(
@@ -102,27 +104,37 @@ SPEC = LessonSpec(
             name="transform",
             title="Mixing and extrapolating",
             question=(
-                "Instead of weighing pairs one can change them. *Mixing* makes new, harder negatives from two others. "
-                "*Positive extrapolation* pushes the two views of a sample apart: q' = 1.5 q - 0.5 k and "
-                "k' = 1.5 k - 0.5 q, without normalising again."
+                "Instead of weighing pairs one can change them. *Positive extrapolation* pushes the two views of a "
+                "sample apart: q' = 1.5 q - 0.5 k and k' = 1.5 k - 0.5 q, without normalising again. *Queue mixing* "
+                "averages every negative of the queue with another. *Hard mixtures* are new negatives: unit vectors "
+                "between two of an anchor's hardest, or between one of them and the anchor."
             ),
             prediction=Prediction(
                 "A positive scored 0.8. What is its product after that?",
                 "number",
-                hard.transform_answer,
+                changed.transform_answer,
                 range=(-9, 1),
                 within=0.1,
             ),
-            params=hard.TransformParams,
-            figures={"stretch": hard.stretch, "transformed": hard.transformed},
-            told=hard.told_transform,
+            params=changed.TransformParams,
+            figures={"stretch": changed.stretch, "transformed": changed.transformed},
+            told=changed.told_transform,
             explanation=(
                 "Extrapolation lowers every positive, the more the further apart it was; only a perfect pair stays at "
-                "1. So easy positives become hard, and the gradient comes back. Mixtures with hard negatives "
-                "concentrate the push: with both changes the effective negatives of the queue go from {before} to "
-                "{after}. And mixtures of the hardest negatives are made of false ones wherever those are the hardest."
+                "1. So easy positives become hard, and the gradient comes back. The two mixings are opposites. "
+                "Effective negatives of a queue of {queue}, at temperature {temperature}:\n\n"
+                "| Change | Effective negatives |\n| --- | --- |\n| none | {before} |\n| queue mixing alone | "
+                "{by_queue} |\n| extrapolation alone | {by_positives} |\n| hard mixtures alone | {by_hard} |\n"
+                "| all three | {by_all} |\n\n"
+                "Queue mixing makes no harder negatives: two that are averaged partly cancel, and the variance of the "
+                "scores falls from {variance} to {queue_variance}. Hard mixtures concentrate the push: {mixtures} of "
+                "them for each anchor, from its {hardest} hardest items, take {hard_push} % of it. With both "
+                "mixings it is {both_push} %: averaged negatives are shorter than 1, and hard mixtures of them, "
+                "brought back to length 1, stand out. And without queue mixing {same} % of the hardest items "
+                "have the anchor's label: mixtures of the hardest negatives are made of false ones "
+                "wherever those are the hardest."
             ),
-            numbers=hard.transform_numbers,
+            numbers=changed.transform_numbers,
             formula=r"s' - s = 2\lambda(1-\lambda)(1-s) \le 0 \quad (\lambda \ge 1)",
             sources=(ZHU, KALANTIDIS),
         ),

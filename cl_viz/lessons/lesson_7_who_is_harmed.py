@@ -31,10 +31,14 @@ SPEC = LessonSpec(
             told=harm.told_block,
             explanation=(
                 '"Minorities always collapse" is not what the theory says. A rare block is drawn towards what it is '
-                "connected with, but how far depends on how much: in the published figure its cosine ends at {lowest}, "
-                "{low} and {middle} for 0.05, 0.1 and 0.2, and only at 0.4 at {high}. Weighed as in simulated graphs "
-                "it is drawn further, but full collapse still needs a connectivity above {threshold}. Rarity and "
-                "similarity are needed together."
+                "connected with; how far depends on how much, and on how pairs of blocks are weighed. Cosine of blocks "
+                "1 and 2 at a share of {share} %, after {steps} steps of the authors' descent:\n\n"
+                "| Connectivity | {alphas} |\n| --- | {rule} |\n"
+                "| Weights of the authors' script | {script} |\n"
+                "| Weights of simulated graphs | {graph} |\n\n"
+                "The script weighs a pair by the share of the own block, graphs by the share of the other. On graphs "
+                "a vanishing block becomes one with its neighbour only above a connectivity of {threshold}, which is "
+                "0.95 (2 tanh 1 - 1). Rarity and similarity are needed together."
             ),
             numbers=harm.block_numbers,
             formula=(
@@ -90,15 +94,18 @@ SPEC = LessonSpec(
             told=harm.told_mediation,
             explanation=(
                 "Classes that moved together may still be told apart by a probe with enough labels: representation "
-                "harm need not become allocation harm. Set the overlap to *much* and it does; then no labels give all "
-                "of it back. In the paper's CIFAR10 study automobiles lost {total} points in all and {indirect} by "
-                "the encoder ({share} % of it). That part is what remains after the probe's data are mended. Signs "
-                "are a trap: TE = NIE - rNDE."
+                "harm need not become allocation harm. At *some* overlap NIE is {some} points (N = {n} tested "
+                "samples): its interval reaches 0. At *much* it is {much}, and balanced labels do not give that back. "
+                "There the parts do not add up: TE is "
+                "{much_total} and NDE {much_direct}, for the rare labels alone already cost the class nearly all that "
+                "it can lose. What is counted twice is the *interaction*, {much_both}: TE = NDE + NIE + interaction. "
+                "In the paper's CIFAR10 study automobiles lost {total} points in all and {indirect} by the encoder "
+                "({share} % of it). Signs are a trap: TE = NIE - rNDE."
             ),
             numbers=harm.mediation_numbers,
             formula=(
                 r"\mathrm{TE} = Y(1, M_k) - Y(0, M_0), \qquad \mathrm{NIE} = Y(0, M_k) - Y(0, M_0), \qquad "
-                r"\mathrm{rNDE} = Y(0, M_k) - Y(1, M_k)"
+                r"\mathrm{rNDE} = Y(0, M_k) - Y(1, M_k), \qquad \mathrm{NDE} = Y(1, M_0) - Y(0, M_0)"
             ),
             sources=(MAITY,),
         ),

@@ -3,7 +3,7 @@
 Nodes of a graph belong to K blocks; two nodes are joined with a probability that depends on their blocks only. Every
 node has a free unit vector, and neighbours are each other's positives. With many nodes all vectors of a block are one,
 and the loss depends only on the K vectors h_k, the shares pi_k of the blocks and the probabilities a_kl: the population
-form, whose optimum is found in milliseconds.
+form, on which a thousand steps of descent take milliseconds.
 
 Source: Maity, Agarwal, Yurochkin and Sun 2024, An Investigation of Representation and Allocation Harms in Contrastive
 Learning, https://arxiv.org/abs/2310.01583.
@@ -89,7 +89,7 @@ def population_optimum(
     learning_rate: float = 0.2,
     seed: int = 0,
 ) -> Floats:
-    """Return the cosines of the blocks' vectors at the optimum of the population form, shape (..., K, K).
+    """Return the cosines of the blocks' vectors after descent on the population form, shape (..., K, K).
 
     Projected gradient descent with steps ``learning_rate (i + 1)^-0.1``, as the authors run it, of all problems at
     once. With the weights of the graph the gradient of a block is divided by K times its share: a small block would
@@ -104,6 +104,8 @@ def population_optimum(
     temperature : float
         Positive.
     steps : int
+        The authors take 1,000. Near the connectivity from which two blocks become one that is short of the optimum:
+        there a cosine of 0.9983 is 1.0000 after 5,000 steps, and 20,000 are needed right at it.
     learning_rate : float
     seed : int
         Of the first vectors.
@@ -145,10 +147,10 @@ def collapse_curves(
     learning_rate: float = 0.2,
     seed: int = 0,
 ) -> Floats:
-    """Return the optimum's cosines for every share of block 1 and every alpha, shape (P, A, 3, 3).
+    """Return the cosines after `steps` steps for every share of block 1 and every alpha, shape (P, A, 3, 3).
 
     Block 1 is drawn to block 2, with which it is joined, as its share falls; how far depends on alpha. By default these
-    are the curves of the authors' figure; see `Weights`.
+    are the curves of the authors' figure, which are those of 1,000 steps; see `Weights` and `population_optimum`.
     """
     shares = minority_shares(np.asarray(first_shares, dtype=np.float64))[:, None, :]
     connectivity = np.stack([three_blocks(float(alpha), within) for alpha in alphas])[None]

@@ -45,6 +45,25 @@ def test_full_collapse_has_a_threshold_of_connectivity():
     assert above > 0.995
 
 
+@pytest.mark.slow
+def test_the_threshold_lies_between_0_49_and_0_51():
+    """After 20,000 steps: one vector above it, and below it the cosine at which a vanishing block is stationary."""
+    below, above = 1 - collapse_curves([1e-6], [0.49, 0.51], weights="graph", dim=3, steps=20_000)[0, :, 0, 1]
+    stationary = brentq(lambda c: np.tanh(c) + np.sinh(c) / np.cosh(1) - 1 - 0.49 / 0.95, 0, 1.2)
+    assert below == pytest.approx(1 - stationary, abs=1e-4)
+    assert below > 0.005
+    assert above < 1e-7
+
+
+def test_the_authors_steps_are_short_of_the_optimum_near_the_threshold():
+    """Away from it they are not; what is shown as the authors' curve says how many steps it is of."""
+    shares, alphas = [2**-8 / 3], [0.05, 0.2, 0.4]
+    authors, longer = (collapse_curves(shares, alphas, steps=steps)[0, :, 0, 1] for steps in (1000, 5000))
+    assert authors[:2] == pytest.approx(longer[:2], abs=1e-4)
+    assert authors[2] == pytest.approx(0.9983, abs=1e-4)
+    assert longer[2] > 0.99999
+
+
 @pytest.mark.parametrize("weights", ["graph", "script"])
 def test_with_equal_shares_both_weights_are_the_same(weights):
     found = collapse_curves([1 / 3], [0.4], weights=weights)[0, 0]
