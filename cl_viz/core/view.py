@@ -59,6 +59,8 @@ class Series:
         Ends of an interval around `y`.
     n : int or None
         Units it rests on.
+    left, right : NDArray or None
+        Ends of an interval around `x`, of a point.
     """
 
     name: str
@@ -69,6 +71,8 @@ class Series:
     low: NDArray[Any] | None = None
     high: NDArray[Any] | None = None
     n: int | None = None
+    left: NDArray[Any] | None = None
+    right: NDArray[Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -265,4 +269,7 @@ def series_table(view: SeriesView) -> dict[str, NDArray[Any]]:
         missing = np.full(size, np.nan)
         add("low", missing if series.low is None else np.asarray(series.low))
         add("high", missing if series.high is None else np.asarray(series.high))
+        if any(entry.left is not None for entry in view.series):
+            add("left", missing if series.left is None else np.asarray(series.left))
+            add("right", missing if series.right is None else np.asarray(series.right))
     return {column: np.concatenate(values) for column, values in parts.items()}

@@ -19,6 +19,7 @@ import streamlit as st
 
 from cl_viz.core.embedding_set import EmbeddingSet
 from cl_viz.core.errors import Cancelled, InputError
+from cl_viz.core.progress import ProgressCallback
 from cl_viz.core.result import Result
 from cl_viz.core.run import Run, Snapshot
 from cl_viz.core.specs import DiagnosticSpec
@@ -187,9 +188,7 @@ def result(
     """
     spec, run = DIAGNOSTICS[name], opened.run
     others = compared_with(spec, opened)
-    stores = _private() if any(entry.private for entry in (opened, *others)) else _shared()
-    runs_key = tuple(_identity(entry, step, layer) for entry in (opened, *others))
-    key = (name, tuple(sorted(params.items())), step, layer, runs_key)
+    stores, key = _result_place(opened, others, name, params, step, layer)
     kept = stores.results.get(key)
     if kept is not None:
         return kept
@@ -207,6 +206,70 @@ def result(
             name, run, others=runs, step=step, layer=layer, params=params, scanner=scanner, progress=progress
         )
     return stores.results.put(key, computed)
+
+
+def kept_result(
+    opened: state.OpenRun, name: str, params: Mapping[str, Any], step: int | None = None, layer: str | None = None
+) -> Result | None:
+    """Return what `result` returned before, or None; nothing is computed."""
+    others = compared_with(DIAGNOSTICS[name], opened)
+    stores, key = _result_place(opened, others, name, params, step, layer)
+    return stores.results.get(key)
+
+
+def _result_place(
+    opened: state.OpenRun, others: Sequence[state.OpenRun], name: str, params: Mapping[str, Any], step: int | None,
+    layer: str | None,
+) -> tuple[_Stores, Hashable]:  # fmt: skip
+    runs = (opened, *others)
+    stores = _private() if any(entry.private for entry in runs) else _shared()
+    identities = tuple(_identity(entry, step, layer) for entry in runs)
+    return stores, (name, tuple(sorted(params.items())), step, layer, identities)
+
+
+def together(
+    runs: Sequence[state.OpenRun],
+    title: str,
+    make: Callable[[Scanner, ProgressCallback], T],
+    *,
+    what: Hashable = (),
+    step: int | None = None,
+    layer: str | None = None,
+    seconds: float = 0.0,
+) -> T:
+    """Return what is computed from several runs at once, computing it only once.
+
+    Parameters
+    ----------
+    runs : sequence of OpenRun
+    title : str
+        What is computed, in words.
+    make : callable
+        Given a scanner that keeps what it finds, and a progress callback.
+    what : Hashable
+        Parameters that it depends on besides the runs, `step` and `layer`.
+    seconds : float
+        About how long it takes, beyond the passes over pairs.
+
+    Raises
+    ------
+    LongWork, Cancelled, ClVizError
+        As `result`.
+    """
+    stores = _private() if any(entry.private for entry in runs) else _shared()
+    key = ("together", title, what, step, layer, tuple(_identity(entry, step, layer) for entry in runs))
+    kept: T | None = stores.facts.get(key)
+    if kept is not None:
+        return kept
+    job = f"{title}/{'/'.join(entry.run.get(step, layer).fingerprint[:8] for entry in runs)}"
+    if state.is_stopped(job):
+        raise LongWork(f"{title} was stopped", where=job, remedy="compute it when you need it")
+    if seconds > ASK_ABOVE_SECONDS and not state.is_confirmed(job):
+        raise LongWork.lasting(f"{title} takes", seconds, job)
+    with Progress(title, job) as progress:
+        made = make(_AskingScanner(stores, job), progress)
+    stores.facts.put(key, made)
+    return made
 
 
 def sample_quantity(

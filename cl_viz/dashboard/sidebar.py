@@ -30,6 +30,7 @@ def draw() -> None:
                 "Reference run",
                 list(runs),
                 key=state.reference_key(),
+                bind="query-params",
                 persist_state="session",
                 help="The run that single-run figures show and that others are compared with.",
             )

@@ -11,7 +11,19 @@ from typing import TYPE_CHECKING, Any
 from cl_viz.diagnostics._running import DIAGNOSTICS, check, diagnose, estimate, unknown_result
 
 if TYPE_CHECKING:
+    from cl_viz.diagnostics._comparing.against import Point as Point
+    from cl_viz.diagnostics._comparing.against import against as against
+    from cl_viz.diagnostics._comparing.against import card_facts as card_facts
+    from cl_viz.diagnostics._comparing.changed_neighbors import changed_neighbors as changed_neighbors
     from cl_viz.diagnostics._comparing.comparing import compare_runs as compare_runs
+    from cl_viz.diagnostics._comparing.comparing import compared_diagnostics as compared_diagnostics
+    from cl_viz.diagnostics._comparing.run_matrix import MEASURES as MEASURES
+    from cl_viz.diagnostics._comparing.run_matrix import run_matrix as run_matrix
+    from cl_viz.diagnostics._comparing.run_matrix import run_matrix_seconds as run_matrix_seconds
+    from cl_viz.diagnostics._comparing.run_table import RunTable as RunTable
+    from cl_viz.diagnostics._comparing.run_table import Shown as Shown
+    from cl_viz.diagnostics._comparing.run_table import tabulate as tabulate
+    from cl_viz.diagnostics._comparing.same_samples import pairing as pairing
     from cl_viz.diagnostics._sample_quantities import SAMPLE_QUANTITIES as SAMPLE_QUANTITIES
     from cl_viz.diagnostics._sample_quantities import SampleQuantity as SampleQuantity
     from cl_viz.diagnostics._sample_quantities import available_quantities as available_quantities
@@ -21,6 +33,18 @@ _COMPARING = "cl_viz.diagnostics._comparing.comparing"
 _SAMPLES = "cl_viz.diagnostics._sample_quantities"
 _LAZY = {
     "compare_runs": _COMPARING,
+    "compared_diagnostics": _COMPARING,
+    "RunTable": "cl_viz.diagnostics._comparing.run_table",
+    "Shown": "cl_viz.diagnostics._comparing.run_table",
+    "MEASURES": "cl_viz.diagnostics._comparing.run_matrix",
+    "tabulate": "cl_viz.diagnostics._comparing.run_table",
+    "pairing": "cl_viz.diagnostics._comparing.same_samples",
+    "run_matrix": "cl_viz.diagnostics._comparing.run_matrix",
+    "run_matrix_seconds": "cl_viz.diagnostics._comparing.run_matrix",
+    "changed_neighbors": "cl_viz.diagnostics._comparing.changed_neighbors",
+    "against": "cl_viz.diagnostics._comparing.against",
+    "card_facts": "cl_viz.diagnostics._comparing.against",
+    "Point": "cl_viz.diagnostics._comparing.against",
     "SAMPLE_QUANTITIES": _SAMPLES,
     "SampleQuantity": _SAMPLES,
     "available_quantities": _SAMPLES,

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 import numpy as np
 import plotly.graph_objects as go
 
-from cl_viz.core.view import Bars, Series
-from cl_viz.figures.frame import add_references, new_canvas, numbers, plain, set_axes
+from cl_viz.core.view import Bars
+from cl_viz.figures.frame import add_references, new_canvas, numbers, plain, set_axes, whiskers
 from cl_viz.figures.strokes import strokes
 from cl_viz.figures.theme import Theme
 
@@ -23,7 +23,7 @@ def draw_bars(view: Bars, theme: Theme, colours: Mapping[str, int]) -> go.Figure
             x=np.array([plain(str(value)) for value in entry.x], dtype=object),
             y=numbers(entry.y),
             marker={"color": stroke.colour, "line": {"width": 0}},
-            error_y=_whiskers(entry, theme),
+            error_y=whiskers(entry.y, entry.low, entry.high, theme),
             name=plain(stroke.legend or entry.name),
             showlegend=bool(stroke.legend),
             legendrank=stroke.rank,
@@ -35,17 +35,3 @@ def draw_bars(view: Bars, theme: Theme, colours: Mapping[str, int]) -> go.Figure
     canvas.layout |= {"barmode": "group", "showlegend": len(view.series) > 1}
     add_references(canvas, view.references, theme)
     return canvas.figure()
-
-
-def _whiskers(entry: Series, theme: Theme) -> dict[str, object] | None:
-    if entry.low is None or entry.high is None:
-        return None
-    return {
-        "type": "data",
-        "symmetric": False,
-        "array": numbers(np.asarray(entry.high) - np.asarray(entry.y)),
-        "arrayminus": numbers(np.asarray(entry.y) - np.asarray(entry.low)),
-        "color": theme.muted,
-        "thickness": 1.5,
-        "width": 4,
-    }

@@ -159,6 +159,23 @@ def _axis(axis: Axis, theme: Theme) -> dict[str, Any]:
     return settings
 
 
+def whiskers(
+    values: NDArray[Any], low: NDArray[Any] | None, high: NDArray[Any] | None, theme: Theme
+) -> dict[str, object] | None:
+    """Return the error bars of values whose intervals end at `low` and `high`; None where there are none."""
+    if low is None or high is None:
+        return None
+    return {
+        "type": "data",
+        "symmetric": False,
+        "array": numbers(np.asarray(high) - np.asarray(values)),
+        "arrayminus": numbers(np.asarray(values) - np.asarray(low)),
+        "color": theme.muted,
+        "thickness": 1.5,
+        "width": 4,
+    }
+
+
 def on_axis(axis: Mapping[str, Any], value: float) -> float:
     """Return where a text at `value` stands: plotly wants the decadic logarithm on a logarithmic axis."""
     return math.log10(value) if axis.get("type") == "log" and value > 0 else value

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
+from numpy.typing import NDArray
 
-from cl_viz.core.view import Scatter, Series
-from cl_viz.figures.frame import Canvas, add_references, new_canvas, numbers, plain, set_axes
+from cl_viz.core.view import Axis, Scatter, Series
+from cl_viz.figures.frame import Canvas, add_references, new_canvas, numbers, plain, set_axes, whiskers
 from cl_viz.figures.strokes import Stroke, strokes
 from cl_viz.figures.theme import Theme
 
@@ -30,6 +32,8 @@ def draw_scatter(view: Scatter, theme: Theme, colours: Mapping[str, int]) -> go.
             kind,
             x=numbers(entry.x),
             y=numbers(entry.y),
+            error_x=whiskers(entry.x, entry.left, entry.right, theme),
+            error_y=whiskers(entry.y, entry.low, entry.high, theme),
             mode="markers+text" if view.named else "markers",
             text=[plain(entry.name)] * len(entry.y) if view.named else None,
             textposition=_outwards(entry, view) if view.named else None,
@@ -55,14 +59,22 @@ def draw_scatter(view: Scatter, theme: Theme, colours: Mapping[str, int]) -> go.
 
 def _outwards(entry: Series, view: Scatter) -> list[str]:
     """Return on which side of its points a name stands: away from the middle of the figure."""
-    middle = [sum(axis.range) / 2 if axis.range else 0.0 for axis in (view.x, view.y)]
     sides = []
-    for across, upwards in zip(np.asarray(entry.x) - middle[0], np.asarray(entry.y) - middle[1], strict=True):
+    for across, upwards in zip(_from_middle(entry.x, view.x), _from_middle(entry.y, view.y), strict=True):
         if abs(across) > abs(upwards):
             sides.append("middle right" if across > 0 else "middle left")
         else:
             sides.append("top center" if upwards >= 0 else "bottom center")
     return sides
+
+
+def _from_middle(values: NDArray[Any], axis: Axis) -> NDArray[np.float64]:
+    """Return where values stand on an axis: from -1 at its low end to 1; from 0, as they are, if it has no ends."""
+    at = np.asarray(values, dtype=np.float64)
+    if axis.range is None:
+        return at
+    low, high = np.log(axis.range) if axis.log else axis.range
+    return (2 * (np.log(at) if axis.log else at) - low - high) / (high - low)
 
 
 def _add_outline(canvas: Canvas, entry: Series, stroke: Stroke) -> None:

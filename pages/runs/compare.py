@@ -1,20 +1,29 @@
-"""Compare: each run with the reference run, and the steps and layers of one run with each other."""
+"""Compare: all numbers of the runs, one against another, how alike they are, and their steps and layers."""
 
 import streamlit as st
 
 from cl_viz.core.specs import DiagnosticSpec
-from cl_viz.dashboard import forms, panels, state
+from cl_viz.dashboard import forms, panels, run_comparison, state
 from cl_viz.diagnostics import DIAGNOSTICS
 
 PAIR, STEPS, LAYERS = (DIAGNOSTICS[name] for name in ("run_similarity", "step_similarity", "layer_similarity"))
 
 
-def controls(runs: list[state.OpenRun]) -> tuple[int | None, str | None]:
-    """Draw the controls, in one row; return the step and the layer."""
+ASPECTS = ("All numbers", "One against another", "How alike", "Steps and layers")
+CONTROLS = {info.name: info for info in PAIR.params.describe()}
+
+
+def controls(runs: list[state.OpenRun]) -> tuple[str, int | None, str | None]:
+    """Draw the controls, in one row; return what is looked at, the step and the layer."""
     with st.container(horizontal=True, gap="small", vertical_alignment="bottom"):
-        for info in PAIR.params.describe():
-            forms.control(info, runs)
-        return forms.step_control(runs), forms.layer_control(runs)
+        aspect = st.segmented_control(
+            "Aspect", ASPECTS, default=ASPECTS[0], required=True, key="compared", bind="query-params",
+            help="Only the figures of the chosen one are computed.",
+        )  # fmt: skip
+        if aspect in ASPECTS[2:]:
+            for name in ("k", "rows", "variance") if aspect == "How alike" else ("k", "rows"):
+                forms.control(CONTROLS[name], runs)
+        return str(aspect), forms.step_control(runs), forms.layer_control(runs)
 
 
 def with_reference(shown: panels.Shown) -> None:
@@ -26,9 +35,6 @@ def with_reference(shown: panels.Shown) -> None:
     with right:
         panels.figure(shown, "correlations", quantity="cca_squared", height=panels.SIDE_HEIGHT, explained=False)
     panels.quantities(shown)
-    if panels.has_view(shown, "moved"):
-        st.subheader("The samples behind this", anchor=False)
-        panels.table(shown, "moved")
     panels.caveats(shown)
 
 
@@ -55,15 +61,24 @@ def within(spec: DiagnosticSpec, runs: list[state.OpenRun], missing: str, **wher
     return shown
 
 
-def show(runs: list[state.OpenRun]) -> None:
-    """Draw the page."""
+def how_alike(runs: list[state.OpenRun], step: int | None, layer: str | None) -> None:
+    """Draw each run beside the reference run, every pair of runs, and the samples whose neighbours changed most."""
     top = st.container()
-    step, layer = controls(runs)
     reference = state.reference_run()
     others = [opened for opened in runs if reference is None or opened.name != reference.name]
     # Alone, the reference run says what to add.
     pair = panels.ask(PAIR, others or runs, step=step, layer=layer)
+    neighbors = int(pair.params.get("k", CONTROLS["k"].default))
     with_reference(pair)
+    run_comparison.every_pair(runs, step, layer, neighbors)
+    run_comparison.moved_samples(pair, neighbors)
+    with top:
+        panels.findings(pair)
+
+
+def steps_and_layers(runs: list[state.OpenRun], step: int | None, layer: str | None) -> None:
+    """Draw the steps of each run, and its layers, beside each other."""
+    top = st.container()
     trained = [opened for opened in runs if len(opened.run.steps) > 1]
     layered = [opened for opened in runs if len(opened.run.layers) > 1]
     steps = within(
@@ -80,12 +95,21 @@ def show(runs: list[state.OpenRun]) -> None:
         step=step,
     )
     with top:
-        panels.findings(pair, steps, layers)
+        panels.findings(steps, layers)
 
 
-panels.question(PAIR)
+DRAWN = dict(
+    zip(
+        ASPECTS,
+        (run_comparison.all_numbers, run_comparison.one_against_another, how_alike, steps_and_layers),
+        strict=True,
+    )
+)
+
+st.title("How do the runs differ?", anchor=False)
 shown_runs = state.shown_runs()
 if shown_runs:
-    show(shown_runs)
+    chosen, at_step, at_layer = controls(shown_runs)
+    DRAWN[chosen](shown_runs, at_step, at_layer)
 else:
     panels.no_runs()

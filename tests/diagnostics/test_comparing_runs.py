@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 import cl_viz
 from cl_viz.core.embedding_set import EmbeddingSet
-from cl_viz.core.errors import InputError
+from cl_viz.core.errors import InputError, MissingInputError
 from cl_viz.core.influences import MOST_UNITS, Influences
 from cl_viz.core.result import Interval, Quantity
-from cl_viz.diagnostics import diagnose
+from cl_viz.diagnostics import Point, against, card_facts, changed_neighbors, diagnose, run_matrix
 from cl_viz.diagnostics._comparing.differences import difference
 from cl_viz.diagnostics._comparing.same_samples import Pairing, pairing
 
@@ -114,7 +114,7 @@ def test_a_table_says_what_is_best_what_is_beyond_noise_and_how_it_was_judged(la
     assert row.best == "first"
     assert row.noise == "paired"
     assert row.differences["first"].beyond_noise
-    assert row.cell("first").startswith("best · beyond noise · ")
+    assert row.cell("first").startswith("best · differs · ")
     assert row.cell("second") == row.quantities["second"].text()
     assert table["neural_collapse.nc2_equinorm"].noise == "no interval"
     strengths = [entry.strength() for entry in table.sorted_by()]
@@ -181,3 +181,81 @@ def test_runs_that_cannot_be_compared_are_refused(labelled: list[EmbeddingSet]) 
         cl_viz.compare_runs([labelled[0], labelled[0]])
     with pytest.raises(InputError, match="no run 'third'"):
         cl_viz.compare_runs(labelled, reference="third")
+
+
+def test_the_matrix_of_runs_has_known_values_and_names_who_is_left_out(labelled: list[EmbeddingSet]) -> None:
+    first, second = labelled
+    turn, _ = np.linalg.qr(np.random.default_rng(1).normal(size=(4, 4)))
+    turned = embedding_set("turned", {v: rows @ turn for v, rows in first.views.items()}, label=first.role("label"))
+    other = embedding_set("other", {v: rows[:100] for v, rows in first.views.items()})
+    seen: list[float] = []
+    found = run_matrix([first, second, turned, other], progress=lambda done, message: seen.append(done))
+    assert found.runs == ("first", "second", "turned")
+    assert "other 100 in view_1" in found.left_out["other"]
+    assert found.count == 120
+    for values in found.values.values():
+        assert np.diag(values) == pytest.approx(1.0)
+        assert values == pytest.approx(values.T)
+        # A turned copy is the same to all three.
+        assert values[0, 2] == pytest.approx(1.0, abs=0.01)
+        assert values[0, 1] < 0.999
+    pair = diagnose("run_similarity", second, others=[first])
+    for measure, name in (("cka", "cka_debiased"), ("procrustes", "procrustes_similarity"),
+                          ("neighbours", "neighbor_overlap")):  # fmt: skip
+        assert found.values[measure][0, 1] == pytest.approx(pair[name].value, abs=1e-9)
+    assert found.view("procrustes").title.startswith("Procrustes similarity: least ")
+    assert found.view("neighbours").scale.range == (0.0, 1.0)
+    assert max(seen) <= 1.0
+    with pytest.raises(MissingInputError, match="no second run"):
+        run_matrix([first, other])
+
+
+def test_neighbours_of_a_sample_in_two_runs_are_those_of_the_definition(labelled: list[EmbeddingSet]) -> None:
+    first, second = labelled
+    change = changed_neighbors(first, second, 7, 5)
+    lists = []
+    for one in labelled:
+        rows = np.asarray(one.views["view_1"], dtype=np.float64)
+        rows = rows / np.linalg.norm(rows, axis=1)[:, None]
+        scores = rows @ rows[7]
+        scores[7] = -2
+        lists.append(set(np.argsort(-scores)[:5].tolist()))
+    assert set(change.kept.tolist()) == lists[0] & lists[1]
+    assert set(change.lost.tolist()) == lists[0] - lists[1]
+    assert set(change.gained.tolist()) == lists[1] - lists[0]
+    assert change.views == ("view_1", "view_1")
+
+
+def test_one_number_against_another_says_its_rank_correlation_from_four_runs_on() -> None:
+    def point(run: str, x: float, y: float, spread: float = 0.0) -> Point:
+        ends = Interval(y - spread, y + spread) if spread else None
+        return Point(run, Quantity("t", "temperature", x), Quantity("u", "Uniformity", y, interval=ends, n=50))
+
+    points = [point("a", 0.01, -1.0, 0.1), point("b", 0.1, -2.0), point("c", 0.5, -3.0), point("d", 1.0, -2.5)]
+    view = against(points)
+    assert view.title == "Uniformity against temperature: rank correlation -0.80 (N = 4 runs)"
+    assert view.named
+    assert view.x.log
+    assert not view.y.log
+    assert view.x.range is not None
+    assert view.x.range[0] < 0.01 < 1.0 < view.x.range[1]
+    assert view.series[0].low == pytest.approx([-1.1])
+    assert view.series[1].low is None
+    assert against(points[:3]).title.endswith("N = 3 runs: a rank correlation needs 4")
+    flat = [point(name, 1.0, y) for name, y in zip("abcd", range(4), strict=True)]
+    assert "the same in all runs" in against(flat).title
+    # Steps of a run are not runs: only the last of each counts.
+    steps = against([point("a", 9.0, 9.0), *points])
+    assert "at the last step: rank correlation -0.80 (N = 4 runs)" in steps.title
+    assert not steps.named
+    assert len(steps.series) == 4
+    drawn = cl_viz.render(view)
+    assert drawn.data[0].error_y.arrayminus is not None
+
+
+def test_facts_of_a_card_are_its_numbers(labelled: list[EmbeddingSet]) -> None:
+    card = {"temperature": 0.1, "loss": "ntxent", "frozen": True, "parameters": {"margin": 2}, "rate": math.nan}
+    facts = card_facts(cl_viz.Run.from_set(labelled[0], card=card))
+    assert {name: fact.value for name, fact in facts.items()} == {
+        "card.temperature": 0.1, "card.parameters.margin": 2.0, "card.N": 120.0, "card.D": 4.0,
+    }  # fmt: skip

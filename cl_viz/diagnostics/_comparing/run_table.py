@@ -20,7 +20,7 @@ from cl_viz.diagnostics._running import DIAGNOSTICS
 Shown = Literal["values", "differences"]
 Better = Literal["higher", "lower", "neither"]
 NEITHER: Better = "neither"
-BEST, BEYOND = "best", "beyond noise"
+BEST, BEYOND = "best", "differs"
 _SHOWN_IN_NOTEBOOK = 20
 
 

@@ -47,18 +47,21 @@ class SimilarityMatrix:
     count : int
         Samples compared.
     evidence : str
+    procrustes : NDArray[np.float64] or None, shape (S, S)
+        Procrustes similarity, where it was asked for.
     """
 
     cka: Values
     overlap: Values
     count: int
     evidence: str
+    procrustes: Values | None = None
 
 
 def similarity_matrix(
-    sets: Sequence[SetInputs], names: Sequence[str], params: SimilarityMatrixParams
+    sets: Sequence[SetInputs], names: Sequence[str], params: SimilarityMatrixParams, *, procrustes: bool = False
 ) -> SimilarityMatrix:
-    """Compare every pair of sets, view by view.
+    """Compare every pair of sets, view by view; `procrustes` adds a decomposition of a D x D matrix a pair.
 
     Neighbours are found set by set; the last set's part of the progress is half for its own and half for the CKAs.
 
@@ -77,7 +80,7 @@ def similarity_matrix(
     last = sets[-1]
     sets = [*sets[:-1], replace(last, progress=lambda done, message: last.progress(done / 2, message))]
     neighbors = [entry.neighbors for entry in sets]
-    ckas, overlaps, count = [], [], 0
+    ckas, turned, overlaps, count = [], [], [], 0
     for place, views in enumerate(match.views):
         rows = match.shared_rows(chosen, place)
         if len(rows) < 4:
@@ -88,28 +91,42 @@ def similarity_matrix(
         def part(done: float, message: str, place: int = place) -> None:
             last.progress((1 + (place + done) / len(match.views)) / 2, message)
 
-        ckas.append(_cka_matrix(sources, part))
+        cka, alike = _linear_matrices(sources, procrustes, part)
+        ckas.append(cka)
+        turned.append(alike)
         nears = [
             near_rows(entry, found, view, params.k) for entry, found, view in zip(chosen, neighbors, views, strict=True)
         ]
         overlaps.append(_overlap_matrix(nears, rows, params.k))
-    return SimilarityMatrix(np.mean(ckas, axis=0), np.mean(overlaps, axis=0), count, match.evidence)
+    return SimilarityMatrix(
+        np.mean(ckas, axis=0),
+        np.mean(overlaps, axis=0),
+        count,
+        match.evidence,
+        np.mean(turned, axis=0) if procrustes else None,
+    )
 
 
-def _cka_matrix(sources: Sequence[RowSource], report: ProgressCallback) -> Values:
+def _linear_matrices(sources: Sequence[RowSource], procrustes: bool, report: ProgressCallback) -> tuple[Values, Values]:
+    """Return debiased CKA and Procrustes similarity of every pair; the latter NaN unless asked for."""
     size, count = len(sources), len(sources[0].rows)
     pairs = list(combinations_with_replacement(range(size), 2))
-    hsic = np.zeros((size, size))
+    hsic, turned = np.zeros((size, size)), np.full((size, size), np.nan)
     for done, (one, two) in enumerate(pairs, start=1):
-        hsic[one, two] = hsic[two, one] = _hsic(sources[one], sources[two], count)
-        report(done / len(pairs), "CKA")
+        cross, squares, traces = _products(sources[one], sources[two])
+        norm, scale = float(np.square(cross).sum()), float(np.sqrt(traces.prod()))
+        hsic[one, two] = hsic[two, one] = unbiased_hsic(count, norm, squares, float(traces.prod()))
+        if procrustes and scale > 0:
+            nuclear = float(np.linalg.svd(cross, compute_uv=False).sum())
+            turned[one, two] = turned[two, one] = min(1.0, nuclear / scale)
+        report(done / len(pairs), "CKA and Procrustes" if procrustes else "CKA")
     own = hsic.diagonal()
-    scale = np.sqrt(np.where(own > 0, own, np.nan))
-    found: Values = hsic / np.outer(scale, scale)
-    return found
+    root = np.sqrt(np.where(own > 0, own, np.nan))
+    return hsic / np.outer(root, root), turned
 
 
-def _hsic(one: RowSource, two: RowSource, count: int) -> float:
+def _products(one: RowSource, two: RowSource) -> tuple[Values, float, Values]:
+    """Return X'Y, the sum over rows of |x|²|y|², and the sums of |x|² and of |y|²."""
     cross = np.zeros((one.dim, two.dim))
     squares, traces = 0.0, np.zeros(2)
     for part in one.parts(max(one.dim, two.dim)):
@@ -118,7 +135,7 @@ def _hsic(one: RowSource, two: RowSource, count: int) -> float:
         lengths = np.square(x).sum(axis=1), np.square(y).sum(axis=1)
         squares += float(lengths[0] @ lengths[1])
         traces += [lengths[0].sum(), lengths[1].sum()]
-    return unbiased_hsic(count, float(np.square(cross).sum()), squares, float(traces.prod()))
+    return cross, squares, traces
 
 
 def _overlap_matrix(nears: Sequence[NearRows], rows: NDArray[np.int64], k: int) -> Values:

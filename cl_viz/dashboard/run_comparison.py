@@ -1,0 +1,344 @@
+"""The Compare page's parts: all numbers of all runs, one against another, and the samples that moved."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, get_args
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from cl_viz.core.result import Quantity, Result
+from cl_viz.core.view import Table, View
+from cl_viz.dashboard import cache, errors, panels, state
+from cl_viz.dashboard.sample_cards import draw_grid
+from cl_viz.dashboard.text import escape
+from cl_viz.diagnostics import (
+    DIAGNOSTICS,
+    MEASURES,
+    Point,
+    RunTable,
+    Shown,
+    against,
+    card_facts,
+    changed_neighbors,
+    compared_diagnostics,
+    pairing,
+    run_matrix,
+    run_matrix_seconds,
+    tabulate,
+)
+from cl_viz.engine.scanner import Scanner
+from cl_viz.figures import render
+
+Runs = Sequence[state.OpenRun]
+ANY = "any run"
+UNIFORMITY, TOLERANCE, TEMPERATURE = (
+    "alignment_uniformity.uniformity", "uniformity_tolerance.tolerance", "card.temperature"
+)  # fmt: skip
+MOST_MOVED = 50
+_UNASKED_SECONDS = 4.0
+_A_DIAGNOSTIC = 0.4
+"""Seconds a diagnostic of a thousand samples takes, for the estimate of those not computed yet."""
+_FIRST = ("dimension_ranks", "spectrum", "isotropy", "class_cosines", "neural_collapse", "data_quality", "lidar")
+"""Diagnostics that need no pass over pairs: their numbers are there at once."""
+_BETWEEN_DRAWINGS = 1.0
+_TABLE_HEIGHT = 560
+
+
+# -- all numbers -----------------------------------------------------------------------------------------------------
+def all_numbers(runs: Runs, step: int | None, layer: str | None) -> None:
+    """Draw the table of every quick number of every run, filled in while it is computed."""
+    reference = _reference(runs)
+    cells, by, only = _table_controls([opened.name for opened in runs if opened is not reference])
+    place, problems = st.empty(), st.container()
+    results: dict[str, list[Result]] = {opened.name: [] for opened in runs}
+    missing = []
+    for name in sorted(compared_diagnostics(), key=lambda name: (name not in _FIRST, name)):
+        for opened in runs:
+            kept = cache.kept_result(opened, name, {}, step, layer)
+            if kept is None:
+                missing.append((opened, name))
+            else:
+                results[opened.name].append(kept)
+    pairings = {
+        opened.name: pairing(reference.run.get(step, layer), opened.run.get(step, layer), (reference.name, opened.name))
+        for opened in runs
+        if opened is not reference
+    }
+
+    def draw() -> tuple[Table, RunTable]:
+        table = tabulate(results, pairings, reference.name)
+        view = table.view([row for row in table.sorted_by(by) if not only or row.strength(by) > 1], cells)
+        with place.container():
+            _draw_table(view, table)
+        return view, table
+
+    with problems:
+        _compute(missing, results, draw, step, layer)
+    _below_table(*draw(), runs, step, layer)
+
+
+def _reference(runs: Runs) -> state.OpenRun:
+    reference = state.reference_run()
+    return next((opened for opened in runs if reference is not None and opened.name == reference.name), runs[0])
+
+
+def _table_controls(others: Sequence[str]) -> tuple[Shown, str, bool]:
+    """Draw what the table shows; return what stands in its cells, the run it is sorted by, and whether it is cut."""
+    with st.container(horizontal=True, gap="small", vertical_alignment="bottom"):
+        shown = st.segmented_control(
+            "Cells", get_args(Shown), default="values", required=True, key="cells", bind="query-params",
+            help="The numbers themselves, or their differences from the reference run; each with its 95 % interval.",
+        )  # fmt: skip
+        by = st.selectbox(
+            "Sorted by the difference of", [ANY, *others], key="sorted_by", bind="query-params", width=240,
+            help="Rows whose difference from the reference is the largest multiple of noise come first.",
+        )  # fmt: skip
+        only = st.toggle("Only beyond noise", key="only_beyond", bind="query-params")
+    return shown or "values", "" if by in (None, ANY) else str(by), only
+
+
+def _compute(
+    missing: Sequence[tuple[state.OpenRun, str]], results: dict[str, list[Result]], draw: Callable[[], Any],
+    step: int | None, layer: str | None,
+) -> None:  # fmt: skip
+    """Fill in what is missing: at once what takes some seconds, the rest when it is asked for."""
+    began = drawn = time.monotonic()
+    job = "all numbers"
+    for place, (opened, name) in enumerate(missing):
+        now = time.monotonic()
+        left = _seconds([run for run, _ in missing[place:]], step, layer)
+        if now - began > _UNASKED_SECONDS and left > _UNASKED_SECONDS and not state.is_confirmed(job):
+            what = f"the other {len(missing) - place:,} of all numbers take"
+            errors.show_long_work([cache.LongWork.lasting(what, left, job)], "all numbers")
+            return
+        with errors.boundary(f"numbers {name} {opened.name}"):
+            results[opened.name].append(cache.result(opened, name, {}, step, layer))
+        if now - drawn > _BETWEEN_DRAWINGS:
+            draw()
+            drawn = time.monotonic()
+
+
+def _seconds(runs: Runs, step: int | None, layer: str | None) -> float:
+    return sum(_A_DIAGNOSTIC * max(1.0, opened.run.get(step, layer).n / 1000) for opened in runs)
+
+
+def _draw_table(view: Table, table: RunTable) -> None:
+    st.markdown(f"**{escape(view.title)}**")
+    frame = pd.DataFrame(dict(view.columns))
+    config: dict[str, Any] = {
+        table.heading(run): st.column_config.TextColumn(table.heading(run), alignment="right") for run in table.runs
+    }
+    config["quantity"] = st.column_config.TextColumn("Quantity", pinned=True)
+    config["diagnostic"] = st.column_config.TextColumn("From")
+    config["times noise"] = st.column_config.NumberColumn(
+        "Times noise", format="%.1f", help="The largest difference over what noise explains; beyond noise above 1."
+    )
+    config["noise by"] = st.column_config.TextColumn("Noise by")
+    height: int | Literal["content"] = "content" if len(frame) < 12 else _TABLE_HEIGHT
+    st.dataframe(frame, hide_index=True, column_config=config, width="stretch", height=height)
+
+
+def _below_table(view: Table, table: RunTable, runs: Runs, step: int | None, layer: str | None) -> None:
+    code = (
+        f"import cl_viz\n\nruns = [{', '.join(opened.expression for opened in runs)}]\n"
+        f"cl_viz.compare_runs(runs, reference={table.reference!r}{_where(step, layer)})"
+    )
+    panels.buttons(view, "figure all numbers", code, _explain_table)
+    lines = [
+        f"{run}: {'same samples as the reference, ' + found.reason if found.same else 'unpaired: ' + found.reason}"
+        for run, found in table.pairings.items()
+    ]
+    st.caption("  \n".join(escape(line) for line in lines))
+
+
+def _where(step: int | None, layer: str | None) -> str:
+    """Return step and layer as arguments of Python."""
+    return "".join(f", {name}={value!r}" for name, value in (("step", step), ("layer", layer)) if value is not None)
+
+
+def _explain_table() -> None:
+    st.markdown(
+        "Each row is one number of every run, with its 95 % interval. *Differs*: the 95 % interval of the "
+        "difference from the reference run does not hold 0. Of equal runs one difference in twenty is marked.\n\n"
+        "**Paired**: both runs embed the same samples, so the difference is judged sample by sample: how much each "
+        "sample moved the one number less how much it moved the other (infinitesimal jackknife, Efron 1982). "
+        "**Unpaired**: from the two intervals as if the samples were others (Zou and Donner 2008); too wide where they "
+        "are the same. **No interval**: shown, and not judged.\n\n"
+        "*Best* is the highest or the lowest value, where one of the two is better; it may lie within noise. Samples "
+        "are what varies: another seed of the same training can differ by more."
+    )
+
+
+# -- one against another ---------------------------------------------------------------------------------------------
+def one_against_another(runs: Runs, step: int | None, layer: str | None) -> None:
+    """Draw any number, or fact of the cards, against any other."""
+    facts = {opened.name: card_facts(opened.run, step, layer) for opened in runs}
+    options = _options(facts)
+    usual = (TEMPERATURE if TEMPERATURE in options else TOLERANCE), UNIFORMITY
+    with st.container(horizontal=True, gap="small", vertical_alignment="bottom"):
+        sides = [
+            st.selectbox(
+                label, list(options), list(options).index(default), key=key, bind="query-params",
+                format_func=lambda option: options.get(option, option), width=330,
+            )
+            for label, key, default in (("Across", "across", usual[0]), ("Upwards", "upwards", usual[1]))
+        ]  # fmt: skip
+        every = any(len(opened.run.steps) > 1 for opened in runs) and st.toggle(
+            "Every step", key="every_step", bind="query-params", help="Each saved step of a run is a point."
+        )
+    points: list[Point] = []
+    absent = []
+    for opened in runs:
+        with errors.boundary(f"against {opened.name}"):
+            found = _points(opened, (str(sides[0]), str(sides[1])), step, layer, every)
+            points += found
+            absent += [] if found else [opened.name]
+    if absent:
+        st.caption(escape(f"Not shown, as one of the two is unknown there: {', '.join(absent)}."))
+    if points:
+        view = against(points)
+        _figure(view, "against", runs, _against_lines(runs, sides), _explain_against)
+
+
+def _options(facts: dict[str, dict[str, Quantity]]) -> dict[str, str]:
+    """Return what can be chosen, with its label: facts that a card has, then every declared number."""
+    named = dict.fromkeys(key for found in facts.values() for key in found)
+    options = {key: f"Card: {key.partition('.')[2]}" for key in named}
+    for name in compared_diagnostics():
+        spec = DIAGNOSTICS[name]
+        options |= {f"{name}.{entry.name}": f"{spec.title}: {entry.label}" for entry in spec.quantities}
+    return options
+
+
+def _points(
+    opened: state.OpenRun, sides: tuple[str, str], step: int | None, layer: str | None, every: bool
+) -> list[Point]:
+    steps = opened.run.steps if every else (step,)
+    asked = [key.partition(".")[0] for key in sides if not key.startswith("card.")]
+    missing = [opened for name in asked for at in steps if cache.kept_result(opened, name, {}, at, layer) is None]
+    job, seconds = f"every step {opened.name} {sides}", _seconds(missing, step, layer)
+    if seconds > cache.ASK_ABOVE_SECONDS and not state.is_confirmed(job):
+        raise cache.LongWork.lasting(f"these numbers of every step of {opened.name} take", seconds, job)
+    points = []
+    for at in steps:
+        x, y = (_quantity(opened, key, at, layer) for key in sides)
+        if x is not None and y is not None and x.value is not None and y.value is not None:
+            points.append(Point(opened.name, x, y))
+    return points
+
+
+def _quantity(opened: state.OpenRun, key: str, step: int | None, layer: str | None) -> Quantity | None:
+    if key.startswith("card."):
+        return card_facts(opened.run, step, layer).get(key)
+    diagnostic, _, name = key.partition(".")
+    return cache.result(opened, diagnostic, {}, step, layer).quantities.get(name)
+
+
+def _against_lines(runs: Runs, sides: Sequence[object]) -> str:
+    def value(key: str) -> str:
+        diagnostic, _, name = key.partition(".")
+        if diagnostic == "card":
+            return f"card_facts(run)[{key!r}]"
+        return f"cl_viz.diagnose({diagnostic!r}, run)[{name!r}]"
+
+    return (
+        "import cl_viz\nfrom cl_viz.diagnostics import Point, against, card_facts\n\n"
+        f"runs = [{', '.join(opened.expression for opened in runs)}]\n"
+        f"points = [Point(run.name, {value(str(sides[0]))}, {value(str(sides[1]))}) for run in runs]\n"
+        "cl_viz.render(against(points))"
+    )
+
+
+def _explain_against() -> None:
+    st.markdown(
+        "Each point is a run, with its 95 % intervals; with *every step*, each saved step of a run. The rank "
+        "correlation is Spearman's over the runs' last points, from four runs on. With so few runs it says little of "
+        "others: it describes those shown. Runs that differ in more than the one setting mix its effects."
+    )
+
+
+# -- how alike -------------------------------------------------------------------------------------------------------
+def every_pair(runs: Runs, step: int | None, layer: str | None, k: int) -> None:
+    """Draw the matrix of similarities of all shown runs, where there are three or more."""
+    if len(runs) < 3:
+        return
+    st.subheader("Every pair of runs", anchor=False)
+    labels = {label: key for key, label in MEASURES.items()}
+    measure = st.segmented_control(
+        "Measure", list(labels), default=next(iter(labels)), required=True, key="measure", bind="query-params"
+    )
+
+    def make(scanner: Scanner, progress: Any) -> Any:
+        made = [opened.run for opened in runs]
+        return run_matrix(made, step=step, layer=layer, k=k, scanner=scanner, progress=progress)
+
+    with errors.boundary("every pair of runs"):
+        seconds = run_matrix_seconds([opened.run.get(step, layer) for opened in runs])
+        title = "Similarity of every pair of runs"
+        found = cache.together(runs, title, make, what=k, step=step, layer=layer, seconds=seconds)
+        lines = (
+            "import cl_viz\nfrom cl_viz.diagnostics import run_matrix\n\n"
+            f"runs = [{', '.join(opened.expression for opened in runs)}]\n"
+            f"cl_viz.render(run_matrix(runs, k={k}{_where(step, layer)}).view({labels[str(measure)]!r}))"
+        )
+        _figure(found.view(labels[str(measure)]), "every pair", runs, lines)
+        left_out = [f"Left out: {reason}." for reason in found.left_out.values()]
+        st.caption("  \n".join(escape(text) for text in [f"N = {found.count:,}, {found.evidence}", *left_out]))
+
+
+def moved_samples(shown: panels.Shown, k: int) -> None:
+    """Draw a sample whose neighbours changed most, with its neighbours in both runs."""
+    reference = state.reference_run()
+    having = [(run, result) for run, result in zip(shown.runs, shown.results, strict=True) if "moved" in result.views]
+    if not having or reference is None:
+        return
+    st.subheader("The samples behind this", anchor=False)
+    names = [run.name for run, _ in having]
+    with st.container(horizontal=True, gap="small", vertical_alignment="bottom"):
+        chosen = st.selectbox("Run", names, key="moved_in", bind="query-params", width=240)
+        opened, result = having[names.index(chosen) if chosen in names else 0]
+        table = result.views["moved"]
+        assert isinstance(table, Table)
+        rows = np.asarray(table.columns["row"])
+        most = min(MOST_MOVED, len(rows))
+        place = st.number_input(
+            "Sample", 1, most, 1, key="moved_place", bind="query-params", width=130,
+            help=f"1 is the sample whose {k} nearest neighbours changed most.",
+        )  # fmt: skip
+    row = int(rows[min(int(place), most) - 1])
+    with errors.boundary("moved samples"):
+        before, after = (entry.run.get(shown.step, shown.layer) for entry in (reference, opened))
+        change = cache.together(
+            (reference, opened), f"Neighbours of row {row:,}",
+            lambda scanner, progress: changed_neighbors(before, after, row, k, scanner=scanner, progress=progress),
+            what=(row, k), step=shown.step, layer=shown.layer,
+        )  # fmt: skip
+        st.markdown(
+            f"**Row {row:,} keeps {len(change.kept)} of its {len(change.kept) + len(change.lost)} nearest neighbours** "
+            f"from {escape(reference.name)} to {escape(opened.name)}."
+        )
+        groups = (
+            ("The sample", [row]),
+            ("Near in both", change.kept),
+            (f"Near in {reference.name} only", change.lost),
+            (f"Near in {opened.name} only", change.gained),
+        )
+        for title, members in groups:
+            if len(members):
+                st.markdown(f":small[**{escape(title)}** ({len(members)})]" if title != "The sample" else "")
+                draw_grid(reference, before, [int(entry) for entry in members], view=change.views[0], columns=10)
+    with st.expander("All samples, those that changed most first", icon=":material/table:"):
+        panels.table(shown.only(opened.name), "moved")
+
+
+def _figure(view: View, name: str, runs: Runs, lines: str, explain: Callable[[], None] | None = None) -> None:
+    drawn = render(view, state.theme(), run_colours={opened.name: opened.colour for opened in runs})
+    st.plotly_chart(
+        drawn, theme=None, width="stretch", height=panels.MAIN_HEIGHT, key=f"figure {name}",
+        config=panels.chart_config(name.replace(" ", "-")), alt=view.title,
+    )  # fmt: skip
+    panels.buttons(view, f"figure {name}", lines, None if explain is None else explain)
