@@ -15,7 +15,7 @@ import streamlit as st
 
 from cl_viz.core.result import LEVELS, Finding, Result, format_number
 from cl_viz.core.specs import DiagnosticSpec
-from cl_viz.core.view import Heatmap, Table, View
+from cl_viz.core.view import Lines, SeriesView, Table, View
 from cl_viz.dashboard import cache, errors, forms, pair_links, state
 from cl_viz.dashboard.text import cite, cite_briefly, escape, mark
 from cl_viz.figures import csv_text, python_lines
@@ -197,6 +197,7 @@ def figure(
         theme=state.theme(),
         run_colours=None if in_order and not _coloured_by_run(view) else colours,
         log_y=log_y,
+        marked=marked if isinstance(view, Lines) else None,
     )
     buttons(view, key, lines, partial(explanation, shown.spec) if explained else None)
 
@@ -209,7 +210,7 @@ def _others(spec: DiagnosticSpec, runs: Sequence[state.OpenRun]) -> list[str]:
 
 def _coloured_by_run(view: View) -> bool:
     """Whether a figure of one run takes the run's colour: where its only curve has no meaning of its own."""
-    return not isinstance(view, (Table, Heatmap)) and [entry.meaning for entry in view.series] == ["other"]
+    return isinstance(view, SeriesView) and [entry.meaning for entry in view.series] == ["other"]
 
 
 def chart_config(name: str) -> dict[str, Any]:

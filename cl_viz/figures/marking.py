@@ -13,7 +13,7 @@ STEP_AXIS = "Training step"
 """Label of an axis that shows steps."""
 
 
-def at_step(view: View, step: int, steps: Mapping[str, Sequence[int]]) -> View:
+def at_step(view: View, step: int, steps: Mapping[str, Sequence[int | None]]) -> View:
     """Mark a step.
 
     Parameters
@@ -21,8 +21,8 @@ def at_step(view: View, step: int, steps: Mapping[str, Sequence[int]]) -> View:
     view : View
         Only lines are marked; others are returned as they are.
     step : int
-    steps : Mapping[str, sequence of int]
-        Steps of each run, in the order of the points of a path.
+    steps : Mapping[str, sequence of int or None]
+        Steps of each run, in the order of the points of a path; None, a set without a step, has no point.
 
     Returns
     -------
@@ -39,7 +39,7 @@ def at_step(view: View, step: int, steps: Mapping[str, Sequence[int]]) -> View:
         return replace(view, references=(*view.references, *(Reference(label, place, "y") for place in places)))
     points = []
     for entry in view.series:
-        own = list(steps.get(entry.run, ()))
+        own = [one for one in steps.get(entry.run, ()) if one is not None]
         if len(own) == len(entry.x) and step in own:
             here = slice(own.index(step), own.index(step) + 1)
             points.append(Series(label, np.asarray(entry.x)[here], np.asarray(entry.y)[here], "reference", entry.run))

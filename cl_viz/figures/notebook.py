@@ -26,8 +26,9 @@ def python_lines(
     theme: ThemeName = "light",
     run_colours: Mapping[str, int] | None = None,
     log_y: bool = False,
+    marked: int | None = None,
 ) -> str:
-    """Return three lines of Python that make a figure in a notebook.
+    """Return three lines of Python that make a figure in a notebook, four with a marked step.
 
     Parameters
     ----------
@@ -42,6 +43,8 @@ def python_lines(
         As given to `cl_viz.diagnose`; defaults are left out of the lines.
     others : sequence of str
         Expressions that open the runs that the diagnostic compares with.
+    marked : int, optional
+        A training step that is marked; see `at_step`.
 
     Returns
     -------
@@ -57,17 +60,20 @@ def python_lines(
         "log_y": log_y or None,
     }
     drawn = "".join(f", {name}={value!r}" for name, value in look.items() if value is not None)
-    if len(runs) == 1:
-        return (
-            "import cl_viz\n"
-            f"result = cl_viz.diagnose({diagnostic!r}, {runs[0]}{arguments})\n"
-            f"cl_viz.render(result.views[{view!r}]{drawn})"
-        )
-    return (
-        "import cl_viz, cl_viz.figures\n"
-        f"results = [cl_viz.diagnose({diagnostic!r}, run{arguments}) for run in [{', '.join(runs)}]]\n"
-        f"cl_viz.render(cl_viz.figures.compare(results, {view!r}, {quantity!r}){drawn})"
-    )
+    several = len(runs) > 1
+    shown = f"cl_viz.figures.compare(results, {view!r}, {quantity!r})" if several else f"result.views[{view!r}]"
+    setup = "import cl_viz, cl_viz.figures" if several or marked is not None else "import cl_viz"
+    opened = f"[{', '.join(runs)}]" if several else runs[0]
+    if marked is not None:
+        name = "runs" if several else "run"
+        setup, opened = f"{setup}\n{name} = {opened}", name
+        steps = "{run.name: run.steps for run in runs}" if several else "{run.name: run.steps}"
+        shown = f"cl_viz.figures.at_step({shown}, {marked}, {steps})"
+    if several:
+        asked = f"results = [cl_viz.diagnose({diagnostic!r}, run{arguments}) for run in {opened}]"
+    else:
+        asked = f"result = cl_viz.diagnose({diagnostic!r}, {opened}{arguments})"
+    return f"{setup}\n{asked}\ncl_viz.render({shown}{drawn})"
 
 
 def csv_text(view: View) -> str:

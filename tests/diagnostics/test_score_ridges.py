@@ -50,6 +50,18 @@ def test_strangers_at_the_end_are_bad_and_one_step_is_unknown() -> None:
     assert "several training steps" in only.findings[0].advice
 
 
+def test_scores_that_are_ordered_but_all_alike_are_not_called_good() -> None:
+    random = np.random.default_rng(0)
+    cone = np.ones(16) + 0.01 * random.normal(size=(80, 16))
+    alike = cl_viz.EmbeddingSet.from_arrays({"one": cone, "two": cone + 0.001 * random.normal(size=cone.shape)})
+    run = Run("collapsed", {Snapshot(0): paired_sphere(80, 16, 0.9), Snapshot(10): alike})
+    found = cl_viz.diagnose("score_ridges", run)
+    assert found["auc_last"].value > 0.99
+    assert found["overlap_last"].value > 0.99
+    assert found.level == "watch"
+    assert "collapse" in found.findings[0].advice
+
+
 def test_of_many_steps_a_dozen_is_drawn_with_both_ends() -> None:
     steps = chosen_steps(tuple(range(0, 1000, 7)), MOST_RIDGES)
     assert len(steps) == MOST_RIDGES

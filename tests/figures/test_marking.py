@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+import pytest
 
 import cl_viz
 from cl_viz.core.run import Run, Snapshot
 from cl_viz.core.view import Axis, Lines, Table
-from cl_viz.figures.marking import at_step
+from cl_viz.figures import at_step, compare, python_lines
 from cl_viz.testing import paired_sphere
 
 RUN = Run("trained", {Snapshot(step): paired_sphere(30, 8, 0.5, seed=step) for step in (0, 10, 20)})
@@ -44,6 +47,21 @@ def test_a_path_gets_a_point() -> None:
     assert (point.x[0], point.y[0]) == (view.series[0].x[1], view.series[0].y[1])
     assert at_step(view, 11, STEPS) == view
     assert len(cl_viz.render(marked).data) == 2
+
+
+@pytest.mark.parametrize("count", [1, 2])
+@pytest.mark.parametrize(("diagnostic", "view"), [("rank_curves", "rankme"), ("alignment_uniformity_path", "path")])
+def test_the_python_lines_mark_the_step_too(diagnostic: str, view: str, count: int) -> None:
+    other = Run("other", {Snapshot(step): paired_sphere(30, 8, 0.2, seed=step) for step in (0, 10)})
+    runs = [RUN, other][:count]
+    results = [cl_viz.diagnose(diagnostic, run) for run in runs]
+    marked = at_step(compare(results, view), 10, {run.name: run.steps for run in runs})
+    lines = python_lines(diagnostic, [f"given[{place}]" for place in range(count)], view, marked=10)
+    *setup, last = lines.splitlines()
+    names: dict[str, Any] = {"given": runs}
+    exec("\n".join([*setup, f"figure = {last}"]), names)
+    assert "step 10" in names["figure"].to_json()
+    assert names["figure"].to_json() == cl_viz.render(marked).to_json()
 
 
 def test_other_figures_stay_as_they_are() -> None:

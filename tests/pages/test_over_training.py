@@ -59,6 +59,8 @@ def test_the_bar_moves_every_figure(open_app: OpenApp, recorded: Callable[..., c
     assert not app.error
     assert [one != two for one, two in zip(before, drawn(app), strict=True)] == [True] * 6
     assert "At step 10" in [element.value for element in app.subheader]
+    marked = [element.value for element in app.code if ", 10, {run.name: run.steps})" in element.value]
+    assert len(marked) == 5  # all but the distribution, which shows the step itself
 
 
 @pytest.mark.parametrize(

@@ -87,7 +87,9 @@ def group_cells(embedding_set: EmbeddingSet, number: int, kind: str) -> Cells:
     present, codes = np.unique(joint, return_inverse=True)
     if len(present) < 2:
         raise MissingInputError(
-            f"there is {len(present)} group", where=embedding_set.name, remedy="choose a column with several values"
+            "there is 1 group" if len(present) else "no usable row has a group",
+            where=embedding_set.name,
+            remedy="choose a column with several values",
         )
     if len(present) > MOST_GROUPS:
         raise MissingInputError(
