@@ -20,7 +20,8 @@ LEAST_RUNS = 4
 MOST_NAMED = 8
 _NOT_FACTS = ("card_version", "order")
 _LOG_ABOVE = 20.0
-_ROOM = 0.18
+_ROOM = {"x": 0.38, "y": 0.15}
+"""Share of what the points span that is left free on each side: names stand beside the outermost points."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ def against(points: Sequence[Point]) -> Scatter:
         by_run.setdefault(point.run, []).append(point)
     last = [entries[-1] for entries in by_run.values()]
     series = tuple(_series(run, entries) for run, entries in by_run.items())
-    axes = [_axis([getattr(point, side) for point in points]) for side in ("x", "y")]
+    axes = [_axis([getattr(point, side) for point in points], room) for side, room in _ROOM.items()]
     single = len(points) == len(by_run)
     return Scatter(_title(last, single), axes[0], axes[1], series, named=single and len(by_run) <= MOST_NAMED)
 
@@ -105,18 +106,18 @@ def _ends(quantities: Sequence[Quantity]) -> tuple[NDArray[np.float64] | None, N
     return low, high
 
 
-def _axis(quantities: Sequence[Quantity]) -> Axis:
-    """Return an axis with room for the names beside the points; logarithmic over more than a decade."""
+def _axis(quantities: Sequence[Quantity], share: float) -> Axis:
+    """Return an axis with room at both ends; logarithmic where the largest is many times the smallest."""
     low, high = _ends(quantities)
     values = _values(quantities)
     start = float(np.min(values if low is None else low))
     stop = float(np.max(values if high is None else high))
     log = start > 0 and stop > _LOG_ABOVE * start
     if log:
-        room = _ROOM * math.log(stop / start)
+        room = share * math.log(stop / start)
         ends = start * math.exp(-room), stop * math.exp(room)
     else:
-        room = _ROOM * (stop - start) or 0.1 * abs(stop) or 0.1
+        room = share * (stop - start) or 0.1 * abs(stop) or 0.1
         ends = start - room, stop + room
     return Axis(quantities[0].label, quantities[0].unit, ends, log)
 
