@@ -34,7 +34,8 @@ def draw_lines(view: Lines, theme: Theme, colours: Mapping[str, int]) -> go.Figu
         add_style_legend(canvas, view.series, found, theme)
     elif len(view.series) == 1:
         canvas.layout["showlegend"] = False
-    elif len(view.series) <= DIRECT_LABELS:
+    elif len(view.series) <= DIRECT_LABELS and not view.y.ticks:
+        # Curves on ticks of their own stand above each other: a name beside one of them would stand on the next.
         canvas.layout["showlegend"] = not add_labels(canvas, _labels(view, found), log_y=view.y.log)
     return canvas.figure()
 

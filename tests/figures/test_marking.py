@@ -35,8 +35,9 @@ def test_ridges_get_a_line_at_their_ridge() -> None:
     assert isinstance(marked, Lines)
     assert (marked.references[-1].at, marked.references[-1].on) == (1.0, "y")
     assert at_step(view, 11, STEPS) == view
-    texts = [note.text for note in cl_viz.render(marked).layout.annotations]
-    assert "step 10" in texts
+    figure = cl_viz.render(marked)
+    assert [note.text for note in figure.layout.annotations] == ["step 10"]
+    assert [curve.name for curve in figure.data if curve.showlegend] == ["positives", "negatives"]
 
 
 def test_a_path_gets_a_point() -> None:
