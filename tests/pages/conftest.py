@@ -24,12 +24,13 @@ def _empty_caches() -> Iterator[None]:
 
 @pytest.fixture
 def open_app(monkeypatch: pytest.MonkeyPatch, checkout: Path) -> OpenApp:
-    """Start the app on some paths, and go to a page."""
+    """Start the app on some paths, and go to a page; `straight` does not draw the start page, a checkup, before it."""
 
-    def start(*paths: Path, page: str = "", **query: str | list[str]) -> AppTest:
+    def start(*paths: Path, page: str = "", straight: bool = False, **query: str | list[str]) -> AppTest:
         monkeypatch.setattr("sys.argv", ["app.py", *map(str, paths)])
         app = AppTest.from_file(str(checkout / "app.py"), default_timeout=120)
-        app.run()
+        if not straight:
+            app.run()
         if page:
             app.switch_page(f"pages/{page}.py")
         for name, value in query.items():
