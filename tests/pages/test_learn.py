@@ -9,12 +9,16 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from cl_viz.core.lesson import LessonSpec, Prediction
+from cl_viz.core.lesson import Animation, LessonSpec, Prediction
+from cl_viz.dashboard import lesson_runner
+from cl_viz.figures import render
 from cl_viz.lessons import LESSONS, lessons
 
 OpenApp = Callable[..., AppTest]
 NOWHERE = Path("missing.npz")
 FIRST = lessons()[0]
+FOLLOWED = ("what_a_loss_sees", "false_and_hard_negatives", "who_is_harmed")
+"""Lessons with every kind of prediction, of control and of figure; `tests/contract` proves the parts of all."""
 
 
 def texts(app: AppTest) -> str:
@@ -52,13 +56,17 @@ def wrong(prediction: Prediction) -> str | float:
     return next(option for option in prediction.options if not prediction.is_right(option))
 
 
-@pytest.mark.parametrize("lesson", lessons(), ids=lambda lesson: lesson.name)
-def test_a_lesson_can_be_followed_to_its_end(lesson: LessonSpec, open_app: OpenApp) -> None:
-    app = open_app(NOWHERE, page=f"learn/{lesson.name}")
+@pytest.mark.parametrize("name", FOLLOWED)
+def test_a_lesson_can_be_followed_to_its_end(name: str, open_app: OpenApp) -> None:
+    """The answers are hidden until one predicts."""
+    lesson = LESSONS[name]
+    app = open_app(NOWHERE, page=f"learn/{name}")
     assert app.title[0].value == lesson.question
     for number, step in enumerate(lesson.steps):
         assert step.title in [heading.value for heading in app.subheader]
         assert "when you have made a prediction" in texts(app)
+        assert len(figures(app)) == (step.setup is not None)
+        assert step.explained() not in texts(app)
         right = number % 2 == 0
         predict(app, lesson, step.name, step.prediction.answer() if right else wrong(step.prediction))
         healthy(app)
@@ -80,14 +88,20 @@ def test_a_lesson_can_be_followed_to_its_end(lesson: LessonSpec, open_app: OpenA
     assert f"{made} of {made} predictions made, {(made + 1) // 2} right at the first try; exercise solved" in texts(app)
 
 
-def test_the_answer_is_hidden_until_predicted(open_app: OpenApp) -> None:
-    step = FIRST.steps[1]
-    app = open_app(NOWHERE, page=f"learn/{FIRST.name}")
-    press(app, "Next")
-    assert len(figures(app)) == 1  # the set-up
-    assert step.prediction.answer_text() not in texts(app)
-    predict(app, FIRST, step.name, 0.5)
-    assert len(figures(app)) == 2
+@pytest.mark.parametrize("lesson", lessons(), ids=lambda lesson: lesson.name)
+def test_every_step_of_every_lesson_has_its_place_and_lines_that_draw_its_figures(lesson: LessonSpec) -> None:
+    places = lesson_runner._places(lesson)
+    assert len(set(places.values())) == len(places) == len(lesson.steps) + 2
+    for part in lesson.parts:
+        params = part.params.make(dict(lesson.exercise.solution) if part is lesson.exercise else {})
+        for name, draw in part.figures.items():
+            expected = draw(params)
+            if isinstance(expected, Animation):
+                continue  # every moment is drawn where figures are called by their name
+            namespace: dict[str, Any] = {}
+            lines = lesson_runner._lines(lesson, name, params).replace("lessons.figure", "drawn = lessons.figure")
+            exec(lines, namespace)
+            assert namespace["drawn"].to_json() == render(expected).to_json()
 
 
 def test_a_link_brings_back_step_prediction_and_controls(open_app: OpenApp) -> None:
@@ -115,6 +129,8 @@ def test_progress_is_kept_while_one_looks_elsewhere(open_app: OpenApp) -> None:
     press(app, "Next")
     app.switch_page("pages/learn/lessons.py").run()
     assert f"1 of {len(FIRST.steps)} predictions made, 1 right at the first try" in texts(app)
+    for lesson in LESSONS.values():
+        assert lesson.summary.split(",")[0].split(".")[0] in texts(app).replace("\\", "")
     app.switch_page(f"pages/learn/{FIRST.name}.py").run()
     healthy(app)
     assert FIRST.steps[1].title in [heading.value for heading in app.subheader]
@@ -135,10 +151,3 @@ def test_a_figure_that_moves_waits_for_whoever_plays_it(open_app: OpenApp) -> No
     app.session_state["_motion_allowed"] = True
     app.run()
     assert "Play" in figures(app)[0]
-
-
-def test_every_lesson_is_on_the_overview(open_app: OpenApp) -> None:
-    app = open_app(NOWHERE, page="learn/lessons")
-    healthy(app)
-    for lesson in LESSONS.values():
-        assert lesson.summary.split(",")[0].split(".")[0] in texts(app).replace("\\", "")
