@@ -87,7 +87,8 @@ def collapse_reason(history: Mapping[int, Mapping[str, float]], patience: int) -
     if all(not math.isfinite(variance[place]) for place in latest):
         return f"{last} embeddings are zero or not finite, and were at the {patience} latest snapshots"
     if all(
-        _thresholds.TOTAL_VARIANCE.level(variance[place]) == "bad" and variance[place] < np.nanmax(variance[:place])
+        _thresholds.TOTAL_VARIANCE.level(variance[place]) == "bad"
+        and variance[place] < np.fmax.reduce(variance[:place])
         for place in latest
     ):
         return (

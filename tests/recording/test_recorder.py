@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import random
 import signal
@@ -358,6 +359,12 @@ def test_a_lost_rank_stops_and_a_healthy_course_does_not() -> None:
     dead = {**healthy, **{step: {name: float("nan") for name in MEASURES} for step in (5, 6)}}
     assert "not finite" in collapse_reason(dead, 2)
     assert collapse_reason({}, 2) == ""
+
+
+def test_a_start_that_could_not_be_measured_is_no_collapse() -> None:
+    lost = {"total_variance": math.nan, "covariance_entropy_rank": math.nan}
+    low = {"total_variance": 0.001, "covariance_entropy_rank": 3.0}
+    assert collapse_reason({0: lost, 1: lost, 2: low, 3: low}, 2) == ""
 
 
 def test_without_being_asked_nothing_stops(inputs: Inputs, tmp_path: Path) -> None:
