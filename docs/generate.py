@@ -188,7 +188,13 @@ def formats_page() -> str:
 
 def encoders_page() -> str:
     """Return the page of the checkpoint families."""
-    parts = [NOTE, "# Encoders", "`cl_viz.open_run(folder)` runs a checkpoint of one of these families."]
+    parts = [
+        NOTE,
+        "# Encoders",
+        "`cl_viz.encode(checkpoint, data)` runs a checkpoint of one of these families on data of your own, "
+        "`cl_viz.encoders.recognise(checkpoint)` says which family it is: see [Your own checkpoint](checkpoints.md). "
+        "`cl_viz.open_run(folder)` opens what was encoded, and the bundled runs.",
+    ]
     for name, spec in ENCODERS.items():
         parts += [f"## {spec.label}", f"`{name}`", spec.description]
     return _joined(*parts)

@@ -201,6 +201,8 @@ class Recognised:
     notes : tuple of str
         What a person should know: guesses, what was left out, which library runs it.
     image : ImageInput or None
+    dropout : bool or None
+        Whether two passes of one text differ with dropout switched on; None where that shows only once it is built.
     """
 
     family: str
@@ -211,6 +213,7 @@ class Recognised:
     unmatched: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     image: ImageInput | None = None
+    dropout: bool | None = None
 
 
 class Encoder(Protocol):

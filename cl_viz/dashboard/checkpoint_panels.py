@@ -149,7 +149,7 @@ def _options(known: Recognised, data: EncodingData) -> dict[str, Any]:
     if layer != layers[0]:
         options["layer"] = layer
     kinds = [_GUESSED, *(["augmented"] if "image" in known.modalities and data.of("image") else []), "plain",
-             *(["dropout"] if "text" in known.modalities and data.of("text") else []), _COLUMNS]  # fmt: skip
+             *(["dropout"] if _drops(known) and data.of("text") else []), _COLUMNS]  # fmt: skip
     kind = st.selectbox(
         "Views", kinds, format_func=_VIEWS.__getitem__, key="encode_views", width=210,
         help="Random views: SimCLR's crop, flip, colour, grey and blur. Plain: as the checkpoint's own evaluation. "
@@ -172,6 +172,11 @@ def _options(known: Recognised, data: EncodingData) -> dict[str, Any]:
     return options
 
 
+def _drops(known: Recognised) -> bool:
+    """Whether two passes of a text can differ; where that shows only once it is built, they are offered."""
+    return "text" in known.modalities and known.dropout is not False
+
+
 def _folder_control() -> str:
     if not opening.paths_allowed():
         return ""
@@ -184,7 +189,8 @@ def _folder_control() -> str:
 
 def _start_button(recipe: Recipe, n: int, folder: str, *, ready: bool) -> None:
     job: EncodingJob | None = state.encoding()
-    running = job is not None and job.standing().running
+    # One that was asked to stop holds nobody up: it ends by itself, and what comes of it is not opened.
+    running = job is not None and job.standing().running and not job.stopping
     st.button(
         f"Encode {n:,} rows", key="_encode", type="primary", icon=":material/play_arrow:",
         disabled=running or not ready, on_click=_start, args=(recipe, folder),
@@ -196,6 +202,7 @@ def _start(recipe: Recipe, folder: str) -> None:
     name = hashlib.blake2b(recipe.key.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
     job = EncodingJob(recipe, Path(folder) if folder else chosen.session_folder() / f"run-{name}")
     state.set_encoding(job)
+    chosen.encodings().append(job)
     job.start()
 
 
@@ -210,7 +217,12 @@ def _draw_course() -> None:
 def _course(job: EncodingJob) -> None:
     standing = job.standing()
     if not standing.running and job.opened == "":
-        job.opened = _open(job, standing.run) if standing.run is not None else "-"
+        job.opened = "-"  # whatever happens, it is opened once
+        if standing.run is not None:
+            try:
+                job.opened = _open(job, standing.run)
+            except Exception as error:
+                job.fail(error)
         st.rerun()
     if standing.running:
         _progress(job, standing)
@@ -234,7 +246,7 @@ def _progress(job: EncodingJob, standing: Standing) -> None:
             st.button("Do not", key="_decline_encoding", on_click=job.stop)
         return
     bar, button = st.columns([5, 1], vertical_alignment="center")
-    bar.progress(min(1.0, standing.fraction), text=escape(standing.message))
+    bar.progress(min(1.0, standing.fraction), text=escape(standing.told))
     button.button(
         "Stopping" if job.stopping else "Stop", key="_stop_encoding", icon=":material/stop_circle:",
         disabled=job.stopping, on_click=job.stop, help="What was embedded is kept; encode again to go on.",

@@ -12,6 +12,7 @@ import streamlit as st
 
 from cl_viz.core.specs import Recognised
 from cl_viz.dashboard import opening
+from cl_viz.dashboard.encoding_job import EncodingJob
 from cl_viz.encoders import recognise, sample_folder, sample_run_names
 from cl_viz.encoders._data import SAMPLE_DIGITS, EncodingData, open_data
 
@@ -79,6 +80,17 @@ def _sample_checkpoints() -> dict[str, str]:
         if files:
             found[name] = str(files[-1])
     return found
+
+
+def _stop_all(jobs: list[EncodingJob]) -> None:
+    for job in jobs:
+        job.stop()
+
+
+@st.cache_resource(scope="session", show_spinner=False, on_release=_stop_all)
+def encodings() -> list[EncodingJob]:
+    """Return the encodings that this session began; they are stopped when the session ends."""
+    return []
 
 
 @st.cache_resource(scope="session", show_spinner=False, on_release=lambda folder: shutil.rmtree(folder, True))

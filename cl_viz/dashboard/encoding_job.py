@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -57,6 +58,8 @@ class Standing:
     fraction : float
         Share of the rows done, 0 to 1.
     message : str
+    since : float
+        When it began to do what `message` says, on the clock of `time.monotonic`.
     estimate : float or None
         Seconds for all rows, from the first batch; None before it was measured.
     run : Run or None
@@ -68,6 +71,7 @@ class Standing:
     phase: Phase
     fraction: float
     message: str
+    since: float
     estimate: float | None
     run: Run | None
     error: Exception | None
@@ -76,6 +80,12 @@ class Standing:
     def running(self) -> bool:
         """Whether it has not ended."""
         return self.phase != "ended"
+
+    @property
+    def told(self) -> str:
+        """What it does, and for how long where no rows are counted yet: whoever waits sees that it goes on."""
+        seconds = time.monotonic() - self.since
+        return f"{self.message}, {seconds:,.0f} s" if self.phase == "measuring" else self.message
 
 
 class EncodingJob:
@@ -96,7 +106,9 @@ class EncodingJob:
         self._asked_to_stop = threading.Event()
         self._answered = threading.Event()
         self._lock = threading.Lock()
-        self._standing = Standing("measuring", 0.0, "building the encoder", None, None, None)
+        self._standing = Standing(
+            "measuring", 0.0, "looking at checkpoint and data", time.monotonic(), None, None, None
+        )
         self._thread = threading.Thread(target=self._work, name="cl_viz-encoding", daemon=True)
 
     def start(self) -> None:
@@ -116,6 +128,10 @@ class EncodingJob:
         """Wait until it has ended."""
         self._thread.join(seconds)
 
+    def fail(self, error: Exception) -> None:
+        """Note that what came out cannot be used."""
+        self._note("ended", run=None, error=error)
+
     @property
     def stopping(self) -> bool:
         """Whether it was asked to stop."""
@@ -128,11 +144,16 @@ class EncodingJob:
 
     def _note(self, phase: Phase, **changes: Any) -> None:
         with self._lock:
-            self._standing = Standing(**{**self._standing.__dict__, "phase": phase, **changes})
+            since = time.monotonic() if "message" in changes else self._standing.since
+            self._standing = replace(self._standing, phase=phase, since=since, **changes)
 
     def _work(self) -> None:
         try:
             encoding = Encoding(self.recipe.checkpoint, self.recipe.data, **self.recipe.options)
+            self._check_stop()
+            self._note("measuring", message="building the encoder")
+            _ = encoding.encoder
+            self._check_stop()
             self._note("measuring", message="measuring the first batch")
             seconds = encoding.estimate()
             self._note("asking", estimate=seconds, message="")

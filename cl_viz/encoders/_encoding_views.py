@@ -117,6 +117,11 @@ def _of_kind(kind: str, data: EncodingData, recognised: Recognised) -> tuple[Vie
             recognised.modalities else "the data has none"),
             where="views", allowed="plain, or columns: " + ", ".join(data.inputs),
         )  # fmt: skip
+    if kind == "dropout" and recognised.dropout is False:
+        raise InputError(
+            "this encoder has no dropout: two passes give the same rows", where="views",
+            allowed="plain, or columns: " + ", ".join(data.inputs),
+        )  # fmt: skip
     change: Change = "augmented" if kind == "augmented" else "dropout"
     return tuple(ViewPlan(f"view_{draw + 1}", column, modality, change, draw) for draw in range(2))
 

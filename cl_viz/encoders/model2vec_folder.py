@@ -87,6 +87,7 @@ def recognise(path: Path) -> Recognised | None:
         family=NAME, architecture=f"static embeddings, {shape}", modalities=("text",),
         layers=_layers(bool(said.get("normalize"))), parameters=0 if table is None else table.numel(),
         unmatched=tuple(sorted(weights.keys() - known)), notes=("run by the model2vec library, on the CPU", *unread),
+        dropout=False,
     )  # fmt: skip
 
 

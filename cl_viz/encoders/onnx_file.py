@@ -150,6 +150,7 @@ def recognise(path: Path) -> Recognised | None:
     return Recognised(
         family=NAME, architecture=f"an ONNX program, {shape}", modalities=(modality or "image",),
         layers=layers or ("output",), parameters=parameters, notes=tuple(notes), image=image,
+        dropout=False,
     )  # fmt: skip
 
 

@@ -265,6 +265,7 @@ def recognise(path: Path) -> Recognised | None:
         layers=LAYERS,
         parameters=sum(math.prod(entry["shape"]) for name, entry in header.items() if name != "__metadata__"),
         image=ImageInput((28, 28), channels, (28, 28), mean=(0.0,) * channels, std=(1.0,) * channels),
+        dropout=False,
     )
 
 

@@ -68,6 +68,7 @@ def recognise(path: Path) -> Recognised | None:
     return Recognised(
         family=NAME, architecture="a TorchScript program", modalities=(modality,), layers=(OUTPUT,),
         notes=(*notes, "its first output is taken; tokens and places are averaged to one row"), image=image,
+        dropout=False,
     )  # fmt: skip
 
 

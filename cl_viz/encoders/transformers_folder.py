@@ -37,6 +37,7 @@ from cl_viz.encoders._transformers_models import (
 )  # fmt: skip
 
 NAME = "transformers"
+_DROPOUTS = ("hidden_dropout_prob", "attention_probs_dropout_prob", "dropout", "attention_dropout", "embedding_dropout")
 
 
 def recognise(path: Path) -> Recognised | None:
@@ -67,6 +68,7 @@ def recognise(path: Path) -> Recognised | None:
         unmatched=tuple(sorted(weights.keys() - used)),
         notes=(*notes, *unread, *more, *guesses),
         image=image,
+        dropout=_dropout(said),
     )
 
 
@@ -112,6 +114,14 @@ def _encoder_keys(weights: Mapping[str, Any], model: ModelType) -> dict[str, str
     prefix = f"{model.prefix}."
     below = {key.removeprefix(prefix): key for key in weights if key.startswith(prefix)}
     return below or {key: key for key in weights}
+
+
+def _dropout(said: Mapping[str, Any]) -> bool | None:
+    """Whether the text part drops numbers; None where its configuration leaves that to the library's defaults."""
+    text = part_of(said, "text_config") or said
+    told = [text.get(name) for name in _DROPOUTS]
+    shares = [share for share in told if isinstance(share, int | float)]
+    return any(share > 0 for share in shares) if shares else None
 
 
 def _has_pooler(names: Mapping[str, str]) -> bool:

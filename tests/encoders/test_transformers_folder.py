@@ -15,6 +15,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from cl_viz.core.errors import FormatError, InputError, MissingDependencyError, UnsafeFileError
+from cl_viz.core.specs import Recognised
 from cl_viz.encoders._transformers_models import MODEL_TYPES
 from cl_viz.encoders.transformers_folder import build, recognise
 
@@ -171,6 +172,27 @@ def test_dropout_makes_a_second_view_and_goes_off_again(folders: dict[str, tuple
     assert np.abs(first - second).max() > 1e-3
     encoder.dropout(False)
     np.testing.assert_array_equal(encoder.encode(TEXTS, "text")["pooler"], plain)
+
+
+def test_dropout_is_known_before_anything_is_built(folders: dict[str, tuple[Path, Any]], bert: Path) -> None:
+    assert known(bert).dropout is True
+    assert known(folders["modernbert"][0]).dropout is False
+    for name in ("clip", "siglip", "albert", "distilbert"):
+        encoder = build(folders[name][0])
+        told = known(folders[name][0]).dropout
+        if told:
+            encoder.dropout(True)
+        elif told is False:
+            with pytest.raises(InputError, match="no dropout"):
+                encoder.dropout(True)
+    _edit(bert / "config.json", hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
+    assert known(bert).dropout is False
+
+
+def known(path: Path) -> Recognised:
+    found = recognise(path)
+    assert found is not None
+    return found
 
 
 @pytest.mark.parametrize("name", ["resnet", "vit", "modernbert"])

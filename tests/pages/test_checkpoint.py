@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import pickle
+import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +15,8 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 from streamlit.testing.v1.element_tree import Button
 
-from cl_viz.core.specs import EncoderSpec, Recognised
+from cl_viz.core.errors import InputError
+from cl_viz.core.specs import Encoder, EncoderSpec, Recognised
 from cl_viz.encoders import ENCODERS, sample_folder
 from cl_viz.encoders._encoding import Encoding
 
@@ -138,6 +141,56 @@ def test_what_takes_long_asks_first_and_can_be_declined_or_stopped(
     assert "is open as a run: N = 10" in texts(app)
 
 
+def test_an_encoder_that_is_never_built_can_be_left_behind(
+    at_page: Callable[..., AppTest], pictures: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    building, may_end = threading.Event(), threading.Event()
+    build = ENCODERS["tiny"].build
+
+    def slow(path: Path) -> Encoder:
+        building.set()
+        assert may_end.wait(60)
+        return build(path)
+
+    monkeypatch.setitem(ENCODERS._entries, "tiny", replace(ENCODERS["tiny"], build=slow))
+    app = button(at_page(COLOUR, pictures), "Encode 11 rows").click().run()
+    left = app.session_state["_encoding"]
+    assert building.wait(60)
+    app.run()
+    assert "building the encoder, " in left.standing().told
+    assert button(app, "Encode").disabled
+    button(app, "Stop").click().run()
+    monkeypatch.setitem(ENCODERS._entries, "tiny", replace(ENCODERS["tiny"], build=build))
+    app.number_input(key="encode_seed").set_value(5).run()
+    app = encode(app)
+    assert "is open as a run: N = 10" in texts(app)
+    may_end.set()
+    left.wait(60)
+    assert not left.standing().running
+    app.run()
+    assert len(app.session_state["_runs"]) == 1
+
+
+def test_a_run_that_cannot_be_opened_is_told_and_stays_told(
+    at_page: Callable[..., AppTest], pictures: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*given: object, **named: object) -> None:
+        raise InputError("no room for another run", where="the sidebar")
+
+    app = at_page(COLOUR, pictures)
+    monkeypatch.setattr("cl_viz.dashboard.state.add_run", refuse)
+    app = encode(app)
+    assert "no room for another run" in texts(app.run().run()).lower()
+    assert not app.exception
+
+
+def test_two_passes_are_offered_where_they_differ(at_page: Callable[..., AppTest], tmp_path: Path) -> None:
+    (tmp_path / "texts.csv").write_text("text\nseven: bold\ntwo: narrow")
+    towers = sample_folder() / "runs" / "mnist-two-towers"
+    app = at_page(sorted(towers.glob("step_*.safetensors"))[-1], tmp_path / "texts.csv")
+    assert app.selectbox(key="encode_views").options == ["As the data suggests", "Plain", "Columns"]
+
+
 def test_a_program_and_a_pickle_are_never_run(
     at_page: Callable[..., AppTest], program: Path, pictures: Path, tmp_path: Path
 ) -> None:
@@ -147,7 +200,8 @@ def test_a_program_and_a_pickle_are_never_run(
     assert not any(entry.label.startswith("Encode") for entry in app.button)
     (tmp_path / "model.pkl").write_bytes(pickle.dumps({"a": np.zeros(2)}))
     app.text_input(key="checkpoint_path").set_value(str(tmp_path / "model.pkl")).run()
-    assert "no family knows this checkpoint" in texts(app)
+    assert "torch.save(" in texts(app)
+    assert not any(entry.label.startswith("Encode") for entry in app.button)
     assert not app.exception
 
 
