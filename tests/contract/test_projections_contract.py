@@ -74,6 +74,7 @@ def elsewhere(rows: np.ndarray, tmp_path_factory: pytest.TempPathFactory) -> dic
         return dict(stored)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
 def test_a_seed_gives_one_map_also_in_another_process(
     method: str,

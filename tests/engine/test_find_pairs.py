@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -159,8 +160,7 @@ ASKED: list[dict[str, Any]] = [
 ]
 
 
-@pytest.mark.parametrize("precision", ["float64", "float32"])
-@pytest.mark.parametrize("n_views", [2, 3])
+@pytest.mark.parametrize(("n_views", "precision"), [(2, "float64"), (3, "float32")])
 @pytest.mark.parametrize("asked", ASKED, ids=lambda asked: "-".join(map(str, asked.values())))
 def test_pairs_are_those_of_the_dense_twin(asked: dict[str, Any], n_views: int, precision: Any) -> None:
     whole = make_set(n_views, 44, seed=n_views)
@@ -355,6 +355,7 @@ def test_the_search_can_be_stopped_and_reports_how_far_it_is() -> None:
 @pytest.mark.parametrize("question", QUESTIONS)
 def test_every_question_has_an_estimate(question: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()  # the probe is for tiles of the usual size
+    monkeypatch.setattr(import_module("cl_viz.engine.find_pairs"), "_PROBE_ROWS", 768)
     whole = make_set(2)
     asked: dict[str, Any] = (
         {"low": 0.0, "high": 1.0, "classes": ("a", "b")} if question in ("interval", "classes") else {}
