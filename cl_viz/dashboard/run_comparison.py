@@ -127,6 +127,7 @@ def _seconds(runs: Runs, step: int | None, layer: str | None) -> float:
 
 
 def _draw_table(view: Table, table: RunTable) -> None:
+    panels.finding_box([(finding, run) for run, finding in table.findings])
     st.markdown(f"**{escape(view.title)}**")
     frame = pd.DataFrame(dict(view.columns))
     config: dict[str, Any] = {

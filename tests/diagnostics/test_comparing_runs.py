@@ -117,6 +117,10 @@ def test_a_table_says_what_is_best_what_is_beyond_noise_and_how_it_was_judged(la
     assert row.cell("first").startswith("best · differs · ")
     assert row.cell("second") == row.quantities["second"].text()
     assert table["neural_collapse.nc2_equinorm"].noise == "no interval"
+    ((run, finding),) = table.findings
+    assert run == "first"
+    assert finding.level == ("good" if ", 0 worse" in finding.message else "watch")
+    assert f"{table.beyond_noise} of {table.judged} judged numbers differ from those of second" in finding.message
     strengths = [entry.strength() for entry in table.sorted_by()]
     judged = [strength for strength in strengths if not math.isnan(strength)]
     assert judged == sorted(judged, reverse=True)

@@ -11,7 +11,7 @@ from typing import Literal
 
 import numpy as np
 
-from cl_viz.core.result import Quantity, Result
+from cl_viz.core.result import Finding, Quantity, Result
 from cl_viz.core.view import Table
 from cl_viz.diagnostics._comparing.differences import Difference, difference
 from cl_viz.diagnostics._comparing.same_samples import Pairing
@@ -160,6 +160,27 @@ class RunTable:
             f"{self.beyond_noise:,} of {self.judged:,} differences from {self.reference} are beyond noise "
             f"(95 %; of equal runs about {chance} would be)"
         )
+
+    @property
+    def findings(self) -> tuple[tuple[str, Finding], ...]:
+        """For each other run, how many numbers are better or worse than the reference's, beyond noise."""
+        return tuple((run, self._finding(run)) for run in self.pairings)
+
+    def _finding(self, run: str) -> Finding:
+        found = [(row, row.differences[run]) for row in self.rows if run in row.differences]
+        judged = sum(entry.interval is not None for _, entry in found)
+        if not judged:
+            message = f"Unknown: whether numbers of {run} differ from those of {self.reference} beyond noise."
+            return Finding("compare_runs", "unknown", message, "To see it, compute the numbers, or add samples.")
+        marked = [(row, entry.value) for row, entry in found if entry.beyond_noise]
+        better = sum(row.better != NEITHER and (value > 0) == (row.better == "higher") for row, value in marked)
+        worse = sum(row.better != NEITHER for row, _ in marked) - better
+        message = (
+            f"{len(marked):,} of {judged:,} judged numbers differ from those of {self.reference} beyond noise: "
+            f"{better:,} better, {worse:,} worse, {len(marked) - better - worse:,} neither."
+        )
+        advice = "Sort by this run, and look at the worse ones on their pages." if worse else ""
+        return Finding("compare_runs", "watch" if worse else "good", message, advice)
 
     def view(self, rows: Sequence[QuantityRow] | None = None, shown: Shown = "values") -> Table:
         """Return the table as a figure's data: value and interval in one cell, what is beyond noise in words."""
