@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Literal
@@ -213,8 +213,16 @@ def mixed_order(gap: float) -> MixedOrder:
     return MixedOrder(float(first.mean()), float(np.median(before)))
 
 
+_SHORT = {"pairs": "own caption", "strangers, own view": "images", "strangers, other view": "captions"}
+"""Names of the diagnostic's curves, short enough for half a page."""
+
+
 def own_and_partner(params: MixedParams) -> Histogram:
-    return drawn("modality_gap", "scores", Histogram, pair(params.gap, NOISES[0]))
+    found = drawn("modality_gap", "scores", Histogram, pair(params.gap, NOISES[0]))
+    own, positive = (measured_gap(name, params.gap, NOISES[0]) for name in ("own_mean", "positive_mean"))
+    series = tuple(replace(entry, name=_SHORT.get(entry.name, entry.name)) for entry in found.series)
+    title = f"On average {format_number(positive)} with the own caption, {format_number(own)} with other images"
+    return replace(found, title=title, series=series)
 
 
 def comes_first(params: MixedParams) -> Lines:

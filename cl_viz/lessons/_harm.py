@@ -24,6 +24,8 @@ from cl_viz.testing import planted_harm
 Floats = NDArray[np.float64]
 ALPHAS = (0.05, 0.1, 0.2, 0.4, 0.6)
 SHARES = tuple(2.0**-power / 3 for power in range(8, -1, -1))
+RARER = 2.0 ** np.arange(9)
+"""How many times rarer than a third block 1 is, over `SHARES` from its end: what curves are drawn over."""
 BLOCKS = ("block 1", "block 2", "block 3")
 STEPS = 1000
 """Of the authors' descent; near the connectivity from which blocks become one it has not quite arrived."""
@@ -67,9 +69,9 @@ def block_curve(params: BlockParams) -> Lines:
     ends = " and ".join(f"{format_number(cosines[0])} ({WEIGHTS[weights]})" for weights, cosines in found.items())
     return Lines(
         f"At a share of {format_number(100 * SHARES[0])} % the cosine is {ends}",
-        Axis("Share of block 1", "of all nodes", log=True),
+        Axis("How many times rarer block 1 is than a third", log=True),
         Axis("Cosine of blocks 1 and 2", "cosine", (-1.0, 1.05)),
-        tuple(Series(WEIGHTS[weights], np.array(SHARES), cosines) for weights, cosines in found.items()),
+        tuple(Series(WEIGHTS[weights], RARER, cosines[::-1]) for weights, cosines in found.items()),
         (Reference("one block", 1.0, "y"),),
     )
 
@@ -284,7 +286,7 @@ def exercise_curve(params: ExerciseParams) -> Lines:
     cosine = block_cosines(params.alpha, "script")[-1 - params.halvings]
     return Lines(
         f"Cosine {format_number(cosine)} at a share of {format_number(100 * at)} %", drawn.x, drawn.y, drawn.series[:1],
-        (*drawn.references, Reference(f"{format_number(100 * at)} %", at)),
+        (*drawn.references, Reference(f"{format_number(100 * at)} %", 2.0**params.halvings)),
     )  # fmt: skip
 
 

@@ -5,6 +5,7 @@ import math
 import pytest
 
 from cl_viz import lessons
+from cl_viz.core.view import Lines
 from cl_viz.lessons import _harm as harm
 from cl_viz.lessons.lesson_7_who_is_harmed import SPEC
 from cl_viz.simulate.stochastic_block_model import Weights, collapse_curves
@@ -26,6 +27,10 @@ def test_a_vanishing_block_collapses_with_enough_connectivity_only() -> None:
 
 def test_both_rows_of_the_table_are_those_of_their_weights_after_the_steps_that_are_told() -> None:
     text = SPEC.step("blocks").explained()
+    curves = lessons.view("who_is_harmed", "blocks", alpha=0.4)
+    assert isinstance(curves, Lines)
+    assert curves.series[0].x[-1] == 1 / (3 * harm.SHARES[0])
+    assert [round(float(entry.y[-1]), 3) for entry in curves.series] == [0.998, 0.925]
     assert "at a share of 0.130 %, after 1,000 steps" in text
     assert harm.SHARES[0] == pytest.approx(2**-8 / 3)
     rows: dict[Weights, str] = {

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from cl_viz import lessons
+from cl_viz.core.view import Histogram
 from cl_viz.lessons import _gap as gap
 from cl_viz.lessons.lesson_8_two_modalities import SPEC
 
@@ -34,6 +35,9 @@ def test_with_a_large_gap_strangers_of_the_own_modality_are_nearer() -> None:
     own, positive = (gap.measured_gap(name, 1.0, 0.3) for name in ("own_mean", "positive_mean"))
     assert own == pytest.approx(0.258, abs=1e-3)
     assert positive == pytest.approx(0.443, abs=1e-3)
+    curves = lessons.view("two_modalities", "scores")
+    assert isinstance(curves, Histogram)
+    assert {entry.name for entry in curves.series} == {"own caption", "images", "captions"}
     text = SPEC.step("mixed").explained()
     for said in (
         "caption scores 0.443", "stranger's image 0.258", "for 96 of 96 images", "the median 16 images",
