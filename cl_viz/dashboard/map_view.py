@@ -114,7 +114,7 @@ def _view_control(found: EmbeddingSet) -> str:
     if len(names) < 2:
         return names[0]
     chosen = st.segmented_control(
-        "View", names, default=names[0], required=True, key="view", bind="query-params",
+        "View", names, default=names[0], required=True, key="map_view", bind="query-params",
         help="Which of the embeddings of a sample is mapped.",
     )  # fmt: skip
     return str(chosen)

@@ -44,7 +44,7 @@ def search_rows(
     view : str, optional
         Whose metadata; by default the first view's.
     columns : sequence of str, optional
-        Where to look; by default in every column that holds text or whole numbers.
+        Where to look; by default in every column that holds text or whole numbers, pictures left out.
 
     Returns
     -------
@@ -57,7 +57,7 @@ def search_rows(
     """
     _check_length(words)
     table = embedding_set.table(view)
-    kept = list(columns) if columns is not None else [str(name) for name in table if table[name].dtype.kind not in "fc"]
+    kept = list(columns) if columns is not None else _searched(embedding_set, table)
     for name in kept:
         _check_column(embedding_set, table, name)
     found: Rows = np.ones(len(table), dtype=bool)
@@ -66,6 +66,12 @@ def search_rows(
         here = [text.str.contains(word, regex=False).to_numpy(dtype=bool, na_value=False) for text in texts]
         found &= np.logical_or.reduce(here) if here else False
     return found
+
+
+def _searched(embedding_set: EmbeddingSet, table: pd.DataFrame) -> list[str]:
+    """Return the columns in which a person would look; the code of a picture holds any short word by chance."""
+    image = embedding_set.roles.get("image")
+    return [str(name) for name in table if table[name].dtype.kind not in "fc" and name != image]
 
 
 def filter_rows(embedding_set: EmbeddingSet, condition: str, *, view: str | None = None) -> Rows:

@@ -105,6 +105,7 @@ def selection(page: Page) -> str:
 POINTS = "document.querySelectorAll('.cl-map-plot')[{}].data.reduce((sum, trace) => sum + trace.x.length, 0)"
 
 
+@pytest.mark.slow
 def test_fifty_thousand_are_points_that_stay_where_they_are_when_selected(address: str, new_page: NewPage) -> None:
     page = new_page()
     wire = Wire(page)

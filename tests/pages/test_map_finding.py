@@ -37,15 +37,32 @@ def test_what_is_found_is_selected_and_opens_by_link(open_app: OpenApp, dump: Ca
     assert "Selected" not in text(app)
 
 
-@pytest.mark.parametrize("condition", ["colour = 'red'", "label IN (SELECT 1 FROM read_text('/etc/passwd'))"])
 def test_a_condition_that_cannot_be_used_is_explained_and_the_map_stays(
-    open_app: OpenApp, dump: Callable[..., Path], condition: str
+    open_app: OpenApp, dump: Callable[..., Path]
 ) -> None:
-    app = open_app(dump(), page=PAGE, where=condition)
-    assert not app.exception
-    assert "the condition cannot be used" in app.error[0].value.replace("\\", "")
-    assert "root:" not in app.error[0].value
-    assert "PCA keeps" in text(app)
+    app = open_app(dump(), page=PAGE, where="label IN (SELECT 1 FROM read_text('/etc/passwd'))")
+    for mistake in ("colour = 'red'", "row <"):
+        assert not app.exception
+        assert "the condition cannot be used" in app.error[0].value.replace("\\", "")
+        assert "root:" not in app.error[0].value
+        assert "PCA keeps" in text(app)
+        app.text_input(key="where").set_value(mistake).run()
+    # A mistake is told until it is mended, and nothing is selected meanwhile.
+    app.run()
+    assert app.error
+    assert app.text_input(key="where").value == "row <"
+    assert "Selected" not in text(app)
+    app.text_input(key="where").set_value("row < 7").run()
+    assert not app.error
+    assert "Selected: 7 of 120 samples" in text(app)
+    # The field empties when something else is selected: it would link to what is not shown.
+    press(app, "Clear selection")
+    assert "Selected" not in text(app)
+    assert app.text_input(key="where").value == ""
+    # Other pages know a view by its number, under the key "view".
+    keys = {control.key for control in app.button_group}
+    assert "map_view" in keys
+    assert "view" not in keys
 
 
 def test_a_selection_is_kept_shown_again_and_used_as_a_group(open_app: OpenApp, dump: Callable[..., Path]) -> None:
@@ -70,33 +87,14 @@ def test_a_selection_is_kept_shown_again_and_used_as_a_group(open_app: OpenApp, 
     assert app.session_state["_selections"] == {}
 
 
-def test_a_condition_leaves_its_field_when_something_else_is_selected(
-    open_app: OpenApp, dump: Callable[..., Path]
+def test_what_cannot_be_kept_is_refused(
+    monkeypatch: pytest.MonkeyPatch, open_app: OpenApp, dump: Callable[..., Path]
 ) -> None:
-    app = open_app(dump(), page=PAGE, where="row < 12")
-    press(app, "Clear selection")
-    assert "Selected" not in text(app)
-    assert app.text_input(key="where").value == ""
-    # A mistake is told until it is mended, and nothing is selected meanwhile.
-    app.text_input(key="where").set_value("row <").run()
-    app.run()
-    assert "the condition cannot be used" in app.error[0].value.replace("\\", "")
-    assert app.text_input(key="where").value == "row <"
-    app.text_input(key="where").set_value("row < 7").run()
-    assert not app.error
-    assert "Selected: 7 of 120 samples" in text(app)
-
-
-def test_a_selection_without_a_name_is_refused(open_app: OpenApp, dump: Callable[..., Path]) -> None:
     app = open_app(dump(), page=PAGE, where="row < 12")
     press(app, "Keep")
     assert "cannot be called" in app.error[0].value.replace("\\", "")
-    assert app.session_state["_selections"] == {}
-
-
-def test_selections_are_bounded(monkeypatch: pytest.MonkeyPatch, open_app: OpenApp, dump: Callable[..., Path]) -> None:
     monkeypatch.setattr(selections, "MOST", 0)
-    app = open_app(dump(), page=PAGE, where="row < 12")
     app.text_input(key="selection_name").set_value("one too many")
     press(app, "Keep")
     assert "forget one first" in app.error[0].value.replace("\\", "")
+    assert app.session_state["_selections"] == {}

@@ -49,6 +49,13 @@ def test_every_word_stands_somewhere(animals: EmbeddingSet, words: str, expected
     assert np.flatnonzero(search_rows(animals, words)).tolist() == expected
 
 
+def test_the_code_of_a_picture_is_not_searched() -> None:
+    columns = {"image": np.array(["data:image/png;base64,odd", "x"]), "parity": np.array(["even", "odd"])}
+    made = EmbeddingSet.from_arrays(np.eye(2), metadata=columns, roles={"image": "image"})
+    assert search_rows(made, "odd").tolist() == [False, True]
+    assert search_rows(made, "base64", columns=["image"]).tolist() == [True, False]
+
+
 def test_a_search_can_be_limited_to_columns(animals: EmbeddingSet) -> None:
     assert np.flatnonzero(search_rows(animals, "100", columns=["text"])).tolist() == [3]
     with pytest.raises(InputError, match="no column 'colour'"):
