@@ -95,7 +95,8 @@ def encode(
     UnsafeFileError
         If the checkpoint would run code and is not trusted.
     InputError
-        If views or layer are not there, fewer than two rows can be read, or `out` was begun with something else.
+        If views or layer are not there, seed or batch size are out of range, fewer than two rows can be read, or `out`
+        was begun with something else.
     """
     encoding = Encoding(
         checkpoint, data, views=views, layer=layer, batch_size=batch_size, device=device, seed=seed, trust=trust
@@ -139,6 +140,8 @@ class Encoding:
         self.device = _running_on.resolve(device)
         if batch_size is not None and not 1 <= batch_size <= 1 << 20:
             raise InputError(f"batch_size is {batch_size}", where="encode", allowed="1 to 1,048,576")
+        if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
+            raise InputError(f"seed is {seed!r}", where="encode", allowed="a whole number from 0 on")
         self.asked_batch_size = batch_size
         self.seed = seed
 

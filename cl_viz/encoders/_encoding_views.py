@@ -74,6 +74,10 @@ def plan_views(data: EncodingData, recognised: Recognised, views: Views = None) 
         views = [views]
     if isinstance(views, str):
         return _of_kind(views, data, recognised)
+    if not isinstance(views, Sequence | Mapping):
+        raise InputError(
+            f"views is {views!r}", where="views", allowed=f"{', '.join(KINDS)}, or columns: {', '.join(usable)}"
+        )
     named = dict(views) if isinstance(views, Mapping) else _named(list(views), data)
     if not named or len(named) < len(views):
         raise InputError("no view, or one twice", where="views", allowed=f"columns: {', '.join(usable)}")

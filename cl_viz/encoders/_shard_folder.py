@@ -85,8 +85,11 @@ class ShardFolder:
         self._lock: Any = None
 
     def __enter__(self) -> ShardFolder:
+        if self.folder.exists() and not self.folder.is_dir():
+            raise InputError("this is a file", where=str(self.folder), allowed="a folder to write to, new or empty")
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
+            self._refuse_others()  # before anything is left in somebody else's folder
             self._lock = _locked(self.folder / _LOCK)
             try:
                 self._begin()
@@ -144,16 +147,21 @@ class ShardFolder:
             raise _unwritable(self.folder, error, kept=self.done) from error
         self.shards.append(shard)
 
+    def _refuse_others(self) -> None:
+        """Raise `InputError` for a folder that no encoding was begun in and that holds something."""
+        if (self.folder / JOURNAL).is_file():
+            return
+        others = sorted(entry.name for entry in self.folder.iterdir() if entry.name != _LOCK)
+        if others:
+            raise InputError(
+                f"the folder holds other files: {', '.join(others[:5])}", where=str(self.folder),
+                allowed="an empty or new folder, or one that the same encoding was begun in",
+            )  # fmt: skip
+
     # -- the journal -----------------------------------------------------------------------------------------------
     def _begin(self) -> None:
         journal = self.folder / JOURNAL
         if not journal.is_file():
-            others = sorted(entry.name for entry in self.folder.iterdir() if entry.name != _LOCK)
-            if others:
-                raise InputError(
-                    f"the folder holds other files: {', '.join(others[:5])}", where=str(self.folder),
-                    allowed="an empty or new folder, or one that the same encoding was begun in",
-                )  # fmt: skip
             self._append({"encoding": self.identity, **self.facts})
             return
         header, self.shards, whole = read_journal(self.folder)

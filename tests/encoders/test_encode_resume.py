@@ -116,6 +116,17 @@ def test_other_data_and_another_checkpoint_are_refused(colour_checkpoint: Path, 
     (tmp_path / "full" / "thesis.tex").write_text("dear")
     with pytest.raises(InputError, match=r"holds other files: thesis\.tex"):
         cl_viz.encode(colour_checkpoint, pets, out=tmp_path / "full")
+    assert [entry.name for entry in (tmp_path / "full").iterdir()] == ["thesis.tex"]
+    with pytest.raises(InputError, match="this is a file"):
+        cl_viz.encode(colour_checkpoint, pets, out=tmp_path / "full" / "thesis.tex")
+
+
+def test_seeds_and_views_of_another_kind_are_refused(colour_checkpoint: Path, pets: Path) -> None:
+    for seed in (-1, "a", 1.5, True):
+        with pytest.raises(InputError, match="a whole number from 0 on"):
+            cl_viz.encode(colour_checkpoint, pets, seed=seed)
+    with pytest.raises(InputError, match="views is 3"):
+        cl_viz.encode(colour_checkpoint, pets, views=3)
 
 
 def test_a_second_process_is_refused_while_the_first_one_writes(
