@@ -98,7 +98,8 @@ def draw_map(
     status : str
         One line under the map, read out when it changes.
     command : Mapping
-        ``number``, ``window`` or None, ``outlines``, ``at`` (the place clicked) or None: obeyed once a number; otherwise the map stays where it is.
+        ``number``, ``window`` or None, ``outlines``, ``at`` (the place clicked) or None: obeyed once a number;
+        otherwise the map stays where it is.
     on_window, on_outlines, on_click, on_hidden : callable
         Called when the browser reports something new.
     """
