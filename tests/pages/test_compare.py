@@ -120,7 +120,7 @@ def test_a_number_is_drawn_against_another_and_a_link_restores_the_choice(open_a
     assert len(labels) == len(set(labels))
     again = open_app(
         *three(dump), page=PAGE, compared="One against another", across=chosen["across"], upwards=labels[-1],
-        reference_run="second",
+        reference_run="second", straight=True,
     )  # fmt: skip
     assert boxes(again) == []
     assert again.segmented_control(key="compared").value == "One against another"

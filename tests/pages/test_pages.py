@@ -23,9 +23,9 @@ Dump = Callable[..., Path]
 OpenApp = Callable[..., AppTest]
 FOLDER = Path(__file__).parents[2] / "pages"
 PAGES = [f"{section}/{file.stem}" for section, files in find_pages(FOLDER).items() for file in files]
-WITHOUT_RUNS = {"losses/train", *(page for page in PAGES if page.startswith("learn/"))}
+WITHOUT_RUNS = {"start/checkpoint", "losses/train", *(page for page in PAGES if page.startswith("learn/"))}
 """Pages that need no run."""
-OF_EVERY_RUN = [page for page in PAGES if page not in {*WITHOUT_RUNS, "losses/loss_lab"}]
+OF_EVERY_RUN = [page for page in PAGES if page not in {*WITHOUT_RUNS, "losses/loss_lab", "scores/pairs", "runs/map"}]
 """Pages that answer their question for every shown run; the others look at one, and have tests of their own."""
 
 
