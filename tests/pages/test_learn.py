@@ -17,8 +17,8 @@ from cl_viz.lessons import LESSONS, lessons
 OpenApp = Callable[..., AppTest]
 NOWHERE = Path("missing.npz")
 FIRST = lessons()[0]
-FOLLOWED = ("what_a_loss_sees", "false_and_hard_negatives", "who_is_harmed")
-"""Lessons with every kind of prediction, of control and of figure; `tests/contract` proves the parts of all."""
+FOLLOWED = ("what_a_loss_sees", "false_and_hard_negatives")
+"""Lessons with every kind of prediction, of control and of figure; a browser follows all (`tests/browser`)."""
 
 
 def texts(app: AppTest) -> str:
