@@ -10,9 +10,16 @@ from pathlib import Path
 
 from tests.browser.driving import CHECKOUT, browser, server, settle
 
-PAGES = {"checkup": "", "data": "data", "distributions": "distributions", "one_run": "distributions?run=mnist-healthy"}
+PAGES = {
+    "checkup": "",
+    "data": "data",
+    "distributions": "distributions",
+    "one_run": "distributions?run=mnist-healthy",
+    "map": "map?run=mnist-healthy&map_run=mnist-healthy",
+    **{name: name for name in ("checkpoint", "pairs", "over_training", "compare", "lessons", "what_a_loss_sees")},
+}
 SIZES = {"1280": (1280, 800), "1920": (1920, 1080)}
-DOCS = {"checkup": "checkup", "one_run": "distributions"}
+DOCS = {"checkup": "checkup", "one_run": "distributions", "map": "map"}
 DOCS_SIZE = (1280, 960)
 
 
