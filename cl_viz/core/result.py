@@ -211,6 +211,17 @@ class Finding:
         return f"<p><b>{self.level}</b> {html.escape(self.message)} <i>{html.escape(self.advice)}</i></p>"
 
 
+def caveat_paragraphs(results: Sequence[Result]) -> list[str]:
+    """Return what the numbers of one or more results rest on: what is the same for all once, then each run's own."""
+    every = [result.caveats.lines() for result in results]
+    common = [line for line in every[0] if all(line in lines for lines in every)]
+    own = [
+        (result.run, [line for line in lines if line not in common])
+        for result, lines in zip(results, every, strict=True)
+    ]
+    return [" · ".join(common), *(f"{run}: {' · '.join(lines)}" for run, lines in own if lines)]
+
+
 def worst_first(findings: list[Finding] | tuple[Finding, ...]) -> list[Finding]:
     """Sort findings by level, worst first, keeping their order within a level."""
     return sorted(findings, key=lambda finding: LEVELS.index(finding.level))

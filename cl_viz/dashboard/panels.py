@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from cl_viz.core.result import LEVELS, Finding, Result, format_number
+from cl_viz.core.result import LEVELS, Finding, Result, caveat_paragraphs, format_number
 from cl_viz.core.specs import DiagnosticSpec
 from cl_viz.core.view import Lines, SeriesView, Table, View
 from cl_viz.dashboard import cache, errors, forms, pair_links, state
@@ -352,15 +352,7 @@ def caveats(shown: Shown) -> None:
     """Draw what the numbers rest on; what is the same for all runs stands once."""
     if not shown.results:
         return
-    every = [result.caveats.lines() for result in shown.results]
-    common = [line for line in every[0] if all(line in lines for lines in every)]
-    paragraphs = [escape(" · ".join(common))]
-    if len(every) > 1:
-        for result, lines in zip(shown.results, every, strict=True):
-            own = [line for line in lines if line not in common]
-            if own:
-                paragraphs.append(f"{escape(result.run)}: {escape(' · '.join(own))}")
-    st.caption("  \n".join(paragraphs))
+    st.caption("  \n".join(escape(text) for text in caveat_paragraphs(shown.results)))
 
 
 def one_of(shown: Shown, view_name: str) -> Shown:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from cl_viz import __version__
-from cl_viz.core.result import Finding, Result
+from cl_viz.core.result import Finding, Result, caveat_paragraphs
 from cl_viz.core.specs import DiagnosticSpec
 from cl_viz.core.view import Table
 from cl_viz.diagnostics import DIAGNOSTICS
@@ -185,14 +185,7 @@ def _entry(value: object) -> str:
 
 
 def _caveats(results: Sequence[Result]) -> str:
-    lines = [result.caveats.lines() for result in results]
-    common = [line for line in lines[0] if all(line in own for own in lines)]
-    paragraphs = [" · ".join(common)]
-    for result, own in zip(results, lines, strict=True):
-        rest = [line for line in own if line not in common]
-        if rest:
-            paragraphs.append(f"{result.run}: {' · '.join(rest)}")
-    return "".join(f"<p class='caveats'>{html.escape(text)}</p>" for text in paragraphs if text)
+    return "".join(f"<p class='caveats'>{html.escape(text)}</p>" for text in caveat_paragraphs(results) if text)
 
 
 def _style() -> str:
