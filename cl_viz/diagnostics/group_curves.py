@@ -9,13 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cl_viz.core.errors import MissingInputError
-from cl_viz.core.params import param
 from cl_viz.core.result import Finding, Quantity, Result, format_number
 from cl_viz.core.specs import DiagnosticSpec, QuantitySpec
 from cl_viz.core.view import Axis, Lines, Series
-from cl_viz.diagnostics._groups.group_cells import Cells, group_alignment, group_cells
+from cl_viz.diagnostics._groups.group_cells import Cells, GroupParams, group_alignment, group_cells
 from cl_viz.diagnostics._groups.group_results import Accuracy, gap_level
-from cl_viz.diagnostics._groups.labelled_view import ViewParams
 from cl_viz.diagnostics._thresholds.harm import WORST_GROUP
 from cl_viz.diagnostics.neighbor_accuracy import Votes
 from cl_viz.engine.inputs import SetInputs, StepInputs
@@ -28,19 +26,6 @@ Values = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class GroupCurveParams(ViewParams):
-    """What a group is, and how its samples are judged."""
-
-    groups: str = param(
-        "auto",
-        "What a group is: a value of the group column, a label, or both. auto: the group column if there is one.",
-        choices=("auto", "group", "label", "label and group"),
-    )
-    least: int = param(20, "Samples that a group needs to be compared with the others.", low=2, high=1000, log=True)
-    k: int = param(20, "Neighbours that vote on the label.", low=1, high=200, log=True)
-
-
-@dataclass(frozen=True)
 class _AtStep:
     """What was measured at one step, by group; NaN where a group cannot be judged."""
 
@@ -50,7 +35,7 @@ class _AtStep:
     judged: int
 
 
-def compute(inputs: StepInputs, params: GroupCurveParams) -> Result:
+def compute(inputs: StepInputs, params: GroupParams) -> Result:
     """Measure every group at every step of one layer."""
     found: list[_AtStep] = []
     last: SetInputs | None = None
@@ -90,7 +75,7 @@ def compute(inputs: StepInputs, params: GroupCurveParams) -> Result:
     )
 
 
-def _measure(inputs: SetInputs, params: GroupCurveParams) -> _AtStep:
+def _measure(inputs: SetInputs, params: GroupParams) -> _AtStep:
     embedding_set = inputs.embedding_set
     cells = group_cells(embedding_set, params.view, params.groups)
     measured = group_alignment(embedding_set, cells)
@@ -100,7 +85,7 @@ def _measure(inputs: SetInputs, params: GroupCurveParams) -> _AtStep:
     return _AtStep(cells, accuracy, None if measured is None else measured.values, judged)
 
 
-def _by_neighbours(inputs: SetInputs, cells: Cells, params: GroupCurveParams) -> tuple[Accuracy | None, int]:
+def _by_neighbours(inputs: SetInputs, cells: Cells, params: GroupParams) -> tuple[Accuracy | None, int]:
     try:
         _, votes = Votes.of(inputs, params.view)
     except MissingInputError:
@@ -112,7 +97,7 @@ def _by_neighbours(inputs: SetInputs, cells: Cells, params: GroupCurveParams) ->
     return Accuracy.of(correct, of_rows[judged.rows], len(cells.names), params.least, seed=0), len(judged.rows)
 
 
-def _curves(values: list[Values | None], found: list[_AtStep], params: GroupCurveParams) -> Values:
+def _curves(values: list[Values | None], found: list[_AtStep], params: GroupParams) -> Values:
     """Return values by step and group of the last step, shape (T, G); NaN where missing or of too few samples."""
     names = found[-1].cells.names
     curves = np.full((len(found), len(names)), math.nan)
@@ -194,7 +179,7 @@ def _finding(
     return Finding(SPEC.name, level, message, advice, WORST_GROUP, "gap_last")
 
 
-def seconds(inputs: StepInputs, params: GroupCurveParams) -> float:
+def seconds(inputs: StepInputs, params: GroupParams) -> float:
     """Return about how long the neighbours of all steps take."""
     n = inputs.at(inputs.steps[-1]).embedding_set.n
     return len(inputs.steps) * (0.05 + n * n / _SCORES_PER_SECOND)
@@ -207,7 +192,7 @@ SPEC = DiagnosticSpec(
     section="Runs",
     page="runs/over_training",
     needs="steps",
-    params=GroupCurveParams,
+    params=GroupParams,
     compute=compute,
     quick=False,
     seconds=seconds,

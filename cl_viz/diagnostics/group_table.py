@@ -11,9 +11,9 @@ from cl_viz.core.errors import MissingInputError
 from cl_viz.core.params import param
 from cl_viz.core.result import Interval, Quantity, Result, Source
 from cl_viz.core.specs import DiagnosticSpec, QuantitySpec
-from cl_viz.diagnostics._groups.group_cells import Cells, group_alignment, group_cells, group_uniformity
+from cl_viz.diagnostics._groups.group_cells import Cells, GroupParams, group_alignment, group_cells, group_uniformity
 from cl_viz.diagnostics._groups.group_results import Accuracy, GroupsFound, findings, views
-from cl_viz.diagnostics._groups.labelled_view import LabelledView, ViewParams, labelled_view
+from cl_viz.diagnostics._groups.labelled_view import LabelledView, labelled_view
 from cl_viz.diagnostics._groups.probes import Codes, predict_in_folds, probe_rows, stratified_sample
 from cl_viz.diagnostics._thresholds.harm import WORST_GROUP
 from cl_viz.diagnostics.neighbor_accuracy import Votes
@@ -27,16 +27,9 @@ FAIRLEARN = Source(
 
 
 @dataclass(frozen=True)
-class GroupTableParams(ViewParams):
-    """What a group is, and how its samples are judged."""
+class GroupTableParams(GroupParams):
+    """What a group is, how its samples are judged, and what the probe is fitted to."""
 
-    groups: str = param(
-        "auto",
-        "What a group is: a value of the group column, a label, or both. auto: the group column if there is one.",
-        choices=("auto", "group", "label", "label and group"),
-    )
-    least: int = param(20, "Samples that a group needs to be compared with the others.", low=2, high=1000, log=True)
-    k: int = param(20, "Neighbours that vote on the label.", low=1, high=200, log=True)
     most_samples: int = param(
         10_000, "Samples that the probe is fitted to, drawn by class where there are more.", low=100, high=1_000_000,
         log=True,

@@ -11,8 +11,9 @@ from scipy.special import hyp0f1
 
 from cl_viz.core.embedding_set import EmbeddingSet
 from cl_viz.core.errors import MissingInputError
+from cl_viz.core.params import param
 from cl_viz.core.result import Interval, influence_interval
-from cl_viz.diagnostics._groups.labelled_view import view_name
+from cl_viz.diagnostics._groups.labelled_view import ViewParams, view_name
 from cl_viz.diagnostics._groups.probes import Codes, probe_rows
 
 Floats = NDArray[np.float64]
@@ -21,6 +22,19 @@ UNIFORMITY_SCALE = 2.0
 """t of the uniformity: mean of exp(-t d^2) over pairs."""
 MOST_GROUPS = 1000
 _SEPARATOR = " · "
+
+
+@dataclass(frozen=True)
+class GroupParams(ViewParams):
+    """What a group is, and how its samples are judged."""
+
+    groups: str = param(
+        "auto",
+        "What a group is: a value of the group column, a label, or both. auto: the group column if there is one.",
+        choices=("auto", "group", "label", "label and group"),
+    )
+    least: int = param(20, "Samples that a group needs to be compared with the others.", low=2, high=1000, log=True)
+    k: int = param(20, "Neighbours that vote on the label.", low=1, high=200, log=True)
 
 
 @dataclass(frozen=True)
