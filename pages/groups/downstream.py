@@ -1,7 +1,5 @@
 """Downstream proxies: neighbours, retrieval, clusters and linear probes on the labels."""
 
-from pathlib import Path
-
 import streamlit as st
 
 from cl_viz.core.specs import DiagnosticSpec
@@ -11,7 +9,6 @@ from cl_viz.diagnostics import DIAGNOSTICS
 NEIGHBORS, PROBE = DIAGNOSTICS["neighbor_accuracy"], DIAGNOSTICS["linear_probe"]
 RETRIEVAL, CROSS = DIAGNOSTICS["label_retrieval"], DIAGNOSTICS["cross_view_retrieval"]
 SEPARATION, CLUSTERS = DIAGNOSTICS["class_separation"], DIAGNOSTICS["cluster_agreement"]
-EFFECTIVE_NEGATIVES = "temperature/hardness"
 KNOWN = {info.name: info for info in NEIGHBORS.params.describe()}
 
 
@@ -135,8 +132,7 @@ def show(runs: list[state.OpenRun]) -> None:
     separation, clusters = cluster_part(runs, step, layer)
     with top:
         panels.findings(neighbors, probe, retrieval, cross, separation, clusters)
-    if Path(__file__).parents[1].joinpath(f"{EFFECTIVE_NEGATIVES}.py").is_file():
-        st.page_link(f"pages/{EFFECTIVE_NEGATIVES}.py", label="How many negatives count", icon=":material/thermostat:")
+    st.page_link("pages/temperature/hardness.py", label="How many negatives count", icon=":material/thermostat:")
 
 
 panels.question(NEIGHBORS)
