@@ -268,13 +268,13 @@ def test_paths_in_the_environment_are_opened(open_app: OpenApp, dump: Dump, monk
 
 
 def test_a_sample_is_opened_by_name(open_app: OpenApp) -> None:
-    app = open_app(Path("sample:mnist-healthy"), page="start/data")
+    app = open_app(Path("sample:mnist-healthy"), page="start/data", straight=True)
     assert boxes(app) == []
     assert list(app.session_state["_runs"]) == ["mnist-healthy"]
 
 
 def test_roles_that_were_guessed_wrongly_can_be_emptied(open_app: OpenApp, dump: Dump) -> None:
-    app = open_app(page="start/data", run=["none"])
+    app = open_app(page="start/data", straight=True, run=["none"])
     app.text_input(key="path").set_value(str(dump("second.npz"))).run()
     next(button for button in app.button if button.label == "Open path").click().run()
     next(box for box in app.selectbox if box.label == "Label").set_value("none")
