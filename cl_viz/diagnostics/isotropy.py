@@ -9,11 +9,13 @@ from functools import partial
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cl_viz.core.params import Params, param
 from cl_viz.core.result import Finding, Interval, Quantity, Result, Source, format_number, influence_interval
 from cl_viz.core.specs import DiagnosticSpec, QuantitySpec
 from cl_viz.core.view import Axis, Bars, Lines, Reference, Series, View
+from cl_viz.diagnostics._collapse.spectrum import spectrum_of
 from cl_viz.diagnostics._geometry.isotropy_measures import (
     MeanCosines,
     Partition,
@@ -107,7 +109,8 @@ def _measure(inputs: SetInputs, view: str, params: IsotropyParams) -> _View:
 
     partitions: dict[RowKind, Partition] = {}
     for half, kind in enumerate(_KINDS):
-        make = partial(partition, inputs.embedding_set, view, moments, kind, partial(report, half))
+        vectors = _eigenvectors(inputs, view, kind)
+        make = partial(partition, inputs.embedding_set, view, moments, kind, partial(report, half), vectors)
         partitions[kind] = inputs.remember(("partition", view, kind), make)
     kind = params.rows
     return _View(
@@ -117,6 +120,14 @@ def _measure(inputs: SetInputs, view: str, params: IsotropyParams) -> _View:
         isoscore_of(scatter),
         isoscore_of(scatter, params.zeta, count=moments.count, rescale=params.rescale),
     )
+
+
+def _eigenvectors(inputs: SetInputs, view: str, kind: RowKind) -> NDArray[np.float64] | None:
+    """Return the eigenvectors that the ranks of raw rows had to find, and None where they did not."""
+    if kind == "unit" or inputs.moments.views[view].raw_scatter is None:
+        return None
+    found = spectrum_of(inputs, view, kind, centred=False)
+    return found.directions if found.directions is not None and found.directions.shape[1] == found.dim else None
 
 
 _FEWEST = 3

@@ -197,14 +197,24 @@ def least_squares_head(inputs: SetInputs, classes: LabelledClasses) -> Head:
     return inputs.remember(("head", classes.view, classes.scale), lambda: _fit(inputs, classes))
 
 
+def _scatter(inputs: SetInputs, classes: LabelledClasses, overall: Values) -> Values:
+    """Return the scatter of the labelled rows; that of all rows is known where all are labelled."""
+    moments = inputs.moments.views[classes.view]
+    known = moments.scatter if classes.scale == "unit" else moments.raw_scatter
+    if known is not None and classes.n == moments.count:
+        return known.copy()
+    scatter = np.zeros((len(overall), len(overall)))
+    for _, block in _labelled_rows(inputs, classes.view, classes.scale, classes.codes):
+        scatter += (block - overall).T @ (block - overall)
+    return scatter
+
+
 def _fit(inputs: SetInputs, classes: LabelledClasses) -> Head:
     from scipy.linalg import solve
 
     found = classes.statistics
     overall = (found.counts @ found.means) / found.counts.sum()
-    scatter = np.zeros((len(overall), len(overall)))
-    for _, block in _labelled_rows(inputs, classes.view, classes.scale, classes.codes):
-        scatter += (block - overall).T @ (block - overall)
+    scatter = _scatter(inputs, classes, overall)
     scatter[np.diag_indices(len(scatter))] += RIDGE * np.trace(scatter) / len(scatter)
     weights: Values = solve(scatter, (found.counts[:, None] * (found.means - overall)).T, assume_a="pos").T
     bias = found.counts / found.counts.sum() - weights @ overall

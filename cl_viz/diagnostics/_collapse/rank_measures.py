@@ -35,6 +35,8 @@ LABELS = {
     "stable_rank": "Stable rank",
     "numerical_rank": "Numerical rank",
 }
+_CLEAR = 1e-6
+"""Smallest over largest eigenvalue of a Gram matrix that leaves no doubt: its rounding is N eps, 1e-9 at 5 million."""
 _QR_WORK = 3e10
 """Largest N D² for a decomposition of the rows: a few seconds."""
 
@@ -189,6 +191,8 @@ def _measured(
 
 def _numerical_rank(inputs: SetInputs, found: Spectrum) -> tuple[int, str]:
     epsilon = float(np.finfo(np.float64).eps)
+    if len(found.values) == min(found.n, found.dim) and found.values.min() > _CLEAR * found.values.max(initial=0.0):
+        return len(found.values), "numerical rank: no singular value is near the tolerance max(N, D) eps"
     if found.n * float(found.dim) ** 2 <= _QR_WORK:
         values = np.linalg.svd(triangular_factor(inputs, found.view), compute_uv=False)
         above = values > max(found.n, found.dim) * epsilon * values.max(initial=0.0)

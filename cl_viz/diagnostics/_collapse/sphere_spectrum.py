@@ -39,7 +39,7 @@ def sphere_spectrum(n: int, dim: int, seed: int = 0) -> SphereSpectrum:
     """Return the null spectrum for N = `n` samples in D = `dim` dimensions.
 
     Up to 512 eigenvalues it is drawn: from rows on the sphere where D is small, else from the Wishart distribution of
-    their scatter (Bartlett 1933). Above, single draws hardly differ from their limit (Marchenko and Pastur 1967).
+    their scatter (a bidiagonal factor: Dumitriu and Edelman 2002). Above, single draws hardly differ from their limit (Marchenko and Pastur 1967).
     """
     size = min(n - 1, dim)
     if size > _DRAWN_DIMENSIONS:
@@ -63,10 +63,14 @@ def _rows(generator: np.random.Generator, n: int, dim: int) -> Values:
 
 
 def _wishart(generator: np.random.Generator, n: int, dim: int) -> Values:
+    from scipy.linalg import eigvalsh_tridiagonal
+
     size, degrees = min(n - 1, dim), max(n - 1, dim)
-    factor = np.tril(generator.normal(size=(size, size)), -1)
-    factor[np.diag_indices(size)] = np.sqrt(generator.chisquare(degrees - np.arange(size)))
-    values = np.square(np.linalg.svd(factor, compute_uv=False))
+    # The factor's singular values are, with a sign each, the eigenvalues of its two diagonals interleaved.
+    around = np.zeros(2 * size - 1)
+    around[::2] = np.sqrt(generator.chisquare(degrees - np.arange(size)))
+    around[1::2] = np.sqrt(generator.chisquare(np.arange(size - 1, 0, -1)))
+    values = np.square(eigvalsh_tridiagonal(np.zeros(2 * size), around)[size:][::-1])
     shares: Values = values / values.sum()
     return shares
 

@@ -119,11 +119,16 @@ def isoscore_of_sphere(count: int, dim: int) -> float:
 
 
 def partition(
-    embedding_set: EmbeddingSet, view: str, moments: ViewMoments, kind: RowKind, report: ProgressCallback
-) -> Partition:
-    """Evaluate Z along both signs of every eigenvector of X'X (uncentred), block of rows by block."""
+    embedding_set: EmbeddingSet, view: str, moments: ViewMoments, kind: RowKind, report: ProgressCallback,
+    vectors: Values | None = None,
+) -> Partition:  # fmt: skip
+    """Evaluate Z along both signs of every eigenvector of X'X (uncentred), block of rows by block.
+
+    `vectors` are these eigenvectors, largest first, where somebody has them already.
+    """
     mean, scatter = view_scatter(moments, kind)
-    vectors = np.linalg.eigh(scatter + moments.count * np.outer(mean, mean))[1][:, ::-1]
+    if vectors is None:
+        vectors = np.linalg.eigh(scatter + moments.count * np.outer(mean, mean))[1][:, ::-1]
     vectors = vectors * np.where(mean @ vectors < 0, -1.0, 1.0)
     logs = np.full((2, len(mean)), -np.inf)
     for rows, share in _blocks(embedding_set, view, kind):
