@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -77,7 +77,7 @@ class Series:
 
 @dataclass(frozen=True)
 class Reference:
-    """A dashed grey line with its label on it.
+    """A dashed line with its label on it.
 
     Attributes
     ----------
@@ -85,11 +85,14 @@ class Reference:
     at : float
         Position on the axis `on`.
     on : {"x", "y"}
+    runs : tuple of str
+        Runs that it belongs to, where a figure shows runs that it does not belong to; empty for a line of all.
     """
 
     label: str
     at: float
     on: Literal["x", "y"] = "x"
+    runs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -167,6 +170,8 @@ class Heatmap:
         Label, unit and range of the colour.
     centre : float or None
         Stated centre of a diverging scale; None for a sequential one.
+    marked : str
+        Label of a row and a column that are outlined; empty for none.
     """
 
     title: str
@@ -178,6 +183,7 @@ class Heatmap:
     scale: Axis
     centre: float | None = None
     run: str = ""
+    marked: str = ""
 
 
 @dataclass(frozen=True)
@@ -224,7 +230,7 @@ def overlay(views: list[SeriesView], title: str) -> SeriesView:
     Parameters
     ----------
     views : list of SeriesView
-        At least one; all of the same kind. References that appear in several are kept once.
+        At least one; all of the same kind. A line that all have is kept once, as nobody's; others say whose they are.
     title : str
         What the overlay found.
 
@@ -236,13 +242,24 @@ def overlay(views: list[SeriesView], title: str) -> SeriesView:
     kinds = {type(view) for view in views}
     if len(kinds) != 1:
         raise ValueError(f"overlay needs views of one kind, got {sorted(kind.__name__ for kind in kinds)}")
-    from dataclasses import replace
-
     return replace(
         views[0],
         title=title,
         series=tuple(series for view in views for series in view.series),
-        references=tuple(dict.fromkeys(reference for view in views for reference in view.references)),
+        references=_shared_lines(views),
+    )
+
+
+def _shared_lines(views: list[SeriesView]) -> tuple[Reference, ...]:
+    """Return the lines of several views, each once, with the runs it belongs to unless it belongs to all."""
+    owners: dict[Reference, list[str]] = {}
+    for view in views:
+        run = next((entry.run for entry in view.series if entry.run), "")
+        for reference in view.references:
+            owners.setdefault(reference, []).append(run)
+    return tuple(
+        reference if len(runs) == len(views) else replace(reference, runs=tuple(dict.fromkeys(filter(None, runs))))
+        for reference, runs in owners.items()
     )
 
 

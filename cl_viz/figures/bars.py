@@ -8,14 +8,15 @@ import numpy as np
 import plotly.graph_objects as go
 
 from cl_viz.core.view import Bars
-from cl_viz.figures.frame import add_references, new_canvas, numbers, plain, set_axes, whiskers
-from cl_viz.figures.strokes import strokes
+from cl_viz.figures.frame import new_canvas, numbers, plain, set_axes, whiskers
+from cl_viz.figures.references import add_references
+from cl_viz.figures.strokes import line_colours, strokes
 from cl_viz.figures.theme import Theme
 
 
-def draw_bars(view: Bars, theme: Theme, colours: Mapping[str, int]) -> go.Figure:
+def draw_bars(view: Bars, theme: Theme, colours: Mapping[str, int], *, wide: bool = False) -> go.Figure:
     """Draw bars side by side; categories keep their order."""
-    canvas = new_canvas(view.title, theme)
+    canvas = new_canvas(view.title, theme, wide=wide)
     for entry, stroke in zip(view.series, strokes(view.series, theme, colours), strict=True):
         owner = f"{plain(entry.run)}, " if entry.run else ""
         canvas.add(
@@ -33,5 +34,5 @@ def draw_bars(view: Bars, theme: Theme, colours: Mapping[str, int]) -> go.Figure
     set_axes(canvas, view.x, view.y, theme)
     canvas.x.update(type="category", categoryorder="trace")
     canvas.layout |= {"barmode": "group", "showlegend": len(view.series) > 1}
-    add_references(canvas, view.references, theme)
+    add_references(canvas, view.references, theme, line_colours(view.series, theme, colours))
     return canvas.figure()

@@ -75,12 +75,15 @@ def _text(quantity: Quantity) -> str:
 
 
 def _without_repeats(series: tuple[Series, ...]) -> tuple[Series, ...]:
-    """Keep a reference curve that is the same for several runs once, as nobody's."""
+    """Keep a reference curve that is the same for all runs once, as nobody's; others stay those of their runs."""
+    runs = {entry.run for entry in series if entry.meaning != "reference"}
     kept: list[Series] = []
     for entry in series:
         if entry.meaning == "reference":
-            entry = replace(entry, run="")
-            if any(_same(entry, other) for other in kept):
+            owners = {other.run for other in series if _same(entry, other)}
+            if len(owners) > 1 and not runs - owners:
+                entry = replace(entry, run="")
+            if any(_same(entry, other) and other.run == entry.run for other in kept):
                 continue
         kept.append(entry)
     return tuple(kept)

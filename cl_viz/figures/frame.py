@@ -13,14 +13,25 @@ import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
-from cl_viz.core.view import Axis, Reference
+from cl_viz.core.view import Axis
 from cl_viz.figures.theme import FONT, Theme
 
-# Characters of a title that fit on one line of a figure of half the page's width.
-_TITLE_WIDTH = 50
+# Characters of a title that fit on one line, in a window of 1280: of half the page's width, and of its whole width.
+_TITLE_WIDTH = {False: 52, True: 108}
 _AXIS_WIDTH = 30
+WIDE_CHARACTER = 0.0105
+NARROW_CHARACTER = 0.0185
+"""Width of a letter as a share of the plot, in a figure as wide as the page and in one of half its width, at 1280."""
 _TITLE_SIZE = 15
 _TEXT_SIZE = 13
+
+Box = tuple[float, float, float, float]
+"""Left, right, bottom, top of a text, as shares of the plot."""
+
+
+def touches(one: Box, other: Box) -> bool:
+    """Whether two boxes overlap."""
+    return one[0] < other[1] and other[0] < one[1] and one[2] < other[3] and other[2] < one[3]
 
 
 def plain(text: str) -> str:
@@ -50,6 +61,10 @@ class Canvas:
         The two axes.
     notes, shapes : list of dict
         Annotations and lines.
+    wide : bool
+        Whether it is as wide as the page, and not half of it.
+    taken : list of Box
+        Where labels stand already.
     """
 
     traces: list[dict[str, Any]]
@@ -58,6 +73,13 @@ class Canvas:
     y: dict[str, Any] = field(default_factory=dict)
     notes: list[dict[str, Any]] = field(default_factory=list)
     shapes: list[dict[str, Any]] = field(default_factory=list)
+    wide: bool = False
+    taken: list[Box] = field(default_factory=list)
+
+    @property
+    def letter(self) -> float:
+        """Width of a letter of a label, as a share of the plot."""
+        return WIDE_CHARACTER if self.wide else NARROW_CHARACTER
 
     def add(self, kind: str, **settings: Any) -> None:
         """Add a trace; settings that are None are left out."""
@@ -73,9 +95,9 @@ class Canvas:
         return go.Figure(data=self.traces, layout=layout)
 
 
-def new_canvas(title: str, theme: Theme) -> Canvas:
-    """Return an empty canvas with paper, title, type and hover of the theme."""
-    lines = textwrap.wrap(title, _TITLE_WIDTH, break_on_hyphens=False) or [""]
+def new_canvas(title: str, theme: Theme, *, wide: bool = False) -> Canvas:
+    """Return an empty canvas with paper, title, type and hover of the theme; the title wraps at the figure's width."""
+    lines = textwrap.wrap(title, _TITLE_WIDTH[wide], break_on_hyphens=False) or [""]
     layout = {
         "template": "none",
         "paper_bgcolor": theme.background,
@@ -120,7 +142,7 @@ def new_canvas(title: str, theme: Theme) -> Canvas:
         "uirevision": "cl_viz",
         "bargap": 0.35,
     }
-    return Canvas([], layout)
+    return Canvas([], layout, wide=wide)
 
 
 def set_axes(canvas: Canvas, x: Axis, y: Axis, theme: Theme) -> None:
@@ -179,33 +201,3 @@ def whiskers(
 def on_axis(axis: Mapping[str, Any], value: float) -> float:
     """Return where a text at `value` stands: plotly wants the decadic logarithm on a logarithmic axis."""
     return math.log10(value) if axis.get("type") == "log" and value > 0 else value
-
-
-def _near_end(axis: dict[str, Any], at: float) -> bool:
-    """Whether text to the right of a place would be cut off by the end of a fixed axis."""
-    ends = axis.get("range")
-    return ends is not None and at > ends[0] + 0.9 * (ends[1] - ends[0])
-
-
-def add_references(canvas: Canvas, references: tuple[Reference, ...], theme: Theme) -> None:
-    """Draw dashed grey lines with their labels on them; neighbouring labels take different heights."""
-    on_x = 0
-    for reference in references:
-        if not math.isfinite(reference.at):
-            continue
-        along_x, at = reference.on == "x", reference.at
-        ends = {"x0": at, "x1": at, "y0": 0, "y1": 1, "yref": "paper"} if along_x else {
-            "y0": at, "y1": at, "x0": 0, "x1": 1, "xref": "paper"}  # fmt: skip
-        line = {"color": theme.muted, "width": 1.2, "dash": "dash"}
-        canvas.shapes.append({"type": "line", "line": line, "layer": "below", **ends})
-        noted = on_axis(canvas.x if along_x else canvas.y, at)
-        place: dict[str, Any] = {
-            "x": noted, "y": 1 - 0.08 * on_x, "yref": "paper", "yanchor": "top",
-            "xanchor": "right" if _near_end(canvas.x, noted) else "left",
-            "xshift": -4 if _near_end(canvas.x, noted) else 4,
-        } if along_x else {
-            "x": 1, "xref": "paper", "y": noted, "xanchor": "right", "yanchor": "bottom", "yshift": 2,
-        }  # fmt: skip
-        on_x += along_x
-        font = {"size": _TEXT_SIZE - 1, "color": theme.muted}
-        canvas.note(text=plain(reference.label), font=font, bgcolor=theme.background, borderpad=1, **place)

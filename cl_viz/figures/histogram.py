@@ -8,31 +8,32 @@ import numpy as np
 import plotly.graph_objects as go
 
 from cl_viz.core.view import Histogram, Series
-from cl_viz.figures.frame import Canvas, add_references, new_canvas, numbers, plain, set_axes
-from cl_viz.figures.labels import WIDE_CHARACTER, Label, Place, Side, add_labels
-from cl_viz.figures.strokes import DIRECT_LABELS, Stroke, add_style_legend, is_several, strokes
+from cl_viz.figures.frame import Canvas, new_canvas, numbers, plain, set_axes
+from cl_viz.figures.labels import Label, Place, Side, add_labels
+from cl_viz.figures.references import add_references
+from cl_viz.figures.strokes import DIRECT_LABELS, Stroke, add_style_legend, is_several, line_colours, strokes
 from cl_viz.figures.theme import Theme, translucent
 
 # A run whose peak is more than so many times the usual one does not stretch the axis.
 _TALLEST = 2.5
 
 
-def draw_histogram(view: Histogram, theme: Theme, colours: Mapping[str, int]) -> go.Figure:
+def draw_histogram(view: Histogram, theme: Theme, colours: Mapping[str, int], *, wide: bool = False) -> go.Figure:
     """Draw densities; with one run the areas are filled."""
-    canvas = new_canvas(view.title, theme)
+    canvas = new_canvas(view.title, theme, wide=wide)
     found = strokes(view.series, theme, colours)
     several = is_several(view.series)
     for entry, stroke in zip(view.series, found, strict=True):
         _add_steps(canvas, view, entry, stroke, filled=not several and not view.y.log)
     set_axes(canvas, view.x, view.y, theme)
     top = _limit_height(canvas, view, theme)
-    add_references(canvas, view.references, theme)
+    add_references(canvas, view.references, theme, line_colours(view.series, theme, colours))
     if several:
         add_style_legend(canvas, view.series, found, theme)
     elif len(view.series) == 1:
         canvas.layout["showlegend"] = False
     elif len(view.series) <= DIRECT_LABELS:
-        canvas.layout["showlegend"] = not add_labels(canvas, _labels(view, found, top), log_y=view.y.log)
+        canvas.layout["showlegend"] = not add_labels(canvas, _labels(view, found, top, canvas.letter), log_y=view.y.log)
     return canvas.figure()
 
 
@@ -101,7 +102,7 @@ def _say_how_high(canvas: Canvas, entry: Series, peak: float, place: int, theme:
     )
 
 
-def _labels(view: Histogram, found: list[Stroke], top: float) -> list[Label]:
+def _labels(view: Histogram, found: list[Stroke], top: float, letter: float) -> list[Label]:
     """Say beside each curve what it is; the tallest curve chooses its place first."""
     low, high = view.x.range or (
         float(min(entry.x[0] for entry in view.series)),
@@ -109,16 +110,13 @@ def _labels(view: Histogram, found: list[Stroke], top: float) -> list[Label]:
     )
     drawn = [(entry, stroke) for entry, stroke in zip(view.series, found, strict=True) if np.any(entry.y > 0)]
     drawn.sort(key=lambda pair: -float(np.max(pair[0].y)))
-    return [
-        Label(entry.name, stroke.colour, _places(entry, view, low, high, top), WIDE_CHARACTER)
-        for entry, stroke in drawn
-    ]
+    return [Label(entry.name, stroke.colour, _places(entry, view, low, high, top, letter)) for entry, stroke in drawn]
 
 
-def _places(entry: Series, view: Histogram, low: float, high: float, top: float) -> tuple[Place, ...]:
+def _places(entry: Series, view: Histogram, low: float, high: float, top: float, letter: float) -> tuple[Place, ...]:
     """Points on both flanks of a curve, lifted above whatever the text would cover; the least lifted first."""
     peak = min(float(np.max(entry.y)), top)
-    width = WIDE_CHARACTER * len(entry.name)
+    width = letter * len(entry.name)
     costed = []
     for share in (0.97, 0.85, 0.7, 0.55, 0.4, 0.25, 0.12):
         inside = np.flatnonzero(entry.y >= share * peak)

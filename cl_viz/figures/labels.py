@@ -6,16 +6,12 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from cl_viz.figures.frame import Canvas, on_axis, plain
+from cl_viz.figures.frame import Box, Canvas, on_axis, plain, touches
 
 Side = Literal["left", "centre", "right"]
 
-# Size of a label as a share of the plot.
-WIDE_CHARACTER = 0.0115
-"""Width of a letter in a figure as wide as the page."""
-NARROW_CHARACTER = 0.0165
-"""Width of a letter in a figure of half the page's width."""
 HEIGHT = 0.075
+"""Height of a label as a share of the plot."""
 
 
 @dataclass(frozen=True)
@@ -41,18 +37,15 @@ class Place:
 
 @dataclass(frozen=True)
 class Label:
-    """A text, its colour, the places it may take (best first), and the width of its letters."""
+    """A text, its colour, and the places it may take (best first)."""
 
     text: str
     colour: str
     places: tuple[Place, ...]
-    letter: float = NARROW_CHARACTER
 
 
 # Anchor of the text, and how many pixels it keeps from the point.
 _ANCHORS: dict[Side, tuple[str, int]] = {"left": ("right", -7), "centre": ("center", 0), "right": ("left", 7)}
-
-_Box = tuple[float, float, float, float]
 
 
 def add_labels(canvas: Canvas, labels: list[Label], *, log_y: bool = False) -> bool:
@@ -64,14 +57,15 @@ def add_labels(canvas: Canvas, labels: list[Label], *, log_y: bool = False) -> b
         Whether all could be written; if not none is, and the figure needs a legend.
     """
     chosen: list[tuple[Label, Place]] = []
-    taken: list[_Box] = []
+    taken = list(canvas.taken)
     for label in labels:
-        free = (place for place in label.places if not _blocked(_box(label, place), taken))
+        free = (place for place in label.places if not _blocked(_box(label, place, canvas.letter), taken))
         place = next(free, None)
         if place is None:
             return False
         chosen.append((label, place))
-        taken.append(_box(label, place))
+        taken.append(_box(label, place, canvas.letter))
+    canvas.taken[:] = taken
     for label, place in chosen:
         canvas.note(
             x=on_axis(canvas.x, place.x),
@@ -85,17 +79,14 @@ def add_labels(canvas: Canvas, labels: list[Label], *, log_y: bool = False) -> b
     return True
 
 
-def _box(label: Label, place: Place) -> _Box:
-    width = label.letter * len(label.text)
+def _box(label: Label, place: Place, letter: float) -> Box:
+    width = letter * len(label.text)
     left = place.across - {"left": 1.0, "centre": 0.5, "right": 0.0}[place.side] * width
     return left, left + width, place.up - HEIGHT / 2, place.up + HEIGHT / 2
 
 
-def _blocked(box: _Box, taken: list[_Box]) -> bool:
+def _blocked(box: Box, taken: list[Box]) -> bool:
     left, right, bottom, top = box
     if left < -0.001 or right > 1.001 or bottom < -0.06 or top > 1.06:
         return True
-    return any(
-        left < other_right and other_left < right and bottom < other_top and other_bottom < top
-        for other_left, other_right, other_bottom, other_top in taken
-    )
+    return any(touches(box, other) for other in taken)

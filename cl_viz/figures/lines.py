@@ -9,18 +9,19 @@ import numpy as np
 import plotly.graph_objects as go
 
 from cl_viz.core.view import Lines, Series
-from cl_viz.figures.frame import Canvas, add_references, new_canvas, numbers, plain, set_axes
+from cl_viz.figures.frame import Canvas, new_canvas, numbers, plain, set_axes
 from cl_viz.figures.labels import Label, Place, add_labels
-from cl_viz.figures.strokes import DIRECT_LABELS, Stroke, add_style_legend, is_several, strokes
+from cl_viz.figures.references import add_references
+from cl_viz.figures.strokes import DIRECT_LABELS, Stroke, add_style_legend, is_several, line_colours, strokes
 from cl_viz.figures.theme import Theme, translucent
 
 _LOG_TICKS = 8
 """Most ticks of a logarithmic axis."""
 
 
-def draw_lines(view: Lines, theme: Theme, colours: Mapping[str, int]) -> go.Figure:
+def draw_lines(view: Lines, theme: Theme, colours: Mapping[str, int], *, wide: bool = False) -> go.Figure:
     """Draw curves; up to four curves of one run are labelled at their end."""
-    canvas = new_canvas(view.title, theme)
+    canvas = new_canvas(view.title, theme, wide=wide)
     found = strokes(view.series, theme, colours)
     several = is_several(view.series)
     for entry, stroke in zip(view.series, found, strict=True):
@@ -29,7 +30,7 @@ def draw_lines(view: Lines, theme: Theme, colours: Mapping[str, int]) -> go.Figu
     set_axes(canvas, view.x, view.y, theme)
     if view.y.log and view.y.range is None:
         canvas.y["dtick"] = _decades_per_tick(view)
-    add_references(canvas, view.references, theme)
+    add_references(canvas, view.references, theme, line_colours(view.series, theme, colours))
     if several:
         add_style_legend(canvas, view.series, found, theme)
     elif len(view.series) == 1:
@@ -51,13 +52,16 @@ def _decades_per_tick(view: Lines) -> int | str:
 def _add_curve(canvas: Canvas, view: Lines, entry: Series, stroke: Stroke) -> None:
     owner = f"{plain(entry.run)}, " if entry.run else ""
     size = f"<br>N = {entry.n:,}" if entry.n is not None else ""
+    ring = _is_points(entry)
     canvas.add(
         "scatter",
         x=numbers(entry.x),
         y=numbers(entry.y),
-        mode="lines+markers" if view.markers else "lines",
+        mode="markers" if ring else "lines+markers" if view.markers else "lines",
         line={"color": stroke.colour, "dash": stroke.dash, "width": 2},
-        marker={"color": stroke.colour, "size": 7},
+        marker={"color": stroke.colour, "size": 15, "symbol": "circle-open", "line": {"width": 2.5}}
+        if ring
+        else {"color": stroke.colour, "size": 7},
         name=plain(stroke.legend or entry.name),
         showlegend=bool(stroke.legend),
         legendrank=stroke.rank,
@@ -65,6 +69,12 @@ def _add_curve(canvas: Canvas, view: Lines, entry: Series, stroke: Stroke) -> No
         hovertemplate=f"{owner}{plain(entry.name)}<br>{plain(view.x.label)} %{{x}}"
         f"<br>{plain(view.y.label)} %{{y:.4g}}{size}<extra></extra>",
     )
+
+
+def _is_points(entry: Series) -> bool:
+    """Whether a reference is marked points, and not a curve: no two of its neighbours are there."""
+    there = np.isfinite(np.asarray(entry.y, dtype=np.float64))
+    return entry.meaning == "reference" and not bool((there[1:] & there[:-1]).any())
 
 
 def _add_band(canvas: Canvas, entry: Series, stroke: Stroke) -> None:

@@ -27,6 +27,7 @@ def python_lines(
     run_colours: Mapping[str, int] | None = None,
     log_y: bool = False,
     marked: int | None = None,
+    wide: bool = False,
 ) -> str:
     """Return three lines of Python that make a figure in a notebook, four with a marked step.
 
@@ -37,7 +38,7 @@ def python_lines(
         For each run, the Python expression that opens it.
     view : str
         Key of `Result.views`.
-    quantity, theme, run_colours, log_y
+    quantity, theme, run_colours, log_y, wide
         As given to `compare` and `render`; defaults are left out of the lines.
     params, step, layer
         As given to `cl_viz.diagnose`; defaults are left out of the lines.
@@ -58,6 +59,7 @@ def python_lines(
         "theme": None if theme == "light" else theme,
         "run_colours": dict(run_colours or {}) or None,
         "log_y": log_y or None,
+        "wide": wide or None,
     }
     drawn = "".join(f", {name}={value!r}" for name, value in look.items() if value is not None)
     several = len(runs) > 1

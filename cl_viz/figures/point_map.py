@@ -18,9 +18,9 @@ _SIZES = ((300, 8), (5000, 5), (20_000, 3))
 _UNIT = "map units"
 
 
-def draw_point_map(view: PointMap, theme: Theme) -> go.Figure:
+def draw_point_map(view: PointMap, theme: Theme, *, wide: bool = False) -> go.Figure:
     """Draw the points, each with the row it stands for as custom data."""
-    canvas = new_canvas(view.title, theme)
+    canvas = new_canvas(view.title, theme, wide=wide)
     if view.colour is None:
         colouring: Categories | Scale = by_entries("", np.full(len(view.points), "points", dtype=object))
     elif view.scale.range is not None:

@@ -27,6 +27,7 @@ def render(
     *,
     run_colours: Mapping[str, int] | None = None,
     log_y: bool = False,
+    wide: bool = False,
 ) -> go.Figure:
     """Draw a view. Notebook, dashboard and report all call this, so they show the same figure.
 
@@ -38,6 +39,9 @@ def render(
         Number of each run's colour; by default in order of appearance.
     log_y : bool
         Logarithmic vertical axis for histograms, lines, bars and points.
+    wide : bool
+        Whether the figure is as wide as a page, about 900 pixels or more, and not half of it: the title then wraps
+        later, and labels have more room.
 
     Returns
     -------
@@ -52,19 +56,19 @@ def render(
         raise InputError(f"theme = {theme!r}", where="render", allowed=", ".join(THEMES))
     chosen, colours = THEMES[theme], run_colours or {}
     if isinstance(view, Heatmap):
-        return draw_heatmap(view, chosen)
+        return draw_heatmap(view, chosen, wide=wide)
     if isinstance(view, Table):
-        return draw_table(view, chosen)
+        return draw_table(view, chosen, wide=wide)
     if isinstance(view, PointMap):
-        return draw_point_map(view, chosen)
+        return draw_point_map(view, chosen, wide=wide)
     if log_y:
         view = replace(view, y=replace(view.y, log=True))
     if isinstance(view, Histogram):
-        return draw_histogram(view, chosen, colours)
+        return draw_histogram(view, chosen, colours, wide=wide)
     if isinstance(view, Lines):
-        return draw_lines(view, chosen, colours)
+        return draw_lines(view, chosen, colours, wide=wide)
     if isinstance(view, Bars):
-        return draw_bars(view, chosen, colours)
+        return draw_bars(view, chosen, colours, wide=wide)
     if isinstance(view, Scatter):
-        return draw_scatter(view, chosen, colours)
+        return draw_scatter(view, chosen, colours, wide=wide)
     raise InputError(f"{type(view).__name__} is not a view", where="render", allowed="the types of cl_viz.core.view")

@@ -10,8 +10,9 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from cl_viz.core.view import Axis, Scatter, Series
-from cl_viz.figures.frame import Canvas, add_references, new_canvas, numbers, plain, set_axes, whiskers
-from cl_viz.figures.strokes import Stroke, strokes
+from cl_viz.figures.frame import Canvas, new_canvas, numbers, plain, set_axes, whiskers
+from cl_viz.figures.references import add_references
+from cl_viz.figures.strokes import Stroke, line_colours, strokes
 from cl_viz.figures.theme import Theme
 
 _SVG_POINTS = 3000
@@ -19,9 +20,9 @@ _FEW_POINTS = 100
 """Up to so many points are drawn large enough to be found."""
 
 
-def draw_scatter(view: Scatter, theme: Theme, colours: Mapping[str, int]) -> go.Figure:
+def draw_scatter(view: Scatter, theme: Theme, colours: Mapping[str, int], *, wide: bool = False) -> go.Figure:
     """Draw points, each with its row number as custom data; references are lines, such as the outline of a circle."""
-    canvas = new_canvas(view.title, theme)
+    canvas = new_canvas(view.title, theme, wide=wide)
     total = sum(len(entry.y) for entry in view.series)
     kind = "scattergl" if total > _SVG_POINTS else "scatter"
     for entry, stroke in zip(view.series, strokes(view.series, theme, colours), strict=True):
@@ -53,7 +54,7 @@ def draw_scatter(view: Scatter, theme: Theme, colours: Mapping[str, int]) -> go.
         canvas.y.update(scaleanchor="x", scaleratio=1)
         canvas.x.update(constrain="domain")
         canvas.y.update(constrain="domain")
-    add_references(canvas, view.references, theme)
+    add_references(canvas, view.references, theme, line_colours(view.series, theme, colours))
     return canvas.figure()
 
 

@@ -49,6 +49,22 @@ def is_several(series: tuple[Series, ...]) -> bool:
     return len({entry.run for entry in series if entry.meaning != "reference"}) > 1
 
 
+def line_colours(series: tuple[Series, ...], theme: Theme, colours: Mapping[str, int]) -> dict[str, str]:
+    """Return the colour of each run of the series; empty for a single run, whose lines need none."""
+    if not is_several(series):
+        return {}
+    return {run: run_colour(number, theme) for run, number in _numbering(series, colours).items()}
+
+
+def _numbering(series: tuple[Series, ...], colours: Mapping[str, int]) -> dict[str, int]:
+    """Return the number of each run's colour; runs without one are numbered after those that have one."""
+    numbering = dict(colours)
+    for entry in series:
+        if entry.meaning != "reference" and entry.run not in numbering:
+            numbering[entry.run] = max(numbering.values(), default=-1) + 1
+    return numbering
+
+
 def strokes(series: tuple[Series, ...], theme: Theme, colours: Mapping[str, int]) -> list[Stroke]:
     """Return the stroke of each series.
 
@@ -61,16 +77,12 @@ def strokes(series: tuple[Series, ...], theme: Theme, colours: Mapping[str, int]
     """
     if not is_several(series):
         return _by_meaning(series, theme, colours)
-    runs = list(dict.fromkeys(entry.run for entry in series if entry.meaning != "reference"))
-    numbering = dict(colours)
-    for run in runs:
-        if run not in numbering:
-            numbering[run] = max(numbering.values(), default=-1) + 1
+    numbering = _numbering(series, colours)
     others = list(dict.fromkeys(entry.name for entry in series if entry.meaning == "other"))
     found, named = [], set()
     for entry in series:
         if entry.meaning == "reference":
-            found.append(_reference(entry, theme))
+            found.append(_reference(entry, theme, numbering))
             continue
         dash = DASHES[entry.meaning]
         if entry.meaning == "other":
@@ -102,8 +114,12 @@ def _by_meaning(series: tuple[Series, ...], theme: Theme, colours: Mapping[str, 
     return found
 
 
-def _reference(entry: Series, theme: Theme) -> Stroke:
-    return Stroke(theme.meanings["reference"], "dash", entry.name, f"reference: {plain(entry.name)}", rank=3)
+def _reference(entry: Series, theme: Theme, numbering: Mapping[str, int] | None = None) -> Stroke:
+    """Return the stroke of a reference: grey; with several runs that of one of them has its colour and its name."""
+    if numbering is None or entry.run not in numbering:
+        return Stroke(theme.meanings["reference"], "dash", entry.name, f"reference: {plain(entry.name)}", rank=3)
+    colour = run_colour(numbering[entry.run], theme)
+    return Stroke(colour, "dash", f"{entry.name}, {entry.run}", plain(entry.run), rank=3)
 
 
 def add_style_legend(canvas: Canvas, series: tuple[Series, ...], found: list[Stroke], theme: Theme) -> None:

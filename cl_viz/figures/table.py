@@ -11,9 +11,9 @@ from cl_viz.figures.frame import new_canvas, plain
 from cl_viz.figures.theme import Theme
 
 
-def draw_table(view: Table, theme: Theme) -> go.Figure:
+def draw_table(view: Table, theme: Theme, *, wide: bool = False) -> go.Figure:
     """Draw columns; numbers are right-aligned, with three significant digits."""
-    canvas = new_canvas(view.title, theme)
+    canvas = new_canvas(view.title, theme, wide=wide)
     columns = [np.asarray(values) for values in view.columns.values()]
     canvas.add(
         "table",

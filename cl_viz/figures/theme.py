@@ -99,6 +99,11 @@ def contrast(first: str, second: str) -> float:
     return (lighter + 0.05) / (darker + 0.05)
 
 
+def readable_on(background: str) -> str:
+    """Return black or white, whichever has more contrast with a hexadecimal colour: at least 4.5:1 with any."""
+    return max(("#000000", "#ffffff"), key=lambda ink: contrast(ink, background))
+
+
 def run_colour(index: int, theme: Theme) -> str:
     """Return the colour of the run that was given number `index`; colours repeat after eight runs."""
     return theme.runs[index % len(theme.runs)]

@@ -1,0 +1,148 @@
+"""Reference lines: dashed, each with its label and whose it is; labels stand where they touch no other."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from cl_viz.core.view import Reference
+from cl_viz.figures.frame import Box, Canvas, numbers, on_axis, plain, touches
+from cl_viz.figures.theme import Theme
+
+_TEXT_SIZE = 12
+_ROW = 0.085
+"""Height of a label as a share of the plot."""
+_ROW_PIXELS = 17
+_ROWS = 6
+_MOST_NAMED = 6
+"""Up to so many lines of single runs carry their name; of more, the colour tells the run."""
+_SHORT_NAME = 20
+
+
+def add_references(
+    canvas: Canvas, references: Sequence[Reference], theme: Theme, run_colours: Mapping[str, str] | None = None
+) -> None:
+    """Draw dashed lines with their labels; a line of one run has its colour, where several runs are shown.
+
+    Parameters
+    ----------
+    canvas : Canvas
+        With its axes and curves; places that labels take are noted in it.
+    references : sequence of Reference
+    theme : Theme
+    run_colours : Mapping[str, str], optional
+        Colour of each run, hexadecimal.
+    """
+    colours = run_colours or {}
+    drawn = [entry for entry in references if math.isfinite(entry.at)]
+    owned = [entry for entry in drawn if entry.runs]
+    in_legend = owned if len(owned) > _MOST_NAMED else []
+    for entry in drawn:
+        colour = colours.get(entry.runs[0], theme.muted) if len(entry.runs) == 1 else theme.muted
+        _add_line(canvas, entry, colour)
+        if entry not in in_legend:
+            _add_label(canvas, entry, theme)
+    for label in dict.fromkeys(entry.label for entry in in_legend):
+        canvas.add(
+            "scatter",
+            x=numbers(np.array([np.nan])),
+            y=numbers(np.array([np.nan])),
+            mode="lines",
+            name=plain(f"{label}, in the run's colour"),
+            legendrank=4,
+            line={"color": theme.muted, "dash": "dash", "width": 1.2},
+            hoverinfo="skip",
+        )
+
+
+def _add_line(canvas: Canvas, entry: Reference, colour: str) -> None:
+    at = entry.at
+    ends = {"x0": at, "x1": at, "y0": 0, "y1": 1, "yref": "paper"} if entry.on == "x" else {
+        "y0": at, "y1": at, "x0": 0, "x1": 1, "xref": "paper"}  # fmt: skip
+    line = {"color": colour, "width": 1.6 if entry.runs else 1.2, "dash": "dash"}
+    canvas.shapes.append({"type": "line", "line": line, "layer": "below", **ends})
+
+
+def _text(entry: Reference, letter: float) -> str:
+    if not entry.runs:
+        return entry.label
+    names = ", ".join(entry.runs)
+    if letter * (len(entry.label) + len(names) + 2) > 0.9:
+        names = ", ".join(name if len(name) <= _SHORT_NAME else f"{name[: _SHORT_NAME - 1]}…" for name in entry.runs)
+    return f"{entry.label}: {names}"
+
+
+def _add_label(canvas: Canvas, entry: Reference, theme: Theme) -> None:
+    text = _text(entry, canvas.letter)
+    font = {"size": _TEXT_SIZE, "color": theme.muted}
+    if entry.on == "y" and "ticktext" in canvas.y:
+        # Lines on ticks of their own are ridges: beside the plot the label covers none of them.
+        canvas.layout["margin"]["r"] = max(canvas.layout["margin"]["r"], 14 + 7 * len(text))
+        canvas.note(
+            text=plain(text), font=font, x=1, xref="paper", y=entry.at, xanchor="left", yanchor="middle", xshift=4
+        )
+        return
+    along = canvas.x if entry.on == "x" else canvas.y
+    noted = on_axis(along, entry.at)
+    low, high = _ends(canvas, entry.on)
+    share = (noted - low) / (high - low)
+    width = canvas.letter * (len(text) + 1)
+    places = list(_beside(noted, share, width) if entry.on == "x" else _along(noted, share, width))
+    place, box = next(((p, b) for p, b in places if not any(touches(b, other) for other in canvas.taken)), places[0])
+    canvas.taken.append(box)
+    canvas.note(text=plain(text), font=font, bgcolor=theme.background, borderpad=1, **place)
+
+
+def _beside(noted: float, share: float, width: float) -> Iterator[tuple[dict[str, Any], Box]]:
+    """Return places beside an upright line: to its right, or its left where that is cut off; from the top down."""
+    fits_left, fits_right = share - width >= -0.02, share + width <= 1.02
+    sides = ("left", *(["right"] * fits_left)) if fits_right or not fits_left else ("right",)
+    for row in range(_ROWS):
+        top = 1 - _ROW * row
+        for anchor in sides:
+            start = share if anchor == "left" else share - width
+            yield (
+                {
+                    "x": noted, "y": top, "yref": "paper", "yanchor": "top", "xanchor": anchor,
+                    "xshift": 4 if anchor == "left" else -4,
+                },
+                (start, start + width, top - _ROW, top),
+            )  # fmt: skip
+
+
+def _along(noted: float, share: float, width: float) -> Iterator[tuple[dict[str, Any], Box]]:
+    """Return places along a level line: above or below it, at its right end or its left; the nearest first."""
+    for row in range(_ROWS):
+        for anchor, start in (("right", 1 - width), ("left", 0.0)):
+            for above in (True, False):
+                bottom = share + _ROW * row if above else share - _ROW * (row + 1)
+                lifted = 2 + _ROW_PIXELS * row
+                yield (
+                    {
+                        "x": 1 if anchor == "right" else 0, "xref": "paper", "y": noted, "xanchor": anchor,
+                        "yanchor": "bottom" if above else "top", "yshift": lifted if above else -lifted,
+                    },
+                    (start, start + width, bottom, bottom + _ROW),
+                )  # fmt: skip
+
+
+def _ends(canvas: Canvas, on: str) -> tuple[float, float]:
+    """Return the ends of an axis, in decades where it is logarithmic: those it was given, or those of the data."""
+    axis = canvas.x if on == "x" else canvas.y
+    if axis.get("range") is not None:
+        low, high = axis["range"]
+        return (low, high) if high > low else (low, low + 1)
+    found = [np.asarray(trace[on]) for trace in canvas.traces if on in trace]
+    values = np.concatenate([part.astype(float) for part in found if part.dtype.kind in "iuf"] or [np.zeros(0)])
+    if axis.get("type") == "log":
+        values = np.log10(values[values > 0])
+    values = values[np.isfinite(values)]
+    if not len(values):
+        return 0.0, 1.0
+    low, high = float(values.min()), float(values.max())
+    if on == "y" and any(trace["type"] == "bar" for trace in canvas.traces):
+        low = min(low, 0.0)
+    return (low, high) if high > low else (low, low + 1)
