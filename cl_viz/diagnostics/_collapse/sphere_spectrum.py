@@ -39,7 +39,8 @@ def sphere_spectrum(n: int, dim: int, seed: int = 0) -> SphereSpectrum:
     """Return the null spectrum for N = `n` samples in D = `dim` dimensions.
 
     Up to 512 eigenvalues it is drawn: from rows on the sphere where D is small, else from the Wishart distribution of
-    their scatter (a bidiagonal factor: Dumitriu and Edelman 2002). Above, single draws hardly differ from their limit (Marchenko and Pastur 1967).
+    their scatter (a bidiagonal factor: Dumitriu and Edelman 2002). Above, single draws hardly differ from their limit
+    (Marchenko and Pastur 1967).
     """
     size = min(n - 1, dim)
     if size > _DRAWN_DIMENSIONS:
