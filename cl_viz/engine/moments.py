@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +15,9 @@ from cl_viz.engine.workers import one_thread
 
 SCATTER_DIMENSIONS = 4096
 """Largest D with scatter matrices: two of 128 MB a view."""
+# Rows at a time: few enough that their float64 copies stay in the cache, enough that adding up costs little.
+_BLOCK_BYTES = 1 << 20
+_BLOCK_ROWS = 256
 
 
 @dataclass(frozen=True)
@@ -100,12 +103,34 @@ def _merge(
     return merged, scatter + other_scatter + np.outer(gap, gap) * (n * m / total)
 
 
-def _block_moments(rows: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
-    mean = rows.mean(axis=0)
-    if rows.shape[1] > SCATTER_DIMENSIONS:
-        return mean, None
-    centred = torch.from_numpy(rows - mean)
-    return mean, (centred.T @ centred).numpy()
+class _Sums:
+    """Sums over rows that come block by block, kept in place.
+
+    Rows are taken less a shift, the mean of the first block, so that taking the mean off at the end cancels little.
+    """
+
+    def __init__(self, first: NDArray[np.float64]) -> None:
+        dimensions = first.shape[1]
+        self.shift = first.mean(axis=0)
+        self.count = 0
+        self.total = np.zeros(dimensions)
+        self.products = None if dimensions > SCATTER_DIMENSIONS else torch.zeros((dimensions,) * 2, dtype=torch.float64)
+
+    def add(self, rows: NDArray[np.float64]) -> None:
+        shifted = rows - self.shift
+        self.count += len(rows)
+        self.total += shifted.sum(axis=0)
+        if self.products is not None:
+            block = torch.from_numpy(shifted)
+            self.products.addmm_(block.T, block)
+
+    def moments(self) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
+        """Return the mean, and the scatter about it."""
+        gap = self.total / self.count
+        if self.products is None:
+            return self.shift + gap, None
+        scatter: NDArray[np.float64] = self.products.numpy()
+        return self.shift + gap, scatter - np.outer(gap, self.total)
 
 
 def compute_moments(embedding_set: EmbeddingSet) -> Moments:
@@ -119,33 +144,58 @@ def _compute_moments(embedding_set: EmbeddingSet) -> Moments:
     views: dict[str, ViewMoments] = {}
     classes: dict[str, ClassMoments] = {}
     for index, (view, array) in enumerate(embedding_set.views.items()):
-        usable = embedding_set.usable_rows[view]
-        norms = embedding_set.quality[view].norms
+        codes, names = (None, ()) if labels is None else (labels[0][index], labels[1])
+        usable, norms = embedding_set.usable_rows[view], embedding_set.quality[view].norms
+        sums: tuple[_Sums, _Sums] | None = None
         for rows in row_blocks(array):
-            keep = usable[rows]
-            if not keep.any():
-                continue
-            raw = np.asarray(array[rows][keep], dtype=np.float64)
-            unit = raw / norms[rows][keep][:, None]
-            part = ViewMoments(len(unit), *_block_moments(unit), *_block_moments(raw))
-            views[view] = views[view] + part if view in views else part
-            if labels is not None:
-                found = _class_moments(unit, labels[0][index][rows][keep], labels[1])
+            unit, sums = _unit_rows(array[rows], usable[rows], norms[rows], sums)
+            if codes is not None and len(unit):
+                found = _class_moments(unit, codes[rows][usable[rows]], names)
                 classes[view] = classes[view] + found if view in classes else found
+        if sums is not None:
+            views[view] = ViewMoments(sums[0].count, *sums[0].moments(), *sums[1].moments())
     return Moments(views, classes)
 
 
+def _unit_rows(
+    array: NDArray[np.generic],
+    usable: NDArray[np.bool_],
+    norms: NDArray[np.float64],
+    sums: tuple[_Sums, _Sums] | None,
+) -> tuple[NDArray[np.float64], tuple[_Sums, _Sums] | None]:
+    """Return the usable rows at unit length, and the sums over these and over the rows as they are, added to."""
+    unit = np.empty((np.count_nonzero(usable), array.shape[1]))
+    filled = 0
+    for rows in _small_blocks(len(array), array.shape[1]):
+        keep = usable[rows]
+        raw = np.asarray(array[rows] if keep.all() else array[rows][keep], dtype=np.float64)
+        if not len(raw):
+            continue
+        part = unit[filled : filled + len(raw)]
+        np.divide(raw, norms[rows][keep][:, None], out=part)
+        filled += len(raw)
+        sums = sums or (_Sums(part), _Sums(raw))
+        sums[0].add(part)
+        sums[1].add(raw)
+    return unit, sums
+
+
+def _small_blocks(n_rows: int, dimensions: int) -> Iterator[slice]:
+    step = max(_BLOCK_ROWS, _BLOCK_BYTES // (8 * dimensions))
+    for start in range(0, n_rows, step):
+        yield slice(start, min(start + step, n_rows))
+
+
 def _class_moments(unit: NDArray[np.float64], codes: NDArray[np.int64], names: tuple[str, ...]) -> ClassMoments:
-    known = codes >= 0
-    unit, codes = unit[known], codes[known]
-    counts = np.bincount(codes, minlength=len(names))
-    order = np.argsort(codes, kind="stable")
-    present = np.flatnonzero(counts)
-    starts = (np.cumsum(counts) - counts)[present]
-    sums = np.zeros((len(names), unit.shape[1]))
-    if len(order):
-        sums[present] = np.add.reduceat(unit[order], starts, axis=0)
-    means = sums / np.maximum(counts, 1)[:, None]
-    residual = np.square(unit - means[codes]).sum(axis=1)
-    traces = np.bincount(codes, weights=residual, minlength=len(names)).astype(np.float64)
-    return ClassMoments(names, counts, means, traces)
+    # Rows without a label go to one more class, which is dropped.
+    places = np.where(codes >= 0, codes, len(names))
+    counts = np.bincount(places, minlength=len(names) + 1)
+    sums = torch.zeros((len(names) + 1, unit.shape[1]), dtype=torch.float64)
+    sums.index_add_(0, torch.from_numpy(places), torch.from_numpy(unit))
+    means: NDArray[np.float64] = sums.numpy()
+    means /= np.maximum(counts, 1)[:, None]
+    traces = np.zeros(len(names) + 1)
+    for rows in _small_blocks(*unit.shape):
+        residual = unit[rows] - means[places[rows]]
+        traces += np.bincount(places[rows], np.einsum("ij,ij->i", residual, residual), minlength=len(traces))
+    return ClassMoments(names, counts[:-1], means[:-1], traces[:-1])

@@ -13,7 +13,8 @@ from cl_viz.core.errors import MissingInputError
 
 # Views up to this size (as floats on the device) are kept there whole; larger ones are read tile by tile.
 RESIDENT_BYTES = 1 << 30
-_LOAD_ROWS = 4096
+# Bytes of float64 rows at a time, which stay in the cache until they are normalised.
+_LOAD_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -115,9 +116,11 @@ class ViewRows:
         """Keep all unit rows on the device if they are small enough."""
         if self._resident is None and self.fits:
             # Block by block: all rows at once in float64 would take three times the memory.
-            resident = torch.empty((len(self), self._array.shape[1]), dtype=self._dtype, device=self.device)
-            for start in range(0, len(self), _LOAD_ROWS):
-                resident[start : start + _LOAD_ROWS] = self._load(self.original[start : start + _LOAD_ROWS])
+            dimensions = self._array.shape[1]
+            resident = torch.empty((len(self), dimensions), dtype=self._dtype, device=self.device)
+            step = max(256, _LOAD_BYTES // (8 * dimensions))
+            for start in range(0, len(self), step):
+                resident[start : start + step] = self._load(self.original[start : start + step])
             self._resident = resident
 
     @property

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from queue import SimpleQueue
 from typing import TypeVar
 
 import torch
@@ -19,6 +18,7 @@ Item = TypeVar("Item")
 
 # Read once: a worker's own setting becomes the default of threads made after it.
 _THREADS = max(1, torch.get_num_threads())
+_SECONDS_BETWEEN_REPORTS = 0.05
 
 
 @contextmanager
@@ -46,7 +46,7 @@ def share_out(
     make_worker : callable
         Called once per thread; returns what does one item. Workers may keep results of their own.
     report : callable
-        Given the fraction done after each item, in the caller's thread; may raise to stop the work.
+        Given the fraction done now and then, in the caller's thread; may raise to stop the work within one item.
     device : torch.device
         On a CPU as many threads as torch may use; elsewhere one, since the device is busy with one tile.
     """
@@ -58,28 +58,30 @@ def share_out(
             report(done / len(work))
         return
     stop = threading.Event()
-    finished: SimpleQueue[bool] = SimpleQueue()
     waiting = iter(work)
     lock = threading.Lock()
+    finished = [0]
 
     def loop() -> None:
         torch.set_num_threads(1)
         worker = make_worker()
-        while not stop.is_set():
-            with lock:
-                item = next(waiting, None)
-            if item is None:
-                return
-            worker(item)
-            finished.put(True)
+        try:
+            while not stop.is_set():
+                with lock:
+                    item = next(waiting, None)
+                if item is None:
+                    return
+                worker(item)
+                with lock:
+                    finished[0] += 1
+        except BaseException:
+            stop.set()
+            raise
 
     with ThreadPoolExecutor(count, thread_name_prefix="cl_viz-scan") as pool:
         futures = [pool.submit(loop) for _ in range(count)]
-        for future in futures:
-            # An error in a worker must wake the caller, who would wait for its item for ever.
-            future.add_done_callback(lambda ended: finished.put(ended.exception() is None))
         try:
-            _follow(finished, len(work), count, report)
+            _follow(futures, lambda: finished[0] / len(work), report)
         finally:
             stop.set()
             wait(futures)
@@ -88,11 +90,15 @@ def share_out(
             future.result()
 
 
-def _follow(finished: SimpleQueue[bool], n_items: int, n_threads: int, report: Callable[[float], None]) -> None:
-    """Report after each item until all items and threads have ended, or one thread has failed."""
-    # Every item and every thread's end puts one entry; ends come when no item is left, so items are counted first.
-    for done in range(1, n_items + n_threads + 1):
-        if not finished.get():
-            return
-        if done <= n_items:
-            report(done / n_items)
+def _follow(futures: Sequence[Future[None]], share: Callable[[], float], report: Callable[[float], None]) -> None:
+    """Report how far the threads are until they have ended.
+
+    Now and then, and not after each item: every report takes a core from them.
+    """
+    reported = 0.0
+    running: set[Future[None]] = set(futures)
+    while running:
+        running = wait(running, timeout=_SECONDS_BETWEEN_REPORTS).not_done
+        if share() > reported:
+            reported = share()
+            report(reported)
