@@ -116,10 +116,9 @@ def _jitter(image: Image.Image, random: np.random.Generator) -> Image.Image:
 
 def _turn_hue(image: Image.Image, share: float) -> Image.Image:
     """Turn the hue by a share of the circle; grey stays grey."""
-    from PIL import Image
-
     if image.mode != "RGB":
         return image
-    hue, saturation, value = image.convert("HSV").split()
-    turned = (np.asarray(hue, dtype=np.int16) + round(share * 256)) % 256
-    return Image.merge("HSV", (Image.fromarray(turned.astype(np.uint8)), saturation, value)).convert("RGB")
+    turn = round(share * 256)
+    # Pillow's table of 3 x 256 entries: hues go round, saturation and value stay.
+    table = [(hue + turn) % 256 for hue in range(256)] + 2 * list(range(256))
+    return image.convert("HSV").point(table).convert("RGB")

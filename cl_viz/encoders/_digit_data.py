@@ -108,10 +108,16 @@ def _png(image: NDArray[np.uint8]) -> bytes:
     """Encode one 8-bit image as PNG (no filter), so that no image library is needed."""
     height, width = image.shape[:2]
     colour_type = 2 if image.ndim == 3 else 0
-    lines = np.pad(image.reshape(height, -1), ((0, 0), (1, 0))).tobytes()  # each begins with 0: no filter
+    lines = np.zeros((height, 1 + image[0].size), dtype=np.uint8)  # each begins with 0: no filter
+    lines[:, 1:] = image.reshape(height, -1)
 
     def chunk(kind: bytes, content: bytes) -> bytes:
         return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
 
     header = struct.pack(">IIBBBBB", width, height, 8, colour_type, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(lines, 9)) + chunk(b"IEND", b"")
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", header)
+        + chunk(b"IDAT", zlib.compress(lines.tobytes(), 9))
+        + chunk(b"IEND", b"")
+    )
