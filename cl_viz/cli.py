@@ -337,7 +337,12 @@ def project(
     label: Label = None,
     step: Step = None,
     layer: Layer = None,
-    device: Annotated[str, typer.Option(help="Where neighbours are found: auto, cpu, cuda, cuda:1, mps.")] = "auto",
+    device: Annotated[
+        str, typer.Option(help="Where neighbours are found and the map is laid out: auto, cpu, cuda, cuda:1, mps.")
+    ] = "auto",
+    every_error: Annotated[
+        bool, typer.Option("--every-error", help="The error of every point, also where 2,000 rows are judged.")
+    ] = False,
     show_list: Annotated[bool, typer.Option("--list", help="List the methods and their parameters, and stop.")] = False,
 ) -> None:
     """Make a map of the rows of one view, and write it with each point's error.
@@ -362,8 +367,9 @@ def project(
         report(0.0, "opening")
         found = open_target(path, _choices(None, None, label=label)).get(step, layer)
         made = cl_viz.project(
-            found, method, dim=dim, view=view, params=params, seed=seed, device=device, progress=report
-        )
+            found, method, dim=dim, view=view, params=params, seed=seed, device=device, every_error=every_error,
+            progress=report,
+        )  # fmt: skip
         write_map(made, found, output)
     answers().print(
         f"{output}: {made.method} of {made.view}, N = {int(made.usable.sum()):,}, seed {made.seed}; "

@@ -398,6 +398,10 @@ class ProjectionSpec:
         Fewest usable rows.
     neighbors : callable or None
         ``neighbors(params) -> int``: how many nearest neighbours of each row it reads; None where it reads none.
+    fit_on_gpu : callable or None
+        ``fit_on_gpu(inputs, params, device)``: as `fit`, on a CUDA GPU; None where the processor does it all.
+    most_gpu_rows : int or None
+        Most rows that `fit_on_gpu` takes.
     """
 
     REQUIRED: ClassVar[tuple[str, ...]] = ("name", "label", "description", "sources", "dims")
@@ -412,3 +416,5 @@ class ProjectionSpec:
     dims: tuple[int, ...] = (2, 3)
     least_rows: int = 3
     neighbors: Callable[[Any], int] | None = None
+    fit_on_gpu: Callable[[Any, Any, str], NDArray[np.floating]] | None = None
+    most_gpu_rows: int | None = None

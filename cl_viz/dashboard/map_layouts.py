@@ -13,16 +13,30 @@ from cl_viz.core.embedding_set import EmbeddingSet
 from cl_viz.core.errors import Cancelled, ClVizError
 from cl_viz.core.params import Params
 from cl_viz.dashboard import cache, errors, state
+from cl_viz.dashboard.map_judging import Judging
 from cl_viz.dashboard.progress import Progress
 from cl_viz.dashboard.text import escape
 from cl_viz.engine.memory import array_bytes
-from cl_viz.projections import PROJECTIONS, Job, Projection, estimate, find_kept, project, project_aligned, start
+from cl_viz.projections import (
+    PROJECTIONS,
+    Job,
+    Projection,
+    estimate_judging,
+    estimate_layout,
+    find_kept,
+    judge,
+    lay_out,
+    lay_over,
+    start,
+)
 
 AT_ONCE_SECONDS = 1.0
 """Maps that take no longer are made in this process: a worker takes longer to start."""
 _KEPT_BYTES = 1e9
 _LOOK_EVERY = 0.5
 _WITH_UNIT = ("pca",)
+Running = Job | Judging
+"""Work in the background: a process, or a thread of this one."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +86,7 @@ def made_params(method: str, values: Mapping[str, Any]) -> Params:
 def seconds(sets: Sequence[EmbeddingSet], choice: MapChoice) -> float:
     """Return about how long the maps of some sets take, those that are kept left out."""
     return sum(
-        estimate(len(each.views[choice.view]), each.dim, choice.method, choice.params)
+        estimate_layout(len(each.views[choice.view]), each.dim, choice.method, choice.params)
         for each in sets
         if _find(each, choice) is None
     )
@@ -81,7 +95,7 @@ def seconds(sets: Sequence[EmbeddingSet], choice: MapChoice) -> float:
 def layouts(sets: Sequence[EmbeddingSet], choice: MapChoice) -> list[Projection] | None:
     """Return the maps of some sets, several laid over each other; None while they are made, asked for or stopped.
 
-    What is to be said meanwhile is drawn in their place.
+    What is to be said meanwhile is drawn in their place. What they keep may not be known yet: see `judging`.
 
     Parameters
     ----------
@@ -102,13 +116,77 @@ def layouts(sets: Sequence[EmbeddingSet], choice: MapChoice) -> list[Projection]
         made.append(found)
     if len(made) == 1:
         return made
-    key = ("aligned", tuple(each.fingerprint for each in sets), choice.key)
+    # Maps are kept with what is made of them, so that no others can take over their identity.
+    key = ("aligned", tuple(map(id, made)), choice.key)
     kept = _store().get(key)
     if kept is None:
-        # Each map is at hand; they are only turned onto each other. Components have a unit that a scale would hide.
-        scale = choice.method not in _WITH_UNIT
-        kept = _store().put(key, project_aligned(list(sets), scale=scale, **choice.arguments))
-    return list(kept)
+        # Components have a unit that a scale would hide.
+        kept = _store().put(key, (lay_over(made, sets, scale=choice.method not in _WITH_UNIT), made))
+    return list(kept[0])
+
+
+def judging(sets: Sequence[EmbeddingSet], choice: MapChoice, *, every_error: bool) -> None:
+    """Have it worked out what maps keep that are shown already; draw how far that is, and show them again after it.
+
+    Parameters
+    ----------
+    sets : sequence of EmbeddingSet
+        Whose maps are shown.
+    choice : MapChoice
+    every_error : bool
+        Whether the error of every point is wanted.
+    """
+    ended = False
+    for each in sets:
+        made = _find(each, choice)
+        if made is None or made.complete or (made.judged and not every_error):
+            continue
+        job = f"judge/{each.fingerprint}/{choice.key}/{every_error}"
+        running = state.map_jobs().get(job) or _judging(each, made, choice, every_error, job)
+        if running is None:
+            continue
+        if running.done:
+            del state.map_jobs()[job]
+            with errors.boundary("map judging"):
+                ended |= _judged(running, each, choice, job)
+        else:
+            _watch(running, _judged_what(each, choice, every_error), job)
+    if ended:
+        st.rerun()
+
+
+def _judged(running: Running, each: EmbeddingSet, choice: MapChoice, job: str) -> bool:
+    """Take over what was worked out; return whether there is anything."""
+    try:
+        _store().put((each.fingerprint, choice.key), running.result())
+    except ClVizError as error:
+        # It is not begun again by itself.
+        state.stop_job(job)
+        if not isinstance(error, Cancelled):
+            raise
+        return False
+    return True
+
+
+def _judged_what(each: EmbeddingSet, choice: MapChoice, every_error: bool) -> str:
+    what = "Error of every point" if every_error else "What is kept"
+    return f"{what} in {PROJECTIONS[choice.method].label} of {each.name}"
+
+
+def _judging(each: EmbeddingSet, made: Projection, choice: MapChoice, every_error: bool, job: str) -> Running | None:
+    """Return what was just begun; None where it was stopped before, or is to be asked for."""
+    what = _judged_what(each, choice, every_error)
+    total = estimate_judging(len(each.views[choice.view]), each.dim, choice.method, every_error)
+    if state.is_stopped(job):
+        errors.show_long_work([cache.LongWork(f"{what} was stopped", where=job)], "map judging")
+        return None
+    if total > cache.ASK_ABOVE_SECONDS and not state.is_confirmed(job):
+        work = cache.LongWork.lasting(f"{what} (N = {len(each.views[choice.view]):,}) takes", total, job)
+        errors.show_long_work([work], "map judging")
+        return None
+    running = Judging(judge, made, each, every_error)
+    state.map_jobs()[job] = running
+    return running
 
 
 def _find(each: EmbeddingSet, choice: MapChoice) -> Projection | None:
@@ -123,12 +201,15 @@ def _find(each: EmbeddingSet, choice: MapChoice) -> Projection | None:
 
 def _make(each: EmbeddingSet, sets: Sequence[EmbeddingSet], choice: MapChoice) -> Projection | None:
     """Make a map: at once where it is quick, else watch the worker that makes it, or ask."""
-    alone = estimate(len(each.views[choice.view]), each.dim, choice.method, choice.params)
+    size = len(each.views[choice.view]), each.dim, choice.method
+    alone = estimate_layout(*size, choice.params)
     job = f"map/{each.fingerprint}/{choice.key}"
     label = PROJECTIONS[choice.method].label
     if alone <= AT_ONCE_SECONDS:
         with Progress(f"{each.name}: {label}", job) as progress:
-            made = project(each, **choice.arguments, progress=progress)
+            made = lay_out(each, **choice.arguments, progress=progress)
+            if estimate_judging(*size) <= AT_ONCE_SECONDS:
+                made = judge(made, each, progress=progress)
         _store().put((each.fingerprint, choice.key), made)
         return made
     running = state.map_jobs().get(job) or _begun(each, sets, choice, job, label)
@@ -141,7 +222,7 @@ def _make(each: EmbeddingSet, sets: Sequence[EmbeddingSet], choice: MapChoice) -
     return _ended(running, each, choice, job, label)
 
 
-def _begun(each: EmbeddingSet, sets: Sequence[EmbeddingSet], choice: MapChoice, job: str, label: str) -> Job | None:
+def _begun(each: EmbeddingSet, sets: Sequence[EmbeddingSet], choice: MapChoice, job: str, label: str) -> Running | None:
     """Return a worker that was just begun; None where it was stopped before, or is to be asked for."""
     total = seconds(sets, choice)
     others = f" and {len(sets) - 1} more" if len(sets) > 1 else ""
@@ -152,7 +233,7 @@ def _begun(each: EmbeddingSet, sets: Sequence[EmbeddingSet], choice: MapChoice, 
         what = f"{label} of {each.name}{others} (N = {len(each.views[choice.view]):,}) takes"
         _offer(what, total, sets, choice)
         return None
-    running = start(each, **choice.arguments)
+    running = start(each, **choice.arguments, judged=False)
     state.map_jobs()[job] = running
     return running
 
@@ -164,8 +245,8 @@ def _offer(what: str, total: float, sets: Sequence[EmbeddingSet], choice: MapCho
     errors.show_long_work(works, "map")
 
 
-def _watch(running: Job, title: str, job: str) -> None:
-    """Draw how far a worker is, and look again until it has ended."""
+def _watch(running: Running, title: str, job: str) -> None:
+    """Draw how far work is, and look again until it has ended."""
 
     def stop() -> None:
         state.stop_job(job)
@@ -177,16 +258,17 @@ def _watch(running: Job, title: str, job: str) -> None:
         if running.done:
             st.rerun()
         left = running.seconds * (1 - running.fraction) / running.fraction if running.fraction > 0.05 else None
-        text = f"{escape(title)}: {escape(running.message)}" + (f", {left:,.0f} s left" if left is not None else "")
+        time = f"{running.seconds:,.0f} s so far" + (f", {left:,.0f} s left" if left is not None else "")
+        text = f"{escape(title)}: {escape(running.message)}, {time}"
         st.progress(min(1.0, max(0.0, running.fraction)), text=text)
         st.button("Stop", key=f"_stop {job}", icon=":material/stop_circle:", on_click=stop)
 
     look()
 
 
-def _ended(running: Job, each: EmbeddingSet, choice: MapChoice, job: str, label: str) -> Projection | None:
+def _ended(running: Running, each: EmbeddingSet, choice: MapChoice, job: str, label: str) -> Projection | None:
     try:
-        made: Projection = running.result()
+        made = running.result()
     except Cancelled:
         state.stop_job(job)
         _offer(f"{label} of {each.name} was stopped", 0.0, [each], choice)

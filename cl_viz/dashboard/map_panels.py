@@ -161,17 +161,25 @@ def sample_panel(entry: Shown, row: int) -> None:
         st.caption(f"The map keeps {100 * kept:.0f} % of this sample's {entry.projection.neighbor_recall.k} nearest.")
 
 
+def _percent(share: float) -> str:
+    return f"{100 * share:.3g}"
+
+
 def heading(entry: Shown, label: str, several: bool) -> None:
     """Draw a map's title: what it keeps of the neighbourhoods, with N."""
     recall, trust = entry.projection.neighbor_recall, entry.projection.trustworthiness
     owner = f"{entry.opened.name}: " if several else ""
-    if recall.value is None or trust.value is None:
+    if not entry.projection.judged:
+        text = f"{owner}{label} of {int(entry.projection.usable.sum()):,} samples; what it keeps is not known yet"
+    elif recall.value is None or trust.value is None:
         text = f"{owner}{label} of {int(entry.projection.usable.sum()):,} samples; too few to say what it keeps"
     else:
         of = f" of {recall.population:,}" if recall.n < recall.population else ""
+        between = "" if recall.interval is None else f", 95 %: {_percent(recall.interval[0])} to "
+        between += "" if recall.interval is None else f"{_percent(recall.interval[1])} %"
         text = (
             f"{owner}{label} keeps {100 * recall.value:.0f} % of the {recall.k} nearest neighbours "
-            f"(trustworthiness {trust.value:.2f}, N = {recall.n:,}{of})"
+            f"(trustworthiness {trust.value:.2f}, N = {recall.n:,}{of}{between})"
         )
     st.markdown(f"**{escape(text)}**")
 

@@ -211,6 +211,9 @@ def linked(
         _selection_line(kept, shown, rows, clicked is not None)
     map_finding.problem(kept)
     _draw_maps(kept, asked, shown, colours, rows)
+    map_layouts.judging(
+        [entry.embedding_set for entry in shown], asked.choice, every_error=asked.colour == map_colouring.ERROR
+    )
     if clicked is not None:
         with errors.boundary("map sample"):
             map_panels.sample_panel(shown[clicked[0]], clicked[1])

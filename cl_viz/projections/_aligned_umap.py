@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cl_viz.projections._libraries import layout_library
-from cl_viz.projections._projecting import MapRequest
+from cl_viz.projections._requests import MapRequest
 from cl_viz.projections.umap import UmapParams
 
 

@@ -19,19 +19,12 @@ from cl_viz.core.run import Run
 from cl_viz.projections._aligned_umap import lay_out_together
 from cl_viz.projections._cache import MapCache
 from cl_viz.projections._honesty import NEIGHBORS, honesty
-from cl_viz.projections._inputs import unit_rows
+from cl_viz.projections._inputs import part_of, unit_rows
+from cl_viz.projections._making import as_projection, check_layout, kept_values
 from cl_viz.projections._neighbors import NeighborSearch
-from cl_viz.projections._projecting import (
-    MapRequest,
-    as_projection,
-    check_layout,
-    check_rows,
-    checked_request,
-    part_of,
-    project,
-    values_of,
-)
+from cl_viz.projections._projecting import project
 from cl_viz.projections._projection import Projection
+from cl_viz.projections._requests import MapRequest, check_rows, checked_request
 
 Alignment = Literal["procrustes", "umap"]
 _LEAST_SHARED = 3
@@ -99,9 +92,31 @@ def project_aligned(
         part = part_of(report, place / len(found), (place + 1) / len(found))
         made = project(each, method, dim=dim, view=request.view, params=request.params, seed=seed, device=device,
                        cache=cache, progress=part)  # fmt: skip
-        maps.append(_onto(maps[-1], made, shared[place - 1], scale) if maps else made)
+        maps.append(made)
     report(1.0, "done")
-    return maps
+    return lay_over(maps, found, scale=scale)
+
+
+def lay_over(maps: Sequence[Projection], sets: Sequence[EmbeddingSet], *, scale: bool = True) -> list[Projection]:
+    """Return maps of which each is laid over the one before, by Procrustes on the samples that both have.
+
+    Parameters
+    ----------
+    maps : sequence of Projection
+    sets : sequence of EmbeddingSet
+        What they are maps of.
+    scale : bool
+        See `project_aligned`.
+
+    Raises
+    ------
+    InputError
+        As `project_aligned`, where sets share too few samples.
+    """
+    found = list(maps[:1])
+    for each, (before, after) in zip(maps[1:], pairwise(sets), strict=True):
+        found.append(_onto(found[-1], each, shared_samples(before, after, each.view), scale))
+    return found
 
 
 def _sets(sets: Sequence[EmbeddingSet | Run] | Run) -> list[EmbeddingSet]:
@@ -191,7 +206,8 @@ def _together(
             cache.keep(fingerprint, key, values or {})
     progress(1.0, "done")
     return [
-        as_projection(values or {}, request, each) for values, request, each in zip(kept, requests, sets, strict=True)
+        as_projection(values or {}, values or {}, request, each)
+        for values, request, each in zip(kept, requests, sets, strict=True)
     ]
 
 
@@ -220,12 +236,12 @@ def _make_together(
         search: Callable[[int], Any] = NeighborSearch(
             rows[place], request.view, each.fingerprint, request.device, cache, report
         )
-        kept = honesty(rows[place], layout, search(NEIGHBORS + 1), request.seed)
+        judged = honesty(rows[place], layout, search(NEIGHBORS + 1), request.seed)
         notes = ["laid out together with the others by AlignedUMAP, neighbours by umap-learn's own search"]
         if place:
             notes.append(
                 f"from the map of {sets[place - 1].name} "
                 + moved_text(layouts[place - 1], layout, relations[place - 1])
             )
-        made.append(values_of(layout, kept, seconds, notes))
+        made.append({"coordinates": layout, "seconds": seconds, "notes": tuple(notes), **kept_values(judged)})
     return made

@@ -19,7 +19,7 @@ from cl_viz.engine.storage import (
     write_values,
 )
 
-VERSION = 1
+VERSION = 2
 """Raise it when the same set and parameters would give another map."""
 
 

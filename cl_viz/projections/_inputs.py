@@ -93,3 +93,13 @@ def unit_rows(embedding_set: EmbeddingSet, view: str) -> tuple[NDArray[np.float3
         found[filled : filled + len(block)] = block
         filled += len(block)
     return found, usable
+
+
+def part_of(progress: ProgressCallback, start: float, stop: float, label: str = "") -> ProgressCallback:
+    """Return a callback whose 0 to 1 fills a part of another's."""
+
+    def report(done: float, message: str = "") -> None:
+        share = min(1.0, done)
+        progress(start * (1 - share) + stop * share, message or label)
+
+    return report

@@ -8,10 +8,8 @@ from typing import Any
 
 from cl_viz.core.errors import MissingDependencyError
 
-_EXTRA = "pip install 'cl-viz[maps]'"
 
-
-def layout_library(name: str, *parts: str) -> Any:
+def layout_library(name: str, *parts: str, extra: str = "maps") -> Any:
     """Return an optional library, with some of its modules imported.
 
     Parameters
@@ -20,6 +18,8 @@ def layout_library(name: str, *parts: str) -> Any:
         As it is imported.
     *parts : str
         Modules of it.
+    extra : str
+        Of this package, that it comes with.
 
     Raises
     ------
@@ -34,4 +34,6 @@ def layout_library(name: str, *parts: str) -> Any:
                 importlib.import_module(f"{name}.{part}")
             return importlib.import_module(name)
     except ImportError as error:
-        raise MissingDependencyError(f"{name} cannot be imported: {error}", where="map", remedy=_EXTRA) from error
+        raise MissingDependencyError(
+            f"{name} cannot be imported: {error}", where="map", remedy=f"pip install 'cl-viz[{extra}]'"
+        ) from error

@@ -29,14 +29,14 @@ class NeighborSearch:
         See `cl_viz.scan`.
     cache : MapCache
     progress : callable
-        Of the search.
+        Of the search; can be set anew.
     """
 
     def __init__(
         self, rows: NDArray[np.float32], view: str, fingerprint: str, device: str, cache: MapCache,
         progress: ProgressCallback,
     ) -> None:  # fmt: skip
-        self._rows, self._device, self._cache, self._progress = rows, device, cache, progress
+        self._rows, self._device, self._cache, self.progress = rows, device, cache, progress
         self._view, self._fingerprint = view, fingerprint
         self._found: Near | None = None
 
@@ -60,7 +60,7 @@ class NeighborSearch:
 
     def _search(self, k: int) -> dict[str, NDArray[np.generic]]:
         rows = EmbeddingSet.from_arrays({self._view: self._rows}, name=self._view)
-        found = nearest(rows, k, self._device, progress=self._progress)[self._view, self._view]
+        found = nearest(rows, k, self._device, progress=self.progress)[self._view, self._view]
         scores = np.clip(found.scores, -1.0, 1.0).astype(np.float32)
         # Threads may find equal scores in any order; a map must not depend on it.
         order = np.lexsort((found.indices, -scores), axis=1)

@@ -2,65 +2,24 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from cl_viz.core.embedding_set import EmbeddingSet
-from cl_viz.core.errors import ClVizError, InputError
+from cl_viz.core.errors import InputError
 from cl_viz.core.params import Params
 from cl_viz.core.progress import ProgressCallback, silent
-from cl_viz.core.registry import Registry
 from cl_viz.core.run import Run
-from cl_viz.core.specs import ProjectionSpec
-from cl_viz.engine.rows import check_usable
 from cl_viz.projections._cache import MapCache
-from cl_viz.projections._honesty import NEIGHBORS, Honesty, honesty
-from cl_viz.projections._inputs import ProjectionInputs, unit_rows
-from cl_viz.projections._neighbors import NeighborSearch
-from cl_viz.projections._projection import Kept, Projection
+from cl_viz.projections._honesty import SAMPLE
+from cl_viz.projections._inputs import part_of
+from cl_viz.projections._making import MapMaker, as_projection, needs_neighbors
+from cl_viz.projections._projection import Projection
+from cl_viz.projections._requests import checked_request, known_method, made_params
 
-PROJECTIONS: Registry[ProjectionSpec] = Registry("cl_viz.projections", ProjectionSpec)
-
-_SEARCH_PART, _LAYOUT_PART = 0.3, 0.9
-"""Where the search for neighbours and the layout end on the way from 0 to 1."""
-_EQUAL = 1e-6
-"""Largest difference of entries of unit rows that are one direction."""
-
-
-@dataclass(frozen=True)
-class MapRequest:
-    """A map that was asked for, checked.
-
-    Attributes
-    ----------
-    method, dim, view, seed, device
-        See `project`.
-    params : Params
-    """
-
-    method: str
-    dim: int
-    view: str
-    params: Params
-    seed: int
-    device: str = "auto"
-
-    @property
-    def spec(self) -> ProjectionSpec:
-        """The method."""
-        return PROJECTIONS[self.method]
-
-    @property
-    def key(self) -> dict[str, Any]:
-        """Everything the map depends on besides the set."""
-        return {
-            "map": self.method, "dim": self.dim, "view": self.view, "params": self.params.as_dict(), "seed": self.seed,
-        }  # fmt: skip
+LAYOUT_PART = 0.9
+"""Where the layout ends on the way from 0 to 1, what the map keeps coming after it."""
 
 
 def project(
@@ -72,6 +31,7 @@ def project(
     params: Mapping[str, Any] | Params | None = None,
     seed: int = 0,
     device: str = "auto",
+    every_error: bool = False,
     cache: bool = True,
     progress: ProgressCallback | None = None,
 ) -> Projection:
@@ -92,7 +52,12 @@ def project(
     seed : int
         0 or above. The same set, parameters and seed give the same map.
     device : str
-        Where the neighbours are found; see `cl_viz.scan`.
+        Where the neighbours are found and the map is laid out: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"``,
+        ``"mps"``. On a CUDA GPU torchdr lays out (``pip install 'cl-viz[gpu-maps]'``); without it ``"auto"`` falls
+        back to the processor, and the notes say so.
+    every_error : bool
+        Work out the error of every point. Without it a map of more than 5,000 rows by a method that needs no
+        neighbours, PCA, is judged by 2,000 rows that are drawn, each compared with all: no pass over all pairs.
     cache : bool
         Keep the map and the neighbours on disk, and take them from there next time.
     progress : callable, optional
@@ -108,20 +73,82 @@ def project(
     InputError
         If the method, the view, the dimension or a parameter is not known or out of range, or a method gets too few
         usable rows.
+    DeviceError
+        If the device is not here.
     MissingDependencyError
         If the method's library is not installed.
     """
     embedding_set = data.get() if isinstance(data, Run) else data
     request = checked_request(embedding_set, method, dim, view, params, seed, device)
-    kept = MapCache(cache)
-    found = kept.find(embedding_set.fingerprint, request.key)
-    if found is None:
-        rows, _ = unit_rows(embedding_set, request.view)
-        check_rows(embedding_set, request, len(rows))
-        found = make_map(request, rows, embedding_set.fingerprint, kept, progress or silent)
+    maker = MapMaker.of_set(request, embedding_set, MapCache(cache))
+    layout = maker.layout(part_of(progress or silent, 0.0, LAYOUT_PART))
+    kept = maker.kept(layout, every_error, part_of(progress or silent, LAYOUT_PART, 1.0))
     if progress is not None:
         progress(1.0, "done")
-    return as_projection(found, request, embedding_set)
+    return as_projection(layout, kept, request, embedding_set)
+
+
+def lay_out(
+    data: EmbeddingSet | Run,
+    method: str = "umap",
+    *,
+    dim: int = 2,
+    view: str | None = None,
+    params: Mapping[str, Any] | Params | None = None,
+    seed: int = 0,
+    device: str = "auto",
+    cache: bool = True,
+    progress: ProgressCallback = silent,
+) -> Projection:
+    """Make a map as `project` does, without working out what it keeps: `judge` does that afterwards."""
+    embedding_set = data.get() if isinstance(data, Run) else data
+    request = checked_request(embedding_set, method, dim, view, params, seed, device)
+    layout = MapMaker.of_set(request, embedding_set, MapCache(cache)).layout(progress)
+    return as_projection(layout, None, request, embedding_set)
+
+
+def judge(
+    projection: Projection,
+    data: EmbeddingSet | Run,
+    *,
+    every_error: bool = False,
+    device: str = "auto",
+    cache: bool = True,
+    progress: ProgressCallback = silent,
+) -> Projection:
+    """Work out what a map keeps of the neighbourhoods.
+
+    Parameters
+    ----------
+    projection : Projection
+        Of `project`, `lay_out` or `project_aligned`; it is returned as it is where everything is known.
+    data : EmbeddingSet or Run
+        What it is a map of.
+    every_error, device, cache, progress
+        See `project`.
+
+    Raises
+    ------
+    InputError
+        If it is a map of another set.
+    """
+    embedding_set = data.get() if isinstance(data, Run) else data
+    if projection.fingerprint != embedding_set.fingerprint:
+        raise InputError(
+            f"a map of {projection.name} and the set {embedding_set.name}", where="judge", allowed="a map and its set"
+        )
+    if projection.complete or (projection.judged and not every_error):
+        return projection
+    request = checked_request(
+        embedding_set, projection.method, projection.dim, projection.view, projection.params, projection.seed, device
+    )
+    layout = {"coordinates": projection.coordinates[projection.usable], "seconds": projection.seconds, "notes": ()}
+    kept = MapMaker.of_set(request, embedding_set, MapCache(cache)).kept(layout, every_error, progress)
+    found = as_projection(layout, kept, request, embedding_set)
+    return replace(
+        projection, trustworthiness=found.trustworthiness, neighbor_recall=found.neighbor_recall, error=found.error,
+        notes=(*projection.notes, *(note for note in kept["kept_notes"] if note not in projection.notes)), judged=True,
+    )  # fmt: skip
 
 
 def find_kept(
@@ -133,121 +160,17 @@ def find_kept(
     params: Mapping[str, Any] | Params | None = None,
     seed: int = 0,
 ) -> Projection | None:
-    """Return the map that `project` would take from the disk, or None; nothing is computed. Raises as `project`."""
-    request = checked_request(embedding_set, method, dim, view, params, seed)
-    found = MapCache().find(embedding_set.fingerprint, request.key)
-    return None if found is None else as_projection(found, request, embedding_set)
+    """Return the map that `project` would take from the disk, or None; nothing is computed. Raises as `project`.
 
-
-def checked_request(
-    embedding_set: EmbeddingSet, method: str, dim: int, view: str | None, params: Mapping[str, Any] | Params | None,
-    seed: int, device: str = "auto",
-) -> MapRequest:  # fmt: skip
-    """Return a request whose every part can be used; raises as `project`, without computing anything."""
-    spec = known_method(method)
-    if dim not in spec.dims:
-        raise InputError(f"dim = {dim!r}", where=spec.name, allowed=" or ".join(map(str, spec.dims)))
-    view = view or embedding_set.view_names[0]
-    if view not in embedding_set.views:
-        raise InputError(f"no view {view!r}", where=embedding_set.name, allowed=", ".join(embedding_set.view_names))
-    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or not 0 <= seed < 2**31:
-        raise InputError(f"seed = {seed!r}", where="project", allowed="a whole number from 0 to 2,147,483,647")
-    return MapRequest(method, int(dim), view, made_params(spec, params), int(seed), device)
-
-
-def known_method(method: str) -> ProjectionSpec:
-    """Return the spec of a method; raises `InputError` naming those there are."""
-    if method not in PROJECTIONS:
-        raise InputError(f"no method {method!r}", where="project", allowed=", ".join(PROJECTIONS))
-    return PROJECTIONS[method]
-
-
-def made_params(spec: ProjectionSpec, params: Mapping[str, Any] | Params | None) -> Params:
-    """Return the parameters of a method from what was given."""
-    if isinstance(params, Params):
-        if not isinstance(params, spec.params):
-            raise InputError(
-                f"parameters of the type {type(params).__name__}", where=spec.name, allowed=spec.params.__name__
-            )
-        return params
-    return spec.params.make(dict(params or {}))
-
-
-def check_rows(embedding_set: EmbeddingSet, request: MapRequest, usable: int) -> None:
-    """Raise where a view has too few usable rows for the method."""
-    check_usable(embedding_set, request.view, usable)
-    if usable < request.spec.least_rows:
-        raise InputError(
-            f"view {request.view!r} has {usable} usable rows",
-            where=f"{request.spec.label} of {embedding_set.name}",
-            allowed=f"{request.spec.least_rows} or more",
-            remedy="use the method pca, or add samples",
-        )
-
-
-def make_map(
-    request: MapRequest, rows: NDArray[np.float32], fingerprint: str, cache: MapCache, progress: ProgressCallback
-) -> dict[str, Any]:
-    """Return the values of a map of unit rows, made now, and keep them.
-
-    Parameters
-    ----------
-    request : MapRequest
-    rows : NDArray[np.float32], shape (n, D)
-    fingerprint : str
-        Of the set the rows are of.
-    cache : MapCache
-    progress : callable
+    Where what it keeps is not on disk, the map has not been judged.
     """
-    began = time.monotonic()
-    search = NeighborSearch(
-        rows, request.view, fingerprint, request.device, cache, part_of(progress, 0.0, _SEARCH_PART)
-    )
-    needed = 0 if request.spec.neighbors is None else request.spec.neighbors(request.params)
-    search(max(needed, NEIGHBORS + 1))
-    label = request.spec.label
-    inputs = ProjectionInputs(
-        rows, request.dim, request.seed, search, part_of(progress, _SEARCH_PART, _LAYOUT_PART, label)
-    )
-    coordinates = _laid_out(request, inputs)
-    check_layout(coordinates, rows, request)
-    near = search(NEIGHBORS + 1)
-    found = honesty(rows, coordinates, near, request.seed, progress=part_of(progress, _LAYOUT_PART, 1.0))
-    values = values_of(coordinates, found, time.monotonic() - began, inputs.notes)
-    cache.keep(fingerprint, request.key, values)
-    return values
-
-
-def values_of(coordinates: NDArray[np.float32], found: Honesty, seconds: float, notes: Sequence[str]) -> dict[str, Any]:
-    """Return what is kept of a map, and what `as_projection` takes."""
-    return {
-        "coordinates": coordinates,
-        "error": found.error,
-        "trustworthiness": _as_mapping(found.trustworthiness),
-        "neighbor_recall": _as_mapping(found.neighbor_recall),
-        "seconds": seconds,
-        "notes": (*notes, *found.notes),
-    }
-
-
-def as_projection(values: Mapping[str, Any], request: MapRequest, embedding_set: EmbeddingSet) -> Projection:
-    """Return the map of a set from its values: points stand at their rows, unusable rows have none."""
-    usable = embedding_set.quality[request.view].usable
-    coordinates = np.full((len(usable), request.dim), np.nan, dtype=np.float32)
-    coordinates[usable] = values["coordinates"]
-    error = np.full(len(usable), np.nan, dtype=np.float32)
-    error[usable] = values["error"]
-    for array in (coordinates, error):
-        array.setflags(write=False)
-    left_out = int((~usable).sum())
-    notes = [f"unit rows of {request.view}: distances order as cosines do", *values["notes"], f"seed {request.seed}"]
-    if left_out:
-        notes.append(f"{left_out:,} row{'s' if left_out > 1 else ''} without a direction left out")
-    return Projection(
-        coordinates, request.method, request.params.as_dict(), request.seed, request.view, embedding_set.fingerprint,
-        Kept(**values["trustworthiness"]), Kept(**values["neighbor_recall"]), error, float(values["seconds"]),
-        tuple(notes), embedding_set.name,
-    )  # fmt: skip
+    request = checked_request(embedding_set, method, dim, view, params, seed)
+    cache, fingerprint = MapCache(), embedding_set.fingerprint
+    layout = cache.find(fingerprint, request.key)
+    if layout is None:
+        return None
+    kept = cache.find(fingerprint, request.kept_key(True)) or cache.find(fingerprint, request.kept_key(False))
+    return as_projection(layout, kept, request, embedding_set)
 
 
 def estimate(n: int, dim: int, method: str = "umap", params: Mapping[str, Any] | Params | None = None) -> float:
@@ -263,60 +186,26 @@ def estimate(n: int, dim: int, method: str = "umap", params: Mapping[str, Any] |
     Returns
     -------
     float
-        From constants measured on two cores; without the first start of a worker process.
+        From constants measured on two cores; without the first start of a worker process. A CUDA GPU takes less.
     """
+    return estimate_layout(n, dim, method, params) + estimate_judging(n, dim, method)
+
+
+def estimate_layout(n: int, dim: int, method: str, params: Mapping[str, Any] | Params | None = None) -> float:
+    """Return about how many seconds `lay_out` takes; see `estimate`."""
     spec = known_method(method)
-    return _search_seconds(n, dim) + spec.seconds(n, dim, made_params(spec, params)) + _honesty_seconds(n, dim)
+    searched = 0.0 if spec.neighbors is None else _search_seconds(n, dim)
+    return searched + spec.seconds(n, dim, made_params(spec, params))
+
+
+def estimate_judging(n: int, dim: int, method: str, every_error: bool = False) -> float:
+    """Return about how many seconds `judge` takes; the neighbours that a layout has found are at hand."""
+    spec = known_method(method)
+    new_search = needs_neighbors(spec, n, every_error) and spec.neighbors is None
+    of_all = 2e-5 * n if needs_neighbors(spec, n, every_error) else 5e-7 * n
+    return of_all + min(n, SAMPLE) * n * (dim * 3e-11 + 1e-8) + (_search_seconds(n, dim) if new_search else 0.0)
 
 
 def _search_seconds(n: int, columns: int) -> float:
     # The first pass over many pairs waits for its compiled loops.
     return (0.5 if n > 2000 else 0.0) + n * n * (columns * 4e-11 + 4e-9)
-
-
-def _honesty_seconds(n: int, columns: int) -> float:
-    return 2e-5 * n + min(n, 2000) * n * (columns * 3e-11 + 2e-8)
-
-
-def _laid_out(request: MapRequest, inputs: ProjectionInputs) -> NDArray[np.float32]:
-    """Have the method lay the rows out; what its library raises becomes an error that says what to do."""
-    if request.spec.neighbors is not None and float(np.ptp(inputs.rows, axis=0).max()) <= _EQUAL:
-        raise InputError(
-            f"all {len(inputs.rows):,} usable rows have one direction: any map of them would be made up",
-            where=request.spec.label,
-            remedy="use the method pca, which shows them as one point, and look at the Collapse page",
-        )
-    try:
-        return np.asarray(request.spec.fit(inputs, request.params), dtype=np.float32)
-    except (ValueError, ArithmeticError, LookupError, AssertionError, TypeError) as error:
-        if isinstance(error, ClVizError):
-            raise
-        raise ClVizError(
-            f"its library failed: {type(error).__name__}: {error}",
-            where=request.spec.label,
-            remedy="use other parameters, or the method pca",
-        ) from error
-
-
-def check_layout(coordinates: NDArray[np.float32], rows: NDArray[np.float32], request: MapRequest) -> None:
-    """Raise where a layout has another shape than asked for, or a point that is not finite."""
-    if coordinates.shape != (len(rows), request.dim) or not np.isfinite(coordinates).all():
-        raise ClVizError(
-            f"the layout is not finite for {len(rows):,} rows",
-            where=request.spec.label,
-            remedy="use other parameters, another seed, or the method pca",
-        )
-
-
-def _as_mapping(kept: Kept) -> dict[str, Any]:
-    return {entry.name: getattr(kept, entry.name) for entry in fields(kept)}
-
-
-def part_of(progress: ProgressCallback, start: float, stop: float, label: str = "") -> ProgressCallback:
-    """Return a callback whose 0 to 1 fills a part of another's."""
-
-    def report(done: float, message: str = "") -> None:
-        share = min(1.0, done)
-        progress(start * (1 - share) + stop * share, message or label)
-
-    return report

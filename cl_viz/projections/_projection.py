@@ -15,6 +15,7 @@ from cl_viz.core.view import Axis, PointMap
 
 MOST_POINTS = 50_000
 """Points of a figure; the Map page shows more as a picture."""
+_NOT_JUDGED = "what it keeps is not worked out"
 
 
 @dataclass(frozen=True)
@@ -31,18 +32,22 @@ class Kept:
         Usable rows they were drawn from; neighbours were looked for among all of these.
     k : int
         Neighbours of each row.
+    interval : tuple of float or None
+        95 % interval of the mean over all usable rows, where `n` of them were drawn; normal, without replacement.
     """
 
     value: float | None
     n: int
     population: int
     k: int
+    interval: tuple[float, float] | None = None
 
     def __str__(self) -> str:
         if self.value is None:
             return "not defined"
         of = f" of {self.population:,}" if self.n < self.population else ""
-        return f"{self.value:.3f} (k = {self.k}, N = {self.n:,}{of})"
+        between = "" if self.interval is None else f", 95 % {self.interval[0]:.3f} to {self.interval[1]:.3f}"
+        return f"{self.value:.3f} (k = {self.k}, N = {self.n:,}{of}{between})"
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,13 +72,16 @@ class Projection:
     neighbor_recall : Kept
         Mean share of each row's k nearest rows by cosine that are among its k nearest in the map.
     error : NDArray[np.float32], shape (N,)
-        1 less that share, for each row; NaN where there is no point.
+        1 less that share, for each row; NaN where there is no point, and where it has not been worked out: a map that
+        needs no neighbours has it for the rows that were drawn, unless `project` is asked for every error.
     seconds : float
         That it took to make, neighbours included.
     notes : tuple of str
         Geometry, what was left out, what the method says of itself.
     name : str
         Of the set.
+    judged : bool
+        Whether what it keeps has been worked out, by `judge`.
     """
 
     coordinates: NDArray[np.float32]
@@ -88,11 +96,17 @@ class Projection:
     seconds: float
     notes: tuple[str, ...] = ()
     name: str = field(default="embeddings")
+    judged: bool = True
 
     @property
     def dim(self) -> int:
         """Dimensions of the map."""
         return int(self.coordinates.shape[1])
+
+    @property
+    def complete(self) -> bool:
+        """Whether the error of every point is known, as far as it is defined."""
+        return self.judged and (self.neighbor_recall.value is None or bool(np.isfinite(self.error[self.usable]).all()))
 
     @property
     def usable(self) -> NDArray[np.bool_]:
@@ -142,28 +156,29 @@ class Projection:
         kept = self.neighbor_recall
         found = "" if kept.value is None else f": it keeps {100 * kept.value:.0f} % of the {kept.k} nearest"
         # Imported here: the registry stands on this module.
-        from cl_viz.projections._projecting import known_method
+        from cl_viz.projections._requests import known_method
 
         title = f"{known_method(self.method).label} of {self.name}{found} ({shown})"
         return PointMap(title, self.coordinates[rows], rows, entries[rows], Axis(label, range=range), self.name)
 
     def __repr__(self) -> str:
+        kept = f"trustworthiness={self.trustworthiness}, neighbour recall={self.neighbor_recall}"
         return (
             f"Projection({self.name!r}, method={self.method!r}, N={int(self.usable.sum()):,}, dim={self.dim}, "
-            f"trustworthiness={self.trustworthiness}, neighbour recall={self.neighbor_recall})"
+            f"{kept if self.judged else _NOT_JUDGED})"
         )
 
     def _repr_html_(self) -> str:
         # Imported here: the registry stands on this module.
-        from cl_viz.projections._projecting import known_method
+        from cl_viz.projections._requests import known_method
 
         used, rows = int(self.usable.sum()), len(self.coordinates)
         facts = {
             "points": f"{used:,}" if used == rows else f"{used:,}, {rows - used:,} rows have no direction",
             "dimensions": self.dim,
             "view": self.view,
-            "trustworthiness": self.trustworthiness,
-            "neighbour recall": self.neighbor_recall,
+            "trustworthiness": self.trustworthiness if self.judged else _NOT_JUDGED,
+            "neighbour recall": self.neighbor_recall if self.judged else _NOT_JUDGED,
             "parameters": ", ".join(f"{name} {value}" for name, value in self.params.items()),
             "seed": self.seed,
             "made in": f"{self.seconds:,.1f} s",

@@ -8,20 +8,27 @@ GEOMETRY = (
     "Every map is made of unit rows: what is near is what has a high cosine, and the length of a row does not count. "
     "Rows with a NaN or an infinite entry and rows of zeros have no direction and no point; they are counted. The "
     "nearest neighbours are exact. They are found once, in tiles, by the same pass that the diagnostics use, and every "
-    "method reads those. The same set, parameters and seed give the same map, also in another process."
+    "method reads those. The same set, parameters and seed give the same map, also in another process. On a CUDA GPU "
+    "the layouts of UMAP, t-SNE and PaCMAP are those of torchdr (`pip install 'cl-viz[gpu-maps]'`), from the same "
+    "neighbours, parameters and seed; these are other maps than the processor's. Without torchdr the processor lays "
+    'out, and the notes of the map say so; `device="cpu"` asks for that.'
 )
 
 KEPT = (
     "Both numbers compare each row's k = 15 nearest rows by cosine with its k nearest points in the map (fewer where "
     "the set has fewer than 31 rows).\n\n"
-    "- **Neighbour recall** is the mean share of a row's nearest that are among its nearest in the map, over all rows. "
-    "A random map has k / (N - 1). Rows that tie with the k-th, copies for example, count as nearest.\n"
+    "- **Neighbour recall** is the mean share of a row's nearest that are among its nearest in the map. A random map "
+    "has k / (N - 1). Rows that tie with the k-th, copies for example, count as nearest. It is a mean over all rows "
+    "where the method reads the neighbours of all rows, or there are at most 5,000; else over a seeded draw of 2,000 "
+    "rows, each compared with all rows, with its 95 % interval: principal components need not wait for a pass over "
+    "all pairs.\n"
     "- **The error of a point** is 1 less that share for one row. Colour a map by it before reading a corner of it: "
-    "where it is high, the neighbours that are seen are not the neighbours that are.\n"
+    "where it is high, the neighbours that are seen are not the neighbours that are. Where 2,000 rows were drawn, it "
+    "is known for these; `every_error=True` works out the others, and so does the page once it is the colour.\n"
     "- **Trustworthiness** (Venna and Kaski 2001) asks how far away those are that the map wrongly shows as near: 1 "
     "less the sum of their ranks beyond k, scaled so that the worst map has 0. A random map has about 0.5, so 0.9 is "
     "less than it sounds. Above 2,000 rows it is a mean over a seeded draw of 2,000, with ranks among all rows; the "
-    "number of rows stands with it."
+    "number of rows and the 95 % interval stand with it."
 )
 
 KEPT_FORMULA = r"T(k) = 1 - \frac{2}{n k (2N - 3k - 1)} \sum_{i} \sum_{j \in U_k(i)} \big(r(i, j) - k\big)"

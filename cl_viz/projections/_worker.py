@@ -25,8 +25,9 @@ from cl_viz.core.run import Run
 from cl_viz.engine.storage import read_values
 from cl_viz.projections._cache import MapCache
 from cl_viz.projections._inputs import unit_rows
-from cl_viz.projections._projecting import MapRequest, as_projection, check_rows, checked_request
+from cl_viz.projections._making import as_projection
 from cl_viz.projections._projection import Projection
+from cl_viz.projections._requests import MapRequest, check_rows, checked_request
 
 ROWS, REQUEST, RESULT = "rows.npy", "request.json", "result.safetensors"
 """Files of the folder that a job shares with its process."""
@@ -45,6 +46,7 @@ def start(
     seed: int = 0,
     device: str = "auto",
     cache: bool = True,
+    judged: bool = True,
 ) -> Job:
     """Begin to make a map in a process of its own, so that neither its work nor its compiling holds anything up.
 
@@ -52,6 +54,8 @@ def start(
     ----------
     data, method, dim, view, params, seed, device, cache
         See `cl_viz.project`; a map that is kept on disk is there at once.
+    judged : bool
+        Whether what the map keeps is worked out too; without it `judge` does that afterwards.
 
     Returns
     -------
@@ -65,7 +69,7 @@ def start(
     embedding_set = data.get() if isinstance(data, Run) else data
     request = checked_request(embedding_set, method, dim, view, params, seed, device)
     check_rows(embedding_set, request, int(embedding_set.quality[request.view].usable.sum()))
-    return Job(embedding_set, request, cache=cache)
+    return Job(embedding_set, request, cache=cache, judged=judged)
 
 
 class Job:
@@ -76,11 +80,12 @@ class Job:
     embedding_set : EmbeddingSet
     request : MapRequest
     cache : bool
+    judged : bool
     """
 
-    def __init__(self, embedding_set: EmbeddingSet, request: MapRequest, *, cache: bool) -> None:
+    def __init__(self, embedding_set: EmbeddingSet, request: MapRequest, *, cache: bool, judged: bool = True) -> None:
         self.request = request
-        self._set, self._cache = embedding_set, MapCache(cache)
+        self._set, self._cache, self._judged = embedding_set, MapCache(cache), judged
         self._began = time.monotonic()
         self._lock = threading.Lock()
         self._fraction, self._message = 0.0, "starting"
@@ -89,9 +94,9 @@ class Job:
         self._ended = threading.Event()
         self._projection: Projection | None = None
         self._error: ClVizError | None = None
-        found = self._cache.find(embedding_set.fingerprint, request.key)
+        found = self._kept()
         if found is not None:
-            self._finish(as_projection(found, request, embedding_set), None)
+            self._finish(found, None)
         else:
             threading.Thread(target=self._run, name=f"map-{request.method}", daemon=True).start()
 
@@ -151,6 +156,14 @@ class Job:
             raise Cancelled("the map was stopped")
         return self._projection
 
+    def _kept(self) -> Projection | None:
+        """Return the map that is on disk, with what it keeps where that is asked for; None where either is not."""
+        layout = self._cache.find(self._set.fingerprint, self.request.key)
+        kept = self._cache.find(self._set.fingerprint, self.request.kept_key(False)) if self._judged else None
+        if layout is None or (kept is None and self._judged):
+            return None
+        return as_projection(layout, kept, self.request, self._set)
+
     def _run(self) -> None:
         projection: Projection | None = None
         error: ClVizError | None = None
@@ -178,11 +191,14 @@ class Job:
             rows, _ = unit_rows(self._set, self.request.view)
             np.save(folder / ROWS, rows, allow_pickle=False)
             del rows
-            request = {**self.request.key, "device": self.request.device, "cache": self._cache.enabled}
-            request["fingerprint"] = self._set.fingerprint
+            request = {
+                **self.request.key, "device": self.request.device, "laid_out_on": self.request.laid_out_on,
+                "cache": self._cache.enabled, "judged": self._judged, "fingerprint": self._set.fingerprint,
+            }  # fmt: skip
             (folder / REQUEST).write_text(json.dumps(request), encoding="utf-8")
             self._watch(folder)
-            return as_projection(read_values(folder / RESULT), self.request, self._set)
+            values = read_values(folder / RESULT)
+            return as_projection(values, values if self._judged else None, self.request, self._set)
 
     def _watch(self, folder: Path) -> None:
         """Start the process, follow what it says, and raise what it ended with."""

@@ -18,7 +18,10 @@ import numpy as np
 from cl_viz.core.errors import ClVizError
 from cl_viz.engine.storage import write_values
 from cl_viz.projections._cache import MapCache
-from cl_viz.projections._projecting import MapRequest, known_method, made_params, make_map
+from cl_viz.projections._inputs import part_of
+from cl_viz.projections._making import MapMaker
+from cl_viz.projections._projecting import LAYOUT_PART
+from cl_viz.projections._requests import MapRequest, known_method, made_params
 from cl_viz.projections._worker import REQUEST, RESULT, ROWS
 
 
@@ -45,17 +48,20 @@ def work(folder: Path, says: TextIO) -> int:
         asked = json.loads((folder / REQUEST).read_text(encoding="utf-8"))
         spec = known_method(asked["map"])
         request = MapRequest(
-            spec.name, asked["dim"], asked["view"], made_params(spec, asked["params"]), asked["seed"], asked["device"]
-        )
+            spec.name, asked["dim"], asked["view"], made_params(spec, asked["params"]), asked["seed"], asked["device"],
+            asked["laid_out_on"],
+        )  # fmt: skip
         # Read, not mapped: the folder goes when the job is stopped.
         rows = np.load(folder / ROWS, allow_pickle=False)
-        values = make_map(
-            request,
-            rows,
-            asked["fingerprint"],
-            MapCache(asked["cache"]),
-            lambda done, message: say({"fraction": done, "message": message}),
-        )
+        maker = MapMaker(request, asked["fingerprint"], lambda: rows, MapCache(asked["cache"]))
+
+        def report(done: float, message: str) -> None:
+            say({"fraction": done, "message": message})
+
+        layout_part = LAYOUT_PART if asked["judged"] else 1.0
+        values = maker.layout(part_of(report, 0.0, layout_part))
+        if asked["judged"]:
+            values = {**values, **maker.kept(values, False, part_of(report, layout_part, 1.0))}
         write_values(values, folder / RESULT)
     except ClVizError as error:
         say({"error": _told(type(error).__name__, error)})

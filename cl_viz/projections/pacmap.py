@@ -18,6 +18,7 @@ from cl_viz.core.result import Source
 from cl_viz.core.specs import ProjectionSpec
 from cl_viz.projections._inputs import Near, ProjectionInputs
 from cl_viz.projections._libraries import layout_library
+from cl_viz.projections._torch_layouts import lay_out_with_torch
 
 _EXTRA = 50
 """Neighbours beyond those wanted, among which the scaled distances choose, as in the authors' code."""
@@ -42,11 +43,8 @@ class PacmapParams(Params):
 def fit(inputs: ProjectionInputs, params: PacmapParams) -> NDArray[np.float32]:
     """Lay the rows out; near pairs come from the engine's neighbours, distances Euclidean between unit rows."""
     library = layout_library("pacmap")
-    size = len(inputs.rows)
-    n_neighbors = _fitting(size, params)
-    if n_neighbors < params.n_neighbors:
-        inputs.notes.append(f"{n_neighbors} near pairs of each row: more leave no further pairs among {size} rows")
-    near = inputs.neighbors(min(n_neighbors + _EXTRA, size - 1))
+    n_neighbors = _fitting(inputs, params)
+    near = inputs.neighbors(min(n_neighbors + _EXTRA, len(inputs.rows) - 1))
     with warnings.catch_warnings(), _quiet():
         warnings.simplefilter("ignore")
         mapper = library.PaCMAP(
@@ -63,6 +61,16 @@ def fit(inputs: ProjectionInputs, params: PacmapParams) -> NDArray[np.float32]:
         with contextlib.redirect_stdout(_Rounds(inputs.progress, 200 + params.iterations)):
             layout: NDArray[np.float32] = mapper.fit_transform(_wide_enough(inputs))
     return layout
+
+
+def fit_on_gpu(inputs: ProjectionInputs, params: PacmapParams, device: str) -> NDArray[np.float32]:
+    """Lay the rows out by torchdr; mid-near and further pairs are drawn anew in every round."""
+    n_neighbors = _fitting(inputs, params)
+    return lay_out_with_torch(
+        inputs, device, "PACMAP", min(n_neighbors + _EXTRA, len(inputs.rows) - 1), 200 + params.iterations, "pca",
+        n_neighbors=n_neighbors, MN_ratio=params.mid_near_ratio, FP_ratio=params.further_ratio,
+        lr=params.learning_rate,
+    )  # fmt: skip
 
 
 def _wide_enough(inputs: ProjectionInputs) -> NDArray[np.float32]:
@@ -94,13 +102,16 @@ def near_pairs(near: Near, n_neighbors: int) -> NDArray[np.int32]:
     return np.stack([rows, chosen.reshape(-1).astype(np.int32)], axis=1)
 
 
-def _fitting(size: int, params: PacmapParams) -> int:
+def _fitting(inputs: ProjectionInputs, params: PacmapParams) -> int:
     """Return how many near pairs fit beside the mid-near and further ones, by the rule of the authors' code."""
-    wanted = params.n_neighbors
+    size, wanted = len(inputs.rows), params.n_neighbors
     pairs = wanted + round(wanted * params.mid_near_ratio) + round(wanted * params.further_ratio)
     if pairs < size:
         return wanted
-    return max(1, min(wanted, int(size / (1 + params.mid_near_ratio + params.further_ratio))))
+    found = max(1, min(wanted, int(size / (1 + params.mid_near_ratio + params.further_ratio))))
+    if found < wanted:
+        inputs.notes.append(f"{found} near pairs of each row: more leave no further pairs among {size} rows")
+    return found
 
 
 class _Rounds:
@@ -151,7 +162,8 @@ SPEC = ProjectionSpec(
         "rows, scaled by how dense both ends are; mid-near ones, the second closest of six rows drawn at random; "
         "further ones, drawn at random. The mid-near pairs weigh much at first and nothing at the end, which sets the "
         "large picture before the small one (the authors' code, which first takes sets of more than 100 columns to "
-        "their 100 leading components for the mid-near pairs). Maps of fewer than about 36 rows have fewer near pairs."
+        "their 100 leading components for the mid-near pairs). Maps of fewer than about 36 rows have fewer near pairs. "
+        "On a CUDA GPU torchdr lays out, and draws the mid-near and further pairs anew in every round."
     ),
     sources=(
         Source(
@@ -161,4 +173,5 @@ SPEC = ProjectionSpec(
     ),
     least_rows=20,
     neighbors=lambda params: params.n_neighbors + _EXTRA,
+    fit_on_gpu=fit_on_gpu,
 )

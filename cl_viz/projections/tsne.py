@@ -16,9 +16,12 @@ from cl_viz.core.specs import ProjectionSpec
 from cl_viz.projections._components import principal_components
 from cl_viz.projections._inputs import ProjectionInputs
 from cl_viz.projections._libraries import layout_library
+from cl_viz.projections._torch_layouts import lay_out_with_torch
 
 _FIRST_SPREAD = 1e-4
 """Standard deviation of the first coordinate at the start, as openTSNE's authors advise."""
+MOST_GPU_ROWS = 20_000
+"""On a GPU every round holds all pairs of points: 1.6 GB for so many, several times over."""
 
 
 @dataclass(frozen=True)
@@ -48,9 +51,7 @@ def fit(inputs: ProjectionInputs, params: TsneParams) -> NDArray[np.float64]:
     """Lay the rows out; the neighbours are the engine's, distances Euclidean between unit rows."""
     library = layout_library("openTSNE", "affinity", "nearest_neighbors")
     near = inputs.neighbors(neighbors(params))
-    perplexity = min(params.perplexity, near.indices.shape[1] / 3)
-    if perplexity < params.perplexity:
-        inputs.notes.append(f"perplexity {perplexity:.3g}: a third of the {near.indices.shape[1]} neighbours there are")
+    perplexity = _perplexity(inputs, params)
     index = library.nearest_neighbors.PrecomputedNeighbors(
         near.indices.astype(np.int64), near.chords.astype(np.float64)
     )
@@ -73,6 +74,27 @@ def fit(inputs: ProjectionInputs, params: TsneParams) -> NDArray[np.float64]:
                 )  # fmt: skip
             before += rounds
     return np.asarray(layout, dtype=np.float64)
+
+
+def fit_on_gpu(inputs: ProjectionInputs, params: TsneParams, device: str) -> NDArray[np.floating]:
+    """Lay the rows out by torchdr, which sums over all pairs of points; it has no late exaggeration."""
+    if params.exaggeration != 1.0:
+        inputs.notes.append("laid out by the processor after all: late exaggeration is not there on a GPU")
+        return fit(inputs, params)
+    return lay_out_with_torch(
+        inputs, device, "TSNE", neighbors(params), params.early_iterations + params.iterations, params.init,
+        perplexity=_perplexity(inputs, params), early_exaggeration_coeff=params.early_exaggeration,
+        early_exaggeration_iter=params.early_iterations,
+    )  # fmt: skip
+
+
+def _perplexity(inputs: ProjectionInputs, params: TsneParams) -> float:
+    """Return the perplexity, at most a third of the neighbours there are."""
+    found = int(inputs.neighbors(neighbors(params)).indices.shape[1])
+    if found / 3 >= params.perplexity:
+        return params.perplexity
+    inputs.notes.append(f"perplexity {found / 3:.3g}: a third of the {found} neighbours there are")
+    return found / 3
 
 
 def _start(inputs: ProjectionInputs, init: str) -> NDArray[np.float64]:
@@ -116,9 +138,10 @@ SPEC = ProjectionSpec(
         "Each row gives its exact nearest neighbours probabilities that fall with the squared Euclidean distance "
         "between unit rows, 2 - 2 cosine, at a width that makes the number of effective neighbours the perplexity; "
         "points are moved until a heavy-tailed law on the map gives about the same probabilities (openTSNE, one "
-        "thread). It starts from principal components, which keeps some of the large picture. Sizes of clumps and "
-        "distances between them say nothing: dense clumps are spread out until all are about equally dense. Another "
-        "perplexity is another map: look at several."
+        "thread; up to 20,000 rows torchdr on a CUDA GPU, with all pairs of points in every round). It starts from "
+        "principal components, which keeps some of the large picture. Sizes of clumps and distances between them "
+        "say nothing: dense clumps are spread out until all are about equally dense. Another perplexity is another "
+        "map: look at several."
     ),
     sources=(
         Source(
@@ -137,4 +160,6 @@ SPEC = ProjectionSpec(
     dims=(2,),
     least_rows=8,
     neighbors=neighbors,
+    fit_on_gpu=fit_on_gpu,
+    most_gpu_rows=MOST_GPU_ROWS,
 )

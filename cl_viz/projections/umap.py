@@ -17,6 +17,7 @@ from cl_viz.core.specs import ProjectionSpec
 from cl_viz.projections._components import principal_components
 from cl_viz.projections._inputs import ProjectionInputs
 from cl_viz.projections._libraries import layout_library
+from cl_viz.projections._torch_layouts import lay_out_with_torch
 
 _TQDM = {"bar_format": "{n} {total}", "disable": False, "mininterval": 0.2}
 
@@ -43,11 +44,7 @@ class UmapParams(Params):
 
 def fit(inputs: ProjectionInputs, params: UmapParams) -> NDArray[np.float32]:
     """Lay the rows out; the neighbours are the engine's, distances 1 less the cosine."""
-    if params.min_dist > params.spread:
-        raise InputError(
-            f"min_dist = {params.min_dist:g} exceeds spread = {params.spread:g}", where="umap",
-            allowed="min_dist up to spread",
-        )  # fmt: skip
+    _check_distances(params)
     library = layout_library("umap")
     size = len(inputs.rows)
     n_neighbors = min(params.n_neighbors, size - 1)
@@ -75,6 +72,32 @@ def fit(inputs: ProjectionInputs, params: UmapParams) -> NDArray[np.float32]:
         )
         layout: NDArray[np.float32] = mapper.fit_transform(inputs.rows)
     return layout
+
+
+def fit_on_gpu(inputs: ProjectionInputs, params: UmapParams, device: str) -> NDArray[np.float32]:
+    """Lay the rows out by torchdr; it has no spectral start, and takes principal components for it."""
+    _check_distances(params)
+    n_neighbors = max(2, min(params.n_neighbors, len(inputs.rows) - 1))
+    if params.init == "spectral":
+        inputs.notes.append("started from principal components")
+    return lay_out_with_torch(
+        inputs, device, "UMAP", n_neighbors - 1, _epochs(len(inputs.rows), params), params.init,
+        n_neighbors=n_neighbors, min_dist=params.min_dist, spread=params.spread,
+        negative_sample_rate=params.negative_samples,
+    )  # fmt: skip
+
+
+def _check_distances(params: UmapParams) -> None:
+    if params.min_dist > params.spread:
+        raise InputError(
+            f"min_dist = {params.min_dist:g} exceeds spread = {params.spread:g}", where="umap",
+            allowed="min_dist up to spread",
+        )  # fmt: skip
+
+
+def _epochs(size: int, params: UmapParams) -> int:
+    """Return how many rounds the layout takes, by the rule of umap-learn."""
+    return params.epochs or (500 if size <= 10_000 else 200)
 
 
 def _start(inputs: ProjectionInputs, init: str) -> Any:
@@ -106,8 +129,7 @@ class _Epochs:
 
 def seconds(n: int, columns: int, params: UmapParams) -> float:
     """About how long `fit` takes on two cores, compiling included."""
-    epochs = params.epochs or (500 if n <= 10_000 else 200)
-    return 15.0 + n * epochs * params.n_neighbors * (1 + params.negative_samples) * 3e-8 + n * 3e-4
+    return 15.0 + n * _epochs(n, params) * params.n_neighbors * (1 + params.negative_samples) * 3e-8 + n * 3e-4
 
 
 SPEC = ProjectionSpec(
@@ -117,10 +139,11 @@ SPEC = ProjectionSpec(
     fit=fit,
     seconds=seconds,
     description=(
-        "A graph of each row's exact nearest neighbours, with weights that fall with 1 less the cosine relative to the "
-        "row's own nearest, is laid out by pulling along its edges and pushing from rows drawn at random "
-        "(umap-learn, one thread, so that a seed gives one map). Who is near whom is kept as far as it can be. "
-        "Distances between clumps, their sizes and the empty space around them come from the layout and say little."
+        "A graph of each row's exact nearest neighbours, with weights that fall with 1 less the cosine relative to "
+        "the row's own nearest, is laid out by pulling along its edges and pushing from rows drawn at random "
+        "(umap-learn, one thread, so that a seed gives one map; torchdr on a CUDA GPU). Who is near whom is kept as"
+        " far as it can be. Distances between clumps, their sizes and the empty space around them come from the "
+        "layout and say little."
     ),
     sources=(
         Source(
@@ -131,4 +154,5 @@ SPEC = ProjectionSpec(
     ),
     least_rows=4,
     neighbors=lambda params: max(1, params.n_neighbors - 1),
+    fit_on_gpu=fit_on_gpu,
 )

@@ -40,7 +40,7 @@ def test_a_map_is_written_with_its_error(
     np.testing.assert_allclose(error, made.error, rtol=1e-6)
     if facts is not None:
         assert facts["trustworthiness"] == {
-            "value": made.trustworthiness.value, "n": 120, "population": 120, "k": 15,
+            "value": made.trustworthiness.value, "n": 120, "population": 120, "k": 15, "interval": None,
         }  # fmt: skip
         assert facts["params"] == {"whiten": True}
 

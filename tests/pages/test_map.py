@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from streamlit.testing.v1 import AppTest
 
 from cl_viz.core.errors import InputError
 from cl_viz.dashboard import map_layouts
-from cl_viz.projections import Projection, project
+from cl_viz.projections import Projection, judge, lay_out, project
 
 OpenApp = Callable[..., AppTest]
 PAGE = "runs/map"
@@ -136,7 +137,7 @@ def test_labels_of_markup_a_hundred_thousand_names_and_missing_pictures(open_app
 def test_a_long_map_is_asked_for_first(
     open_app: OpenApp, dump: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cl_viz.dashboard.map_layouts.estimate", lambda *_: 90.0)
+    monkeypatch.setattr("cl_viz.dashboard.map_layouts.estimate_layout", lambda *_: 90.0)
     app = fine(open_app(dump(), page=PAGE, method="UMAP"))
     assert sent(app) == []
     assert "about 90 s" in app.info[0].value
@@ -166,7 +167,7 @@ def test_what_a_worker_has_made_is_shown_and_what_it_could_not_make_is_said(
     open_app: OpenApp, dump: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(map_layouts, "start", Worker)
-    monkeypatch.setattr(map_layouts, "estimate", lambda *_: 5.0)
+    monkeypatch.setattr(map_layouts, "estimate_layout", lambda *_: 5.0)
     app = fine(open_app(dump(), page=PAGE, method="UMAP", colour="Score of the positive"))
     (message,) = sent(app)
     assert message["axes"][0] == "Component 1 (cosine units)"
@@ -181,3 +182,48 @@ def test_without_a_run_it_says_what_to_do(open_app: OpenApp, dump: Callable[...,
     app = open_app(dump(), page=PAGE)
     app.session_state["_shown first"] = False
     assert "No run is shown" in fine(app.run()).info[0].value
+
+
+def test_a_map_is_shown_before_it_is_known_what_it_keeps(
+    open_app: OpenApp, dump: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Judging goes on in the background; it can be stopped, and is taken over when it has ended."""
+    held = threading.Event()
+
+    def slowly(projection: Projection, *given: Any, progress: Callable[[float, str], None], **also: Any) -> Projection:
+        progress(0.4, "ranks of the map's neighbours")
+        held.wait(30)
+        progress(0.5, "ranks of the map's neighbours")
+        return judge(projection, *given, **also)
+
+    monkeypatch.setattr(map_layouts, "AT_ONCE_SECONDS", 0.0)
+    monkeypatch.setattr(map_layouts, "start", LaidOut)
+    monkeypatch.setattr(map_layouts, "judge", slowly)
+    app = fine(open_app(dump("first.npz", 7.0), page=PAGE))
+    assert sent(app)[0]["n"] == 120
+    assert "what it keeps is not known yet" in text(app)
+    (bar,) = app.get("progress")
+    assert "What is kept in PCA of" in bar.proto.text
+    assert "so far" in bar.proto.text
+    held.set()
+    (running,) = app.session_state["_map_jobs"].values()
+    running.result()
+    assert "PCA keeps" in text(fine(app.run()))
+    held.clear()
+    app = fine(open_app(dump("second.npz", 8.0), page=PAGE))
+    next(button for button in app.button if button.label == "Stop").click().run()
+    held.set()
+    fine(app)
+    assert "What is kept in PCA of second was stopped" in app.info[0].value
+    assert sent(app)[0]["n"] == 120
+    next(button for button in app.button if button.label == "Compute").click().run()
+    for running in list(app.session_state["_map_jobs"].values()):
+        running.result()
+    assert "PCA keeps" in text(fine(app.run()))
+
+
+class LaidOut(Worker):
+    """Stands for a worker that has laid a map out."""
+
+    def result(self) -> Projection:
+        return lay_out(self.given[0], "pca", cache=False)

@@ -79,7 +79,7 @@ def test_a_draw_of_rows_is_seeded_and_stated(rng: np.random.Generator) -> None:
     points = rows[:, :2]
     every, some = compared(rows, points), compared(rows, points, sample=150)
     assert (some.trustworthiness.n, some.trustworthiness.population) == (150, 400)
-    assert str(some.trustworthiness).endswith("(k = 15, N = 150 of 400)")
+    assert str(some.trustworthiness).split(", 95 %")[0].endswith("(k = 15, N = 150 of 400")
     assert some.trustworthiness.value != every.trustworthiness.value
     assert some.trustworthiness.value == pytest.approx(every.trustworthiness.value, abs=0.03)
     assert compared(rows, points, sample=150).trustworthiness == some.trustworthiness
@@ -111,3 +111,24 @@ def test_a_point_is_never_its_own_neighbour() -> None:
     found = nearest_points(points, 3)
     assert found.shape == (6, 3)
     assert not (found == np.arange(6)[:, None]).any()
+
+
+def test_rows_that_are_drawn_are_compared_with_all_and_the_interval_holds_the_truth(rng: np.random.Generator) -> None:
+    """Without neighbours of all rows: the recall of each drawn row is the one that all neighbours give."""
+    rows = rng.normal(size=(700, 6))
+    rows[:40] = rows[0]
+    points = rows[:, :2] + 0.1 * rng.normal(size=(700, 2))
+    every = compared(rows, points)
+    hits = 0
+    for seed in range(20):
+        some = honesty(unit(rows).astype(np.float32), points, None, seed, sample=200)
+        drawn = np.isfinite(some.error)
+        assert drawn.sum() == 200
+        np.testing.assert_allclose(some.error[drawn], every.error[drawn], atol=1e-6)
+        assert some.neighbor_recall.value == pytest.approx(1 - some.error[drawn].mean(), abs=1e-6)
+        low, high = some.neighbor_recall.interval or (np.nan, np.nan)
+        assert low < some.neighbor_recall.value < high
+        hits += low <= (every.neighbor_recall.value or np.nan) <= high
+    # 95 % of twenty, or what chance makes of it: fewer than 15 has a probability of 3e-4.
+    assert hits >= 15
+    assert every.neighbor_recall.interval is None

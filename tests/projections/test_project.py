@@ -12,7 +12,8 @@ from sklearn.decomposition import PCA
 import cl_viz
 from cl_viz.core.embedding_set import EmbeddingSet
 from cl_viz.core.errors import Cancelled, InputError, MissingInputError
-from cl_viz.projections import PROJECTIONS, estimate
+from cl_viz.core.progress import silent
+from cl_viz.projections import PROJECTIONS, estimate, judge, lay_out
 from cl_viz.projections._cache import MapCache
 from cl_viz.projections._components import principal_components
 from cl_viz.projections.pca import PcaParams
@@ -85,12 +86,14 @@ def test_kept_maps_are_found_again_and_damaged_ones_made_anew(
 ) -> None:
     monkeypatch.setenv("CL_VIZ_CACHE", str(tmp_path))
     first = cl_viz.project(clumps, "pca")
-    (entry,) = MapCache.folder().glob("*.safetensors")
+    entries = list(MapCache.folder().glob("*.safetensors"))
+    # The layout, and what it keeps.
+    assert len(entries) == 2
 
     def fail(*_: object) -> None:
         raise AssertionError("made again")
 
-    monkeypatch.setattr("cl_viz.projections._projecting.make_map", fail)
+    monkeypatch.setattr("cl_viz.projections._making.MapMaker._make_layout", fail)
     again = cl_viz.project(clumps, "pca")
     np.testing.assert_array_equal(first.coordinates, again.coordinates)
     assert (again.trustworthiness, again.neighbor_recall, again.notes) == (
@@ -99,7 +102,8 @@ def test_kept_maps_are_found_again_and_damaged_ones_made_anew(
     for change in ({"seed": 1}, {"dim": 3}, {"params": {"whiten": True}}):
         with pytest.raises(AssertionError, match="made again"):
             cl_viz.project(clumps, "pca", **change)
-    entry.write_bytes(entry.read_bytes()[:-8] + b"12345678")
+    for entry in entries:
+        entry.write_bytes(entry.read_bytes()[:-8] + b"12345678")
     with pytest.raises(AssertionError, match="made again"):
         cl_viz.project(clumps, "pca")
 
@@ -149,3 +153,47 @@ def test_progress_rises_to_one_and_can_stop(clumps: EmbeddingSet) -> None:
 def test_an_estimate_grows_with_the_rows_and_is_sane(method: str) -> None:
     small, middle, large = (estimate(n, 256, method) for n in (1_000, 20_000, 200_000))
     assert 0 < small < middle < large < 4 * 3600
+
+
+def test_a_map_is_judged_after_it_is_laid_out(clumps: EmbeddingSet, monkeypatch: pytest.MonkeyPatch) -> None:
+    laid_out = lay_out(clumps, "pca", cache=False)
+    assert not laid_out.judged
+    assert "not worked out" in repr(laid_out)
+    assert "not worked out" in laid_out._repr_html_()
+    assert np.isnan(laid_out.error).all()
+    whole = cl_viz.project(clumps, "pca", cache=False)
+    found = judge(laid_out, clumps, cache=False)
+    assert found.complete
+    assert (found.trustworthiness, found.neighbor_recall) == (whole.trustworthiness, whole.neighbor_recall)
+    np.testing.assert_array_equal(found.error, whole.error)
+    np.testing.assert_array_equal(found.coordinates, whole.coordinates)
+    assert judge(found, clumps) is found
+    with pytest.raises(InputError, match="a map and its set"):
+        judge(laid_out, clumps.select(rows=np.arange(80)))
+
+
+def test_many_rows_of_principal_components_are_judged_by_a_draw(
+    clumps: EmbeddingSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing passes over all pairs; every error is worked out where it is asked for."""
+    whole = cl_viz.project(clumps, "pca", cache=False)
+    monkeypatch.setattr("cl_viz.projections._making.EVERY_UP_TO", 50)
+    monkeypatch.setattr("cl_viz.projections._honesty.honesty.__kwdefaults__", {"sample": 40, "progress": silent})
+
+    def fail(*_: object) -> None:
+        raise AssertionError("all pairs")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("cl_viz.projections._neighbors.NeighborSearch._search", fail)
+        some = cl_viz.project(clumps, "pca", cache=False)
+    assert (some.neighbor_recall.n, some.neighbor_recall.population) == (40, 90)
+    assert not some.complete
+    assert int(np.isfinite(some.error).sum()) == 40
+    assert "95 %" in str(some.neighbor_recall)
+    for every in (
+        judge(some, clumps, every_error=True, cache=False),
+        cl_viz.project(clumps, "pca", every_error=True, cache=False),
+    ):
+        assert every.complete
+        np.testing.assert_array_equal(every.error, whole.error)
+        assert every.neighbor_recall == whole.neighbor_recall

@@ -120,7 +120,7 @@ def test_what_the_process_says_of_an_error(tmp_path: Path, clumps: EmbeddingSet)
     np.save(tmp_path / ROWS, one)
     asked = {
         "map": "tsne", "dim": 2, "view": "v", "params": {}, "seed": 0, "device": "cpu", "cache": False,
-        "fingerprint": "f",
+        "fingerprint": "f", "judged": True, "laid_out_on": "",
     }  # fmt: skip
     (tmp_path / REQUEST).write_text(json.dumps(asked))
     says = io.StringIO()
