@@ -1,5 +1,6 @@
 """The pass over all pairs: tiles, sketch, anchors, moments; and the pairs behind a question."""
 
+from cl_viz.engine.anchor_means import AnchorMeans, anchor_means
 from cl_viz.engine.find_pairs import estimate_pairs, find_pairs
 from cl_viz.engine.found_pairs import FoundPairs
 from cl_viz.engine.pair_query import PairQuery
@@ -10,11 +11,13 @@ from cl_viz.engine.statistics import Statistics
 from cl_viz.engine.storage import load_statistics, save_statistics
 
 __all__ = [
+    "AnchorMeans",
     "FoundPairs",
     "PairQuery",
     "Plan",
     "RowStatistics",
     "Statistics",
+    "anchor_means",
     "estimate_pairs",
     "find_pairs",
     "load_statistics",
