@@ -10,11 +10,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from cl_viz.engine import bins, compiled
+from cl_viz.engine import bins, compiled, triton_tiles
 from cl_viz.engine.compiled import Kernels
 from cl_viz.engine.fused_tiles import FusedAnchors, FusedPairs
 from cl_viz.engine.pair_sketch import Block, PairSketch, Relation
 from cl_viz.engine.rows import ColumnTile, ViewRows
+from cl_viz.engine.triton_tiles import TritonPairs
 from cl_viz.engine.workers import share_out
 
 TILE = 512
@@ -104,13 +105,17 @@ class PairAccumulator:
         self.links = links
         self.sketch = PairSketch.empty(blocks)
         self._fused: FusedPairs | None = None
+        self._triton: TritonPairs | None = None
         self._scratch = Scratch()
 
     def add(self, tile: Tile) -> None:
         """Score one tile and add it; `finish` completes the sketch."""
-        kernels = compiled.kernels(self.rows[self.blocks[tile.block][0]].device)
+        rows = self.rows[self.blocks[tile.block][0]]
+        kernels = compiled.kernels(rows.device)
         if kernels is not None:
             self._add_fused(tile, kernels)
+        elif triton_tiles.usable(rows.device, rows.dtype):
+            self._add_with_triton(tile)
         else:
             self._add_with_torch(tile)
 
@@ -118,6 +123,8 @@ class PairAccumulator:
         """Return the sketch of all tiles added."""
         if self._fused is not None:
             self._fused.flush()
+        if self._triton is not None:
+            self._triton.flush()
         return self.sketch
 
     def add_scores(
@@ -158,6 +165,22 @@ class PairAccumulator:
             links = links[np.lexsort((links[:, 1], links[:, 0]))]
         scores = self._scratch.product(left, columns.rows)
         self.add_scores(kernels, tile.block, scores, (labels, columns.labels), links, diagonal=diagonal)
+
+    def _add_with_triton(self, tile: Tile) -> None:
+        first, second = (self.rows[view] for view in self.blocks[tile.block])
+        links = links_of_tile(self.links[tile.block], tile.rows, tile.columns)
+        if len(links) and np.bincount(links[:, 0]).max() > triton_tiles.MOST_PARTNERS:
+            self._add_with_torch(tile)
+            return
+        if self._triton is None:
+            self._triton = TritonPairs(self.sketch, first.device)
+        labels = (
+            None if first.labels is None else first.labels[tile.rows],
+            None if second.labels is None else second.labels[tile.columns],
+        )
+        diagonal = first is second and tile.rows == tile.columns
+        left, right = first.tile(tile.rows), second.tile(tile.columns)
+        self._triton.add(tile.block, left, right, labels, links, diagonal=diagonal)
 
     def _add_with_torch(self, tile: Tile) -> None:
         first, second = (self.rows[view] for view in self.blocks[tile.block])

@@ -77,6 +77,11 @@ class ViewRows:
     def __len__(self) -> int:
         return len(self.original)
 
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of the unit rows."""
+        return self._dtype
+
     def tile(self, rows: slice | NDArray[np.int64]) -> torch.Tensor:
         """Return unit rows, shape (len(rows), D), on the device."""
         if self._resident is not None:

@@ -1,0 +1,135 @@
+"""Runs the Triton kernel in Triton's interpreter, on tensors of the CPU, and writes what it and torch find.
+
+A process of its own: whether Triton interprets or compiles is settled when it is first imported. Called by
+`tests/engine/test_triton.py` with the file to write.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from typing import Any
+
+if __name__ == "__main__":
+    os.environ["TRITON_INTERPRET"] = "1"
+
+import numpy as np
+import torch
+
+import cl_viz
+from cl_viz.engine import compiled, triton_tiles
+from cl_viz.engine.pair_pass import PairAccumulator, mark_links, relation_tile
+from cl_viz.engine.pair_sketch import PairSketch
+from cl_viz.engine.triton_tiles import Shape, TritonPairs
+from cl_viz.testing import clusters
+
+FIELDS = ("counts", "sums", "squares", "low", "high")
+SMALL = Shape(rows=16, columns=32, depth=16, programs=3)
+NO_LINKS = np.zeros((0, 2), dtype=np.int64)
+
+
+def exact_rows(n: int, dim: int, spread: float, seed: int) -> torch.Tensor:
+    """Return rows no longer than 1 whose products have 24 bits: exact in float32, in whatever order they are summed."""
+    generator = np.random.default_rng(seed)
+    rows = generator.normal(size=dim) + spread * generator.normal(size=(n, dim))
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    return torch.from_numpy(np.trunc(rows * 4096) / 4096).to(torch.float32)
+
+
+def labels(n: int, classes: int, seed: int) -> torch.Tensor:
+    """Return ascending labels, some of them unknown."""
+    return torch.from_numpy(np.sort(np.random.default_rng(seed).integers(-1, classes, n)))
+
+
+def with_ends(rows: torch.Tensor) -> torch.Tensor:
+    """Return rows whose first products are 1, -1, and a little more than that by rounding."""
+    rows = rows.clone()
+    rows[:4] = 0.0
+    rows[:4, 0] = torch.tensor([1.0, -1.0, 1.0 + 2**-22, -1.0 - 2**-22])
+    return rows
+
+
+def some_links(n: int, m: int, count: int, *, above: bool) -> np.ndarray:
+    links = np.unique(np.random.default_rng(5).integers(0, (n, m), size=(count, 2)), axis=0)
+    return links[links[:, 0] < links[:, 1]] if above else links
+
+
+def cases() -> dict[str, dict[str, Any]]:
+    own = with_ends(exact_rows(45, 21, 2.0, 1))
+    return {
+        "a diagonal tile, labels, links": {
+            "left": own, "right": own, "labels": (labels(45, 3, 1),) * 2, "diagonal": True,
+            "links": some_links(45, 45, 60, above=True),
+        },
+        "two views, several partners": {
+            "left": exact_rows(37, 33, 1.0, 2), "right": exact_rows(70, 33, 1.0, 2),
+            "labels": (labels(37, 2, 2), labels(70, 2, 3)), "links": some_links(37, 70, 90, above=False),
+        },
+        "no labels, one row": {
+            "left": exact_rows(1, 5, 1.0, 4), "right": exact_rows(67, 5, 1.0, 5), "labels": (None, None),
+            "links": NO_LINKS,
+        },
+        "close to 1": {
+            "left": exact_rows(33, 3, 0.01, 6), "right": exact_rows(31, 3, 0.01, 6),
+            "labels": (labels(33, 2, 6), None), "links": NO_LINKS,
+        },
+        "blocks as on a device": {
+            "left": exact_rows(130, 40, 1.5, 8), "right": exact_rows(65, 40, 1.5, 9),
+            "labels": (labels(130, 4, 8), labels(65, 4, 9)), "links": some_links(130, 65, 20, above=False),
+            "shape": Shape(),
+        },
+    }  # fmt: skip
+
+
+def with_torch(case: dict[str, Any]) -> PairSketch:
+    """Return what torch finds."""
+    rows, columns = slice(0, len(case["left"])), slice(0, len(case["right"]))
+    scores = case["left"] @ case["right"].T
+    relation = relation_tile(*case["labels"], rows, columns, scores)
+    mark_links(relation, case["links"], rows, columns)
+    found = PairAccumulator([("a", "a")], {}, [case["links"]])
+    found.add_tensor(0, scores, relation, diagonal=case.get("diagonal", False))
+    return found.sketch
+
+
+def with_triton(case: dict[str, Any]) -> PairSketch:
+    """Return what the kernel finds, added in two parts of one block."""
+    found = TritonPairs(PairSketch.empty([("a", "a")]), torch.device("cpu"), case.get("shape", SMALL))
+    found.add(
+        0, case["left"], case["right"], case["labels"], case["links"], diagonal=case.get("diagonal", False)
+    )  # fmt: skip
+    found.flush()
+    return found.sketch
+
+
+def scanned(use_triton: Callable[[bool], None]) -> dict[str, PairSketch]:
+    """Return what a whole pass finds either way: two views, labels, rows that cannot be used."""
+    made = clusters(60, 10, 3, 0.5)
+    views = {view: array.astype(np.float32) for view, array in made.views.items()}
+    views["view_1"][3] = np.nan
+    embedding_set = cl_viz.EmbeddingSet.from_arrays(views, label=np.where(np.arange(60) % 7, made.role("label"), -3))
+    found = {}
+    for name, use in (("torch", False), ("triton", True)):
+        use_triton(use)
+        found[name] = cl_viz.scan(embedding_set, "cpu", anchors=0, precision="float32", cache=False).pairs
+    return found
+
+
+def main() -> None:
+    torch.set_num_threads(1)
+    compiled.enable(False)
+    usable = triton_tiles.usable
+
+    def use_triton(use: bool) -> None:
+        triton_tiles.usable = (lambda device, dtype: True) if use else usable  # type: ignore[assignment]
+
+    found = {f"{name}/torch": with_torch(case) for name, case in cases().items()}
+    found |= {f"{name}/triton": with_triton(case) for name, case in cases().items()}
+    found |= {f"a whole pass/{name}": sketch for name, sketch in scanned(use_triton).items()}
+    arrays = {f"{name}/{field}": getattr(sketch, field) for name, sketch in found.items() for field in FIELDS}
+    np.savez(sys.argv[1], **arrays)
+
+
+if __name__ == "__main__":
+    main()
