@@ -16,6 +16,7 @@ from cl_viz.core.specs import RawDump
 from cl_viz.formats._big_arrays import as_supported
 from cl_viz.formats._choose_views import Requested, choose_views, no_arrays, split_narrow, split_pairs
 from cl_viz.formats._dump import compact_text
+from cl_viz.formats._model_weights import refuse_weights
 from cl_viz.formats._roles import guess_roles, known_role
 
 # Roles whose column may not silently be left out when its length does not fit.
@@ -64,9 +65,13 @@ def make_plan(dump: RawDump, path: Path, *, requested: Requested = None, pairs: 
     ------
     InputError
         If the views cannot be told, or a label column has the wrong length.
+    FormatError
+        If the arrays are the weights of a model.
     """
     if not dump.arrays:
         raise no_arrays(dump, path)
+    if requested is None:
+        refuse_weights(dump, path)
     candidates, own_pairs = split_pairs(dump.arrays)
     candidates, narrow = split_narrow(candidates)
     saved = dump.card.get("cl_viz", {})

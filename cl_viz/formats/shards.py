@@ -15,6 +15,7 @@ from cl_viz.core.errors import FormatError
 from cl_viz.core.specs import FormatSpec, RawDump
 from cl_viz.formats._big_arrays import IN_MEMORY_BYTES, as_supported, in_temporary_file, join_rows
 from cl_viz.formats._guard import guarded_reader
+from cl_viz.formats._model_weights import refuse_model_folder
 from cl_viz.formats._opening import read_dump
 from cl_viz.formats._registry import FORMATS
 
@@ -39,7 +40,7 @@ def read(path: Path) -> RawDump:
     Raises
     ------
     FormatError
-        If the folder holds no shards, shards of several formats, or shards that do not fit together.
+        If the folder holds no shards, shards of several formats, shards that do not fit together, or a model.
     """
     return read_files(_shards(path), path)
 
@@ -107,6 +108,7 @@ def _shards(path: Path) -> list[Path]:
     suffixes = {suffix for spec in FORMATS.values() for suffix in spec.suffixes}
     files = [file for file in path.iterdir() if file.suffix.lower() in suffixes and not file.name.startswith(".")]
     files = [file for file in files if file.is_file() and not _is_metadata(file)]
+    refuse_model_folder(path, files)
     kinds = sorted({_format_name(file) for file in files})
     if len(kinds) != 1 or len(files) > _MOST_SHARDS:
         found = f"shards of several formats ({', '.join(kinds)})" if kinds else "no file of a known format"

@@ -211,13 +211,6 @@ def test_torch_tensors_without_plain_numbers(tensor: torch.Tensor, tmp_path: Pat
         cl_viz.load(tmp_path / "a.pt")
 
 
-def test_a_model_checkpoint_is_not_mistaken_for_embeddings(tmp_path: Path) -> None:
-    model = torch.nn.Sequential(torch.nn.Linear(8, 16), torch.nn.Linear(16, 4))
-    torch.save(model.state_dict(), tmp_path / "a.pt")
-    with pytest.raises(InputError, match="open_run"):
-        cl_viz.load(tmp_path / "a.pt")
-
-
 def test_a_whole_pickled_model_is_refused(tmp_path: Path) -> None:
     torch.save(torch.nn.Linear(2, 2), tmp_path / "a.pt")
     with pytest.raises(FormatError, match="was not executed"):
