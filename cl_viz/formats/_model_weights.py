@@ -81,5 +81,5 @@ def _checkpoint(found: str, path: Path) -> FormatError:
     return FormatError(
         f"this is a checkpoint, a model without embeddings: {found}", where=str(path), allowed="embeddings",
         remedy="encode data with it: cl_viz.encode(checkpoint, data), cl-viz encode CHECKPOINT DATA -o FOLDER, or the "
-        "page Checkpoint (bundled encoders also open with cl_viz.open_run); to see an array of it, name it: views=[NAME]",
+        "page Checkpoint (bundled encoders open with cl_viz.open_run); to see one of its arrays, name it: views=[NAME]",
     )  # fmt: skip
