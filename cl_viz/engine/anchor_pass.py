@@ -16,10 +16,13 @@ from cl_viz.engine.pair_pass import PairAccumulator, Scratch, links_of_tile, mar
 from cl_viz.engine.pair_sketch import PairSketch, Relation
 from cl_viz.engine.row_kernels import TAIL
 from cl_viz.engine.rows import ViewRows, choose_rows
+from cl_viz.engine.tile_sizes import fitted
 from cl_viz.engine.workers import share_out
 
 ANCHOR_TILE = 128
 COLUMN_TILE = 4096
+DEVICE_ANCHOR_TILE, DEVICE_COLUMN_TILE = 512, 65_536
+"""Of tiles whose scores a GPU keeps for a moment: few large steps."""
 Links = dict[tuple[str, str], NDArray[np.int64]]
 
 
@@ -78,8 +81,11 @@ def scan_anchors(
         for name, other in rows.items()
     }
     blocks, linked = list(links), list(links.values())
-    starts = range(0, len(anchors), ANCHOR_TILE)
-    work = [(name, slice(top, min(top + ANCHOR_TILE, len(anchors)))) for name in rows for top in starts]
+    height, width = fitted(ANCHOR_TILE), fitted(COLUMN_TILE)
+    if view.device.type != "cpu":
+        height, width = fitted(DEVICE_ANCHOR_TILE), fitted(DEVICE_COLUMN_TILE)
+    starts = range(0, len(anchors), height)
+    work = [(name, slice(top, min(top + height, len(anchors)))) for name in rows for top in starts]
     compiled.count_pairs(len(anchors) * sum(map(len, rows.values())))
     parts: list[PairAccumulator] = []
 
@@ -96,7 +102,7 @@ def scan_anchors(
             name, part = item
             forward = (view.name, name) in links
             block = blocks.index((view.name, name) if forward else (name, view.name))
-            spans = list(column_spans(view, rows[name], part, forward=forward))
+            spans = list(column_spans(view, rows[name], part, width, forward=forward))
             scanners[name].add(part, spans, pairs, block, scratch)
 
         return do
@@ -114,7 +120,7 @@ def scan_anchors(
     return AnchorSketch(view.name, rows_of, len(view), positives[which], starts_of, candidates), counted
 
 
-def column_spans(view: ViewRows, other: ViewRows, part: slice, *, forward: bool) -> Iterator[Span]:
+def column_spans(view: ViewRows, other: ViewRows, part: slice, width: int, *, forward: bool) -> Iterator[Span]:
     """Yield the columns that a band of anchors meets tile by tile; in arranged views labels ascend within each.
 
     Parameters
@@ -122,6 +128,8 @@ def column_spans(view: ViewRows, other: ViewRows, part: slice, *, forward: bool)
     view, other : ViewRows
     part : slice
         Of the anchors.
+    width : int
+        Most columns of a tile.
     forward : bool
         Whether the sketch has the block (view, other), and not (other, view).
     """
@@ -135,8 +143,8 @@ def column_spans(view: ViewRows, other: ViewRows, part: slice, *, forward: bool)
         # Pairs of two leading rows are counted once, with those of the block's first view.
         edges = [(0, n_leading, forward), (n_leading, len(other), True)]
     for low, high, counted in edges:
-        for left in range(low, high, COLUMN_TILE):
-            yield Span(slice(left, min(left + COLUMN_TILE, high)), counted)
+        for left in range(low, high, width):
+            yield Span(slice(left, min(left + width, high)), counted)
 
 
 def entries_in_order(offsets: NDArray[np.int64], order: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -253,8 +261,10 @@ class _CandidateScanner:
         self, part: slice, spans: list[Span], left: torch.Tensor, pairs: PairAccumulator, block: int
     ) -> None:
         n_rows = part.stop - part.start
-        counts = np.zeros((n_rows, 2, bins.ANCHOR_BINS), dtype=np.int64)
-        sums = np.zeros((n_rows, 2, bins.ANCHOR_BINS))
+        # MPS has no float64: there the CPU adds.
+        adds = torch.device("cpu") if left.device.type == "mps" else left.device
+        counts = torch.zeros((n_rows, 2, bins.ANCHOR_BINS), dtype=torch.int64, device=adds)
+        sums = torch.zeros((n_rows, 2, bins.ANCHOR_BINS), dtype=torch.float64, device=adds)
         for span in spans:
             columns = span.columns
             scores = left @ self.other.tile(columns).T
@@ -270,7 +280,8 @@ class _CandidateScanner:
             _add_tail(self.top_scores[part], self.top_same[part], scores, relation)
             add_ranks(self.below, part, scores, relation, self.kinds, self.positives, self.offsets)
         middles = (np.arange(bins.ANCHOR_BINS) + 0.5) * (2 / bins.ANCHOR_BINS) - 1
-        self.cells[part.start] = CandidateCells.of(counts, sums - counts * middles)
+        found = counts.cpu().numpy()
+        self.cells[part.start] = CandidateCells.of(found, sums.cpu().numpy() - found * middles)
 
 
 def label_relations(first: torch.Tensor | None, second: torch.Tensor | None) -> tuple[Relation, ...]:
@@ -282,22 +293,19 @@ def label_relations(first: torch.Tensor | None, second: torch.Tensor | None) -> 
     return (*known, Relation.UNKNOWN_LABEL) if unknown else known
 
 
-def _add_histograms(
-    counts: NDArray[np.int64], sums: NDArray[np.float64], scores: torch.Tensor, relation: torch.Tensor
-) -> None:
+def _add_histograms(counts: torch.Tensor, sums: torch.Tensor, scores: torch.Tensor, relation: torch.Tensor) -> None:
     """Bin one tile; pairs of one sample (and the anchor itself) go to one more bin, which is dropped."""
     n_rows = scores.shape[0]
     size = n_rows * 2 * bins.ANCHOR_BINS
-    wide = scores.to(torch.float64) if scores.device.type != "mps" else scores.cpu().to(torch.float64)
+    wide = scores.to(counts.device).to(torch.float64)
     relation = relation.to(wide.device)
     side = torch.where(relation == int(Relation.SAME_LABEL), SAME, OTHER)
     local = torch.arange(n_rows, device=wide.device)[:, None]
     flat = (local * 2 + side) * bins.ANCHOR_BINS + bins.anchor_bin_index(scores).to(wide.device)
     flat = torch.where(relation == int(Relation.SAME_SAMPLE), size, flat).reshape(-1)
     shape = (n_rows, 2, bins.ANCHOR_BINS)
-    found = torch.bincount(flat, minlength=size + 1)[:size].reshape(shape)
-    counts += found.cpu().numpy()
-    sums += torch.bincount(flat, weights=wide.reshape(-1), minlength=size + 1)[:size].reshape(shape).cpu().numpy()
+    counts += torch.bincount(flat, minlength=size + 1)[:size].reshape(shape)
+    sums += torch.bincount(flat, weights=wide.reshape(-1), minlength=size + 1)[:size].reshape(shape)
 
 
 def _add_moments(

@@ -27,6 +27,7 @@ from cl_viz.engine.pair_search import search, search_error
 from cl_viz.engine.plan import Plan
 from cl_viz.engine.precision import Precision, full_float32, score_type
 from cl_viz.engine.rows import ViewRows, view_rows
+from cl_viz.engine.tile_sizes import with_smaller_tiles
 
 _PROBE_ROWS = 3072
 _RANKED_SHARE = 0.1
@@ -99,7 +100,7 @@ def find_pairs(
     MissingInputError
         If the set has no such pairs: labels or a second view are missing.
     DeviceError
-        If the device is absent.
+        If the device is absent, or has too little memory even for small tiles.
 
     Notes
     -----
@@ -111,22 +112,29 @@ def find_pairs(
     target = resolve_device(device)
     dtype = score_type(embedding_set, target, precision)
     error = search_error(embedding_set.dim, dtype)
-    with full_float32():
-        rows = view_rows(embedding_set, target, dtype)
-        patches = _patches(embedding_set, rows, query)
-        share = 1.0 - _RANKED_SHARE if ranks else 1.0
-        begin = 0.0
-        if query.by_neighbors:
-            begin = share / 2
-            patches = _with_nearness(patches, query.k, error, lambda done: progress(begin * done, "nearest rows"))
-        best = search(
-            patches, query, embedding_set.sizes, error,
-            lambda done: progress(begin + (share - begin) * done, "all pairs"),
-        )  # fmt: skip
-        found = _found(embedding_set, query, best.kept, best.counts, rows)
-        found = replace(found, precision=str(dtype).removeprefix("torch."), device=describe_device(device))
-        if ranks and len(found):
-            found = _ranked(embedding_set, rows, found, lambda done: progress(share + _RANKED_SHARE * done, "ranks"))
+
+    def find() -> FoundPairs:
+        with full_float32():
+            rows = view_rows(embedding_set, target, dtype)
+            patches = _patches(embedding_set, rows, query)
+            share = 1.0 - _RANKED_SHARE if ranks else 1.0
+            begin = 0.0
+            if query.by_neighbors:
+                begin = share / 2
+                patches = _with_nearness(patches, query.k, error, lambda done: progress(begin * done, "nearest rows"))
+            best = search(
+                patches, query, embedding_set.sizes, error,
+                lambda done: progress(begin + (share - begin) * done, "all pairs"),
+            )  # fmt: skip
+            found = _found(embedding_set, query, best.kept, best.counts, rows)
+            found = replace(found, precision=str(dtype).removeprefix("torch."), device=describe_device(device))
+            if ranks and len(found):
+                found = _ranked(
+                    embedding_set, rows, found, lambda done: progress(share + _RANKED_SHARE * done, "ranks")
+                )
+        return found
+
+    found = with_smaller_tiles(find, target, embedding_set.name)
     progress(1.0, "done")
     return found
 

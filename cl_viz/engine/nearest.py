@@ -15,6 +15,7 @@ from cl_viz.engine.neighbors import (
 )
 from cl_viz.engine.precision import Precision, full_float32, score_type
 from cl_viz.engine.rows import ViewRows, view_rows
+from cl_viz.engine.tile_sizes import with_smaller_tiles
 
 NeighborMap = dict[tuple[str, str], Neighbors]
 """By view and the view they are looked for in."""
@@ -52,14 +53,18 @@ def nearest(
     InputError
         If `k` is out of range, or fewer than two rows are usable.
     DeviceError
-        If the device is absent.
+        If the device is absent, or has too little memory even for small tiles.
     """
     if not 1 <= k <= MOST_NEIGHBORS:
         raise InputError(f"k = {k!r}", where="nearest", allowed=f"1 to {MOST_NEIGHBORS}")
     target = resolve_device(device)
-    with full_float32():
-        rows = view_rows(embedding_set, target, score_type(embedding_set, target, precision))
-        return neighbors_of_rows(rows, k, progress)
+    dtype = score_type(embedding_set, target, precision)
+
+    def find() -> NeighborMap:
+        with full_float32():
+            return neighbors_of_rows(view_rows(embedding_set, target, dtype), k, progress)
+
+    return with_smaller_tiles(find, target, embedding_set.name)
 
 
 def neighbors_of_rows(rows: dict[str, ViewRows], k: int, progress: ProgressCallback) -> NeighborMap:

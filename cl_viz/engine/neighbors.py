@@ -14,6 +14,7 @@ from cl_viz.engine import compiled
 from cl_viz.engine.largest import Largest
 from cl_viz.engine.pair_pass import Scratch
 from cl_viz.engine.rows import ViewRows
+from cl_viz.engine.tile_sizes import fitted
 from cl_viz.engine.workers import share_out
 
 MOST_NEIGHBORS = 200
@@ -98,14 +99,15 @@ class _Search:
         self.of_columns = (
             self.of_rows if self.within else Largest(len(other) if both else 0, min(k, len(view)), kind, np.int64)
         )
+        self.size = fitted(_ROWS)
         # Two tiles of the same rows must not write at once.
-        self.row_locks = [Lock() for _ in range(0, len(view), _ROWS)]
-        self.column_locks = self.row_locks if self.within else [Lock() for _ in range(0, len(other), _ROWS)]
+        self.row_locks = [Lock() for _ in range(0, len(view), self.size)]
+        self.column_locks = self.row_locks if self.within else [Lock() for _ in range(0, len(other), self.size)]
 
     def work(self) -> list[tuple[slice, slice]]:
         """Return the tiles: rows and columns."""
         rows, columns = (
-            [slice(start, min(start + _ROWS, len(part))) for start in range(0, len(part), _ROWS)]
+            [slice(start, min(start + self.size, len(part))) for start in range(0, len(part), self.size)]
             for part in (self.view, self.other)
         )
         return [(part, span) for span in columns for part in rows if not self.within or part.start <= span.start]
@@ -124,10 +126,10 @@ class _Search:
             scores = scratch.product(left, right)
             rows, columns = np.arange(part.start, part.stop), np.arange(span.start, span.stop)
             own = rows if self.within else np.full(len(rows), -1)
-            with self.row_locks[part.start // _ROWS]:
+            with self.row_locks[part.start // self.size]:
                 kernels.keep_neighbours(scores, own, columns, self.of_rows.n_largest, *self.of_rows.part(part))
             if columns_too:
-                with self.column_locks[span.start // _ROWS]:
+                with self.column_locks[span.start // self.size]:
                     kernels.keep_neighbours_of_columns(
                         scores, rows, self.of_columns.n_largest, *self.of_columns.part(span)
                     )
@@ -152,10 +154,10 @@ class _Search:
     def _add_with_torch(self, part: slice, span: slice, scores: torch.Tensor, *, columns_too: bool) -> None:
         if self.within and part == span:
             scores.fill_diagonal_(-torch.inf)
-        with self.row_locks[part.start // _ROWS]:
+        with self.row_locks[part.start // self.size]:
             top, place = scores.topk(min(self.of_rows.n_largest, scores.shape[1]), dim=1)
             self.of_rows.merge(part, top.cpu().numpy(), place.cpu().numpy() + span.start)
         if columns_too:
-            with self.column_locks[span.start // _ROWS]:
+            with self.column_locks[span.start // self.size]:
                 top, place = scores.T.topk(min(self.of_columns.n_largest, scores.shape[0]), dim=1)
                 self.of_columns.merge(span, top.cpu().numpy(), place.cpu().numpy() + part.start)

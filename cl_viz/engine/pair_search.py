@@ -19,6 +19,7 @@ from cl_viz.engine.pair_pass import links_of_tile
 from cl_viz.engine.pair_patch import DECIMALS, Patch, settled
 from cl_viz.engine.pair_query import PairQuery
 from cl_viz.engine.pair_sketch import Relation
+from cl_viz.engine.tile_sizes import fitted
 from cl_viz.engine.workers import share_out
 
 ROWS, COLUMNS = 512, 1024
@@ -55,10 +56,11 @@ def pieces_of(patches: list[Patch], query: PairQuery) -> list[_Piece]:
 
 
 def _tiles(patch: Patch) -> Iterator[_Piece]:
-    for left in range(0, len(patch.right), COLUMNS):
-        columns = slice(left, min(left + COLUMNS, len(patch.right)))
-        for top in range(0, min(len(patch.left), columns.stop) if patch.once else len(patch.left), ROWS):
-            yield _Piece(patch, slice(top, min(top + ROWS, len(patch.left))), columns)
+    height, width = fitted(ROWS), fitted(COLUMNS)
+    for left in range(0, len(patch.right), width):
+        columns = slice(left, min(left + width, len(patch.right)))
+        for top in range(0, min(len(patch.left), columns.stop) if patch.once else len(patch.left), height):
+            yield _Piece(patch, slice(top, min(top + height, len(patch.left))), columns)
 
 
 def search(

@@ -18,6 +18,7 @@ from cl_viz.engine.pair_pass import mark_links, relation_tile
 from cl_viz.engine.pair_sketch import PairRoles, Relation, negative_relations
 from cl_viz.engine.precision import Precision, full_float32, score_type
 from cl_viz.engine.rows import ViewRows, compact_links, view_rows
+from cl_viz.engine.tile_sizes import fitted, with_smaller_tiles
 from cl_viz.engine.workers import share_out
 
 _ROWS, _COLUMNS = 128, 2048
@@ -91,29 +92,34 @@ def scan_rows(
     InputError
         If a temperature is not above 0, or fewer than two rows are usable.
     DeviceError
-        If the device is absent.
+        If the device is absent, or has too little memory even for small tiles.
     """
     values = np.array(temperatures, dtype=np.float64).reshape(-1)
     if not len(values) or not (np.isfinite(values) & (values > 0)).all():
         raise InputError(f"temperatures = {temperatures!r}", where="scan_rows", allowed="one or more numbers above 0")
     roles = roles or PairRoles()
     target = resolve_device(device)
-    with full_float32():
-        rows = view_rows(embedding_set, target, score_type(embedding_set, target, precision))
-        found = {}
-        for index, view in enumerate(rows):
+    dtype = score_type(embedding_set, target, precision)
 
-            def report(done: float, index: int = index) -> None:
-                progress((index + done) / len(rows), "every row")
+    def run() -> dict[str, RowStatistics]:
+        with full_float32():
+            rows = view_rows(embedding_set, target, dtype)
+            found = {}
+            for index, view in enumerate(rows):
 
-            links = {
-                other: directed_links(
-                    {_block(rows, view, other): _links(embedding_set, rows, view, other)}, view, other
-                )
-                for other in rows
-            }
-            found[view] = _RowScanner(rows[view], rows, links, roles, values).run(report)
-    return found
+                def report(done: float, index: int = index) -> None:
+                    progress((index + done) / len(rows), "every row")
+
+                links = {
+                    other: directed_links(
+                        {_block(rows, view, other): _links(embedding_set, rows, view, other)}, view, other
+                    )
+                    for other in rows
+                }
+                found[view] = _RowScanner(rows[view], rows, links, roles, values).run(report)
+        return found
+
+    return with_smaller_tiles(run, target, embedding_set.name)
 
 
 def _block(rows: dict[str, ViewRows], view: str, other: str) -> tuple[str, str]:
@@ -137,6 +143,7 @@ class _RowScanner:
         temperatures: NDArray[np.float64],
     ) -> None:
         self.view, self.temperatures, self.links = view, temperatures, links
+        self.n_columns = fitted(_COLUMNS)
         cross = {name: other for name, other in rows.items() if other is not view}
         self.others = cross if roles.negatives == "cross" and cross else rows
         self.negative = [int(relation) for relation in negative_relations(roles)]
@@ -150,8 +157,8 @@ class _RowScanner:
         self.sums = np.zeros((3, len(temperatures), len(view)))
 
     def run(self, report: Callable[[float], None]) -> RowStatistics:
-        starts = range(0, len(self.view), _ROWS)
-        work = [slice(start, min(start + _ROWS, len(self.view))) for start in starts]
+        size = fitted(_ROWS)
+        work = [slice(start, min(start + size, len(self.view))) for start in range(0, len(self.view), size)]
         share_out(work, lambda: self._add, report, self.view.device)
         return self._finish()
 
@@ -159,8 +166,8 @@ class _RowScanner:
         left = self.view.tile(part)
         for name, other in self.others.items():
             kinds = label_relations(self.view.labels, other.labels)
-            for start in range(0, len(other), _COLUMNS):
-                columns = slice(start, min(start + _COLUMNS, len(other)))
+            for start in range(0, len(other), self.n_columns):
+                columns = slice(start, min(start + self.n_columns, len(other)))
                 scores = left @ other.tile(columns).T
                 relation = relation_tile(self.view.labels, other.labels, part, columns, scores)
                 mark_links(relation, self.links[name], part, columns)

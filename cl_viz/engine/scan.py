@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import torch
 
 from cl_viz.core.embedding_set import EmbeddingSet
-from cl_viz.core.errors import DeviceError, InputError
+from cl_viz.core.errors import InputError
 from cl_viz.core.progress import ProgressCallback, silent
+from cl_viz.engine import triton_tiles
 from cl_viz.engine.anchor_pass import Links, scan_anchors
 from cl_viz.engine.anchor_sketch import AnchorSketch
 from cl_viz.engine.device import resolve_device
@@ -27,6 +28,7 @@ from cl_viz.engine.resume import Unfinished, unfinished
 from cl_viz.engine.rows import ViewRows, compact_links, view_rows
 from cl_viz.engine.statistics import Statistics
 from cl_viz.engine.storage import cached
+from cl_viz.engine.tile_sizes import fitted, with_smaller_tiles
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -35,7 +37,8 @@ AUTO_ANCHORS = 8192
 """Anchors of one view with ``anchors="auto"``; every row up to this N."""
 CHUNK_SCORES = 500_000_000
 """Scores between two points that a stopped pass can go on from: seconds of work."""
-_SMALLEST_TILE = 64
+DEVICE_TILE = 4096
+"""Rows of a tile whose scores a GPU keeps for a moment: few large steps, about 2 GB."""
 
 
 def scan(
@@ -137,20 +140,16 @@ class _Job:
 
     def run(self) -> Statistics:
         """Scan, with smaller tiles where the device's memory does not suffice."""
-        size = TILE
-        while True:
-            try:
-                with full_float32():
-                    return self._scan(size)
-            except torch.OutOfMemoryError as error:
-                torch.cuda.empty_cache()
-                size //= 4
-                if size < _SMALLEST_TILE:
-                    raise DeviceError(
-                        f"{self.device} has too little free memory, even for tiles of {size * 4} rows",
-                        where=self.embedding_set.name,
-                        remedy="close other programs that use the device, or pass device='cpu'",
-                    ) from error
+        largest = TILE
+        if self.device.type != "cpu":
+            fused = triton_tiles.usable(self.device, self.dtype)
+            largest = triton_tiles.TILE if fused else DEVICE_TILE
+
+        def scan_once() -> Statistics:
+            with full_float32():
+                return self._scan(fitted(largest))
+
+        return with_smaller_tiles(scan_once, self.device, self.embedding_set.name)
 
     def _scan(self, tile_size: int) -> Statistics:
         self.progress(0.0, "reading rows")
