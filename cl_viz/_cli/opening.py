@@ -43,7 +43,7 @@ class Choices:
 def is_run(target: str) -> bool:
     """Whether `target` names a bundled run, a run folder or a checkpoint that can be run, and not a dump."""
     known = any((Path(target) / name).is_file() for name in (CARD, PROJECTOR_CONFIG))
-    return target.startswith(SAMPLE) or known or _is_checkpoint(Path(target))
+    return target.startswith(SAMPLE) or known or _is_checkpoint(Path(target)) or _is_step_folder(Path(target))
 
 
 def open_target(target: str, choices: Choices | None = None) -> Run:
@@ -106,6 +106,14 @@ def is_foreign_checkpoint(target: str) -> bool:
     from cl_viz.encoders._recognising import candidates, looks_like_checkpoint
 
     return looks_like_checkpoint(path) and bool(candidates(path))
+
+
+def _is_step_folder(path: Path) -> bool:
+    if not path.is_dir():
+        return False
+    from cl_viz.encoders._step_folder import is_step_folder
+
+    return is_step_folder(path)
 
 
 def _may_be_foreign(path: Path) -> bool:

@@ -121,6 +121,12 @@ def recognised() -> None:
     pending = state.pending()
     if pending is None or (pending.run_name and pending.run_name not in state.open_runs()):
         return
+    opened = state.open_runs().get(pending.run_name)
+    if opened is not None and opened.run.steps != (None,):
+        steps = [step for step in opened.run.steps if step is not None]
+        text = f"{len(steps):,} training step{'s' if len(steps) > 1 else ''}, the last {steps[-1]:,}"
+        st.caption(f"Recognised in {escape(pending.path.rsplit('/', 1)[-1])}: {text}.")
+        return
     try:
         found = inspect(pending.path)
     except ClVizError:

@@ -1,4 +1,4 @@
-"""Following run folders that a training still writes into: only those that are open, and only while asked to."""
+"""Following folders of steps that a training still writes into: only those that are open, and only while asked to."""
 
 from __future__ import annotations
 
@@ -7,12 +7,9 @@ from pathlib import Path
 
 import streamlit as st
 
-from cl_viz.core.errors import ClVizError
 from cl_viz.dashboard import errors, opening, state
 from cl_viz.dashboard.text import escape
-from cl_viz.encoders._card import CARD, read_card
-from cl_viz.encoders._recorded import is_growing, snapshot_files
-from cl_viz.encoders._recorded_card import RecordedCard
+from cl_viz.encoders._growing import Growth, growth, holds_other_steps
 
 SECONDS_BETWEEN_LOOKS = 2.0
 _TOGGLE = "follow"
@@ -28,7 +25,7 @@ def follow() -> None:
         value=True,
         key=_TOGGLE,
         persist_state="session",
-        help="New snapshots of the open run folders are read as they come, and the page is drawn again with them.",
+        help="New steps of the open folders are read as they come, and the page is drawn again with them.",
     )
     st.fragment(_look, run_every=SECONDS_BETWEEN_LOOKS if wanted else None)(wanted)
 
@@ -38,51 +35,40 @@ def catch_up() -> None:
     if not st.session_state.get(_TOGGLE, True):
         return
     for opened in list(state.open_runs().values()):
-        card = _card(opened)
-        if card is not None and _is_behind(opened, card):
+        found = _growth(opened)
+        if found is not None and _is_behind(opened, found):
             with errors.boundary("follow"):
                 _read_again(opened)
 
 
 def growing_runs() -> list[state.OpenRun]:
     """Return the open runs whose folder a training is likely still to write into."""
-    found = []
-    for opened in state.open_runs().values():
-        card = _card(opened)
-        if card is not None and is_growing(card):
-            found.append(opened)
-    return found
+    found = [(opened, _growth(opened)) for opened in state.open_runs().values()]
+    return [opened for opened, now in found if now is not None and now.goes_on]
 
 
-def _card(opened: state.OpenRun) -> RecordedCard | None:
-    if opened.origin != "path" or not (Path(opened.key) / CARD).is_file():
-        return None
-    try:
-        card = read_card(Path(opened.key))
-    except ClVizError:
-        return None
-    return card if isinstance(card, RecordedCard) else None
+def _growth(opened: state.OpenRun) -> Growth | None:
+    # Without a step it is one dump, or was opened with other views than its folder's.
+    followed = opened.origin == "path" and opened.run.steps != (None,)
+    return growth(Path(opened.key)) if followed else None
 
 
 def _look(wanted: bool) -> None:
     """Say when the last snapshot came; where something is new, draw the page again: it catches up first."""
     with errors.boundary("follow"):
         for opened in state.open_runs().values():
-            card = _card(opened)
-            if card is None:
+            found = _growth(opened)
+            if found is None:
                 continue
-            if wanted and _is_behind(opened, card):
+            if wanted and _is_behind(opened, found):
                 st.rerun()
-            files = snapshot_files(card.folder)
-            if files and is_growing(card):
-                age = time.time() - max(path.stat().st_mtime for path in files.values())
-                st.caption(f"{escape(opened.name)}: last snapshot {_ago(age)}")
+            if found.goes_on:
+                st.caption(f"{escape(opened.name)}: last snapshot {_ago(time.time() - found.last)}")
 
 
-def _is_behind(opened: state.OpenRun, card: RecordedCard) -> bool:
-    """Whether the folder holds other snapshots than the open run, or was finished since."""
-    files = tuple(snapshot_files(card.folder))
-    return bool(files) and (files != opened.run.steps or card.facts != opened.run.card)
+def _is_behind(opened: state.OpenRun, found: Growth) -> bool:
+    """Whether the folder holds other steps than the open run, or was finished since."""
+    return found.settled and holds_other_steps(Path(opened.key), opened.run.snapshots, opened.run.card)
 
 
 def _read_again(opened: state.OpenRun) -> None:

@@ -29,6 +29,7 @@ from cl_viz.encoders._recognising import refuse_checkpoint
 from cl_viz.encoders._recorded import recorded_run, refuse_unwritten
 from cl_viz.encoders._recorded_card import RecordedCard
 from cl_viz.encoders._shard_folder import refuse_unfinished
+from cl_viz.encoders._step_folder import is_step_folder, step_folder_run
 from cl_viz.encoders.tiny import LAYERS, build, recognise
 
 PathLike = str | os.PathLike[str]
@@ -42,7 +43,8 @@ def open_run(path: PathLike) -> Run:
     A run folder holds ``card.json`` and checkpoints; its embeddings are computed when a snapshot is first looked at,
     by running the encoder on the evaluation images, and kept in the cache folder (environment variable
     ``CL_VIZ_CACHE``). A folder that `cl_viz.Recorder` writes, and a log folder of TensorBoard's
-    projector, hold the embeddings themselves. A single checkpoint is a run with one step; without a card beside it, it
+    projector, hold the embeddings themselves, and so does a folder of dumps per training step (``step-100.npz``,
+    ``step-200.npz``, ...). A single checkpoint is a run with one step; without a card beside it, it
     is run on the bundled digits. Anything else is read by `cl_viz.load` and becomes a run with one snapshot.
 
     Parameters
@@ -71,6 +73,8 @@ def open_run(path: PathLike) -> Run:
         refuse_unwritten(folder)
         refuse_checkpoint(folder)
         refuse_unfinished(folder)
+        if is_step_folder(folder):
+            return step_folder_run(folder)
         return Run.from_set(load(folder))
     card = read_card(folder)
     if isinstance(card, DumpCard):
