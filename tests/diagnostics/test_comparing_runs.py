@@ -116,11 +116,13 @@ def test_a_table_says_what_is_best_what_is_beyond_noise_and_how_it_was_judged(la
     assert row.differences["first"].beyond_noise
     assert row.cell("first").startswith("best · differs · ")
     assert row.cell("second") == row.quantities["second"].text()
-    assert table["neural_collapse.nc2_equinorm"].noise == "no interval"
+    assert table["label_retrieval.true_recall"].noise == "no interval"
+    assert "negatives there are" in table["label_retrieval.true_recall"].reason
+    assert "resample" in table["label_retrieval.map_at_r"].reason
     ((run, finding),) = table.findings
     assert run == "first"
     assert finding.level == ("good" if ", 0 worse" in finding.message else "watch")
-    assert f"{table.beyond_noise} of {table.judged} judged numbers differ from those of second" in finding.message
+    assert f"{table.holding} of {table.judged} judged numbers differ from those of second" in finding.message
     strengths = [entry.strength() for entry in table.sorted_by()]
     judged = [strength for strength in strengths if not math.isnan(strength)]
     assert judged == sorted(judged, reverse=True)
@@ -128,6 +130,7 @@ def test_a_table_says_what_is_best_what_is_beyond_noise_and_how_it_was_judged(la
     view = table.view(table.sorted_by(), "differences")
     assert list(view.columns)[2:4] == ["first", "second (reference)"]
     assert set(view.columns["second (reference)"]) == {""}
+    assert view.title.endswith(f"{table.holding} of them at a false discovery rate of 5%")
     assert view.title.startswith(f"{table.beyond_noise} of {table.judged} differences from second are beyond noise")
     assert "second (reference)</th>" in table._repr_html_()
 

@@ -13,14 +13,15 @@ import numpy as np
 
 from cl_viz.core.result import Finding, Quantity, Result
 from cl_viz.core.view import Table
-from cl_viz.diagnostics._comparing.differences import Difference, difference
+from cl_viz.diagnostics._comparing.differences import FALSE_DISCOVERIES, Difference, ResampledPair, adjusted, difference
+from cl_viz.diagnostics._comparing.resampling import Resamples
 from cl_viz.diagnostics._comparing.same_samples import Pairing
 from cl_viz.diagnostics._running import DIAGNOSTICS
 
 Shown = Literal["values", "differences"]
 Better = Literal["higher", "lower", "neither"]
 NEITHER: Better = "neither"
-BEST, BEYOND = "best", "differs"
+BEST, HOLDS, BEYOND = "best", "differs", "may differ"
 _SHOWN_IN_NOTEBOOK = 20
 
 
@@ -70,8 +71,15 @@ class QuantityRow:
     @property
     def noise(self) -> str:
         """How noise was judged in this row: paired, unpaired, both, or not at all."""
-        kinds = dict.fromkeys(entry.noise for entry in self.differences.values())
-        return ", ".join(kinds) or "nothing to compare"
+        kinds = dict.fromkeys(
+            f"{entry.noise}, {entry.method}" if entry.method else entry.noise for entry in self.differences.values()
+        )
+        return "; ".join(kinds) or "nothing to compare"
+
+    @property
+    def reason(self) -> str:
+        """Why differences of this row are not judged, or not paired; empty where all are."""
+        return "; ".join(dict.fromkeys(entry.reason for entry in self.differences.values() if entry.reason))
 
     def strength(self, run: str = "") -> float:
         """Return the largest difference as a multiple of what noise explains, or that of `run`; NaN if not judged."""
@@ -83,14 +91,18 @@ class QuantityRow:
         """Return value and interval of a run, or its difference from the reference, with what there is to say of it."""
         moved = self.differences.get(run)
         if shown == "differences":
-            return "" if moved is None else _marked(moved.text(), [BEYOND] if moved.beyond_noise else [])
+            return "" if moved is None else _marked(moved.text(), _said(moved))
         if run not in self.quantities:
             return ""
         quantity = self.quantities[run]
         if quantity.value is None:
             return "unknown"
         marks = [BEST] if self.best == run else []
-        return _marked(quantity.text(), [*marks, BEYOND] if moved is not None and moved.beyond_noise else marks)
+        return _marked(quantity.text(), marks if moved is None else [*marks, *_said(moved)])
+
+
+def _said(moved: Difference) -> list[str]:
+    return [HOLDS] if moved.holds else [BEYOND] if moved.beyond_noise else []
 
 
 def _marked(text: str, marks: Sequence[str]) -> str:
@@ -111,12 +123,15 @@ class RunTable:
         In the order of the diagnostics.
     pairings : Mapping[str, Pairing]
         For each other run, whether it embeds the samples of the reference, and what says so.
+    resamples : Resamples or None
+        What the differences are judged by; None where they are judged by influences and intervals.
     """
 
     reference: str
     runs: tuple[str, ...]
     rows: tuple[QuantityRow, ...]
     pairings: Mapping[str, Pairing]
+    resamples: Resamples | None = None
 
     def __getitem__(self, key: str) -> QuantityRow:
         """Return the row called ``diagnostic.quantity``."""
@@ -145,6 +160,11 @@ class RunTable:
         return sum(entry.beyond_noise for entry in self.differences)
 
     @property
+    def holding(self) -> int:
+        """How many differences are beyond noise at a false discovery rate of 5 % among all that are judged."""
+        return sum(entry.holds for entry in self.differences)
+
+    @property
     def judged(self) -> int:
         """How many differences have an interval."""
         return sum(entry.interval is not None for entry in self.differences)
@@ -158,7 +178,8 @@ class RunTable:
         chance = format(0.05 * self.judged, ".0f") if self.judged >= 10 else "fewer than one"
         return (
             f"{self.beyond_noise:,} of {self.judged:,} differences from {self.reference} are beyond noise "
-            f"(95 %; of equal runs about {chance} would be)"
+            f"(95 % each; of equal runs about {chance} would be), "
+            f"{self.holding:,} of them at a false discovery rate of {FALSE_DISCOVERIES:.0%}"
         )
 
     @property
@@ -172,11 +193,12 @@ class RunTable:
         if not judged:
             message = f"Unknown: whether numbers of {run} differ from those of {self.reference} beyond noise."
             return Finding("compare_runs", "unknown", message, "To see it, compute the numbers, or add samples.")
-        marked = [(row, entry.value) for row, entry in found if entry.beyond_noise]
+        marked = [(row, entry.value) for row, entry in found if entry.holds]
         better = sum(row.better != NEITHER and (value > 0) == (row.better == "higher") for row, value in marked)
         worse = sum(row.better != NEITHER for row, _ in marked) - better
         message = (
-            f"{len(marked):,} of {judged:,} judged numbers differ from those of {self.reference} beyond noise: "
+            f"{len(marked):,} of {judged:,} judged numbers differ from those of {self.reference} beyond noise, at a "
+            f"false discovery rate of {FALSE_DISCOVERIES:.0%}: "
             f"{better:,} better, {worse:,} worse, {len(marked) - better - worse:,} neither."
         )
         advice = "Sort by this run, and look at the worse ones on their pages." if worse else ""
@@ -191,6 +213,7 @@ class RunTable:
             **{self.heading(run): [row.cell(run, shown) for row in chosen] for run in self.runs},
             "times noise": np.array([row.strength() for row in chosen], dtype=np.float64),
             "noise by": [row.noise for row in chosen],
+            "why": [row.reason for row in chosen],
         }
         return Table(self.title, {name: np.asarray(values) for name, values in columns.items()})
 
@@ -211,7 +234,12 @@ class RunTable:
         return f"<p>{html.escape(self.title)}</p><table>{head}{body}</table>"
 
 
-def tabulate(results: Mapping[str, Sequence[Result]], pairings: Mapping[str, Pairing], reference: str) -> RunTable:
+def tabulate(
+    results: Mapping[str, Sequence[Result]],
+    pairings: Mapping[str, Pairing],
+    reference: str,
+    resamples: Resamples | None = None,
+) -> RunTable:
     """Put results of several runs side by side.
 
     Parameters
@@ -221,28 +249,44 @@ def tabulate(results: Mapping[str, Sequence[Result]], pairings: Mapping[str, Pai
     pairings : Mapping[str, Pairing]
         For each other run; see `pairing`.
     reference : str
+    resamples : Resamples, optional
+        Judges every difference; by default influences and intervals do.
     """
     found: dict[tuple[str, str], dict[str, Quantity]] = {}
     for run, entries in results.items():
         for result in entries:
             for name, quantity in result.quantities.items():
                 found.setdefault((result.diagnostic, name), {})[run] = quantity
-    rows = [_row(key, quantities, pairings, reference) for key, quantities in found.items()]
     order = {name: place for place, name in enumerate(DIAGNOSTICS)}
-    rows.sort(key=lambda row: order.get(row.diagnostic, len(order)))
-    return RunTable(reference, tuple(results), tuple(rows), dict(pairings))
+    keys = sorted(found, key=lambda key: order.get(key[0], len(order)))
+    places, judged = [], []
+    for key in keys:
+        for run, pairing in pairings.items():
+            moved = _moved(".".join(key), found[key], run, pairing, reference, resamples)
+            if moved is not None:
+                places.append((key, run))
+                judged.append(moved)
+    differences: dict[tuple[str, str], dict[str, Difference]] = {key: {} for key in keys}
+    for (key, run), entry in zip(places, adjusted(judged), strict=True):
+        differences[key][run] = entry
+    rows = tuple(_row(key, found[key], differences[key]) for key in keys)
+    return RunTable(reference, tuple(results), rows, dict(pairings), resamples)
+
+
+def _moved(
+    key: str, quantities: Mapping[str, Quantity], run: str, pairing: Pairing, reference: str,
+    resamples: Resamples | None,
+) -> Difference | None:  # fmt: skip
+    if reference not in quantities or run not in quantities:
+        return None
+    pair = None if resamples is None else ResampledPair(resamples, reference, run)
+    return difference(quantities[reference], quantities[run], pairing, key, pair)
 
 
 def _row(
-    key: tuple[str, str], quantities: dict[str, Quantity], pairings: Mapping[str, Pairing], reference: str
+    key: tuple[str, str], quantities: Mapping[str, Quantity], differences: Mapping[str, Difference]
 ) -> QuantityRow:
     spec = DIAGNOSTICS[key[0]]
     first = next(iter(quantities.values()))
     better = next((entry.better for entry in spec.quantities if entry.name == key[1]), NEITHER)
-    differences = {}
-    if reference in quantities:
-        for run, pairing in pairings.items():
-            moved = difference(quantities[reference], quantities[run], pairing) if run in quantities else None
-            if moved is not None:
-                differences[run] = moved
     return QuantityRow(*key, first.label, spec.title, first.unit, better, quantities, differences)
