@@ -209,6 +209,18 @@ LAYOUTS: tuple[Layout, ...] = (
         small_pixels=UNTOUCHED, branch="the only one there is",
     ),
     Layout(
+        name="SimCLR v2", source="Separius/SimCLRv2-Pytorch convert.py, verify.py, resnet.py",
+        backbones=("resnet.",), requires=("resnet.net.1.blocks.",), projectors=("head.layers.",), pixels=UNTOUCHED,
+        small_pixels=UNTOUCHED, branch="the only one there is", left_out={"resnet.fc.": "the supervised head"},
+        note="The paper fine-tunes from the first layer of the projector, which is no layer of its own here.",
+    ),
+    Layout(
+        name="SimCLR v2", source="Separius/SimCLRv2-Pytorch convert.py, the part called resnet alone",
+        backbones=("", "backbone.", "encoder."), requires=(("net.1.blocks.", "backbone.net.1.", "encoder.net.1."),),
+        pixels=UNTOUCHED, small_pixels=UNTOUCHED, branch="the only one there is",
+        left_out={"fc.": "the supervised head"},
+    ),
+    Layout(
         name="SimSiam or BYOL", source="facebookresearch/simsiam simsiam/builder.py, main_lincls.py",
         backbones=("encoder.",), requires=("encoder.fc.", "predictor."), inner=("fc.",),
         branch="the encoder, as in the project's evaluation, without the predictor that follows its projector",

@@ -16,7 +16,7 @@ from cl_viz.encoders._checkpoint_layouts import Layout
 from cl_viz.encoders._projection_head import build_projector, projector_names
 from cl_viz.encoders._residual_network import ResidualNetwork, residual_keys, residual_shape
 from cl_viz.encoders._torch_weights import StateDict
-from cl_viz.encoders._transformer_shape import transformer_keys, transformer_shape
+from cl_viz.encoders._transformer_shape import gated_names, transformer_keys, transformer_shape
 from cl_viz.encoders._vision_transformer import VisionTransformer
 
 _SMALL_IMAGE = 32
@@ -115,6 +115,7 @@ def _backbone(
         with torch.device("meta"):
             return ResidualNetwork(shape), shape.name, own
     own = {name: inside[key] for name, key in (transformer_keys(inside) or {}).items()}
+    own = gated_names(own, _shapes(weights, own))
     transformer = transformer_shape(_shapes(weights, own), heads=layout.heads, offset=layout.offset)
     with torch.device("meta"):
         return VisionTransformer(transformer), transformer.name, own

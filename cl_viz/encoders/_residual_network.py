@@ -3,10 +3,11 @@
 The architecture is that of He et al. 2016 in the form whose key names most checkpoints carry: torchvision's ``resnet``
 (``conv1``, ``bn1``, ``layer1.0.conv1``, ``layer1.0.downsample.0``), where the 3 x 3 convolution of a bottleneck takes
 the stride. Beside it: numbered keys of a network cut into ``nn.Sequential(*children)``, the ``shortcut`` of the ResNets
-written for CIFAR, and timm's deep stems and pooled shortcuts (``conv1.0``, ``downsample.1``).
+written for CIFAR, timm's deep stems and pooled shortcuts (``conv1.0``, ``downsample.1``), and the names of the PyTorch
+conversions of SimCLR v2, also with selective kernels (Li et al. 2019, Selective kernel networks; Chen et al. 2020).
 
 Sources: torchvision.models.resnet, timm.models.resnet, lightly.models.resnet, HobbitLong/SupContrast
-networks/resnet_big.py.
+networks/resnet_big.py, Separius/SimCLRv2-Pytorch and its copy in facebookresearch/vissl models/trunks/resnet_sk.py.
 """
 
 from __future__ import annotations
@@ -32,6 +33,27 @@ _NAMES: Mapping[tuple[int, tuple[int, ...]], str] = {
     (3, (3, 8, 36, 3)): "152",
 }  # fmt: skip
 _USUAL_STEM = 64
+# The conversions of SimCLR v2 number what torchvision names. Their networks with selective kernels have a deep stem.
+_SIMCLR_V2 = (
+    (r"^net\.([1-9])\.blocks\.(\d+)\.", r"layer\1.\2."),
+    (r"(?<=\d\.)net\.0\.", "conv1."), (r"(?<=\d\.)net\.1\.0\.", "bn1."),
+    (r"projection\.shortcut\.(?=w)", "downsample.0."), (r"projection\.bn\.0\.", "downsample.1."),
+)  # fmt: skip
+_PLAIN_V2 = (
+    (r"^net\.0\.0\.", "conv1."), (r"^net\.0\.1\.0\.", "bn1."),
+    (r"(?<=\d\.)net\.2\.", "conv2."), (r"(?<=\d\.)net\.3\.0\.", "bn2."),
+    (r"(?<=\d\.)net\.4\.", "conv3."), (r"(?<=\d\.)net\.5\.0\.", "bn3."),
+)  # fmt: skip
+_SELECTIVE_V2 = (
+    (r"^net\.0\.0\.", "conv1.0."), (r"^net\.0\.1\.0\.", "conv1.1."), (r"^net\.0\.2\.", "conv1.3."),
+    (r"^net\.0\.3\.0\.", "conv1.4."), (r"^net\.0\.4\.", "conv1.6."), (r"^net\.0\.5\.0\.", "bn1."),
+    (r"(?<=\d\.)net\.2\.main_conv\.0\.", "conv2.conv."), (r"(?<=\d\.)net\.2\.main_conv\.1\.0\.", "conv2.bn."),
+    (r"(?<=\d\.)net\.2\.mixing_conv\.0\.", "conv2.narrow."),
+    (r"(?<=\d\.)net\.2\.mixing_conv\.1\.0\.", "conv2.narrow_bn."),
+    (r"(?<=\d\.)net\.2\.mixing_conv\.2\.", "conv2.select."),
+    (r"(?<=\d\.)net\.3\.", "conv3."), (r"(?<=\d\.)net\.4\.0\.", "bn3."),
+    (r"downsample\.1\.", "downsample.2."), (r"projection\.shortcut\.2\.", "downsample.1."),
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -65,8 +87,11 @@ class BlockShape:
         A basic block or a bottleneck.
     groups : int
     stride : {1, 2}
-    shortcut : {"", "convolution", "pooled"}
-        A convolution, with average pooling before it in timm's variants; nothing where shapes agree.
+    shortcut : {"", "convolution", "pooled", "padded"}
+        A convolution, with average pooling before it in timm's variants, or pooling of what is padded to the right and
+        below in SimCLR v2's; nothing where shapes agree.
+    selecting : int
+        Channels in which a selective kernel chooses between its two halves; 0 for a plain convolution.
     """
 
     inputs: int
@@ -76,6 +101,7 @@ class BlockShape:
     groups: int
     stride: int
     shortcut: str
+    selecting: int = 0
 
 
 @dataclass(frozen=True)
@@ -117,6 +143,8 @@ class ResidualShape:
             name = f"{name.replace('ResNet', 'ResNeXt')} {first.groups}x{inner}d"
         elif first.convolutions == 3 and first.middle > width and first.middle % width == 0:
             name = f"Wide {name}-{first.middle // width}" if depth else f"wide {name}"
+        if first.selecting:
+            name += " with selective kernels"
         if width > _USUAL_STEM and width % _USUAL_STEM == 0:
             name += f" x{width // _USUAL_STEM}"
         elif width != _USUAL_STEM:
@@ -127,6 +155,8 @@ class ResidualShape:
 def residual_keys(keys: Iterable[str]) -> ResidualKeys | None:
     """Find the keys of a ResNet among keys without their prefix; None where there is none."""
     given = set(keys)
+    if "net.1.blocks.0.net.0.weight" in given:
+        return ResidualKeys(_names_of_simclr_v2(given))
     stages: list[int] = []
     if "0.weight" in given:
         numbers = {int(match[1]): None for key in given if (match := _NUMBERED.fullmatch(key))}
@@ -144,6 +174,18 @@ def residual_keys(keys: Iterable[str]) -> ResidualKeys | None:
     if "layer1.0.conv1.weight" not in names or not ("conv1.weight" in names or "conv1.0.weight" in names):
         return None
     return ResidualKeys(names, stages[0] - 2 if stages else None)
+
+
+def _names_of_simclr_v2(given: set[str]) -> dict[str, str]:
+    """Return the key by torchvision's name for it, from the names of the conversions of SimCLR v2."""
+    selective = any(".mixing_conv." in key for key in given)
+    names = {}
+    for key in sorted(given):
+        name = key
+        for pattern, replacement in (*_SIMCLR_V2, *(_SELECTIVE_V2 if selective else _PLAIN_V2)):
+            name = re.sub(pattern, replacement, name)
+        names[name] = key
+    return names
 
 
 def residual_shape(shapes: Shapes, *, between: int | None = None, small_padding: int = 1) -> ResidualShape:
@@ -200,6 +242,8 @@ def _convolution(shapes: Shapes, name: str) -> tuple[int, ...]:
 
 def _block_shape(shapes: Shapes, prefix: str, *, stride: int) -> BlockShape:
     bottleneck = f"{prefix}conv3.weight" in shapes
+    if f"{prefix}conv2.select.weight" in shapes:
+        return _selective_shape(shapes, prefix, stride=stride)
     first, second = (_convolution(shapes, f"{prefix}conv{number}.weight") for number in (1, 2))
     last = _convolution(shapes, f"{prefix}conv3.weight") if bottleneck else second
     if (first[0] % second[1]) or (not bottleneck and first[0] != second[1]):
@@ -217,6 +261,34 @@ def _block_shape(shapes: Shapes, prefix: str, *, stride: int) -> BlockShape:
     )  # fmt: skip
 
 
+def _selective_shape(shapes: Shapes, prefix: str, *, stride: int) -> BlockShape:
+    first, last, narrow = (
+        _convolution(shapes, f"{prefix}{name}.weight") for name in ("conv1", "conv3", "conv2.narrow")
+    )
+    return BlockShape(
+        inputs=first[1], outputs=last[0], middle=first[0], convolutions=3, groups=1, stride=stride,
+        shortcut="padded" if f"{prefix}downsample.1.weight" in shapes else "", selecting=narrow[0],
+    )  # fmt: skip
+
+
+class SelectiveKernel(nn.Module):
+    """Two 3 x 3 convolutions, mixed by channel with weights that the mean of both over the picture chooses."""
+
+    def __init__(self, channels: int, selecting: int, stride: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(channels, 2 * channels, 3, stride, 1, bias=False)
+        self.bn, self.relu = nn.BatchNorm2d(2 * channels), nn.ReLU()
+        self.narrow, self.narrow_bn = nn.Conv2d(channels, selecting, 1, bias=False), nn.BatchNorm2d(selecting)
+        self.select = nn.Conv2d(selecting, 2 * channels, 1, bias=False)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Map (B, C, H, W) to (B, C, H / stride, W / stride)."""
+        both = self.relu(self.bn(self.conv(inputs))).unflatten(1, (2, -1))
+        mean = both.sum(dim=1).mean(dim=(2, 3), keepdim=True)
+        chosen = self.select(self.relu(self.narrow_bn(self.narrow(mean)))).unflatten(1, (2, -1))
+        return (both * chosen.softmax(dim=1)).sum(dim=1)  # type: ignore[no-any-return]
+
+
 class ResidualBlock(nn.Module):
     """Two or three convolutions around which the input is carried."""
 
@@ -226,9 +298,12 @@ class ResidualBlock(nn.Module):
         self.relu = nn.ReLU()
         if shape.convolutions == 3:
             self.conv1 = nn.Conv2d(shape.inputs, middle, 1, bias=False)
-            self.conv2 = nn.Conv2d(middle, middle, 3, stride, 1, groups=shape.groups, bias=False)
-            self.conv3 = nn.Conv2d(middle, shape.outputs, 1, bias=False)
-            self.bn2, self.bn3 = nn.BatchNorm2d(middle), nn.BatchNorm2d(shape.outputs)
+            self.conv2: nn.Module = nn.Conv2d(middle, middle, 3, stride, 1, groups=shape.groups, bias=False)
+            self.bn2: nn.Module = nn.BatchNorm2d(middle)
+            if shape.selecting:
+                # It normalises and has its ReLU inside; the one after it changes nothing.
+                self.conv2, self.bn2 = SelectiveKernel(middle, shape.selecting, stride), nn.Identity()
+            self.conv3, self.bn3 = nn.Conv2d(middle, shape.outputs, 1, bias=False), nn.BatchNorm2d(shape.outputs)
         else:
             self.conv1 = nn.Conv2d(shape.inputs, middle, 3, stride, 1, bias=False)
             self.conv2 = nn.Conv2d(middle, shape.outputs, 3, 1, 1, bias=False)
@@ -252,7 +327,11 @@ def _shortcut(shape: BlockShape) -> nn.Sequential | None:
     normalisation = nn.BatchNorm2d(shape.outputs)
     if shape.shortcut == "convolution":
         return nn.Sequential(nn.Conv2d(shape.inputs, shape.outputs, 1, shape.stride, bias=False), normalisation)
-    pooling = nn.AvgPool2d(2, 2, ceil_mode=True, count_include_pad=False) if shape.stride == 2 else nn.Identity()
+    pooling: nn.Module = nn.Identity()
+    if shape.shortcut == "padded":
+        pooling = nn.Sequential(nn.ZeroPad2d((0, 1, 0, 1)), nn.AvgPool2d(2, shape.stride))
+    elif shape.stride == 2:
+        pooling = nn.AvgPool2d(2, 2, ceil_mode=True, count_include_pad=False)
     return nn.Sequential(pooling, nn.Conv2d(shape.inputs, shape.outputs, 1, bias=False), normalisation)
 
 

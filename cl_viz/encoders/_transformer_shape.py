@@ -2,8 +2,8 @@
 
 It is that of Dosovitskiy et al. 2021 under timm's key names (``cls_token``, ``pos_embed``,
 ``patch_embed.proj``, ``blocks.0.attn.qkv``), with what the self-supervised projects added: LayerScale (``ls1.gamma``),
-register tokens and SwiGLU of DINOv2, the convolutional stem of MoCo v3, blocks in chunks (``blocks.0.3.``).
-torchvision's names (``encoder.layers.encoder_layer_0.self_attention``) are translated.
+register tokens and SwiGLU of DINOv2 (also as timm packs it), the convolutional stem of MoCo v3, blocks in chunks
+(``blocks.0.3.``). torchvision's names (``encoder.layers.encoder_layer_0.self_attention``) are translated.
 
 Sources: timm.models.vision_transformer, torchvision.models.vision_transformer, facebookresearch/dino
 vision_transformer.py, facebookresearch/dinov2 models/vision_transformer.py and hub/backbones.py,
@@ -119,6 +119,25 @@ def transformer_keys(keys: Iterable[str]) -> dict[str, str] | None:
         names[name] = key
     starts = any(name.startswith("patch_embed.") for name in names)
     return names if starts and "blocks.0.attn.qkv.weight" in names else None
+
+
+def gated_names(names: Mapping[str, str], shapes: Shapes) -> dict[str, str]:
+    """Return names in which timm's packed SwiGLU is called as DINOv2 calls it.
+
+    timm keeps ``fc1`` and ``fc2`` for it; the first then gives twice what the second takes.
+
+    Parameters
+    ----------
+    names : Mapping[str, str]
+        The key in the file by timm's name.
+    shapes : Mapping
+        By timm's name.
+    """
+    first, second = shapes.get("blocks.0.mlp.fc1.weight", ()), shapes.get("blocks.0.mlp.fc2.weight", ())
+    if len(first) != 2 or len(second) != 2 or first[0] != 2 * second[1]:
+        return dict(names)
+    packed = {".mlp.fc1.": ".mlp.w12.", ".mlp.fc2.": ".mlp.w3."}
+    return {re.sub(r"\.mlp\.fc[12]\.", lambda match: packed[match[0]], name): key for name, key in names.items()}
 
 
 def transformer_shape(

@@ -141,11 +141,12 @@ SPEC = EncoderSpec(
     label="Self-supervised ResNet or vision transformer",
     recognise=recognise,
     build=build,
-    description="Checkpoints of MoCo v1, v2 and v3, SimCLR (four PyTorch ports), SupContrast, lightly, solo-learn, "
-    "VICReg, Barlow Twins, DINO, DINOv2, BYOL, SimSiam and SwAV, and bare torchvision or timm weights. Prefixes are "
-    "taken off, the architecture is read off the shapes: any ResNet of basic or bottleneck blocks (also wide, grouped, "
-    "with a stem for CIFAR or a deep stem), any vision transformer with fused qkv (also with LayerScale, register "
-    "tokens, SwiGLU, MoCo v3's stem). Two layers come out: `backbone` is what is transferred, `projector` what the "
+    description="Checkpoints of MoCo v1, v2 and v3, SimCLR (four PyTorch ports), SimCLR v2 (the PyTorch conversions), "
+    "SupContrast, lightly, solo-learn, VICReg, Barlow Twins, DINO, DINOv2, BYOL, SimSiam and SwAV, and bare torchvision "
+    "or timm weights. Prefixes are taken off, the architecture is read off the shapes: any ResNet of basic or "
+    "bottleneck blocks (also wide, grouped, with a stem for CIFAR, a deep stem or selective kernels), any vision "
+    "transformer with fused qkv (also with LayerScale, register tokens, SwiGLU in DINOv2's and timm's layout, MoCo "
+    "v3's stem). Two layers come out: `backbone` is what is transferred, `projector` what the "
     "loss saw, rebuilt from its keys with the project's activation between its layers. The branch is the one the "
     "project itself evaluates: the query, base or online encoder; the teacher for DINO and DINOv2. Keys that nothing "
     "takes (momentum encoder, predictor, prototypes, queue, classifier) are listed. What no shape tells is said as a "

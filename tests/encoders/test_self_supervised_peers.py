@@ -23,6 +23,7 @@ REFERENCES = {
     "vit": "ViT of width 192 and depth 2 on patches of 16, on its own",
     "vit_without_bias": "ViT of width 384 and depth 2 on patches of 16, on its own",
     "vit_registers": "ViT of width 192 and depth 2 on patches of 16 with 4 registers, on its own",
+    "vit_packed_swiglu": "ViT of width 192 and depth 2 on patches of 16 with 4 registers, on its own",
     "vit_mean": "ViT of width 192 and depth 2 on patches of 16, on its own",
     "vit_mean_of_patches": "ViT of width 192 and depth 2 on patches of 16, on its own",
     "vit_other_size": "ViT of width 192 and depth 2 on patches of 16, on its own",

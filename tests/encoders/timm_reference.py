@@ -49,6 +49,7 @@ def references() -> dict[str, tuple[nn.Module, int]]:
     """Return modules without a classifier, and the size of their images."""
     from lightly.models.modules.heads import DINOProjectionHead, SimCLRProjectionHead
     from lightly.models.resnet import ResNetGenerator
+    from timm.layers import SwiGLUPacked
     from timm.models.resnet import BasicBlock, Bottleneck, ResNet
     from timm.models.vision_transformer import VisionTransformer
 
@@ -71,6 +72,10 @@ def references() -> dict[str, tuple[nn.Module, int]]:
         "vit": (transformer(), 64),
         "vit_without_bias": (transformer(qkv_bias=False, embed_dim=384, num_heads=6), 64),
         "vit_registers": (transformer(init_values=0.5, reg_tokens=4, no_embed_class=True), 64),
+        "vit_packed_swiglu": (
+            transformer(init_values=0.5, reg_tokens=4, no_embed_class=True, mlp_layer=SwiGLUPacked, act_layer=nn.SiLU),
+            64,
+        ),
         "vit_mean": (transformer(global_pool="avg", class_token=False), 64),
         "vit_mean_of_patches": (transformer(global_pool="avg"), 64),
         "vit_other_size": (transformer(dynamic_img_size=True), 96),
