@@ -1,4 +1,4 @@
-"""Intervals of statistics of neighbours: samples are left out group by group, as neighbours and as rows."""
+"""Intervals of statistics of neighbours, clusters and classes: samples are left out group by group."""
 
 from __future__ import annotations
 
@@ -12,6 +12,46 @@ from cl_viz.core.influences import Influences
 from cl_viz.core.result import Interval
 
 GROUPS = 20
+
+
+def left_out_groups(
+    n_samples: int, *, within: NDArray[np.int64] | None = None, seed: int = 0
+) -> NDArray[np.int64] | None:
+    """Return the group of each sample, 0 to 19, shape (n_samples,); None below five samples a group.
+
+    Parameters
+    ----------
+    n_samples : int
+    within : NDArray[np.int64], shape (n_samples,), optional
+        Class of each sample: groups then take alike of every class, so that leaving one out never empties a class.
+    seed : int
+    """
+    if n_samples < 5 * GROUPS:
+        return None
+    order = np.random.default_rng(seed).permutation(n_samples)
+    if within is None:
+        return order % GROUPS
+    order = order[np.argsort(within[order], kind="stable")]
+    group = np.empty(n_samples, dtype=np.int64)
+    group[order] = np.arange(n_samples) % GROUPS
+    return group
+
+
+def interval_of_left_out(
+    estimate: float, values: NDArray[np.float64], n_samples: int, limits: tuple[float, float] = (-math.inf, math.inf)
+) -> Interval | None:
+    """Return the interval of a statistic from its `values` without each group; None where one is not defined."""
+    from scipy.stats import t
+
+    if not np.isfinite(values).all():
+        return None
+    error = math.sqrt((GROUPS - 1) / GROUPS * float(np.square(values - values.mean()).sum()))
+    width = float(t.ppf(0.975, GROUPS - 1)) * error
+    low, high = max(limits[0], estimate - width), min(limits[1], estimate + width)
+    method = f"jackknife over {GROUPS} groups of {n_samples:,} samples"
+    # What a group contributes: the statistic's loss without it, as many times as there are others.
+    kept = Influences.keep([(GROUPS - 1) * (values.mean() - values)], [GROUPS])
+    return Interval(low, high, 0.95, method, kept) if low < high else None
 
 
 def group_jackknife(
@@ -46,18 +86,8 @@ def group_jackknife(
     A sample that is left out is nobody's neighbour either, so the interval holds both ways in which it counts. Source:
     Efron 1982, The Jackknife, the Bootstrap and Other Resampling Plans, chapter 2; Student's t with 19 degrees.
     """
-    from scipy.stats import t
-
-    if n_samples < 5 * GROUPS:
+    group = left_out_groups(n_samples, seed=seed)
+    if group is None:
         return None
-    group = np.random.default_rng(seed).permutation(n_samples) % GROUPS
     values = np.array([without(group != place) for place in range(GROUPS)])
-    if not np.isfinite(values).all():
-        return None
-    error = math.sqrt((GROUPS - 1) / GROUPS * float(np.square(values - values.mean()).sum()))
-    width = float(t.ppf(0.975, GROUPS - 1)) * error
-    low, high = max(limits[0], estimate - width), min(limits[1], estimate + width)
-    method = f"jackknife over {GROUPS} groups of {n_samples:,} samples"
-    # What a group contributes: the statistic's loss without it, as many times as there are others.
-    kept = Influences.keep([(GROUPS - 1) * (values.mean() - values)], [GROUPS])
-    return Interval(low, high, 0.95, method, kept) if low < high else None
+    return interval_of_left_out(estimate, values, n_samples, limits)

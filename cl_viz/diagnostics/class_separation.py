@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
 
 from cl_viz.core.params import param
-from cl_viz.core.result import Finding, Quantity, Result, Source, format_number
+from cl_viz.core.result import Finding, Interval, Quantity, Result, Source, format_number, influence_interval
 from cl_viz.core.specs import DiagnosticSpec, QuantitySpec
-from cl_viz.core.validation import row_blocks
 from cl_viz.core.view import Axis, Bars, Histogram, Reference, Series, View
+from cl_viz.diagnostics._groups.class_silhouettes import Silhouettes, euclidean_silhouette
+from cl_viz.diagnostics._groups.class_spread import Spread
 from cl_viz.diagnostics._groups.judgement import BARS, percent
 from cl_viz.diagnostics._groups.labelled_view import LabelledView, ViewParams, labelled_view
-from cl_viz.diagnostics._groups.probes import Codes, Scaling, probe_rows, stratified_sample
+from cl_viz.diagnostics._groups.probes import Scaling, probe_rows, stratified_sample
+from cl_viz.diagnostics._proportions import share_of_hits
 from cl_viz.diagnostics._thresholds import downstream as _thresholds
 from cl_viz.engine.inputs import SetInputs
 
@@ -44,135 +44,29 @@ class ClassSeparationParams(ViewParams):
     seed: int = param(0, "Seed of the draw for the Euclidean silhouette of large sets.", low=0, high=10_000)
 
 
-@dataclass(frozen=True)
-class Centres:
-    """Sizes and means of the classes that occur.
-
-    Attributes
-    ----------
-    place : NDArray[np.int64], shape (n,)
-        Class of each row, numbered without gaps.
-    counts : NDArray[np.int64], shape (K,)
-    means : NDArray[np.float64], shape (K, D)
-    """
-
-    place: Codes
-    counts: Codes
-    means: Array
-
-    @classmethod
-    def of(cls, inputs: SetInputs, judged: LabelledView, scaling: Scaling) -> Centres:
-        """Add up the rows of each class, block by block."""
-        _, place = np.unique(judged.codes, return_inverse=True)
-        counts = np.bincount(place)
-        sums = np.zeros((len(counts), inputs.embedding_set.dim))
-        for block, rows in _blocks(inputs, judged, scaling):
-            # One row a class: a sparse product adds the rows of each class up faster than indexing would.
-            members = csr_array(
-                (np.ones(len(rows)), (place[block], np.arange(len(rows)))), shape=(len(counts), len(rows))
-            )
-            sums += np.asarray(members @ rows)
-        return cls(place, counts, sums / counts[:, None])
-
-
-def _blocks(inputs: SetInputs, judged: LabelledView, scaling: Scaling) -> Iterator[tuple[slice, Array]]:
-    template = np.broadcast_to(np.float64(0), (len(judged.rows), inputs.embedding_set.dim))
-    for block in row_blocks(template):
-        yield block, probe_rows(inputs.embedding_set, judged.view, judged.rows[block], scaling)
-
-
-def cosine_silhouettes(inputs: SetInputs, judged: LabelledView) -> Array:
-    """Return the silhouette of every row with distance 1 - cosine, shape (n,), without any pair of rows.
-
-    The mean distance of z to the n rows of a class whose unit rows have the mean m is 1 - z.m; among its own class the
-    row itself, at distance 0, is taken out of the mean.
-    """
-    centres = Centres.of(inputs, judged, "unit")
-    found = np.zeros(len(judged.rows))
-    for block, rows in _blocks(inputs, judged, "unit"):
-        own = centres.place[block]
-        far = 1 - rows @ centres.means.T
-        places, counts = np.arange(len(rows)), centres.counts[own]
-        inside = far[places, own] * counts / np.maximum(1, counts - 1)
-        far[places, own] = np.inf
-        outside = far.min(axis=1)
-        longest = np.maximum(inside, outside)
-        # Rows that are equal but for rounding have no silhouette to speak of.
-        defined = (counts > 1) & (longest > 1e-12)
-        found[block] = np.divide(outside - inside, longest, out=np.zeros(len(rows)), where=defined)
-    return np.clip(found, -1, 1)
-
-
-@dataclass(frozen=True)
-class Spread:
-    """How far rows are from the centre of their class, and the centres from each other.
-
-    Attributes
-    ----------
-    mean_distance : NDArray[np.float64], shape (K,)
-    within, between : float
-        Sums of squares around the class centres, and of the class centres around the mean of all rows.
-    """
-
-    centres: Centres
-    mean_distance: Array
-    within: float
-    between: float
-
-    @classmethod
-    def of(cls, inputs: SetInputs, judged: LabelledView, scaling: Scaling) -> Spread:
-        """Measure the rows in a second pass, so that no difference of large numbers is taken."""
-        centres = Centres.of(inputs, judged, scaling)
-        distance, within = np.zeros(len(centres.counts)), 0.0
-        for block, rows in _blocks(inputs, judged, scaling):
-            squares = np.square(rows - centres.means[centres.place[block]]).sum(axis=1)
-            distance += np.bincount(centres.place[block], np.sqrt(squares), len(distance))
-            within += float(squares.sum())
-        centre = centres.counts @ centres.means / centres.counts.sum()
-        between = float((centres.counts * np.square(centres.means - centre).sum(axis=1)).sum())
-        return cls(centres, distance / centres.counts, within, between)
-
-    def davies_bouldin(self) -> float | None:
-        """Return the index; None where two class centres coincide."""
-        means = self.centres.means
-        scale = float(np.abs(means).max()) or 1.0
-        worst = []
-        for number, mean in enumerate(means):
-            apart = np.linalg.norm(means - mean, axis=1)
-            apart[number] = np.inf
-            if apart.min() <= 1e-9 * scale:
-                return None
-            worst.append(((self.mean_distance + self.mean_distance[number]) / apart).max())
-        return float(np.mean(worst))
-
-    def calinski_harabasz(self) -> float | None:
-        """Return the index; None where no row is away from its class centre."""
-        n_classes, n_rows = len(self.centres.counts), int(self.centres.counts.sum())
-        total = self.within + self.between
-        if n_rows <= n_classes or self.within <= 1e-18 * max(total, 1e-300):
-            return None
-        return self.between / (n_classes - 1) / (self.within / (n_rows - n_classes))
-
-
 def compute(inputs: SetInputs, params: ClassSeparationParams) -> Result:
     """Measure how far the classes of one view stand apart."""
     found = labelled_view(inputs.embedding_set, params.view)
     judged = found.of_classes(2)
     scaling: Scaling = "unit" if params.rows == "unit" else "stored"
-    silhouettes = inputs.remember(("cosine silhouettes", params.view), lambda: cosine_silhouettes(inputs, judged))
+    measured = inputs.remember(("cosine silhouettes", params.view), lambda: Silhouettes.of(inputs, judged))
+    silhouettes = measured.values
     spread = inputs.remember(("class spread", params.view, scaling), lambda: Spread.of(inputs, judged, scaling))
     drawn = judged.keep(stratified_sample(judged.codes, EUCLIDEAN_ROWS, params.seed))
-    values: dict[str, tuple[float | None, int]] = {
-        "silhouette_cosine": (float(silhouettes.mean()), len(judged.rows)),
-        "negative_share": (float((silhouettes < 0).mean()), len(judged.rows)),
-        "silhouette_euclidean": (_euclidean(inputs, drawn, scaling), len(drawn.rows)),
-        "davies_bouldin": (spread.davies_bouldin(), len(judged.rows)),
-        "calinski_harabasz": (spread.calinski_harabasz(), len(judged.rows)),
-    }
+    key = ("euclidean silhouette", params.view, scaling, params.seed)
+    values: dict[str, tuple[float | None, Interval | None, int]] = {
+        "silhouette_cosine": (float(silhouettes.mean()), _mean_interval(measured), len(judged.rows)),
+        "negative_share": (float((silhouettes < 0).mean()), share_of_hits(silhouettes < 0), len(judged.rows)),
+        "silhouette_euclidean": (
+            *inputs.remember(key, lambda: _euclidean(inputs, drawn, scaling)), len(drawn.rows)),
+        "davies_bouldin": (*spread.davies_bouldin(), len(judged.rows)),
+        "calinski_harabasz": (*spread.calinski_harabasz(), len(judged.rows)),
+    }  # fmt: skip
     missing = "look for collapse: class centres or the rows of a class coincide"
     quantities = {
         spec.name: Quantity(
-            spec.name, spec.label, values[spec.name][0], spec.unit, n=values[spec.name][1], range=spec.range,
+            spec.name, spec.label, values[spec.name][0], spec.unit, values[spec.name][1], values[spec.name][2],
+            range=spec.range,
             missing=missing if values[spec.name][0] is None else "",
         )
         for spec in SPEC.quantities
@@ -183,7 +77,7 @@ def compute(inputs: SetInputs, params: ClassSeparationParams) -> Result:
         run=inputs.run,
         quantities=quantities,
         views=_views(silhouettes, judged, inputs.run),
-        findings=(_finding(silhouettes, judged),),
+        findings=(_finding(quantities, judged),),
         caveats=inputs.plain_caveats(
             len(judged.rows),
             found.excluded,
@@ -193,29 +87,36 @@ def compute(inputs: SetInputs, params: ClassSeparationParams) -> Result:
                 *found.notes(judged),
                 f"Euclidean silhouette on {len(drawn.rows):,} samples{', drawn by class' if sampled else ''}; "
                 f"Euclidean measures on rows {'of unit length' if scaling == 'unit' else 'as stored'}",
-                "no intervals: a silhouette depends on all other samples too",
+                "intervals over samples: each counts by itself and by where it pulls the centre of its class; that of "
+                "the share nearer to another class takes the centres as they are",
             ),
         ),
         params=params.as_dict(),
     )
 
 
-def _euclidean(inputs: SetInputs, drawn: LabelledView, scaling: Scaling) -> float | None:
-    from sklearn.metrics import silhouette_score
+def _mean_interval(measured: Silhouettes) -> Interval | None:
+    mean = float(measured.values.mean())
+    if not -1 < mean < 1:
+        return None
+    found = influence_interval(mean, measured.influence, limits=(-1.0, 1.0))
+    return found if found.low < mean < found.high else None
 
+
+def _euclidean(inputs: SetInputs, drawn: LabelledView, scaling: Scaling) -> tuple[float | None, Interval | None]:
     rows = probe_rows(inputs.embedding_set, drawn.view, drawn.rows, scaling)
     n_classes = len(np.unique(drawn.codes))
     if not np.ptp(rows, axis=0).max() > 0 or not 2 <= n_classes < len(rows):
-        return None
-    return float(silhouette_score(rows, drawn.codes))
+        return None, None
+    return euclidean_silhouette(rows, drawn.codes)
 
 
-def _finding(silhouettes: Array, judged: LabelledView) -> Finding:
-    mean = float(silhouettes.mean())
-    level = _thresholds.SILHOUETTE.level(mean)
-    nearer = percent(float((silhouettes < 0).mean()))
+def _finding(quantities: dict[str, Quantity], judged: LabelledView) -> Finding:
+    mean, negative = quantities["silhouette_cosine"], quantities["negative_share"]
+    level = _thresholds.SILHOUETTE.level(mean.value or 0.0)
+    nearer = percent(negative.value or 0.0)
     message = (
-        f"The mean silhouette of the classes is {format_number(mean)}; {nearer} of the samples are nearer to another "
+        f"The mean silhouette of the classes is {mean.text()}; {nearer} of the samples are nearer to another "
         f"class than to their own (cosine, N = {len(judged.rows):,})."
     )
     advice = "Classes may still be separable by a hyperplane: see the linear probe."

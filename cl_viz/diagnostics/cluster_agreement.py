@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cl_viz.core.errors import MissingInputError
 from cl_viz.core.params import param
-from cl_viz.core.result import Finding, Quantity, Result, Source, format_number
+from cl_viz.core.result import Finding, Interval, Quantity, Result, Source, format_number
 from cl_viz.core.specs import DiagnosticSpec, QuantitySpec
 from cl_viz.core.view import Axis, Heatmap, View
 from cl_viz.diagnostics._groups.judgement import HEATED
@@ -26,6 +27,8 @@ VINH = Source(
 )
 _ITERATIONS = 25
 """Of Lloyd's algorithm on real embeddings, about."""
+HALVES, FEWEST, _STARTS = 20, 100, 3
+"""Halves of the samples that are clustered anew, fewest samples that are halved, starts of each."""
 
 
 @dataclass(frozen=True)
@@ -41,15 +44,52 @@ class ClusterAgreementParams(ViewParams):
     seed: int = param(0, "Seed of the starts, and of that draw.", low=0, high=10_000)
 
 
-def cluster(rows: Rows, clusters: int, starts: int, seed: int) -> Codes:
-    """Return the cluster of each row by k-means (scikit-learn), shape (n,)."""
+@dataclass(frozen=True)
+class Clustering:
+    """Clusters of some rows.
+
+    Attributes
+    ----------
+    assigned : NDArray[np.int64], shape (n,)
+    halves : dict
+        Each measure of the agreement on each of 20 halves of the rows, clustered anew; none where rows are few.
+    """
+
+    assigned: Codes
+    halves: dict[str, NDArray[np.float64]]
+
+
+def agreement(codes: Codes, assigned: Codes) -> dict[str, float]:
+    """Return NMI, AMI and ARI of labels and clusters."""
+    from sklearn.metrics import adjusted_mutual_info_score, adjusted_rand_score, normalized_mutual_info_score
+
+    return {
+        "nmi": float(np.clip(normalized_mutual_info_score(codes, assigned), 0, 1)),
+        "ami": min(1.0, float(adjusted_mutual_info_score(codes, assigned))),
+        "ari": min(1.0, float(adjusted_rand_score(codes, assigned))),
+    }
+
+
+def cluster(
+    rows: Rows, codes: Codes, clusters: int, starts: int, seed: int, report: Callable[[float], None] = lambda done: None
+) -> Clustering:
+    """Group rows (n, D) by k-means (scikit-learn), and anew halves of them, drawn by label."""
     from sklearn.cluster import KMeans
     from sklearn.exceptions import ConvergenceWarning
 
+    generator = np.random.default_rng(seed)
     with warnings.catch_warnings():
         # Fewer distinct rows than clusters: some clusters stay empty, which the measures allow for.
         warnings.simplefilter("ignore", ConvergenceWarning)
-        return cast(Codes, KMeans(clusters, n_init=starts, random_state=seed).fit_predict(rows).astype(np.int64))
+        found = KMeans(clusters, n_init=starts, random_state=seed).fit_predict(rows).astype(np.int64)
+        halves: list[dict[str, float]] = []
+        for place in range(HALVES if len(rows) >= max(FEWEST, 4 * clusters) else 0):
+            report(0.5 + 0.5 * place / HALVES)
+            order = generator.permutation(len(rows))
+            kept = order[np.argsort(codes[order], kind="stable")][place % 2 :: 2]
+            again = KMeans(clusters, n_init=min(starts, _STARTS), random_state=place).fit_predict(rows[kept])
+            halves.append(agreement(codes[kept], again.astype(np.int64)))
+    return Clustering(found, {name: np.array([one[name] for one in halves]) for name in (halves[0] if halves else ())})
 
 
 def _chosen(inputs: SetInputs, params: ClusterAgreementParams) -> tuple[LabelledView, LabelledView, int]:
@@ -70,31 +110,29 @@ def _chosen(inputs: SetInputs, params: ClusterAgreementParams) -> tuple[Labelled
 def seconds(inputs: SetInputs, params: ClusterAgreementParams) -> float:
     """Return about how long the clustering takes."""
     _, drawn, clusters = _chosen(inputs, params)
-    return 0.1 + params.starts * _ITERATIONS * len(drawn.rows) * clusters * inputs.embedding_set.dim * 2 / 2e9
+    iterations = (params.starts + HALVES * min(params.starts, _STARTS) / 2) * _ITERATIONS
+    return 0.1 + iterations * len(drawn.rows) * clusters * inputs.embedding_set.dim * 2 / 2e9
 
 
 def compute(inputs: SetInputs, params: ClusterAgreementParams) -> Result:
     """Cluster the rows of one view without their labels, and compare."""
-    from sklearn.metrics import adjusted_mutual_info_score, adjusted_rand_score, normalized_mutual_info_score
-
     found, drawn, clusters = _chosen(inputs, params)
     scaling: Scaling = "unit" if params.rows == "unit" else "stored"
     inputs.progress(0.0, "clustering")
-    assigned = inputs.remember(
+    clustering = inputs.remember(
         ("clusters", params.view, params.most_samples, clusters, scaling, params.starts, params.seed),
         lambda: cluster(
-            probe_rows(inputs.embedding_set, drawn.view, drawn.rows, scaling), clusters, params.starts, params.seed
+            probe_rows(inputs.embedding_set, drawn.view, drawn.rows, scaling), drawn.codes, clusters, params.starts,
+            params.seed, lambda done: inputs.progress(done, "clustering halves of the samples"),
         ),
-    )
-    values = {
-        "nmi": float(np.clip(normalized_mutual_info_score(drawn.codes, assigned), 0, 1)),
-        "ami": min(1.0, float(adjusted_mutual_info_score(drawn.codes, assigned))),
-        "ari": min(1.0, float(adjusted_rand_score(drawn.codes, assigned))),
-    }
+    )  # fmt: skip
+    assigned = clustering.assigned
+    values = agreement(drawn.codes, assigned)
     inputs.progress(1.0, "compared")
     quantities = {
         spec.name: Quantity(
-            spec.name, spec.label, values[spec.name], spec.unit, n=len(drawn.rows), range=spec.range,
+            spec.name, spec.label, values[spec.name], spec.unit, _interval(spec, values, clustering, len(drawn.rows)),
+            n=len(drawn.rows), range=spec.range,
             reference=0.0 if spec.name != "nmi" else None, reference_label="chance" if spec.name != "nmi" else "",
         )
         for spec in SPEC.quantities
@@ -103,8 +141,8 @@ def compute(inputs: SetInputs, params: ClusterAgreementParams) -> Result:
     finding = Finding(
         SPEC.name,
         level,
-        f"{clusters:,} clusters found without labels agree with them by {format_number(values['ami'])} of the "
-        f"information (AMI, 0 by chance; ARI {format_number(values['ari'])}, N = {len(drawn.rows):,}).",
+        f"{clusters:,} clusters found without labels agree with them by {quantities['ami'].text()} of the "
+        f"information (AMI, 0 by chance; ARI {quantities['ari'].text()}, N = {len(drawn.rows):,}).",
         "" if level == "good" else "See below which labels share a cluster; try more clusters than labels.",
         _thresholds.SKILL.source,
         "ami",
@@ -123,11 +161,31 @@ def compute(inputs: SetInputs, params: ClusterAgreementParams) -> Result:
             notes=(
                 *found.notes(drawn),
                 f"k-means: {clusters:,} clusters, {params.starts} starts",
-                "no intervals: another sample would be clustered anew",
+                f"intervals: {HALVES} halves of the samples, drawn by label, each clustered anew"
+                if clustering.halves
+                else f"no intervals: fewer than {FEWEST} samples, or fewer than 4 a cluster",
             ),
         ),
         params=params.as_dict(),
     )
+
+
+def _interval(spec: QuantitySpec, values: dict[str, float], clustering: Clustering, n_rows: int) -> Interval | None:
+    """Return the interval from clustered halves: a half varies given the rows as all of them vary between draws.
+
+    That is the jackknife that leaves out half (Shao and Wu 1989): unlike one that leaves out little, it also sees
+    k-means come to another optimum.
+    """
+    from scipy.stats import t
+
+    halves = clustering.halves.get(spec.name)
+    if halves is None:
+        return None
+    width = float(t.ppf(0.975, HALVES - 1)) * float(halves.std(ddof=1))
+    lowest, highest = spec.range or (-np.inf, np.inf)
+    low, high = max(lowest, values[spec.name] - width), min(highest, values[spec.name] + width)
+    method = f"{HALVES} halves of {n_rows:,} samples, clustered anew"
+    return Interval(low, high, 0.95, method) if low < high else None
 
 
 def _views(drawn: LabelledView, assigned: Codes, clusters: int, run: str) -> dict[str, View]:

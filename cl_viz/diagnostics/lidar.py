@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,17 +11,21 @@ from numpy.typing import NDArray
 
 from cl_viz.core.errors import MissingInputError
 from cl_viz.core.params import Params, param
-from cl_viz.core.result import Finding, Quantity, Result, format_number
+from cl_viz.core.result import Finding, Interval, Quantity, Result, format_number, influence_interval
 from cl_viz.core.specs import DiagnosticSpec, QuantitySpec
 from cl_viz.core.validation import row_blocks
 from cl_viz.core.view import Axis, Lines, Reference, Series
 from cl_viz.diagnostics._collapse import spectral_ranks as ranks
+from cl_viz.diagnostics._collapse import spectral_slopes as slopes
+from cl_viz.diagnostics._collapse.spectrum import INFLUENCE_ROWS, INTERVAL_DIMENSIONS, ROWS_PER_DIMENSION
 from cl_viz.diagnostics._thresholds import collapse as _thresholds
 from cl_viz.engine.inputs import SetInputs
 from cl_viz.engine.moments import SCATTER_DIMENSIONS
 
 Values = NDArray[np.float64]
 _CURVE_DIMENSIONS = 512
+EPSILON = 1e-8
+"""Added to each share, as in RankMe."""
 
 
 @dataclass(frozen=True)
@@ -124,8 +129,11 @@ def compute(inputs: SetInputs, params: LidarParams) -> Result:
     possible = min(inputs.embedding_set.dim, scatter.n - 1)
     deltas, curve = _curve(inputs, params, scatter)
     value = float(curve[deltas == params.delta][0])
+    key = ("lidar interval", params.scaling, params.delta)
     quantities = {
-        "lidar": _quantity("lidar", value, scatter.n),
+        "lidar": _quantity(
+            "lidar", value, scatter.n, inputs.remember(key, lambda: _interval(inputs, params, scatter, value))
+        ),
         "delta_share": _quantity("delta_share", share, scatter.n),
     }
     embedding_set = inputs.embedding_set
@@ -133,7 +141,9 @@ def compute(inputs: SetInputs, params: LidarParams) -> Result:
         f"views taken as the {scatter.q} augmentations of a sample: {', '.join(embedding_set.view_names)}",
         f"delta {params.delta:g}, mean variance of a dimension within samples {format_number(scatter.within_mean)}",
         "the paper takes about 1,000 samples with 50 augmentations each",
-        "no interval: resampling has not been shown to cover",
+        "intervals: how samples of this N vary; what a finite N adds is not in them"
+        if quantities["lidar"].interval is not None
+        else f"no intervals: they are given where N ≥ {ROWS_PER_DIMENSION} D and D ≤ {INTERVAL_DIMENSIONS:,}",
     )
     return Result(
         diagnostic=SPEC.name,
@@ -153,10 +163,40 @@ def _curve(inputs: SetInputs, params: LidarParams, scatter: SampleScatter) -> tu
     deltas = np.unique(np.append(10.0**decades, params.delta))
 
     key = ("lidar curve", params.scaling, params.delta)
-    return deltas, inputs.remember(key, lambda: ranks.lda_ranks(scatter.between, scatter.within, deltas))
+    return deltas, inputs.remember(key, lambda: ranks.lda_ranks(scatter.between, scatter.within, deltas, EPSILON))
 
 
-def _quantity(name: str, value: float, n: int) -> Quantity:
+def _interval(inputs: SetInputs, params: LidarParams, scatter: SampleScatter, value: float) -> Interval | None:
+    """Return the interval of LiDAR from the influence of samples on both scatters.
+
+    With ``v' W v = 1``, the eigenvalue l of B v = l W v moves by ``v'(dB - l dW) v`` to first order.
+    """
+    from scipy.linalg import eigh
+
+    dim = len(scatter.within)
+    if dim > INTERVAL_DIMENSIONS or scatter.n < ROWS_PER_DIMENSION * dim or not math.isfinite(value):
+        return None
+    values, directions = eigh(scatter.between, scatter.within + params.delta * np.eye(dim))
+    weights = np.maximum(values, 0.0)
+    slope = slopes.rankme(weights, EPSILON)
+    embedding_set, names = inputs.embedding_set, inputs.embedding_set.view_names
+    places = np.flatnonzero(embedding_set.usable_rows[names[0]])
+    if len(places) > INFLUENCE_ROWS:
+        places = np.sort(np.random.default_rng(0).choice(places, INFLUENCE_ROWS, replace=False))
+    views = []
+    for view in names:
+        rows = np.asarray(embedding_set.views[view][places], dtype=np.float64)
+        norms = embedding_set.quality[view].norms[places][:, None]
+        views.append(rows / norms if params.scaling == "unit" else rows)
+    centre = sum(views[1:], views[0]) / len(views)
+    between = np.square((centre - centre.mean(axis=0)) @ directions) @ slope
+    within = sum(np.square((rows - centre) @ directions) @ (slope * weights) for rows in views) / (len(views) - 1)
+    moved = between - within
+    found = influence_interval(value, moved - moved.mean(), sizes=[scatter.n], limits=(0.0, np.inf))
+    return found if found.low < value < found.high else None
+
+
+def _quantity(name: str, value: float, n: int, interval: Interval | None = None) -> Quantity:
     spec = SPEC.quantity(name)
     defined = np.isfinite(value)
     return Quantity(
@@ -164,6 +204,7 @@ def _quantity(name: str, value: float, n: int) -> Quantity:
         spec.label,
         value if defined else None,
         spec.unit,
+        interval if defined else None,
         n=n,
         range=spec.range,
         missing="" if defined else "use views that differ: the two views of every sample are equal",

@@ -9,6 +9,7 @@ from cl_viz.core.params import Params, param
 from cl_viz.core.result import Result, Source
 from cl_viz.core.specs import DiagnosticSpec, QuantitySpec
 from cl_viz.diagnostics._collapse.class_frame import ClassFrame
+from cl_viz.diagnostics._collapse.frame_jackknife import SMALLEST_CLASS, left_out_statistics
 from cl_viz.diagnostics._collapse.labelled_classes import SMALLEST, labelled_classes, squared_scatter
 from cl_viz.diagnostics._collapse.neural_collapse_findings import findings
 from cl_viz.diagnostics._collapse.neural_collapse_views import views
@@ -41,13 +42,18 @@ def compute(inputs: SetInputs, params: NeuralCollapseParams) -> Result:
     """Compute NC1, NC2 and the frame of the class means of one view."""
     view = view_name(inputs, params.view)
     classes = labelled_classes(inputs, view, params.rows, params.mean)
-    frame = ClassFrame.of(classes, squared_scatter(inputs, view, params.rows))
+    left_out = left_out_statistics(inputs, classes, params.mean)
+    frame = ClassFrame.of(classes, squared_scatter(inputs, view, params.rows), left_out)
     quantities = {spec.name: frame.quantity(spec) for spec in SPEC.quantities}
     notes = (
         f"numbers are of view {view}",
         f"{classes.count} classes with {SMALLEST} samples or more; rows of smaller ones count as excluded",
         f"global mean: mean of the {'class means' if params.mean == 'classes' else 'samples'}",
         "shuffled labels: exact mean, spread by the Satterthwaite approximation",
+        "intervals of NC1 and NC2 leave out groups of samples, alike of every class"
+        if left_out is not None
+        else f"no intervals of NC1 and NC2: a class has fewer than {SMALLEST_CLASS} samples, or there are too many "
+        "classes and dimensions",
     )
     return Result(
         diagnostic=SPEC.name,

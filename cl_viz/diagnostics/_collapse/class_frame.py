@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
 
@@ -15,6 +15,8 @@ from cl_viz.core.result import Interval, Quantity, influence_interval
 from cl_viz.core.specs import QuantitySpec
 from cl_viz.diagnostics._collapse.labelled_classes import LabelledClasses
 from cl_viz.diagnostics._dense import neural_collapse as measures
+from cl_viz.diagnostics._dense.neural_collapse import ClassStatistics
+from cl_viz.diagnostics._group_jackknife import interval_of_left_out
 from cl_viz.diagnostics._thresholds.collapse import TOTAL_VARIANCE
 
 Values = NDArray[np.float64]
@@ -30,15 +32,23 @@ class ClassFrame:
     classes : LabelledClasses
     concentration : float
         tr(S²) / tr(S)² of the scatter; 1 where it is not known, which makes the null of shuffled labels widest.
+    left_out : sequence of ClassStatistics or None
+        Statistics of the classes without each of 20 groups of rows, for intervals.
     """
 
     classes: LabelledClasses
     concentration: float
+    left_out: Sequence[ClassStatistics] | None = None
 
     @classmethod
-    def of(cls, classes: LabelledClasses, concentration: float | None) -> ClassFrame:
+    def of(
+        cls,
+        classes: LabelledClasses,
+        concentration: float | None,
+        left_out: Sequence[ClassStatistics] | None = None,
+    ) -> ClassFrame:
         """Take classes, and the concentration of their scatter where it is known."""
-        return cls(classes, 1.0 if concentration is None else min(1.0, concentration))
+        return cls(classes, 1.0 if concentration is None else min(1.0, concentration), left_out)
 
     @property
     def defined(self) -> bool:
@@ -118,6 +128,7 @@ class ClassFrame:
         elif self.defined:
             with np.errstate(invalid="ignore", divide="ignore"):
                 value = _MEASURES[spec.name](self)
+            interval = self._left_out_interval(spec, value)
         finite = math.isfinite(value)
         inside = min(max(value, spec.range[0]), spec.range[1]) if finite and spec.range else value
         reference, label = self._reference(spec.name)
@@ -142,6 +153,18 @@ class ClassFrame:
         influence = (within - share * total) / total.mean()
         interval = influence_interval(share, influence - influence.mean(), limits=(0.0, 1.0))
         return share, interval if interval.low < share < interval.high else None
+
+    def _left_out_interval(self, spec: QuantitySpec, value: float) -> Interval | None:
+        if self.left_out is None or not math.isfinite(value):
+            return None
+        with np.errstate(invalid="ignore", divide="ignore"):
+            values = np.array(
+                [
+                    _MEASURES[spec.name](ClassFrame(replace(self.classes, statistics=one), self.concentration))
+                    for one in self.left_out
+                ]
+            )
+        return interval_of_left_out(value, values, self.classes.n, spec.range or (0.0, math.inf))
 
     def _reference(self, name: str) -> tuple[float | None, str]:
         if name == "within_share":

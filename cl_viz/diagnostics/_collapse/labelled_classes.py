@@ -114,7 +114,7 @@ def _passes(
 ) -> tuple[ClassStatistics, Values, Values]:  # fmt: skip
     """Take the means in a first pass over the rows, and the spreads around them in a second."""
     means = np.zeros((len(counts), inputs.embedding_set.dim))
-    for own, block in _labelled_rows(inputs, view, scale, codes):
+    for own, block in labelled_rows(inputs, view, scale, codes):
         order = np.argsort(own, kind="stable")
         present, starts = np.unique(own[order], return_index=True)
         means[present] += np.add.reduceat(block[order], starts, axis=0)
@@ -123,7 +123,7 @@ def _passes(
     directions, spreads = mean_directions(means, centre)
     overall = (counts @ means) / counts.sum()
     projected, within, total, spread = np.zeros(len(spreads)), [], [], np.zeros(len(counts))
-    for own, block in _labelled_rows(inputs, view, scale, codes):
+    for own, block in labelled_rows(inputs, view, scale, codes):
         residual = block - means[own]
         squares = np.square(residual).sum(axis=1)
         projected += np.square(residual @ directions.T).sum(axis=0)
@@ -136,7 +136,7 @@ def _passes(
     return statistics, np.concatenate(within), np.concatenate(total)
 
 
-def _labelled_rows(
+def labelled_rows(
     inputs: SetInputs, view: str, scale: RowScale, codes: NDArray[np.int64]
 ) -> Iterator[tuple[NDArray[np.int64], Values]]:
     """Yield codes and rows of the labelled rows, block by block."""
@@ -204,7 +204,7 @@ def _scatter(inputs: SetInputs, classes: LabelledClasses, overall: Values) -> Va
     if known is not None and classes.n == moments.count:
         return known.copy()
     scatter = np.zeros((len(overall), len(overall)))
-    for _, block in _labelled_rows(inputs, classes.view, classes.scale, classes.codes):
+    for _, block in labelled_rows(inputs, classes.view, classes.scale, classes.codes):
         scatter += (block - overall).T @ (block - overall)
     return scatter
 
@@ -219,7 +219,7 @@ def _fit(inputs: SetInputs, classes: LabelledClasses) -> Head:
     weights: Values = solve(scatter, (found.counts[:, None] * (found.means - overall)).T, assume_a="pos").T
     bias = found.counts / found.counts.sum() - weights @ overall
     head, centre, agree = 0, 0, 0
-    for own, block in _labelled_rows(inputs, classes.view, classes.scale, classes.codes):
+    for own, block in labelled_rows(inputs, classes.view, classes.scale, classes.codes):
         by_head = (block @ weights.T + bias).argmax(axis=1)
         by_centre = nearest_centre(block, found.means)
         head += int((by_head == own).sum())
