@@ -142,7 +142,7 @@ SPEC = EncoderSpec(
     recognise=recognise,
     build=build,
     description="Checkpoints of MoCo v1, v2 and v3, SimCLR (four PyTorch ports), SimCLR v2 (the PyTorch conversions), "
-    "SupContrast, lightly, solo-learn, VICReg, Barlow Twins, DINO, DINOv2, BYOL, SimSiam and SwAV, and bare torchvision "
+    "SupContrast, lightly, solo-learn, VICReg, Barlow Twins, DINO, DINOv2, BYOL, SimSiam, SwAV, and bare torchvision "
     "or timm weights. Prefixes are taken off, the architecture is read off the shapes: any ResNet of basic or "
     "bottleneck blocks (also wide, grouped, with a stem for CIFAR, a deep stem or selective kernels), any vision "
     "transformer with fused qkv (also with LayerScale, register tokens, SwiGLU in DINOv2's and timm's layout, MoCo "
