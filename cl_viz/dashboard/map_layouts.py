@@ -13,13 +13,11 @@ from cl_viz.core.embedding_set import EmbeddingSet
 from cl_viz.core.errors import Cancelled, ClVizError
 from cl_viz.core.params import Params
 from cl_viz.dashboard import cache, errors, state
-from cl_viz.dashboard.map_judging import Judging
+from cl_viz.dashboard.background_work import BackgroundWork, Running, watch
 from cl_viz.dashboard.progress import Progress
-from cl_viz.dashboard.text import escape
 from cl_viz.engine.memory import array_bytes
 from cl_viz.projections import (
     PROJECTIONS,
-    Job,
     Projection,
     estimate_judging,
     estimate_layout,
@@ -33,10 +31,7 @@ from cl_viz.projections import (
 AT_ONCE_SECONDS = 1.0
 """Maps that take no longer are made in this process: a worker takes longer to start."""
 _KEPT_BYTES = 1e9
-_LOOK_EVERY = 0.5
 _WITH_UNIT = ("pca",)
-Running = Job | Judging
-"""Work in the background: a process, or a thread of this one."""
 
 
 @dataclass(frozen=True)
@@ -150,7 +145,7 @@ def judging(sets: Sequence[EmbeddingSet], choice: MapChoice, *, every_error: boo
             with errors.boundary("map judging"):
                 ended |= _judged(running, each, choice, job)
         else:
-            _watch(running, _judged_what(each, choice, every_error), job)
+            watch(running, _judged_what(each, choice, every_error), job)
     if ended:
         st.rerun()
 
@@ -184,7 +179,7 @@ def _judging(each: EmbeddingSet, made: Projection, choice: MapChoice, every_erro
         work = cache.LongWork.lasting(f"{what} (N = {len(each.views[choice.view]):,}) takes", total, job)
         errors.show_long_work([work], "map judging")
         return None
-    running = Judging(judge, made, each, every_error)
+    running = BackgroundWork(lambda progress: judge(made, each, every_error=every_error, progress=progress))
     state.map_jobs()[job] = running
     return running
 
@@ -216,7 +211,7 @@ def _make(each: EmbeddingSet, sets: Sequence[EmbeddingSet], choice: MapChoice) -
     if running is None:
         return None
     if not running.done:
-        _watch(running, f"{each.name}: {label}", job)
+        watch(running, f"{each.name}: {label}", job)
         return None
     del state.map_jobs()[job]
     return _ended(running, each, choice, job, label)
@@ -243,27 +238,6 @@ def _offer(what: str, total: float, sets: Sequence[EmbeddingSet], choice: MapCho
     jobs = [f"map/{each.fingerprint}/{choice.key}" for each in sets if _find(each, choice) is None]
     works = [cache.LongWork.lasting(what, total, job) if total else cache.LongWork(what, where=job) for job in jobs]
     errors.show_long_work(works, "map")
-
-
-def _watch(running: Running, title: str, job: str) -> None:
-    """Draw how far work is, and look again until it has ended."""
-
-    def stop() -> None:
-        state.stop_job(job)
-        state.map_jobs().pop(job, None)
-        running.stop()
-
-    @st.fragment(run_every=_LOOK_EVERY)
-    def look() -> None:
-        if running.done:
-            st.rerun()
-        left = running.seconds * (1 - running.fraction) / running.fraction if running.fraction > 0.05 else None
-        time = f"{running.seconds:,.0f} s so far" + (f", {left:,.0f} s left" if left is not None else "")
-        text = f"{escape(title)}: {escape(running.message)}, {time}"
-        st.progress(min(1.0, max(0.0, running.fraction)), text=text)
-        st.button("Stop", key=f"_stop {job}", icon=":material/stop_circle:", on_click=stop)
-
-    look()
 
 
 def _ended(running: Running, each: EmbeddingSet, choice: MapChoice, job: str, label: str) -> Projection | None:

@@ -16,7 +16,7 @@ from cl_viz.core.view import View
 from cl_viz.dashboard import cache, panels, sample_cards, state
 from cl_viz.dashboard.map_colouring import Shown
 from cl_viz.dashboard.text import cite, escape
-from cl_viz.diagnostics._selection import nearest_samples, selection_mix, selection_scores
+from cl_viz.diagnostics._selection import selection_mix, selection_scores
 from cl_viz.figures import render
 from cl_viz.figures.map_colours import Categories, Colouring, Scale, by_entries
 from cl_viz.projections import PROJECTIONS
@@ -26,7 +26,6 @@ T = TypeVar("T")
 PAGE = 50
 """Rows of the table that are shown at once."""
 _CARDS = 12
-_NEIGHBOURS = 6
 _LONGEST = 200
 _READING = """
 **Neighbours kept**: the share of a sample's nearest by cosine that are among its nearest in the map, mean over
@@ -53,37 +52,78 @@ def _kept(entry: Shown, what: Hashable, make: Callable[[], T]) -> T:
     return (found or _store().put(key, (make(),)))[0]
 
 
-def selection_panels(entry: Shown, colouring: Colouring, rows: NDArray[np.bool_]) -> None:
-    """Draw what is known of selected rows of one map.
+def selection_panels(
+    shown: Sequence[Shown], colours: Sequence[Colouring], rows: Sequence[NDArray[np.bool_] | None]
+) -> int:
+    """Draw what is known of the selected rows of each map; return whose rows the table shows.
 
     Parameters
     ----------
-    entry : Shown
-    colouring : Colouring
-        Of the map.
-    rows : NDArray[np.bool_], shape (N,)
-        At least one.
+    shown : sequence of Shown
+        One map, or two side by side.
+    colours : sequence of Colouring
+        Of each map.
+    rows : sequence of NDArray[np.bool_], shape (N,)
+        Selected rows of each map; at least one of a map.
     """
-    left, right = st.columns(2, gap="medium")
-    with left:
-        # Numbers that stand for the rows: the rows themselves are as many as the set.
-        what = ("scores", int(rows.sum()), hash(rows.tobytes()))
-        scores = _kept(entry, what, lambda: selection_scores(entry.embedding_set, entry.view, rows))
-        if scores is None:
-            st.caption("Scores within the selection are unknown: select two or more samples.")
-        else:
-            _figure(scores, "scores")
-    with right:
-        mix = _mix(entry, colouring)
-        if mix is None:
-            st.caption("The mix of classes is unknown: add labels on the Data page.")
-        else:
-            _figure(selection_mix(mix.names, mix.codes, rows, mix.label), "mix")
-    places = np.flatnonzero(rows)
+    filled = [index for index, found in enumerate(rows) if found is not None and found.any()]
+    if len(shown) == 1:
+        left, right = st.columns(2, gap="medium")
+        with left:
+            _scores(shown[0], _of(rows, 0))
+        with right:
+            _class_mix(shown[0], colours[0], _of(rows, 0))
+        chosen = 0
+    else:
+        for cell, index in zip(st.columns(len(shown), gap="medium"), range(len(shown)), strict=True):
+            with cell:
+                st.markdown(f"**{escape(shown[index].opened.name)}**")
+                if index not in filled:
+                    st.caption("None of the selected samples is in this run.")
+                    continue
+                _scores(shown[index], _of(rows, index))
+                _class_mix(shown[index], colours[index], _of(rows, index))
+        chosen = _run_of_table(shown, filled)
     st.subheader("The samples behind this", anchor=False)
-    shown = _table(entry, colouring, places)
+    entry = shown[chosen]
+    places = _table(entry, colours[chosen], np.flatnonzero(_of(rows, chosen)))
     with st.expander("As cards", icon=":material/grid_view:", expanded=True):
-        sample_cards.draw_grid(entry.opened, entry.embedding_set, shown[:_CARDS], view=entry.view)
+        sample_cards.draw_grid(entry.opened, entry.embedding_set, places[:_CARDS], view=entry.view)
+    return chosen
+
+
+def _of(rows: Sequence[NDArray[np.bool_] | None], index: int) -> NDArray[np.bool_]:
+    found = rows[index]
+    assert found is not None
+    return found
+
+
+def _run_of_table(shown: Sequence[Shown], filled: Sequence[int]) -> int:
+    """Draw the choice of the run whose samples are listed."""
+    names = [shown[index].opened.name for index in filled]
+    name = st.segmented_control(
+        "Samples as in", names, default=names[0], required=True, key="samples_of", bind="query-params",
+        help="The samples are the same; their numbers, and what lies near them, are those of the run.",
+    )  # fmt: skip
+    return filled[names.index(str(name))] if name in names else filled[0]
+
+
+def _scores(entry: Shown, rows: NDArray[np.bool_]) -> None:
+    # Numbers that stand for the rows: the rows themselves are as many as the set.
+    what = ("scores", int(rows.sum()), hash(rows.tobytes()))
+    scores = _kept(entry, what, lambda: selection_scores(entry.embedding_set, entry.view, rows))
+    if scores is None:
+        st.caption("Scores within the selection are unknown: select two or more samples.")
+    else:
+        _figure(scores, f"scores {entry.slot}")
+
+
+def _class_mix(entry: Shown, colouring: Colouring, rows: NDArray[np.bool_]) -> None:
+    mix = _mix(entry, colouring)
+    if mix is None:
+        st.caption("The mix of classes is unknown: add labels on the Data page.")
+    else:
+        _figure(selection_mix(mix.names, mix.codes, rows, mix.label), f"mix {entry.slot}")
 
 
 def _mix(entry: Shown, colouring: Colouring) -> Categories | None:
@@ -144,23 +184,6 @@ def sample_frame(entry: Shown, rows: NDArray[np.int64]) -> pd.DataFrame:
     return pd.DataFrame(found)
 
 
-def sample_panel(entry: Shown, row: int) -> None:
-    """Draw a sample that was clicked, beside its nearest ones in the original space."""
-    st.subheader(f"Row {row:,} and its nearest samples", anchor=False)
-    if not entry.embedding_set.quality[entry.view].usable[row]:
-        st.caption("Its neighbours are unknown: the row has no direction (NaN, infinite or all zeros).")
-        return
-    near, scores = _kept(
-        entry, ("nearest", row), lambda: nearest_samples(entry.embedding_set, entry.view, row, _NEIGHBOURS)
-    )
-    rows = np.concatenate([[row], near])
-    notes = {"score": ["clicked", *(f"{score:.3f}" for score in scores)]}
-    sample_cards.draw_grid(entry.opened, entry.embedding_set, rows, view=entry.view, columns=len(rows), notes=notes)
-    kept = 1 - float(entry.projection.error[row])
-    if np.isfinite(kept):
-        st.caption(f"The map keeps {100 * kept:.0f} % of this sample's {entry.projection.neighbor_recall.k} nearest.")
-
-
 def _percent(share: float) -> str:
     return f"{100 * share:.3g}"
 
@@ -184,7 +207,9 @@ def heading(entry: Shown, label: str, several: bool) -> None:
     st.markdown(f"**{escape(text)}**")
 
 
-def buttons(shown: Sequence[Shown], arguments: Mapping[str, Any], rows: NDArray[np.bool_] | None) -> None:
+def buttons(
+    shown: Sequence[Shown], arguments: Mapping[str, Any], rows: NDArray[np.bool_] | None, listed: int = 0
+) -> None:
     """Draw the row of quiet buttons under the maps.
 
     Parameters
@@ -193,7 +218,9 @@ def buttons(shown: Sequence[Shown], arguments: Mapping[str, Any], rows: NDArray[
     arguments : Mapping
         What `cl_viz.project` was given besides the set.
     rows : NDArray[np.bool_] or None
-        Selected rows of the first map; None for all.
+        Selected rows of the map that is listed; None for all.
+    listed : int
+        The map whose samples are taken away as CSV.
     """
     first = shown[0]
     spec = PROJECTIONS[first.projection.method]
@@ -207,7 +234,7 @@ def buttons(shown: Sequence[Shown], arguments: Mapping[str, Any], rows: NDArray[
             st.code(_lines(shown, arguments), language="python", wrap_lines=True)
         st.download_button(
             "CSV",
-            lambda: _csv(first, rows),
+            lambda: _csv(shown[listed], rows),
             "map.csv",
             "text/csv",
             key="map csv",

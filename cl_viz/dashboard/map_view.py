@@ -12,7 +12,17 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from cl_viz.core.embedding_set import EmbeddingSet
-from cl_viz.dashboard import cache, errors, forms, map_colouring, map_finding, map_layouts, map_panels, state
+from cl_viz.dashboard import (
+    cache,
+    errors,
+    forms,
+    map_colouring,
+    map_finding,
+    map_layouts,
+    map_neighbors,
+    map_panels,
+    state,
+)
 from cl_viz.dashboard.map_colouring import Shown
 from cl_viz.dashboard.map_component import draw_map
 from cl_viz.dashboard.map_memory import SLOTS, MapMemory, component_key, memory
@@ -216,13 +226,13 @@ def linked(
     )
     if clicked is not None:
         with errors.boundary("map sample"):
-            map_panels.sample_panel(shown[clicked[0]], clicked[1])
-    first = rows[0]
-    if first is not None and first.any():
+            map_neighbors.sample_panels(shown, clicked)
+    listed = 0
+    if any(found is not None and found.any() for found in rows):
         with errors.boundary("map selection"):
-            map_panels.selection_panels(shown[0], colours[0], first)
+            listed = map_panels.selection_panels(shown, colours, rows)
     kept.write_address([entry.slot for entry in shown])
-    map_panels.buttons(shown, asked.choice.arguments, first)
+    map_panels.buttons(shown, asked.choice.arguments, rows[listed], listed)
     map_panels.notes(shown, colours)
 
 

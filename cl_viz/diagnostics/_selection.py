@@ -8,12 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cl_viz.core.embedding_set import EmbeddingSet
+from cl_viz.core.progress import ProgressCallback, silent
 from cl_viz.core.validation import row_blocks
 from cl_viz.core.view import Axis, Bars, Histogram, Series
 
 _MOST_PICKED, _MOST_OTHERS = 1_500, 4_000
 """Samples of each kind that are scored; beyond that they are drawn at random."""
 _BINS = 80
+_EXACT_NUMBERS = 1 << 22
 _MOST_BARS = 12
 
 
@@ -113,7 +115,7 @@ def selection_mix(names: tuple[str, ...], codes: NDArray[np.integer], picked: ND
 
 
 def nearest_samples(
-    embedding_set: EmbeddingSet, view: str, row: int, k: int
+    embedding_set: EmbeddingSet, view: str, row: int, k: int, progress: ProgressCallback = silent
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Return the samples most like one, and their cosines, in the original space.
 
@@ -124,21 +126,44 @@ def nearest_samples(
     row : int
         A usable row of the view.
     k : int
+    progress : callable
+        Called with fraction and message after each block of rows; may raise `Cancelled` to stop.
 
     Returns
     -------
     rows : NDArray[np.int64], shape (min(k, usable others),)
         Nearest first; of equal scores the lower row first.
     scores : NDArray[np.float64]
+        In float64, whatever the rows are held in.
     """
     array, quality = embedding_set.views[view], embedding_set.quality[view]
     one = np.asarray(array[row], dtype=np.float64) / quality.norms[row]
-    scores = np.full(len(array), -np.inf)
+    rough = np.full(len(array), -np.inf, dtype=np.float64)
     for rows in row_blocks(array):
+        progress(rows.start / len(array), "nearest samples")
         usable = quality.usable[rows]
-        block = np.asarray(array[rows], dtype=np.float64)[usable]
-        scores[rows][usable] = np.clip(block @ one / quality.norms[rows][usable], -1.0, 1.0)
-    scores[row] = -np.inf
-    kept = min(k, int(np.isfinite(scores).sum()))
+        norms = quality.norms[rows][usable]
+        block = np.asarray(array[rows])[usable] if not usable.all() else np.asarray(array[rows])
+        # Many rows are looked at roughly, in what they are held in; the best of them again, exactly.
+        is_tame = block.dtype == np.float32 and len(norms) and norms.min() > 1e-9 and norms.max() < 1e9
+        kind = np.float32 if is_tame else np.float64
+        rough[rows][usable] = (block.astype(kind, copy=False) @ one.astype(kind)) / norms
+    rough[row] = -np.inf
+    kept = min(k, int(np.isfinite(rough).sum()))
+    if not kept:
+        return np.zeros(0, dtype=np.int64), np.zeros(0)
+    least = np.partition(rough, len(rough) - kept)[len(rough) - kept]
+    near = np.flatnonzero(rough >= least - _rough_error(embedding_set.dim))
+    scores = np.empty(len(near))
+    step = max(1, _EXACT_NUMBERS // embedding_set.dim)
+    for start in range(0, len(near), step):
+        some = near[start : start + step]
+        scores[start : start + step] = np.asarray(array[some], dtype=np.float64) @ one / quality.norms[some]
+    scores = np.clip(scores, -1.0, 1.0)
     order = np.argsort(-scores, kind="stable")[:kept]
-    return order, scores[order]
+    return near[order], scores[order]
+
+
+def _rough_error(dim: int) -> float:
+    """Return twice what a cosine from float32 can be off by, for unit rows of `dim` entries."""
+    return 4.0 * float(np.finfo(np.float32).eps) * (dim + 4)

@@ -30,6 +30,9 @@ from cl_viz.engine.rows import ViewRows, view_rows
 from cl_viz.engine.tile_sizes import with_smaller_tiles
 
 _PROBE_ROWS = 3072
+_PROBE_BINS = 50
+_ROWS_SECONDS = 0.1
+"""What any search takes: labels, views, threads."""
 _RANKED_SHARE = 0.1
 """Share of the progress that the ranks take."""
 
@@ -164,9 +167,12 @@ def estimate_pairs(
     ranked = 2.0 * query.m * query.n_bins * max(embedding_set.sizes)
     rate = 0.0
     if not query.of_links:
-        rate = _rate(embedding_set.dim, str(target), str(dtype).removeprefix("torch."), query.order, query.everywhere)
+        tiles = str(dtype).removeprefix("torch.")
+        bins = query.n_bins if query.n_bins == 1 else _PROBE_BINS
+        rate = _rate(embedding_set.dim, str(target), tiles, query.order, query.everywhere, bins)
     # Exact scores of links and ranks are sums of D products each, not tiles: about a nanosecond a product.
     parts = {
+        "rows": _ROWS_SECONDS + sum(embedding_set.sizes) * embedding_set.dim * 8e-9,
         "pairs": pairs * (rate * (3 if query.by_neighbors else 1) or 1e-9 * embedding_set.dim),
         "ranks": min(ranked, pairs * 2.0 * max(embedding_set.sizes)) * 1e-10 * (20 + embedding_set.dim),
     }
@@ -204,18 +210,19 @@ def _n_pairs(embedding_set: EmbeddingSet, query: PairQuery) -> float:
 
 
 @lru_cache(maxsize=32)
-def _rate(dim: int, device: str, precision: Precision, order: Any, everywhere: bool) -> float:
+def _rate(dim: int, device: str, precision: Any, order: Any, everywhere: bool, bins: int) -> float:
     """Return seconds a pair, as measured on random rows; the difference of two sizes leaves out what any size takes."""
     ends = (-1.0, 1.0) if everywhere else (0.1, 0.15)
-    taken = []
-    for n_rows in (_PROBE_ROWS // 2, _PROBE_ROWS // 2, _PROBE_ROWS):
+    taken: dict[int, list[float]] = {_PROBE_ROWS // 2: [], _PROBE_ROWS: []}
+    # The first call waits for compiled loops, and a busy moment would make every estimate a multiple: the least counts.
+    for n_rows in (_PROBE_ROWS // 2, _PROBE_ROWS // 2, _PROBE_ROWS, _PROBE_ROWS // 2, _PROBE_ROWS):
         rows = np.random.default_rng(0).normal(size=(n_rows, dim)).astype(np.float32)
         probe = EmbeddingSet.from_arrays(rows, label=np.arange(n_rows) % 10)
-        query = PairQuery.of(probe, order=order, low=ends[0], high=ends[1])
+        query = PairQuery.of(probe, order=order, low=ends[0], high=ends[1], bins=bins)
         began = time.perf_counter()
         find_pairs(probe, query, ranks=False, device=device, precision=precision)
-        taken.append(time.perf_counter() - began)
-    half, whole = min(taken[:2]), taken[2]
+        taken[n_rows].append(time.perf_counter() - began)
+    half, whole = (min(seconds) for seconds in taken.values())
     return max(whole - half, whole / 8) / (_PROBE_ROWS**2 * 3 / 8)
 
 

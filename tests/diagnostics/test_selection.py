@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from cl_viz.core.embedding_set import EmbeddingSet
+from cl_viz.core.errors import Cancelled
 from cl_viz.diagnostics._selection import nearest_samples, selection_mix, selection_scores
 
 PICKED = np.array([True, True, False, False, False])
@@ -61,3 +62,26 @@ def test_the_nearest_are_found_among_usable_rows(five: EmbeddingSet) -> None:
     assert rows.tolist() == [1, 2, 3]
     assert scores == pytest.approx([1, 0, 0])
     assert nearest_samples(five, "view_1", 2, 1)[0].tolist() == [3]
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_the_nearest_are_those_of_float64_and_progress_can_stop(rng: np.random.Generator, dtype: type) -> None:
+    rows = rng.normal(size=(3_000, 24)) * 10.0 ** rng.integers(-3, 3, size=(3_000, 1))
+    rows = rows.astype(dtype)
+    rows[40:60] = rows[7]
+    rows[60:80] = rows[7] + (1e-4 * rng.normal(size=(20, 24))).astype(dtype)
+    found = EmbeddingSet.from_arrays(rows)
+    exact = rows.astype(np.float64)
+    exact /= np.linalg.norm(exact, axis=1, keepdims=True)
+    scores = np.clip(exact @ exact[7], -1, 1)
+    scores[7] = -np.inf
+    near, cosines = nearest_samples(found, "view_1", 7, 45)
+    order = np.argsort(-np.round(scores, 12), kind="stable")[:45]
+    assert set(near.tolist()) == set(order.tolist())
+    np.testing.assert_allclose(cosines, scores[near], atol=1e-12)
+
+    def stop(done: float, message: str) -> None:
+        raise Cancelled("enough")
+
+    with pytest.raises(Cancelled, match="enough"):
+        nearest_samples(found, "view_1", 7, 3, stop)

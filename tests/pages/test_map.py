@@ -14,7 +14,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from cl_viz.core.errors import InputError
-from cl_viz.dashboard import map_layouts
+from cl_viz.dashboard import map_layouts, map_neighbors
+from cl_viz.diagnostics._selection import nearest_samples
 from cl_viz.projections import Projection, judge, lay_out, project
 
 OpenApp = Callable[..., AppTest]
@@ -99,6 +100,40 @@ def test_two_runs_stand_side_by_side_and_share_a_selection(open_app: OpenApp, du
     assert "chosen" in right["arrays"]
     assert "120 of 120 samples of second" in text(app)
     assert "Procrustes" in text(app)
+    # Scores and mix of either run stand under its map; the table is of the run that is chosen.
+    assert {element.proto.id.rsplit("-", 1)[-1] for element in app.get("plotly_chart")} == {
+        "map scores left", "map mix left", "map scores right", "map mix right",
+    }  # fmt: skip
+    names = ["first", "second"]
+    (chosen,) = [group for group in app.get("button_group") if group.label == "Samples as in"]
+    assert (chosen.options, chosen.value) == (names, names[0])
+    fine(chosen.set_value("second").run())
+    (chosen,) = [group for group in app.get("button_group") if group.label == "Samples as in"]
+    assert chosen.value == "second"
+
+
+def test_a_clicked_sample_is_shown_with_its_nearest_in_both_runs(
+    open_app: OpenApp, dump: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What takes longer than a moment goes on in the background, and can be stopped."""
+    query = {"beside": "second", "at": "0,0", "at_of": "left@None"}
+    app = fine(open_app(dump(), dump("second.npz", 2.0), page=PAGE, **query))
+    assert [part.value.split(":")[0] for part in app.subheader] == ["first", "second"]
+    held = threading.Event()
+
+    def slowly(*given: Any) -> Any:
+        held.wait(30)
+        given[-1](0.5, "nearest samples")
+        return nearest_samples(*given)
+
+    monkeypatch.setattr(map_neighbors, "_MOMENT", 0.0)
+    monkeypatch.setattr(map_neighbors, "nearest_samples", slowly)
+    app = fine(open_app(dump("third.npz", 3.0), page=PAGE, **{**query, "beside": "none"}))
+    (bar,) = app.get("progress")
+    assert "Nearest samples of row" in bar.proto.text
+    next(button for button in app.button if button.label == "Stop").click().run()
+    held.set()
+    assert "The search for the nearest samples" in fine(app).info[0].value
 
 
 def test_three_samples_without_labels_rows_without_a_direction_and_space(open_app: OpenApp, tmp_path: Path) -> None:
