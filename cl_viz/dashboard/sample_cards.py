@@ -13,10 +13,10 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from cl_viz.core.embedding_set import EmbeddingSet, Role
+from cl_viz.core.pictures import Unreadable
 from cl_viz.dashboard import state
 from cl_viz.dashboard.opening import paths_allowed, whole_path
 from cl_viz.dashboard.sample_media import (
-    Refused,
     Sound,
     is_missing,
     names_sound,
@@ -158,7 +158,7 @@ def _media(
                 heard = sound(entry, folders)
             else:
                 picture = thumbnail(entry, folders, side)
-        except Refused as refusal:
+        except Unreadable as refusal:
             reasons.append(f"No {kind}: {refusal}.")
     return picture, heard, " ".join(reasons)
 

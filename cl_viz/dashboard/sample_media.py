@@ -1,8 +1,7 @@
 """Pictures and sounds of samples, read with care: from the entry itself, or from a file inside an opened folder.
 
-Entries come from files that anybody may have written. A path is followed to where it really leads, links included, and
-read only if that is inside a folder that was opened; the file must be an ordinary one of moderate size; a picture is
-measured before it is decoded, and what is shown is a small copy made here, never the file itself.
+Entries come from files that anybody may have written: `cl_viz.core.pictures` decides what is read and decoded. What is
+shown is a small copy made here, never the file itself.
 """
 
 from __future__ import annotations
@@ -10,8 +9,6 @@ from __future__ import annotations
 import base64
 import binascii
 import io
-import os
-import stat
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -22,17 +19,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-MOST_PIXELS = 40_000_000
-"""Pixels of a picture that is still decoded."""
-MOST_BYTES = 32 << 20
-"""Bytes of a picture or a sound that is still read."""
+from cl_viz.core.pictures import Limits, Unreadable, decoded, find_file, read_file
+
+LIMITS = Limits(file_bytes=32 << 20, pixels=40_000_000)
+"""What is still read of a picture or a sound, and decoded."""
 _SMALLEST_SIDE = 112
-_PICTURE_FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP")
 _SOUNDS: Mapping[str, str] = {".wav": "audio/wav", ".mp3": "audio/mpeg", ".flac": "audio/flac", ".ogg": "audio/ogg"}
-
-
-class Refused(Exception):
-    """A picture or a sound that is not shown; the message says why, in a few words."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +73,7 @@ def thumbnail(entry: object, folders: Sequence[Path], side: int = 160) -> bytes:
 
     Raises
     ------
-    Refused
+    Unreadable
         If there is no picture, or it may not or cannot be shown.
     """
     if isinstance(entry, np.ndarray):
@@ -90,13 +82,13 @@ def thumbnail(entry: object, folders: Sequence[Path], side: int = 160) -> bytes:
         path = find_file(entry, folders)
         facts = path.stat()
         return _copy_of_file(path, facts.st_size, facts.st_mtime_ns, side)
-    return _small_copy(_decode(entry_bytes(entry, folders), side), side)
+    return _small_copy(decoded(entry_bytes(entry, folders), LIMITS, 2 * side), side)
 
 
 @lru_cache(maxsize=1024)
 def _copy_of_file(path: Path, size: int, written_ns: int, side: int) -> bytes:
     """Return the small copy of a file's picture; made again when the file is written again."""
-    return _small_copy(_decode(_of_file(path), side), side)
+    return _small_copy(decoded(read_file(path, LIMITS.file_bytes), LIMITS, 2 * side), side)
 
 
 def _small_copy(picture: Image.Image, side: int) -> bytes:
@@ -116,7 +108,7 @@ def thumbnail_address(entry: object, folders: Sequence[Path], side: int = 80) ->
     """Return the small copy as a data address, for a cell of a table; empty where there is none."""
     try:
         return "data:image/png;base64," + base64.b64encode(thumbnail(entry, folders, side)).decode()
-    except Refused:
+    except Unreadable:
         return ""
 
 
@@ -125,13 +117,13 @@ def sound(entry: object, folders: Sequence[Path]) -> Sound:
 
     Raises
     ------
-    Refused
+    Unreadable
         If there is none, or it may not be read, or it is not WAV, MP3, FLAC or Ogg.
     """
     content = entry_bytes(entry, folders)
     kind = _sound_type(content)
     if kind is None:
-        raise Refused("not a WAV, MP3, FLAC or Ogg file")
+        raise Unreadable("not a WAV, MP3, FLAC or Ogg file")
     return Sound(content, kind)
 
 
@@ -140,85 +132,31 @@ def entry_bytes(entry: object, folders: Sequence[Path]) -> bytes:
 
     Raises
     ------
-    Refused
+    Unreadable
         If it is empty, too large, or not inside an opened folder.
     """
     if isinstance(entry, Mapping):
         entry = entry.get("bytes") or entry.get("path")
     if is_missing(entry):
-        raise Refused("missing")
+        raise Unreadable("missing")
     if isinstance(entry, (bytes, bytearray)):
-        if len(entry) > MOST_BYTES:
-            raise Refused(f"larger than {MOST_BYTES >> 20} MB")
+        if len(entry) > LIMITS.file_bytes:
+            raise Unreadable(f"larger than {LIMITS.file_bytes >> 20} MB")
         return bytes(entry)
     text = str(entry)
-    return _of_address(text) if text.startswith("data:") else _of_file(find_file(text, folders))
-
-
-def find_file(path: str, folders: Sequence[Path]) -> Path:
-    """Return where a path really leads, if that is inside an opened folder.
-
-    Raises
-    ------
-    Refused
-        If no folder is open, nothing is there, or it lies outside.
-    """
-    if "://" in path[:32] or "\0" in path or len(path) > 4096:
-        raise Refused("not a path on this machine")
-    if not folders:
-        raise Refused("no folder is open that could hold it")
-    roots = [Path(os.path.realpath(folder)) for folder in folders]
-    outside = False
-    for root in roots:
-        found = Path(os.path.realpath(root / path))
-        if any(found.is_relative_to(opened) for opened in roots):
-            if found.is_file():
-                return found
-        else:
-            outside = True
-    raise Refused("outside the opened folders" if outside else "no such file")
-
-
-def _of_file(path: Path) -> bytes:
-    """Read an ordinary file of moderate size; the path has been resolved, so nothing in it may be a link any more."""
-    try:
-        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
-    except OSError as error:
-        raise Refused("cannot be read") from error
-    with os.fdopen(handle, "rb") as file:
-        facts = os.fstat(file.fileno())
-        if not stat.S_ISREG(facts.st_mode):
-            raise Refused("not an ordinary file")
-        if facts.st_size > MOST_BYTES:
-            raise Refused(f"larger than {MOST_BYTES >> 20} MB")
-        return file.read(MOST_BYTES)
+    return _of_address(text) if text.startswith("data:") else read_file(find_file(text, folders), LIMITS.file_bytes)
 
 
 def _of_address(address: str) -> bytes:
-    if len(address) > MOST_BYTES:
-        raise Refused(f"larger than {MOST_BYTES >> 20} MB")
+    if len(address) > LIMITS.file_bytes:
+        raise Unreadable(f"larger than {LIMITS.file_bytes >> 20} MB")
     head, _, body = address.partition(",")
     if not head.endswith(";base64"):
-        raise Refused("a data address that is not base64")
+        raise Unreadable("a data address that is not base64")
     try:
         return base64.b64decode(body, validate=True)
     except (binascii.Error, ValueError) as error:
-        raise Refused("a damaged data address") from error
-
-
-def _decode(content: bytes, side: int) -> Image.Image:
-    """Decode the first frame of a picture whose stated size is moderate."""
-    try:
-        with Image.open(io.BytesIO(content), formats=_PICTURE_FORMATS) as picture:
-            width, height = picture.size
-            if width * height > MOST_PIXELS:
-                raise Refused(f"{width:,} x {height:,} pixels are too many")
-            picture.draft("RGB", (2 * side, 2 * side))
-            return picture.convert("RGBA" if picture.has_transparency_data else "RGB")
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise Refused("too many pixels") from error
-    except (OSError, ValueError, SyntaxError, EOFError, IndexError, KeyError, OverflowError, MemoryError) as error:
-        raise Refused("not a PNG, JPEG, WebP, GIF or BMP picture") from error
+        raise Unreadable("a damaged data address") from error
 
 
 def _from_array(array: NDArray[Any]) -> Image.Image:
@@ -230,9 +168,9 @@ def _from_array(array: NDArray[Any]) -> Image.Image:
         values = values[:, :, 0]
     known = values.ndim == 2 or (values.ndim == 3 and values.shape[2] in (3, 4))
     if not known or not values.size or values.dtype.kind not in "buif":
-        raise Refused(f"an array of shape {array.shape} is not a picture")
-    if values.shape[0] * values.shape[1] > MOST_PIXELS:
-        raise Refused(f"{values.shape[1]:,} x {values.shape[0]:,} pixels are too many")
+        raise Unreadable(f"an array of shape {array.shape} is not a picture")
+    if values.shape[0] * values.shape[1] > LIMITS.pixels:
+        raise Unreadable(f"{values.shape[1]:,} x {values.shape[0]:,} pixels, more than {LIMITS.pixels:,}")
     if values.dtype.kind != "f" and values.dtype != np.bool_:
         return Image.fromarray(np.clip(values, 0, 255).astype(np.uint8))
     numbers = np.nan_to_num(values.astype(np.float64), nan=0.0, posinf=1.0, neginf=0.0)

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from cl_viz.core.errors import FormatError, InputError, MissingDependencyError
+from cl_viz.core.errors import FormatError
+from cl_viz.core.pictures import SUFFIXES, Limits, Unreadable, picture_in
 from cl_viz.core.progress import ProgressCallback, silent
 from cl_viz.encoders._digit_data import load_digits
 from cl_viz.encoders._open import sample_folder
@@ -24,13 +25,9 @@ PathLike = str | os.PathLike[str]
 DIGITS = "digits"
 """Name of the bundled images."""
 SIDE = 28
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm")
-_FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
 FEWEST_IMAGES = 20
 MOST_IMAGES = 20_000
-MOST_FILE_BYTES = 20 << 20
-MOST_PIXELS = 25_000_000
-_SMALLEST_SIDE = 8
+LIMITS = Limits(file_bytes=20 << 20, pixels=25_000_000, side=8)
 _MOST_ENTRIES = 200_000
 _EVALUATED_SHARE = 0.2
 
@@ -170,62 +167,24 @@ def _image_files(place: Path) -> Iterator[str]:
 def _read_all(
     place: Path, found: list[str], progress: ProgressCallback
 ) -> tuple[list[NDArray[np.uint8]], list[str], list[tuple[str, str]]]:
-    inside = place.resolve()
     images, files, skipped = [], [], []
     for index, name in enumerate(found):
         try:
-            images.append(_read_image(place / name, inside))
+            images.append(_small(picture_in(name, [place], LIMITS)))
             files.append(name)
-        except InputError as error:
-            skipped.append((name, error.what))
+        except Unreadable as reason:
+            skipped.append((name, str(reason)))
         progress((index + 1) / len(found), f"image {index + 1:,} of {len(found):,}")
     return images, files, skipped
 
 
-def _read_image(file: Path, inside: Path) -> NDArray[np.uint8]:
-    """Return one image as uint8, shape (28, 28) or (28, 28, 3); raises `InputError` with the reason to skip it."""
-    try:
-        from PIL import Image, ImageOps, UnidentifiedImageError
-    except ImportError as error:
-        raise MissingDependencyError(
-            "pillow is not installed", where="read_image_folder", remedy="pip install pillow"
-        ) from error
-    if not file.resolve().is_relative_to(inside) or not file.is_file():
-        raise InputError("a link that leads out of the folder, or no file")
-    if file.stat().st_size > MOST_FILE_BYTES:
-        raise InputError(f"larger than {MOST_FILE_BYTES >> 20} MB")
-    try:
-        with Image.open(file, formats=_FORMATS) as opened:
-            width, height = opened.size  # from the header, before anything is unpacked
-            if width * height > MOST_PIXELS:
-                raise InputError(f"{width:,} x {height:,} pixels, more than {MOST_PIXELS:,}")
-            if min(width, height) < _SMALLEST_SIDE:
-                raise InputError(f"{width} x {height} pixels, smaller than {_SMALLEST_SIDE} x {_SMALLEST_SIDE}")
-            upright = ImageOps.exif_transpose(opened)
-            return _small(upright, Image.Resampling.BOX)
-    except InputError:
-        raise
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
-        raise InputError(
-            f"cannot be read as an image ({str(error).splitlines()[0][:100] if str(error) else type(error).__name__})"
-        ) from error
-
-
-def _small(image: Image.Image, resampling: Image.Resampling) -> NDArray[np.uint8]:
-    """Return the central square, scaled to 28 x 28; grey stays grey, and what shines through becomes white."""
+def _small(image: Image.Image) -> NDArray[np.uint8]:
+    """Return the central square of a picture as uint8, shape (28, 28), or (28, 28, 3) where it has colours."""
     from PIL import Image
 
-    if "A" in image.getbands() or "transparency" in image.info:
-        with_alpha = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", with_alpha.size, "white"), with_alpha).convert("RGB")
-    if image.mode in ("I", "I;16", "F"):
-        values = np.asarray(image, dtype=np.float64)
-        span = float(np.ptp(values)) or 1.0
-        image = Image.fromarray(np.round(255 * (values - values.min()) / span).astype(np.uint8))
     square = min(image.size)
     left, top = ((size - square) // 2 for size in image.size)
-    mode = "L" if image.mode in ("1", "L") else "RGB"
-    scaled = image.convert(mode).resize((SIDE, SIDE), resampling, box=(left, top, left + square, top + square))
+    scaled = image.resize((SIDE, SIDE), Image.Resampling.BOX, box=(left, top, left + square, top + square))
     pixels: NDArray[np.uint8] = np.asarray(scaled, dtype=np.uint8)
     same = pixels.ndim == 3 and bool((pixels == pixels[:, :, :1]).all())
     return pixels[:, :, 0] if same else pixels

@@ -140,7 +140,7 @@ def test_labels_texts_and_image_columns_of_a_hostile_file_do_no_harm(
     for text in seen.splitlines():
         assert "<b onclick" not in text.replace("\\<", "")
         assert "](javascript" not in text
-    assert "outside the opened folders" in seen
+    assert "leads out of the folder" in seen
     assert app.get("image"), "the run's own picture is shown"
 
 

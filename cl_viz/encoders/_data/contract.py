@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cl_viz.core.embedding_set import Column, Role
+from cl_viz.core.pictures import Unreadable, picture_in, picture_of_array
 from cl_viz.core.specs import Modality
-from cl_viz.encoders._data.pictures import Unreadable, picture_of_array, read_picture
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -37,7 +37,7 @@ class FileImages:
 
     def read(self, row: int) -> Image.Image:
         """Return the picture upright, in grey or colour; raises `Unreadable` with the reason."""
-        return read_picture(self.files[row], self.folder)
+        return picture_in(self.files[row], [self.folder])
 
     def key(self, row: int) -> str:
         """Return what the random changes of a row are seeded with: where it stands in the data does not matter."""

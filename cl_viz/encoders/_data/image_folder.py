@@ -11,8 +11,8 @@ import numpy as np
 
 from cl_viz.core.embedding_set import Column, Role
 from cl_viz.core.errors import FormatError
+from cl_viz.core.pictures import SUFFIXES
 from cl_viz.encoders._data.contract import EncodingData, FileImages
-from cl_viz.encoders._data.pictures import SUFFIXES
 
 _MOST_ENTRIES = 20_000_000
 _DEEPEST = 16

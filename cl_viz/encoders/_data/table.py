@@ -9,8 +9,8 @@ from typing import Any
 
 from cl_viz.core.embedding_set import Column
 from cl_viz.core.errors import FormatError
+from cl_viz.core.pictures import SUFFIXES
 from cl_viz.encoders._data.contract import EncodingData, FileImages, Images, Texts
-from cl_viz.encoders._data.pictures import SUFFIXES
 from cl_viz.formats._dump import column_to_store
 from cl_viz.formats._opening import read_dump
 from cl_viz.formats._roles import guess_roles
