@@ -31,6 +31,8 @@ KEEP_ABOVE_SECONDS = 0.2
 """What is computed faster is not kept on disk: reading it would gain nothing."""
 FOLDER_BYTES = 4e9
 """Most that the cache takes on disk."""
+LEFTOVER_SECONDS = 3600.0
+"""Age from which a file that was not written to its end is taken for that of a process that was killed."""
 _KEY = "cl_viz_statistics"
 # All that a file can make: reading one runs no code of its own.
 _CLASSES = {
@@ -166,7 +168,14 @@ def cached(fingerprint: str, parameters: Mapping[str, Any], compute: Callable[[]
 
 
 def make_room(newest: Path) -> None:
-    """Remove the entries used longest ago from the folder of the newest, until it is within its limit."""
+    """Remove the entries used longest ago from the folder of the newest, until it is within its limit.
+
+    What a process that was killed left half-written goes too.
+    """
+    for leftover in newest.parent.glob(".*.safetensors.*"):
+        with suppress(OSError):
+            if time.time() - leftover.stat().st_mtime > LEFTOVER_SECONDS:
+                leftover.unlink()
     facts = [(entry, entry.stat()) for entry in newest.parent.glob("*.safetensors")]
     total = sum(found.st_size for _, found in facts)
     for entry, found in sorted(facts, key=lambda fact: fact[1].st_mtime):

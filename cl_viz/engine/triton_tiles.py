@@ -104,12 +104,13 @@ class TritonPairs:
     sketch : PairSketch
         Is added to; complete after `flush`.
     device : torch.device
-    shape : Shape
+    shape : Shape, optional
+        `SHAPE` if left out.
     """
 
-    def __init__(self, sketch: PairSketch, device: torch.device, shape: Shape = SHAPE) -> None:
-        self.sketch, self.device, self.shape = sketch, device, shape
-        self._programs = shape.programs * _processors(device)
+    def __init__(self, sketch: PairSketch, device: torch.device, shape: Shape | None = None) -> None:
+        self.sketch, self.device, self.shape = sketch, device, shape or SHAPE
+        self._programs = self.shape.programs * _processors(device)
         cells = (self._programs, len(Relation))
         self._packed = torch.zeros((*cells, bins.BINS), dtype=torch.int64, device=device)
         self._lows = torch.full(cells, torch.inf, device=device)

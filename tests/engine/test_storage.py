@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -131,3 +134,41 @@ def test_a_folder_that_cannot_be_written_costs_nothing_but_time(
 def test_statistics_of_a_thousand_rows_are_small(tmp_path: Path) -> None:
     save_statistics(cl_viz.scan(clusters(1000, 32, 10, 0.8)), tmp_path / "kept")
     assert (tmp_path / "kept").stat().st_size < 25e6
+
+
+def test_a_process_killed_while_it_writes_leaves_nothing_that_is_trusted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code = """
+import os, signal
+from pathlib import Path
+import safetensors.numpy
+import cl_viz
+from cl_viz.engine import storage
+from cl_viz.testing import clusters
+storage.KEEP_ABOVE_SECONDS = 0.0
+whole = safetensors.numpy.save_file
+def half(arrays, path, metadata):
+    whole(arrays, path, metadata)
+    os.truncate(path, os.path.getsize(path) // 2)
+    os.kill(os.getpid(), signal.SIGKILL)
+safetensors.numpy.save_file = half
+cl_viz.scan(clusters(150, 8, 4, 0.3))
+"""
+    environment = {**os.environ, "CL_VIZ_CACHE": str(tmp_path), "OMP_NUM_THREADS": "1"}
+    ended = subprocess.run([sys.executable, "-c", code], env=environment, check=False, timeout=120)
+    assert ended.returncode == -signal.SIGKILL
+    monkeypatch.setenv("CL_VIZ_CACHE", str(tmp_path))
+    monkeypatch.setattr(storage, "KEEP_ABOVE_SECONDS", 0.0)
+    (leftover,) = storage.cache_folder().iterdir()
+    assert leftover.suffix != ".safetensors"
+    assert leftover.stat().st_size > 1000
+    seen: list[float] = []
+    found = cl_viz.scan(example(), progress=lambda done, message: seen.append(done))
+    assert len(seen) > 1
+    assert_same(found, cl_viz.scan(example(), cache=False))
+    assert leftover.exists()
+    os.utime(leftover, (1000, 1000))
+    cl_viz.scan(example(), anchors=5)
+    assert not leftover.exists()
+    assert len(list(storage.cache_folder().glob("*.safetensors"))) == 2
