@@ -7,9 +7,10 @@ import streamlit as st
 
 def frame() -> None:
     """Draw the frame and the page that was chosen."""
-    from cl_viz.dashboard import errors, icon, navigation, sidebar, state
+    from cl_viz.dashboard import errors, icon, layout, navigation, sidebar, state
 
     st.set_page_config(page_title="cl_viz", page_icon=icon.image(), layout="wide", initial_sidebar_state="expanded")
+    layout.tighten()
     page = navigation.menu(Path(__file__).parent / "pages")
     with errors.boundary("sidebar"):
         sidebar.open_runs_first()

@@ -335,6 +335,7 @@ def figure(
     colours: Mapping[str, int],
     log_y: bool,
     marked: tuple[int, Mapping[str, Sequence[int]]] | None = None,
+    wide: bool = False,
 ) -> tuple[View, Figure]:
     """Return a view of one or several results and its figure, drawing it only once.
 
@@ -346,11 +347,20 @@ def figure(
         If no result has the view.
     """
     # Results are kept with the figure, so that no other object can take over their identity.
-    key = (tuple(map(id, results)), view_name, quantity, theme, tuple(colours.items()), log_y, marked and marked[0])
+    key = (
+        tuple(map(id, results)),
+        view_name,
+        quantity,
+        theme,
+        tuple(colours.items()),
+        log_y,
+        marked and marked[0],
+        wide,
+    )
     kept = _figures().get(key)
     if kept is None:
         view = compare(results, view_name, quantity)
         view = view if marked is None else at_step(view, *marked)
-        drawn = render(view, theme, run_colours=colours, log_y=log_y)
+        drawn = render(view, theme, run_colours=colours, log_y=log_y, wide=wide)
         kept = _figures().put(key, (tuple(results), view, drawn))
     return kept[1], kept[2]

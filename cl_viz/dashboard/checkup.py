@@ -10,7 +10,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from cl_viz.core.result import Finding, Quantity, Result, worst_first
 from cl_viz.core.specs import DiagnosticSpec
-from cl_viz.dashboard import cache, errors, panels, state
+from cl_viz.dashboard import aspects, cache, errors, panels, state
 from cl_viz.dashboard.navigation import SECTIONS, page_path
 from cl_viz.dashboard.sidebar import chip_image
 from cl_viz.dashboard.text import escape, short_mark
@@ -197,7 +197,7 @@ def _cell(spec: DiagnosticSpec, run: str, result: Result | None) -> None:
         st.page_link(
             page_path(spec.page),
             label=label if quantity is None else f"{label} **{escape(quantity.text().split(' [')[0])}**",
-            query_params={state.RUN_PARAMETER: [run]},
+            query_params={state.RUN_PARAMETER: [run], **aspects.place_in_address(spec)},
             help=f"Open {escape(spec.title)} with {escape(run)}",
         )
         if quantity is not None:

@@ -27,7 +27,12 @@ _PER_DECADE = (1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0)
 def control(info: ParamInfo, runs: Sequence[OpenRun]) -> None:
     """Draw the control that fits a parameter's type and range."""
     label = _label(info)
-    common: dict[str, Any] = {"key": info.name, "help": escape(info.help), "bind": "query-params"}
+    common: dict[str, Any] = {
+        "key": info.name,
+        "help": escape(info.help),
+        "bind": "query-params",
+        "persist_state": "page",
+    }
     if info.choices is not None:
         st.segmented_control(
             label,

@@ -15,7 +15,7 @@ import streamlit as st
 
 from cl_viz.core.result import LEVELS, Finding, Result, caveat_paragraphs, format_number
 from cl_viz.core.specs import DiagnosticSpec
-from cl_viz.core.view import Lines, SeriesView, Table, View
+from cl_viz.core.view import Heatmap, Lines, SeriesView, Table, View
 from cl_viz.dashboard import cache, errors, forms, pair_links, state
 from cl_viz.dashboard.text import cite, cite_briefly, escape, mark
 from cl_viz.figures import csv_text, python_lines
@@ -25,6 +25,10 @@ MAIN_HEIGHT = 440
 """Pixels of a main figure: more than half of a window of 1280 x 800."""
 SIDE_HEIGHT = 370
 _SHOWN_FINDINGS = 3
+_LINE = 135
+"""Letters of a finding that fit into a line of a window of 1280."""
+_ROOM_FOR_LEGEND = 50
+"""Pixels that the legend of three runs or more takes from a figure of half the page's width."""
 _SHORT_TABLE = 8
 _IMAGE_ADDRESS = ("data:image/png;base64,", "data:image/jpeg;base64,", "data:image/webp;base64,")
 
@@ -92,36 +96,64 @@ def findings(*shown: Shown) -> None:
     finding_box([(finding, result.run) for part in shown for result in part.results for finding in result.findings])
 
 
-def finding_box(found: Sequence[tuple[Finding, str]]) -> None:
-    """Draw findings, each with what it is about, worst first; names are left out where all are about the same."""
+def finding_box(found: Sequence[tuple[Finding, str]], place: Callable[[Finding], str] = lambda _: "") -> None:
+    """Draw findings, each with what it is about, worst first; names are left out where all are about the same.
+
+    Parameters
+    ----------
+    found : sequence of (Finding, str)
+        Findings, and what each is about; what is found of several is said once.
+    place : callable, optional
+        Where on the page a finding's figures are, if they are not in sight.
+    """
     if not found:
         return
-    lines = sorted(found, key=lambda line: LEVELS.index(line[0].level))
-    several = len({run for _, run in lines}) > 1
+    owners: dict[Finding, list[str]] = {}
+    for finding, run in found:
+        owners.setdefault(finding, []).append(run)
+    every = list(dict.fromkeys(run for _, run in found))
+    lines = [
+        (finding, _place(place(finding)) + _owner(list(dict.fromkeys(runs)), every))
+        for finding, runs in sorted(owners.items(), key=lambda entry: LEVELS.index(entry[0].level))
+    ]
     with st.container(border=True, gap="xxsmall"):
-        for finding, run in lines[:_SHOWN_FINDINGS]:
-            text = f"{_owner(run, several)}{escape(brief(finding.message))}"
+        for finding, owner in lines[:_SHOWN_FINDINGS]:
+            text = f"{owner}{escape(brief(finding.message, _LINE - len(owner)))}"
             # With the name of a run in front, only small letters leave room for the sentence in its line.
-            st.markdown(f"{mark(finding.level)} " + (f":small[{text}]" if several else text))
+            st.markdown(f"{mark(finding.level)} " + (f":small[{text}]" if owner else text))
         more = len(lines) - _SHOWN_FINDINGS
         label = "In full, with what to try" if more <= 0 else f"{more} more, and all in full with what to try"
         with st.expander(label, type="compact"):
-            for finding, run in lines:
-                finding_line(finding, _owner(run, several))
+            for finding, owner in lines:
+                finding_line(finding, owner)
 
 
-def brief(message: str) -> str:
-    """Return the first sentence of a finding without what stands in its brackets, but with the N it rests on."""
+def _place(title: str) -> str:
+    return f":gray[{escape(title)}:] " if title else ""
+
+
+def brief(message: str, room: int = 200) -> str:
+    """Return the first sentence of a finding without what stands in its brackets, but with the N it rests on.
+
+    Of a sentence that is longer than `room`, only what stands before its semicolon is left.
+    """
     sentence = re.split(r"\.\s+(?=[A-Z])", message, maxsplit=1)[0].rstrip(".")
     bracketed = re.findall(r"\s*\([^()]*\)", sentence)
     sample = next((re.search(r"N = [\d,]*\d", text) for text in bracketed if "N = " in text), None)
     for text in bracketed:
         sentence = sentence.replace(text, "", 1)
+    if len(sentence) + len(sample.group() if sample else "") > room:
+        sentence = sentence.split("; ", 1)[0]
     return f"{sentence} ({sample.group()})" if sample else sentence
 
 
-def _owner(run: str, several: bool) -> str:
-    return f"**{escape(run)}**: " if several else ""
+def _owner(runs: Sequence[str], every: Sequence[str]) -> str:
+    """Say whose a finding is: of one run, of a few, of all; nothing where there is one run alone."""
+    if len(every) < 2:
+        return ""
+    if len(runs) > 2 and len(runs) == len(every):
+        return f"**All {len(runs)} runs**: "
+    return ", ".join(f"**{escape(run)}**" for run in runs) + ": "
 
 
 def finding_line(finding: Finding, owner: str = "") -> None:
@@ -141,6 +173,7 @@ def figure(
     explained: bool = True,
     marked: int | None = None,
     leads_to_pairs: bool = False,
+    wide: bool | None = None,
 ) -> None:
     """Draw one figure of all shown runs, with its row of quiet buttons.
 
@@ -161,15 +194,20 @@ def figure(
         A training step that is marked in a figure over training.
     leads_to_pairs : bool
         Whether a click gives a link to the pairs behind that place.
+    wide : bool, optional
+        Whether it is as wide as the page; by default a figure of the main height is.
     """
+    wide = height >= MAIN_HEIGHT if wide is None else wide
     drawn_runs = [run for run, result in zip(shown.runs, shown.results, strict=True) if view_name in result.views]
     colours = {run.name: run.colour for run in drawn_runs}
     if not drawn_runs:
         return
     steps = {run.name: [step for step in run.run.steps if step is not None] for run in drawn_runs}
     mark = None if marked is None else (marked, steps)
-    view, drawn = cache.figure(shown.results, view_name, quantity, state.theme(), colours, log_y, mark)
+    view, drawn = cache.figure(shown.results, view_name, quantity, state.theme(), colours, log_y, mark, wide)
     key = f"figure {shown.spec.name} {view_name}"
+    if len(drawn_runs) > 2 and not wide:
+        height += _ROOM_FOR_LEGEND
     st.plotly_chart(
         with_targets(drawn, view) if leads_to_pairs else drawn,
         theme=None,
@@ -197,7 +235,8 @@ def figure(
         theme=state.theme(),
         run_colours=None if in_order and not _coloured_by_run(view) else colours,
         log_y=log_y,
-        marked=marked if isinstance(view, Lines) else None,
+        marked=marked if isinstance(view, (Lines, Heatmap)) else None,
+        wide=wide,
     )
     buttons(view, key, lines, partial(explanation, shown.spec) if explained else None)
 
@@ -349,10 +388,26 @@ def _column(name: str, values: np.ndarray) -> Any:
 
 
 def caveats(shown: Shown) -> None:
-    """Draw what the numbers rest on; what is the same for all runs stands once."""
+    """Draw what the numbers rest on: the first facts in a line, all of them on demand."""
     if not shown.results:
         return
-    st.caption("  \n".join(escape(text) for text in caveat_paragraphs(shown.results)))
+    paragraphs = caveat_paragraphs(shown.results)
+    facts = paragraphs[0].split(" · ")
+    with st.expander(f"Rests on: {escape(facts[0] or shown.results[0].caveats.lines()[0])}", type="compact"):
+        st.caption("  \n".join(escape(text) for text in paragraphs))
+
+
+def samples(shown: Shown, view_name: str) -> None:
+    """Draw the samples behind a figure, of the reference run, where there are any."""
+    if has_view(shown, view_name):
+        st.subheader("The samples behind this", anchor=False)
+        table(one_of(shown, view_name), view_name)
+
+
+def of_reference(shown: Shown, what: str = "The figures show") -> None:
+    """Say of which run the figures of one run are, where several are shown."""
+    if len(shown.results) > 1:
+        st.caption(f"{what} the reference run, chosen in the sidebar; the numbers are of all shown runs.")
 
 
 def one_of(shown: Shown, view_name: str) -> Shown:

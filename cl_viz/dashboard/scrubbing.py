@@ -27,6 +27,7 @@ def scrub_bar(runs: Sequence[state.OpenRun]) -> int | None:
         "Training step",
         options,
         value=_LAST,
+        width=420,
         key="step",
         bind="query-params",
         help="All figures follow it: those over training mark the step, the others show it.",

@@ -33,16 +33,57 @@ def one_step_each() -> None:
     )
 
 
-def over_training(spec: DiagnosticSpec, runs: Sequence[state.OpenRun], layer: str | None) -> None:
-    """Draw a question over training: its findings and all its figures, of the runs that have several steps."""
-    trained = trained_runs(spec, runs)
+def over_training(spec: DiagnosticSpec, runs: Sequence[state.OpenRun], layer: str | None) -> list[panels.Shown]:
+    """Draw all figures of a question over training, of the runs that have several steps; return what is shown."""
+    trained = several_steps(runs)
     if not trained:
-        return
+        one_step_each()
+        panels.explained(spec)
+        return []
     shown = panels.ask(spec, trained, layer=layer)
-    panels.findings(shown)
     two_columns(shown)
     panels.explained(spec)
+    panels.quantities(shown)
     panels.caveats(shown)
+    return [shown]
+
+
+def pairs(
+    shown: panels.Shown,
+    *figures: tuple[str, str],
+    height: int = panels.SIDE_HEIGHT,
+    leads_to_pairs: Collection[str] = (),
+    of_one: Collection[str] = (),
+) -> None:
+    """Draw figures, each a view and the quantity that its title compares, two in a row; those that no run has are not.
+
+    Parameters
+    ----------
+    shown : Shown
+    *figures : tuple of str
+    height : int
+        Pixels.
+    leads_to_pairs : collection of str
+        Views in which a click leads to pairs.
+    of_one : collection of str
+        Views that show one run: the reference run, or else the first that has them.
+    """
+    there = [figure for figure in figures if panels.has_view(shown, figure[0])]
+    for start in range(0, len(there), 2):
+        columns = st.columns(2, gap="medium")
+        for column, (view, quantity) in zip(columns, there[start : start + 2], strict=False):
+            with column:
+                panels.figure(
+                    panels.one_of(shown, view) if view in of_one else shown,
+                    view,
+                    quantity=quantity,
+                    height=height,
+                    explained=False,
+                    leads_to_pairs=view in leads_to_pairs,
+                    wide=False,
+                )
+    if any(view in of_one for view, _ in there):
+        panels.of_reference(shown, "Matrices show")
 
 
 def two_columns(
@@ -52,10 +93,11 @@ def two_columns(
 
     `marked` is a training step that is marked in them.
     """
-    names = dict.fromkeys(name for result in shown.results for name in result.views if name not in left_out)
-    columns = st.columns(2, gap="medium")
-    for index, name in enumerate(names):
-        with columns[index % 2]:
-            panels.figure(
-                shown, name, quantity=f"{name}{suffix}", height=panels.SIDE_HEIGHT, explained=False, marked=marked
-            )
+    names = list(dict.fromkeys(name for result in shown.results for name in result.views if name not in left_out))
+    for start in range(0, len(names), 2):
+        columns = st.columns(2, gap="medium")
+        for column, name in zip(columns, names[start : start + 2], strict=False):
+            with column:
+                panels.figure(
+                    shown, name, quantity=f"{name}{suffix}", height=panels.SIDE_HEIGHT, explained=False, marked=marked
+                )

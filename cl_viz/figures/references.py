@@ -25,7 +25,7 @@ _SHORT_NAME = 20
 def add_references(
     canvas: Canvas, references: Sequence[Reference], theme: Theme, run_colours: Mapping[str, str] | None = None
 ) -> None:
-    """Draw dashed lines with their labels; a line of one run has its colour, where several runs are shown.
+    """Draw dashed lines with their labels; a line of one run has its colour, and its name where there is room.
 
     Parameters
     ----------
@@ -66,17 +66,20 @@ def _add_line(canvas: Canvas, entry: Reference, colour: str) -> None:
     canvas.shapes.append({"type": "line", "line": line, "layer": "below", **ends})
 
 
-def _text(entry: Reference, letter: float) -> str:
-    if not entry.runs:
+def _text(entry: Reference, *, wide: bool) -> str:
+    """Return what stands at a line: with the runs it belongs to, where there is room or its colour does not say so."""
+    if not entry.runs or (len(entry.runs) == 1 and not wide):
         return entry.label
-    names = ", ".join(entry.runs)
-    if letter * (len(entry.label) + len(names) + 2) > 0.9:
-        names = ", ".join(name if len(name) <= _SHORT_NAME else f"{name[: _SHORT_NAME - 1]}…" for name in entry.runs)
-    return f"{entry.label}: {names}"
+    names = entry.runs if wide else [_shortened(name) for name in entry.runs]
+    return f"{entry.label}: {', '.join(names)}"
+
+
+def _shortened(name: str) -> str:
+    return name if len(name) <= _SHORT_NAME else f"{name[: _SHORT_NAME - 1]}…"
 
 
 def _add_label(canvas: Canvas, entry: Reference, theme: Theme) -> None:
-    text = _text(entry, canvas.letter)
+    text = _text(entry, wide=canvas.wide)
     font = {"size": _TEXT_SIZE, "color": theme.muted}
     if entry.on == "y" and "ticktext" in canvas.y:
         # Lines on ticks of their own are ridges: beside the plot the label covers none of them.

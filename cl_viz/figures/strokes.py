@@ -19,7 +19,7 @@ _MEANING_WORDS: Mapping[Meaning, str] = {
     "negative": "negatives",
     "false_negative": "false negatives",
 }
-_EXTRA_DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
+_EXTRA_DASHES = ("solid", "dot", "dashdot", "longdash", "dash")
 
 
 @dataclass(frozen=True)

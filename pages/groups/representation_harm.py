@@ -1,17 +1,22 @@
 """Representation harm: did a rare class move towards another, which classes lie close, and what theory expects."""
 
+from collections.abc import Sequence
+
 import streamlit as st
 
-from cl_viz.dashboard import block_model, forms, panels, state
-from cl_viz.dashboard.harm_runs import one_of_each_family
+from cl_viz.dashboard import aspects, block_model, forms, harm_runs, panels, state
 from cl_viz.diagnostics import DIAGNOSTICS
 
+PAGE = "groups/representation_harm"
 HARM, COSINES = DIAGNOSTICS["representation_harm"], DIAGNOSTICS["class_cosines"]
 CONTROLS = {info.name: info for info in HARM.params.describe()}
+Drawn = Sequence[panels.Shown]
 
 
-def controls(runs: list[state.OpenRun]) -> tuple[int | None, str | None]:
-    """Draw the controls of both figures, in one row; return the step and the layer."""
+def controls(aspect: str, runs: list[state.OpenRun]) -> tuple[int | None, str | None]:
+    """Draw the controls of an aspect, in one row; return the step and the layer."""
+    if aspect == "Block model":
+        return None, None
     with st.container(horizontal=True, gap="small", vertical_alignment="bottom"):
         layer = forms.layer_control(runs)
         forms.control(CONTROLS["self_pairs"], runs)
@@ -22,15 +27,13 @@ def controls(runs: list[state.OpenRun]) -> tuple[int | None, str | None]:
     return step, layer
 
 
-def harm(shown: panels.Shown) -> None:
+def harm(runs: list[state.OpenRun], step: int | None, layer: str | None) -> Drawn:
     """Draw the harm of the shown families."""
+    shown = panels.ask(HARM, harm_runs.one_of_each_family(runs), step=step, layer=layer)
     if not panels.has_view(shown, "classes"):
-        st.info(
-            "Representation harm compares runs: open one whose card names an under-represented class together with its "
-            "balanced twin. The samples mnist-rare-4-seed-0 and mnist-balanced-seed-0 are such a pair.",
-            icon=":material/help:",
-        )
-        return
+        harm_runs.what_to_open("Representation harm")
+        panels.explained(HARM)
+        return [shown]
     panels.figure(shown, "harm", quantity="nearest")
     one = panels.one_of(shown, "classes")
     left, right = st.columns(2, gap="medium")
@@ -42,42 +45,34 @@ def harm(shown: panels.Shown) -> None:
     with st.expander("Each pair of runs", icon=":material/compare_arrows:"):
         panels.table(one, "seeds")
     panels.caveats(shown)
+    return [shown]
 
 
-def cosines(shown: panels.Shown) -> None:
+def cosines(runs: list[state.OpenRun], step: int | None, layer: str | None) -> Drawn:
     """Draw the mean cosines between the classes of the reference run."""
-    st.subheader(COSINES.question, anchor=False)
-    panels.findings(shown)
+    shown = panels.ask(COSINES, runs, step=step, layer=layer)
     st.caption("This describes single runs and is no harm: similar classes may lie close in every encoder.")
     if panels.has_view(shown, "matrix"):
         one = panels.one_of(shown, "matrix")
-        left, right = st.columns([3, 2], gap="medium")
-        with left:
-            panels.figure(one, "matrix", leads_to_pairs=True)
-        with right:
-            panels.table(one, "pairs")
-        if len(shown.results) > 1:
-            st.caption("The figure shows the reference run, chosen in the sidebar; the numbers below all shown runs.")
+        panels.figure(one, "matrix", leads_to_pairs=True)
+        panels.of_reference(shown, "The matrix shows")
+        panels.table(one, "pairs")
         panels.quantities(shown)
+    else:
+        panels.explained(COSINES)
     panels.caveats(shown)
+    return [shown]
 
 
-def show(runs: list[state.OpenRun]) -> None:
-    """Draw the page."""
-    top = st.container()
-    step, layer = controls(runs)
-    harmed = panels.ask(HARM, one_of_each_family(runs), step=step, layer=layer)
-    described = panels.ask(COSINES, runs, step=step, layer=layer)
-    with top:
-        panels.findings(harmed)
-    harm(harmed)
-    cosines(described)
+def theory(*_: object) -> Drawn:
+    """Draw what a model of three blocks expects of a rare one."""
     block_model.show()
+    return []
 
 
 panels.question(HARM)
 shown_runs = state.shown_runs()
 if shown_runs:
-    show(shown_runs)
+    aspects.show(PAGE, {"Harm": harm, "Class cosines": cosines, "Block model": theory}, controls, shown_runs)
 else:
     panels.no_runs()

@@ -3,8 +3,7 @@
 import streamlit as st
 
 from cl_viz.core.specs import DiagnosticSpec
-from cl_viz.dashboard import forms, panels, scrubbing, sections, state
-from cl_viz.dashboard.text import escape
+from cl_viz.dashboard import aspects, forms, panels, scrubbing, sections, state
 from cl_viz.diagnostics import DIAGNOSTICS
 
 RIDGES, MOMENTS = DIAGNOSTICS["score_ridges"], DIAGNOSTICS["score_curves"]
@@ -13,23 +12,21 @@ TOLERANCE, CLASSES = DIAGNOSTICS["uniformity_tolerance_curves"], DIAGNOSTICS["ne
 GROUPS, STEPS = DIAGNOSTICS["group_curves"], DIAGNOSTICS["step_similarity"]
 SCORES_THEN, SPECTRUM_THEN = DIAGNOSTICS["score_distribution"], DIAGNOSTICS["spectrum"]
 CONTROLS = {info.name: info for spec in (RIDGES, GROUPS) for info in spec.params.describe()}
-ASPECTS = ("Scores", "Dimensions", "Alignment and uniformity", "Classes and groups", "Step against step")
+PAGE = "runs/over_training"
 
 
-def controls(runs: list[state.OpenRun]) -> tuple[str, int | None, str | None]:
-    """Draw what is looked at, the layer and the scrub bar; return them."""
-    with st.container(horizontal=True, gap="small", vertical_alignment="bottom"):
-        aspect = st.segmented_control(
-            "Aspect", ASPECTS, default=ASPECTS[0], required=True, key="aspect", bind="query-params",
-            help="Only the figures of the chosen one are computed.",
-        )  # fmt: skip
+def controls(aspect: str, runs: list[state.OpenRun]) -> tuple[int | None, str | None]:
+    """Draw the scrub bar and the controls of an aspect, in one row; return the step and the layer."""
+    with st.container(horizontal=True, gap="medium", vertical_alignment="bottom"):
+        step = scrubbing.scrub_bar(runs)
         layer = forms.layer_control(runs)
-        if aspect == "Scores":
-            for name in ("positives", "negatives"):
-                forms.control(CONTROLS[name], runs)
         if aspect == "Classes and groups":
             forms.control(CONTROLS["groups"], runs)
-    return str(aspect), scrubbing.scrub_bar(runs), layer
+        if aspect == "Scores":
+            with st.popover("More", icon=":material/tune:", help="What counts as positive and as negative"):
+                for name in ("positives", "negatives"):
+                    forms.control(CONTROLS[name], runs)
+    return step, layer
 
 
 def then(spec: DiagnosticSpec, view: str, quantity: str, runs: list[state.OpenRun], step: int | None,
@@ -37,7 +34,7 @@ def then(spec: DiagnosticSpec, view: str, quantity: str, runs: list[state.OpenRu
     """Draw a figure of the runs at the chosen step."""
     st.subheader("At the last step" if step is None else f"At step {step:,}", anchor=False)
     shown = panels.ask(spec, scrubbing.with_step(runs, step), step=step, layer=layer)
-    panels.figure(shown, view, quantity=quantity, height=panels.SIDE_HEIGHT)
+    panels.figure(shown, view, quantity=quantity, height=panels.SIDE_HEIGHT, wide=True)
     panels.caveats(shown)
 
 
@@ -58,9 +55,8 @@ def scores(runs: list[state.OpenRun], step: int | None, layer: str | None) -> li
     ridges = panels.ask(RIDGES, runs, layer=layer)
     if panels.has_view(ridges, "ridges"):
         one = panels.one_of(ridges, "ridges")
-        if len(ridges.results) > 1:
-            st.caption(f"The ridges are of {escape(one.runs[0].name)}, the reference run where it is shown.")
         panels.figure(one, "ridges", quantity="overlap_last", marked=scrubbing.marked_step(list(one.runs), step))
+        panels.of_reference(ridges, "The ridges show")
     panels.quantities(ridges)
     then(SCORES_THEN, "distribution", "auc", runs, step, layer)
     return [ridges, course(MOMENTS, runs, step, layer)]
@@ -89,9 +85,8 @@ def classes(runs: list[state.OpenRun], step: int | None, layer: str | None) -> l
     if any(result.views for result in groups.results):
         name = next(view for result in groups.results for view in result.views)
         one = panels.one_of(groups, name)
-        if len(groups.results) > 1:
-            st.caption(f"The curves are of {escape(one.runs[0].name)}, the reference run where it is shown.")
         sections.two_columns(one, marked=scrubbing.marked_step(list(one.runs), step))
+        panels.of_reference(groups, "The curves show")
     panels.explained(GROUPS)
     panels.quantities(groups)
     panels.caveats(groups)
@@ -99,17 +94,19 @@ def classes(runs: list[state.OpenRun], step: int | None, layer: str | None) -> l
 
 
 def similarity(runs: list[state.OpenRun], step: int | None, layer: str | None) -> list[panels.Shown]:
-    """Draw how alike the steps of a run are."""
-    shown = course(STEPS, runs, step, layer, left_out=("cka", "neighbours"))
+    """Draw how alike the steps of a run are, with the step marked in the curves and in the matrices."""
+    shown = panels.ask(STEPS, runs, layer=layer)
+    panels.figure(shown, "with_last", quantity="first_to_last", marked=scrubbing.marked_step(runs, step))
     if panels.has_view(shown, "cka"):
         one = panels.one_of(shown, "cka")
-        if len(shown.results) > 1:
-            st.caption(f"The matrices show {escape(one.runs[0].name)}, the reference run where it is shown.")
-        sections.two_columns(one, left_out=("with_last",))
+        sections.two_columns(one, left_out=("with_last",), marked=scrubbing.marked_step(list(one.runs), step))
+        panels.of_reference(shown, "The matrices show")
+    panels.quantities(shown)
+    panels.caveats(shown)
     return [shown]
 
 
-DRAWN = dict(zip(ASPECTS, (scores, dimensions, alignment, classes, similarity), strict=True))
+DRAWN = dict(zip(aspects.PAGES[PAGE].titles, (scores, dimensions, alignment, classes, similarity), strict=True))
 
 st.title("What changes while it trains?", anchor=False)
 shown_runs = state.shown_runs()
@@ -121,7 +118,8 @@ elif not (trained := sections.several_steps(shown_runs)):
     panels.explained(RIDGES)
 else:
     top = st.container()
-    chosen, at, of_layer = controls(trained)
+    chosen = aspects.choose(PAGE)
+    at, of_layer = controls(chosen, trained)
     found = DRAWN[chosen](trained, at, of_layer)
     with top:
         panels.findings(*found)

@@ -15,27 +15,34 @@ def charts(app: AppTest) -> int:
 
 
 def test_every_question_has_its_numbers(open_app: Callable[..., AppTest], dump: Callable[..., Path]) -> None:
-    app = open_app(dump("first.npz"), page=PAGE)
-    assert not app.exception
-    assert not app.error
-    assert [element.value for element in app.subheader] == [
+    app = open_app(dump("first.npz"), page=PAGE, straight=True)
+    drawn, questions = charts(app), []
+    for aspect in ("Linear probe", "Retrieval", "Clusters"):
+        app.segmented_control(key="downstream").set_value(aspect).run()
+        assert not app.exception
+        assert not app.error
+        questions += [element.value for element in app.subheader]
+        drawn += charts(app)
+    assert questions == [
         "Can a linear classifier read the label?",
         "Does a search find samples of the same label?",
         "Does a sample find itself in the other view?",
         "Do the classes stand apart as clusters?",
         "Would clustering find the classes?",
     ]
-    assert charts(app) >= 10
+    assert drawn >= 10
 
 
 def test_a_control_changes_its_own_figure_and_a_grid_adds_one(
     open_app: Callable[..., AppTest], dump: Callable[..., Path]
 ) -> None:
-    app = open_app(dump("first.npz"), page=PAGE)
-    before, titles = charts(app), [element.proto.spec for element in app.get("plotly_chart")]
+    app = open_app(dump("first.npz"), page=PAGE, straight=True, downstream="Linear probe")
+    before = charts(app)
     app.toggle(key="grid").set_value(True).run()
     assert not app.exception
     assert charts(app) == before + 1
+    app.segmented_control(key="downstream").set_value("Neighbours").run()
+    titles = [element.proto.spec for element in app.get("plotly_chart")]
     app.slider(key="neighbours").set_value(1).run()
     assert not app.exception
     assert app.get("plotly_chart")[0].proto.spec != titles[0]

@@ -45,8 +45,10 @@ def test_a_pair_of_twins_shows_its_harm_and_its_layer(open_page: OpenPage) -> No
     assert "on the backbone" in shown
     assert "class 9" in shown
     assert "paired seed" in shown
-    assert len(_titles(app)) == 5
-    assert "This describes single runs" in shown
+    assert len(_titles(app)) == 2
+    app.segmented_control(key="representation_harm").set_value("Class cosines").run()
+    assert "This describes single runs" in _texts(app)
+    assert len(_titles(app)) == 1
 
 
 def test_without_the_twin_the_page_says_which_run_to_open(open_page: OpenPage) -> None:
@@ -58,7 +60,7 @@ def test_without_the_twin_the_page_says_which_run_to_open(open_page: OpenPage) -
 
 
 def test_the_block_model_follows_its_controls(open_page: OpenPage) -> None:
-    app = open_page(BALANCED, page="groups/representation_harm")
+    app = open_page(BALANCED, page="groups/representation_harm", representation_harm="Block model")
     assert "collapse needs rarity and connectivity" in _texts(app)
     assert any("becomes block 2 at α = 0.4, not at 0.05, 0.1, 0.2" in title for title in _titles(app))
     app.slider(key="block_alpha").set_value(0.7).run()
@@ -81,5 +83,16 @@ def test_allocation_harm_and_groups_of_twins(open_page: OpenPage) -> None:
     shown = _texts(app)
     assert "NIE" in shown
     assert "test samples of the class" in shown
-    assert "group" in shown
-    assert len(_titles(app)) == 6
+    assert len(_titles(app)) == 3
+    app.segmented_control(key="allocation_harm").set_value("Groups").run()
+    assert [box.value for box in app.error] == []
+    assert "group" in _texts(app)
+    assert len(_titles(app)) == 3
+
+
+def test_a_page_without_a_rare_class_opens_samples_that_have_one(open_page: OpenPage) -> None:
+    app = open_page("sample:mnist-healthy", page="groups/representation_harm", bootstraps="200")
+    app.button(key="_open_harm_samples").click().run()
+    assert not app.exception
+    assert {RARE[7:], BALANCED[7:]} <= {box.key.removeprefix("_shown ") for box in app.sidebar.checkbox if box.key}
+    assert len(_titles(app)) == 2
