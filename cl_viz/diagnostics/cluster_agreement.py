@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,25 +71,29 @@ def agreement(codes: Codes, assigned: Codes) -> dict[str, float]:
     }
 
 
-def cluster(
-    rows: Rows, codes: Codes, clusters: int, starts: int, seed: int, report: Callable[[float], None] = lambda done: None
-) -> Clustering:
-    """Group rows (n, D) by k-means (scikit-learn), and anew halves of them, drawn by label."""
+def cluster(rows: Rows, clusters: int, starts: int, seed: int) -> Codes:
+    """Return the cluster of each row by k-means (scikit-learn), shape (n,)."""
     from sklearn.cluster import KMeans
     from sklearn.exceptions import ConvergenceWarning
 
-    generator = np.random.default_rng(seed)
     with warnings.catch_warnings():
         # Fewer distinct rows than clusters: some clusters stay empty, which the measures allow for.
         warnings.simplefilter("ignore", ConvergenceWarning)
-        found = KMeans(clusters, n_init=starts, random_state=seed).fit_predict(rows).astype(np.int64)
-        halves: list[dict[str, float]] = []
-        for place in range(HALVES if len(rows) >= max(FEWEST, 4 * clusters) else 0):
-            report(0.5 + 0.5 * place / HALVES)
-            order = generator.permutation(len(rows))
-            kept = order[np.argsort(codes[order], kind="stable")][place % 2 :: 2]
-            again = KMeans(clusters, n_init=min(starts, _STARTS), random_state=place).fit_predict(rows[kept])
-            halves.append(agreement(codes[kept], again.astype(np.int64)))
+        return cast(Codes, KMeans(clusters, n_init=starts, random_state=seed).fit_predict(rows).astype(np.int64))
+
+
+def cluster_and_halve(
+    rows: Rows, codes: Codes, clusters: int, starts: int, seed: int, report: Callable[[float], None]
+) -> Clustering:
+    """Group rows (n, D), and anew each of some halves of them that are drawn by label."""
+    generator = np.random.default_rng(seed)
+    found = cluster(rows, clusters, starts, seed)
+    halves: list[dict[str, float]] = []
+    for place in range(HALVES if len(rows) >= max(FEWEST, 4 * clusters) else 0):
+        report(0.5 + 0.5 * place / HALVES)
+        order = generator.permutation(len(rows))
+        kept = order[np.argsort(codes[order], kind="stable")][place % 2 :: 2]
+        halves.append(agreement(codes[kept], cluster(rows[kept], clusters, min(starts, _STARTS), place)))
     return Clustering(found, {name: np.array([one[name] for one in halves]) for name in (halves[0] if halves else ())})
 
 
@@ -121,7 +126,7 @@ def compute(inputs: SetInputs, params: ClusterAgreementParams) -> Result:
     inputs.progress(0.0, "clustering")
     clustering = inputs.remember(
         ("clusters", params.view, params.most_samples, clusters, scaling, params.starts, params.seed),
-        lambda: cluster(
+        lambda: cluster_and_halve(
             probe_rows(inputs.embedding_set, drawn.view, drawn.rows, scaling), drawn.codes, clusters, params.starts,
             params.seed, lambda done: inputs.progress(done, "clustering halves of the samples"),
         ),

@@ -31,7 +31,11 @@ def _zhu_statistics(record: Record, arrays: dict[str, np.ndarray]) -> dense.Anch
 def _zhu_curves(record: Record, arrays: dict[str, np.ndarray], records: list[Record]) -> np.ndarray:
     # The record names neither queries nor queue: they are those of the per-anchor record beside it. The peer stores
     # its scores as float16, and its second iteration is the first one's stored statistics times a half.
-    beside = next(other for other in records if other["metric"] == "zhu2021_score_stats/pos")
+    beside = next(
+        other
+        for other in records
+        if other["metric"] == "zhu2021_score_stats/pos" and other["input_name"] == record["input_name"]
+    )
     found = _zhu_statistics(beside, arrays)
     stored = [
         field.astype(np.float16).astype(np.float64)
@@ -50,9 +54,11 @@ def _gaussian(positives: np.ndarray, negatives: np.ndarray) -> float:
 
 
 def _t_statistic(positives: np.ndarray, negatives: np.ndarray) -> float:
-    # Equal numbers: t and d' are the same number, scaled.
-    assert len(positives) == len(negatives)
-    return dense.dprime(positives, negatives) / np.sqrt(2 / len(positives))
+    # Equal numbers: t and d' are the same number, scaled. Student's t pools the variances by their degrees of freedom.
+    many, few = len(positives), len(negatives)
+    plain = (positives.var(ddof=1) + negatives.var(ddof=1)) / 2
+    pooled = ((many - 1) * positives.var(ddof=1) + (few - 1) * negatives.var(ddof=1)) / (many + few - 2)
+    return dense.dprime(positives, negatives) * np.sqrt(plain / pooled) / np.sqrt(1 / many + 1 / few)
 
 
 def _overlap(record: Record, arrays: dict[str, np.ndarray], records: list[Record]) -> float:
@@ -62,7 +68,7 @@ def _overlap(record: Record, arrays: dict[str, np.ndarray], records: list[Record
 
 def _top_share(record: Record, arrays: dict[str, np.ndarray], records: list[Record]) -> float:
     embeddings, labels = inputs(record, arrays)
-    top = int(re.search(r"(\d+) most similar", record["parameters"]["formula"])[1])  # type: ignore[index]
+    top = int(record["parameters"].get("k", re.search(r"top(\d+)", record["metric"])[1]))  # type: ignore[index]
     return dense.false_negative_top_share(dense.cosine_scores(embeddings, embeddings), labels, top)
 
 
