@@ -34,7 +34,12 @@ def animate(animation: Animation, theme: ThemeName = "light", *, slider: bool = 
     drawn.frames = [
         _frame(shown, label, theme) for shown, label in zip(animation.moments, animation.labels, strict=True)
     ]
-    layout: dict[str, Any] = {"updatemenus": [_buttons(theme)], "margin": {"t": drawn.layout.margin.t + 34}}
+    # Labels of upright lines stand above the plot; the buttons stand above them.
+    lifted = max((note.yshift or 0 for note in drawn.layout.annotations if note.yanchor == "bottom"), default=0)
+    layout: dict[str, Any] = {
+        "updatemenus": [_buttons(theme, 6 + (20 + int(lifted)) * (lifted > 0))],
+        "margin": {"t": drawn.layout.margin.t + 34},
+    }
     if slider:
         layout["sliders"] = [_slider(animation, theme)]
         layout["margin"]["b"] = drawn.layout.margin.b + 70
@@ -76,7 +81,7 @@ def _frame(shown: View, label: str, theme: ThemeName) -> dict[str, Any]:
     }
 
 
-def _buttons(theme: ThemeName) -> dict[str, Any]:
+def _buttons(theme: ThemeName, above: int) -> dict[str, Any]:
     moving = {
         "frame": {"duration": _FRAME_MS, "redraw": True}, "transition": {"duration": 0}, "mode": "immediate",
         "fromcurrent": False,
@@ -84,7 +89,7 @@ def _buttons(theme: ThemeName) -> dict[str, Any]:
     standing = {"frame": {"duration": 0, "redraw": True}, "mode": "immediate"}
     return {
         "type": "buttons", "direction": "left", "showactive": False, "x": 1, "xanchor": "right", "y": 1,
-        "yanchor": "bottom", "pad": {"t": 0, "r": 0, "b": 6}, "bgcolor": THEMES[theme].background,
+        "yanchor": "bottom", "pad": {"t": 0, "r": 0, "b": above}, "bgcolor": THEMES[theme].background,
         "bordercolor": THEMES[theme].muted, "font": {"color": THEMES[theme].text},
         "buttons": [
             {"label": "Play", "method": "animate", "args": [None, moving]},

@@ -65,6 +65,8 @@ class Canvas:
         Whether it is as wide as the page, and not half of it.
     taken : list of Box
         Where labels stand already.
+    lifted : int
+        Pixels that labels above the plot take.
     """
 
     traces: list[dict[str, Any]]
@@ -75,6 +77,7 @@ class Canvas:
     shapes: list[dict[str, Any]] = field(default_factory=list)
     wide: bool = False
     taken: list[Box] = field(default_factory=list)
+    lifted: int = 0
 
     @property
     def letter(self) -> float:

@@ -93,27 +93,34 @@ def _add_label(canvas: Canvas, entry: Reference, theme: Theme) -> None:
     low, high = _ends(canvas, entry.on)
     share = (noted - low) / (high - low)
     width = canvas.letter * (len(text) + 1)
-    places = list(_beside(noted, share, width) if entry.on == "x" else _along(noted, share, width))
+    places = list(_above(noted, share, width) if entry.on == "x" else _along(noted, share, width))
     place, box = next(((p, b) for p, b in places if not any(touches(b, other) for other in canvas.taken)), places[0])
     canvas.taken.append(box)
-    canvas.note(text=plain(text), font=font, bgcolor=theme.background, borderpad=1, **place)
+    if entry.on == "x":
+        # Above the plot a label covers no curve.
+        lifted = place["yshift"] - 2
+        room = canvas.layout["margin"]["t"] - canvas.lifted
+        canvas.lifted = max(canvas.lifted, lifted + _ROW_PIXELS)
+        canvas.layout["margin"]["t"] = room + canvas.lifted
+        canvas.note(text=plain(text), font=font, **place)
+    else:
+        canvas.note(text=plain(text), font=font, bgcolor=theme.background, borderpad=1, **place)
 
 
-def _beside(noted: float, share: float, width: float) -> Iterator[tuple[dict[str, Any], Box]]:
-    """Return places beside an upright line: to its right, or its left where that is cut off; from the top down."""
-    fits_left, fits_right = share - width >= -0.02, share + width <= 1.02
-    sides = ("left", *(["right"] * fits_left)) if fits_right or not fits_left else ("right",)
+def _above(noted: float, share: float, width: float) -> Iterator[tuple[dict[str, Any], Box]]:
+    """Return places above an upright line: over the top of the plot, in as many rows as are needed."""
+    anchor, start = "center", share - width / 2
+    if start < -0.06:
+        anchor, start = "left", share
+    elif start + width > 1.04:
+        anchor, start = "right", share - width
     for row in range(_ROWS):
-        top = 1 - _ROW * row
-        for anchor in sides:
-            start = share if anchor == "left" else share - width
-            yield (
-                {
-                    "x": noted, "y": top, "yref": "paper", "yanchor": "top", "xanchor": anchor,
-                    "xshift": 4 if anchor == "left" else -4,
-                },
-                (start, start + width, top - _ROW, top),
-            )  # fmt: skip
+        bottom = 1 + _ROW * row
+        yield (
+            {"x": noted, "y": 1, "yref": "paper", "yanchor": "bottom", "xanchor": anchor,
+             "yshift": 2 + _ROW_PIXELS * row},
+            (start, start + width, bottom, bottom + _ROW),
+        )  # fmt: skip
 
 
 def _along(noted: float, share: float, width: float) -> Iterator[tuple[dict[str, Any], Box]]:
