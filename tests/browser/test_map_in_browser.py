@@ -1,4 +1,4 @@
-"""A person at a map of 50,000 and of a million samples: lasso, legend, zoom, link, keyboard, two runs.
+"""A person at maps of 400, 50,000 and a million samples: outlines, legend, words, SQL, zoom, links, two runs, stop.
 
 The layouts are given: random coordinates lie in the cache of maps, as if they had been computed.
 """
@@ -6,6 +6,7 @@ The layouts are given: random coordinates lie in the cache of maps, as if they h
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +16,9 @@ from playwright.sync_api import Page, expect
 from cl_viz.formats import load
 from cl_viz.projections._cache import MapCache
 from cl_viz.projections._honesty import Honesty
-from cl_viz.projections._projecting import checked_request, values_of
+from cl_viz.projections._making import kept_values
 from cl_viz.projections._projection import Kept
+from cl_viz.projections._requests import checked_request
 from tests.browser.driving import SETTLE, server, settle
 
 pytestmark = pytest.mark.browser
@@ -33,17 +35,24 @@ def _dump(folder: Path, name: str, n: int, *, hostile: bool = False) -> Path:
     places = (generator.normal(size=(n, 2)) + 4 * generator.normal(size=(5, 2))[label]).astype(np.float32)
     path = folder / f"{name}.npz"
     names = np.array([HOSTILE, "b", "c", "d", "e"])[label] if hostile else label
-    np.savez(path, view_1=places, label=names)
+    words = {"words": np.array([f"{'fox' if row % 7 else 'owl'} {row}" for row in range(n)])} if n < 1_000 else {}
+    np.savez(path, view_1=places, label=names, **words)
     found = load(path)
     kept = Kept(0.5, n, n, 15)
-    values = values_of(places, Honesty(kept, kept, np.full(n, 0.5, dtype=np.float32), ("given",)), 1.0, [])
-    MapCache().keep(found.fingerprint, checked_request(found, "pca", 2, None, None, 0).key, values)
+    request, cache = checked_request(found, "pca", 2, None, None, 0), MapCache()
+    cache.keep(found.fingerprint, request.key, {"coordinates": places, "seconds": 1.0, "notes": ()})
+    judged = kept_values(Honesty(kept, kept, np.full(n, 0.5, dtype=np.float32), ("given",)))
+    cache.keep(found.fingerprint, request.kept_key(False), judged)
     return path
 
 
 @pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    folder = tmp_path_factory.mktemp("maps")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("maps")
+
+
+@pytest.fixture(scope="module")
+def address(folder: Path) -> Iterator[str]:
     paths = [
         _dump(folder, "fifty", 50_000, hostile=True),
         _dump(folder, "million", 1_000_000),
@@ -95,6 +104,24 @@ def lasso(page: Page, place: int = 0) -> None:
     page.mouse.up()
 
 
+def box(page: Page, place: int = 0) -> None:
+    """Draw a box over the left half of a map, beside what is selected already."""
+    page.get_by_role("button", name="Box").nth(place).click()
+    area = page.locator(".nsewdrag").nth(place).bounding_box()
+    assert area is not None
+    page.keyboard.down("Shift")
+    page.mouse.move(area["x"] + 4, area["y"] + 4)
+    page.mouse.down()
+    page.mouse.move(area["x"] + area["width"] / 2, area["y"] + area["height"] - 4, steps=3)
+    page.mouse.up()
+    page.keyboard.up("Shift")
+
+
+def count(text: str) -> int:
+    """Return the number of samples that a line about a selection begins with."""
+    return int(text.split()[1].replace(",", ""))
+
+
 def selection(page: Page) -> str:
     shown = page.get_by_test_id("stMain").get_by_text("Selected:")
     shown.wait_for(timeout=SETTLE)
@@ -114,8 +141,13 @@ def test_fifty_thousand_are_points_that_stay_where_they_are_when_selected(addres
     assert wire.largest() < LARGEST_MESSAGE
     before = revision(page)
     lasso(page)
+    drawn = selection(page)
+    assert 0 < count(drawn) < 50_000
+    box(page)
+    page.wait_for_function("before => !document.body.innerText.includes(before)", arg=drawn, timeout=SETTLE)
     text = selection(page)
-    assert 0 < int(text.split()[1].replace(",", "")) < 50_000
+    assert count(drawn) < count(text) < 50_000
+    assert wire.largest() < LARGEST_MESSAGE / 4
     # The figure is not drawn again, and nothing that grows with the points travels.
     assert revision(page) == before
     page.locator(".cl-map-legend button").nth(0).click()
@@ -160,6 +192,103 @@ def test_a_million_are_a_picture_that_becomes_points_by_zooming_in(address: str,
     expect(page.get_by_test_id("stMain").get_by_text("Selected:")).to_have_count(0, timeout=SETTLE)
 
 
+RANGE = "document.querySelector('.cl-map-plot').layout.xaxis.range"
+
+
+def find(page: Page, field: str, words: str) -> str:
+    """Look for samples, and return what is then said of the selection."""
+    before = page.get_by_test_id("stMain").get_by_text("Selected:").all_inner_texts()
+    page.get_by_role("textbox", name=field).fill(words)
+    page.get_by_role("textbox", name=field).press("Enter")
+    page.wait_for_function(
+        "before => document.body.innerText.includes('Selected:') && !document.body.innerText.includes(before)",
+        arg=before[0] if before else "Selected: nothing", timeout=SETTLE,
+    )  # fmt: skip
+    return selection(page)
+
+
+def test_words_sql_and_the_legend_filter_and_a_link_restores_all_of_it(
+    address: str, folder: Path, new_page: NewPage
+) -> None:
+    label = np.load(folder / "small.npz")["label"]
+    page = opened(new_page(), f"{address}?map_run=small")
+    assert page.evaluate(POINTS.format(0)) == 400
+    page.get_by_role("button", name="Find").click()
+    assert count(find(page, "Find words", "FOX")) == sum(row % 7 > 0 for row in range(400))
+    wanted = int(((label == 2) & (np.arange(400) < 200) & (np.arange(400) % 7 > 0)).sum())
+    assert count(find(page, "Condition (SQL)", "label = 2 AND row < 200")) == wanted
+    page.keyboard.press("Escape")
+    # Nothing outside the set can be read, and the page says so.
+    page.get_by_role("button", name="Find").click()
+    page.get_by_role("textbox", name="Condition (SQL)").fill("row IN (SELECT 1 FROM read_text('/etc/passwd'))")
+    page.get_by_role("textbox", name="Condition (SQL)").press("Enter")
+    page.get_by_test_id("stAlertContentError").wait_for(timeout=SETTLE)
+    assert "root:" not in page.inner_text("body")
+    assert count(find(page, "Condition (SQL)", "label = 2")) == int(((label == 2) & (np.arange(400) % 7 > 0)).sum())
+    page.keyboard.press("Escape")
+    # Another colour has another legend; one of its kinds is hidden.
+    legend = page.locator(".cl-map-legend button")
+    first = int(legend.first.inner_text())
+    before = revision(page)
+    legend.first.click()
+    page.wait_for_function(f"() => document.querySelector('{MAP}').dataset.revision !== '{before}'", timeout=SETTLE)
+    settle(page)
+    assert page.evaluate(POINTS.format(0)) == 400 - int((label == first).sum())
+    page.get_by_role("application").focus()
+    page.keyboard.press("+")
+    page.wait_for_url("**window=**", timeout=SETTLE)
+    settle(page)
+    window, text, link = page.evaluate(RANGE), selection(page), page.url
+    page.close()
+
+    again = opened(new_page("dark"), link)
+    assert selection(again) == text
+    again.wait_for_function(f"wanted => Math.abs({RANGE}[0] - wanted) < 1e-3", arg=window[0], timeout=SETTLE)
+    assert again.evaluate(RANGE) == pytest.approx(window, rel=1e-3)
+    expect(again.locator(".cl-map-legend button").first).to_have_attribute("aria-pressed", "false")
+    # In space: every sample is a point, and a colour of numbers has no kinds to click.
+    deep = opened(again, f"{address}?map_run=small&dim=3&colour=error+of+the+map")
+    assert deep.evaluate("document.querySelector('.cl-map-plot').data[0].type") == "scatter3d"
+    assert deep.evaluate(POINTS.format(0)) == 400
+    assert "400 of 400 samples are drawn" in status(deep)
+    assert deep.get_by_role("button", name="Lasso").count() == 0
+
+
+def workers() -> set[str]:
+    """Return the processes of this machine that make a map."""
+    found = set()
+    for entry in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            if b"cl_viz.projections._worker_process" in entry.read_bytes():
+                found.add(entry.parent.name)
+    return found
+
+
+@pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="processes are read from /proc")
+def test_a_map_that_is_made_shows_how_far_it_is_and_can_be_stopped(address: str, new_page: NewPage) -> None:
+    others = workers()
+    page = new_page()
+    page.goto(f"{address}?map_run=small&method=UMAP&epochs=5000")
+    page.locator("h1").first.wait_for(timeout=SETTLE)
+    main = page.get_by_test_id("stMain")
+    settle(page)
+    compute = main.get_by_role("button", name="Compute")
+    if compute.count():
+        compute.click()
+    bar = main.get_by_test_id("stProgress")
+    expect(bar).to_contain_text("small: UMAP", timeout=SETTLE)
+    seen = bar.inner_text()
+    page.wait_for_function(
+        "seen => [...document.querySelectorAll('[data-testid=stProgress]')].some(bar => bar.innerText !== seen)",
+        arg=seen, timeout=SETTLE,
+    )  # fmt: skip
+    assert len(workers() - others) == 1
+    main.get_by_role("button", name="Stop").click()
+    expect(main).to_contain_text("UMAP of small was stopped", timeout=SETTLE)
+    assert workers() <= others
+    expect(bar).to_have_count(0)
+
+
 def test_a_selection_on_one_run_is_shown_on_the_other(address: str, new_page: NewPage) -> None:
     page = opened(new_page(), f"{address}?map_run=small&beside=other+run")
     assert page.locator(MAP).count() == 2
@@ -168,6 +297,11 @@ def test_a_selection_on_one_run_is_shown_on_the_other(address: str, new_page: Ne
     assert not page.evaluate(faint.format(1))
     lasso(page)
     assert "samples of other run" in selection(page)
+    # The scores and the mix of either run, each under its map.
+    assert page.get_by_test_id("stMain").get_by_test_id("stPlotlyChart").count() == 4
+    page.get_by_test_id("stMain").get_by_test_id("stButtonGroup").get_by_text("other run").click()
+    page.wait_for_url("**samples_of=other+run**", timeout=SETTLE)
+    settle(page)
     page.wait_for_function(f"() => {faint.format(1)}", timeout=SETTLE)
     assert revision(page) == left
     lasso(page, 1)
