@@ -180,24 +180,42 @@ def report(
 
 @application.command()
 def compare(
-    before: Annotated[str, typer.Argument(metavar="A", help=_TARGET, show_default=False)],
-    after: Annotated[str, typer.Argument(metavar="B", help=_TARGET, show_default=False)],
+    paths: Targets,
+    baseline: Annotated[
+        str | None,
+        typer.Option(metavar="RUN", help="What the others are compared with; by default the first path."),
+    ] = None,
     step: Step = None,
     layer: Layer = None,
+    resamples: Annotated[
+        int, typer.Option(help="Judge every number on so many resamples of the samples, 200 for example; takes longer.")
+    ] = 0,
+    seed: Annotated[int, typer.Option("--seed", help="Of the resamples.")] = 0,
+    format: Annotated[Literal["table", "json"], typer.Option(help="What is printed.")] = "table",
+    fail_on: Annotated[
+        Literal["worse", "different"] | None,
+        typer.Option(help="Exit with 1 where a number is worse, or differs at all, at a false discovery rate of 5 %."),
+    ] = None,
     device: Annotated[str, typer.Option(help="Where to compute: auto, cpu, cuda, cuda:1, mps.")] = "auto",
 ) -> None:
-    """Print which quantities differ between two runs by more than their intervals allow."""
-    from cl_viz._cli.checking import check_targets
-    from cl_viz._cli.console import answers
-    from cl_viz._cli.findings import show_comparison
-    from cl_viz._cli.opening import Choices
-    from cl_viz.reporting import as_document, compare_entries
+    """Print which quantities of two or more runs differ by more than noise: sample by sample where they share samples.
 
-    outcome = check_targets([before, after], Choices(), step=step, layer=layer, device=device)
-    if len(outcome.checked) == 2:
-        entries = as_document([(entry.embedding_set, entry.results) for entry in outcome.checked])["runs"]
-        show_comparison(answers(), compare_entries(*entries), before)
-    raise typer.Exit(MISTAKE if outcome.mistakes else UNUSABLE if outcome.unusable else FINE)
+    Exit code 0: fine. 1: differences as --fail-on asks for. 2: input that cannot be used. 3: a mistake in cl_viz.
+    """
+    from cl_viz._cli.comparing import compare_targets, show_runs, write_comparison
+    from cl_viz._cli.console import answers
+
+    table, unusable, mistakes = compare_targets(
+        paths, baseline, step=step, layer=layer, device=device, resamples=resamples, seed=seed
+    )
+    failing = False
+    if table is not None:
+        if format == "json":
+            write_comparison(table)
+        else:
+            show_runs(answers(), table, baseline or paths[0])
+        failing = bool(table.changed_for(fail_on))
+    raise typer.Exit(MISTAKE if mistakes else UNUSABLE if unusable else FOUND if failing else FINE)
 
 
 @application.command()

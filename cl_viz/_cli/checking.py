@@ -72,19 +72,19 @@ def check_targets(
         Names of the diagnostics to run with their parameters; every quick one if left out.
     """
     failed: list[Exception] = []
-    runs = _each(targets, lambda target: _open(target, choices), failed)
+    runs = each_target(targets, lambda target: open_with_bar(target, choices), failed)
     others = list(runs.values())
     scanner = Scanner(device)
 
     def look(target: str) -> Checked:
         return _check_run(target, runs[target], others, step, layer, scanner, diagnostics)
 
-    checked = _each(list(runs), look, failed)
+    checked = each_target(list(runs), look, failed)
     mistakes = sum(not isinstance(error, ClVizError) for error in failed)
     return Outcome(list(checked.values()), len(failed) - mistakes, mistakes)
 
 
-def _each(targets: Sequence[str], do: Callable[[str], T], failed: list[Exception]) -> dict[str, T]:
+def each_target(targets: Sequence[str], do: Callable[[str], T], failed: list[Exception]) -> dict[str, T]:
     """Do something with every target; show those that fail and add their errors to `failed`."""
     found = {}
     for target in targets:
@@ -133,7 +133,8 @@ def report_checked(checked: Sequence[Checked], json_target: str | None, *, numbe
                 write_document(document, json_target)
 
 
-def _open(target: str, choices: Choices) -> Run:
+def open_with_bar(target: str, choices: Choices) -> Run:
+    """Open a target, with a bar where that takes long."""
     with progress_bar(target) as report:
         report(0.0, "opening")
         return open_target(target, choices)

@@ -1,177 +1,37 @@
-"""The Compare page's parts: all numbers of all runs, one against another, and the samples that moved."""
+"""The Compare page's parts beside the table: one number against another, every pair, and the samples that moved."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, get_args
+from typing import Any
 
 import numpy as np
-import pandas as pd
 import streamlit as st
 
-from cl_viz.core.result import Quantity, Result
+from cl_viz.core.result import Quantity
 from cl_viz.core.view import Table, View
 from cl_viz.dashboard import cache, errors, panels, state
+from cl_viz.dashboard.run_numbers import Runs, numbers_seconds, where_in_python
 from cl_viz.dashboard.sample_cards import draw_grid
 from cl_viz.dashboard.text import escape
 from cl_viz.diagnostics import (
     DIAGNOSTICS,
     MEASURES,
     Point,
-    RunTable,
-    Shown,
     against,
     card_facts,
     changed_neighbors,
     compared_diagnostics,
-    pairing,
     run_matrix,
     run_matrix_seconds,
-    tabulate,
 )
 from cl_viz.engine.scanner import Scanner
 from cl_viz.figures import render
 
-Runs = Sequence[state.OpenRun]
-ANY = "any run"
 UNIFORMITY, TOLERANCE, TEMPERATURE = (
     "alignment_uniformity.uniformity", "uniformity_tolerance.tolerance", "card.temperature"
 )  # fmt: skip
 MOST_MOVED = 50
-_UNASKED_SECONDS = 4.0
-_A_DIAGNOSTIC = 0.4
-"""Seconds a diagnostic of a thousand samples takes, for the estimate of those not computed yet."""
-_FIRST = ("dimension_ranks", "spectrum", "isotropy", "class_cosines", "neural_collapse", "data_quality", "lidar")
-"""Diagnostics that need no pass over pairs: their numbers are there at once."""
-_BETWEEN_DRAWINGS = 1.0
-_TABLE_HEIGHT = 560
-
-
-# -- all numbers -----------------------------------------------------------------------------------------------------
-def all_numbers(runs: Runs, step: int | None, layer: str | None) -> None:
-    """Draw the table of every quick number of every run, filled in while it is computed."""
-    reference = _reference(runs)
-    cells, by, only = _table_controls([opened.name for opened in runs if opened is not reference])
-    place, problems = st.empty(), st.container()
-    results: dict[str, list[Result]] = {opened.name: [] for opened in runs}
-    missing = []
-    for name in sorted(compared_diagnostics(), key=lambda name: (name not in _FIRST, name)):
-        for opened in runs:
-            kept = cache.kept_result(opened, name, {}, step, layer)
-            if kept is None:
-                missing.append((opened, name))
-            else:
-                results[opened.name].append(kept)
-    pairings = {
-        opened.name: pairing(reference.run.get(step, layer), opened.run.get(step, layer), (reference.name, opened.name))
-        for opened in runs
-        if opened is not reference
-    }
-
-    def draw() -> tuple[Table, RunTable]:
-        table = tabulate(results, pairings, reference.name)
-        view = table.view([row for row in table.sorted_by(by) if not only or row.strength(by) > 1], cells)
-        with place.container():
-            _draw_table(view, table)
-        return view, table
-
-    with problems:
-        _compute(missing, results, draw, step, layer)
-    _below_table(*draw(), runs, step, layer)
-
-
-def _reference(runs: Runs) -> state.OpenRun:
-    reference = state.reference_run()
-    return next((opened for opened in runs if reference is not None and opened.name == reference.name), runs[0])
-
-
-def _table_controls(others: Sequence[str]) -> tuple[Shown, str, bool]:
-    """Draw what the table shows; return what stands in its cells, the run it is sorted by, and whether it is cut."""
-    with st.container(horizontal=True, gap="small", vertical_alignment="bottom"):
-        shown = st.segmented_control(
-            "Cells", get_args(Shown), default="values", required=True, key="cells", bind="query-params",
-            help="The numbers themselves, or their differences from the reference run; each with its 95 % interval.",
-        )  # fmt: skip
-        by = st.selectbox(
-            "Sorted by the difference of", [ANY, *others], key="sorted_by", bind="query-params", width=240,
-            help="Rows whose difference from the reference is the largest multiple of noise come first.",
-        )  # fmt: skip
-        only = st.toggle("Only beyond noise", key="only_beyond", bind="query-params")
-    return shown or "values", "" if by in (None, ANY) else str(by), only
-
-
-def _compute(
-    missing: Sequence[tuple[state.OpenRun, str]], results: dict[str, list[Result]], draw: Callable[[], Any],
-    step: int | None, layer: str | None,
-) -> None:  # fmt: skip
-    """Fill in what is missing: at once what takes some seconds, the rest when it is asked for."""
-    began = drawn = time.monotonic()
-    job = "all numbers"
-    for place, (opened, name) in enumerate(missing):
-        now = time.monotonic()
-        left = _seconds([run for run, _ in missing[place:]], step, layer)
-        if now - began > _UNASKED_SECONDS and left > _UNASKED_SECONDS and not state.is_confirmed(job):
-            what = f"the other {len(missing) - place:,} of all numbers take"
-            errors.show_long_work([cache.LongWork.lasting(what, left, job)], "all numbers")
-            return
-        with errors.boundary(f"numbers {name} {opened.name}"):
-            results[opened.name].append(cache.result(opened, name, {}, step, layer))
-        if now - drawn > _BETWEEN_DRAWINGS:
-            draw()
-            drawn = time.monotonic()
-
-
-def _seconds(runs: Runs, step: int | None, layer: str | None) -> float:
-    return sum(_A_DIAGNOSTIC * max(1.0, opened.run.get(step, layer).n / 1000) for opened in runs)
-
-
-def _draw_table(view: Table, table: RunTable) -> None:
-    panels.finding_box([(finding, run) for run, finding in table.findings])
-    st.markdown(f"**{escape(view.title)}**")
-    frame = pd.DataFrame(dict(view.columns))
-    config: dict[str, Any] = {
-        table.heading(run): st.column_config.TextColumn(table.heading(run), alignment="right") for run in table.runs
-    }
-    config["quantity"] = st.column_config.TextColumn("Quantity", pinned=True)
-    config["diagnostic"] = st.column_config.TextColumn("From")
-    config["times noise"] = st.column_config.NumberColumn(
-        "Times noise", format="%.1f", help="The largest difference over what noise explains; beyond noise above 1."
-    )
-    config["noise by"] = st.column_config.TextColumn("Noise by")
-    height: int | Literal["content"] = "content" if len(frame) < 12 else _TABLE_HEIGHT
-    st.dataframe(frame, hide_index=True, column_config=config, width="stretch", height=height)
-
-
-def _below_table(view: Table, table: RunTable, runs: Runs, step: int | None, layer: str | None) -> None:
-    code = (
-        f"import cl_viz\n\nruns = [{', '.join(opened.expression for opened in runs)}]\n"
-        f"cl_viz.compare_runs(runs, reference={table.reference!r}{_where(step, layer)})"
-    )
-    panels.buttons(view, "figure all numbers", code, _explain_table)
-    lines = [
-        f"{run}: {'same samples as the reference, ' + found.reason if found.same else 'unpaired: ' + found.reason}"
-        for run, found in table.pairings.items()
-    ]
-    st.caption("  \n".join(escape(line) for line in lines))
-
-
-def _where(step: int | None, layer: str | None) -> str:
-    """Return step and layer as arguments of Python."""
-    return "".join(f", {name}={value!r}" for name, value in (("step", step), ("layer", layer)) if value is not None)
-
-
-def _explain_table() -> None:
-    st.markdown(
-        "Each row is one number of every run, with its 95 % interval. *Differs*: the 95 % interval of the "
-        "difference from the reference run does not hold 0. Of equal runs one difference in twenty is marked.\n\n"
-        "**Paired**: both runs embed the same samples, so the difference is judged sample by sample: how much each "
-        "sample moved the one number less how much it moved the other (infinitesimal jackknife, Efron 1982). "
-        "**Unpaired**: from the two intervals as if the samples were others (Zou and Donner 2008); too wide where they "
-        "are the same. **No interval**: shown, and not judged.\n\n"
-        "*Best* is the highest or the lowest value, where one of the two is better; it may lie within noise. Samples "
-        "are what varies: another seed of the same training can differ by more."
-    )
 
 
 # -- one against another ---------------------------------------------------------------------------------------------
@@ -221,7 +81,7 @@ def _points(
     steps = opened.run.steps if every else (step,)
     asked = [key.partition(".")[0] for key in sides if not key.startswith("card.")]
     missing = [opened for name in asked for at in steps if cache.kept_result(opened, name, {}, at, layer) is None]
-    job, seconds = f"every step {opened.name} {sides}", _seconds(missing, step, layer)
+    job, seconds = f"every step {opened.name} {sides}", numbers_seconds(missing, step, layer)
     if seconds > cache.ASK_ABOVE_SECONDS and not state.is_confirmed(job):
         raise cache.LongWork.lasting(f"these numbers of every step of {opened.name} take", seconds, job)
     points = []
@@ -284,7 +144,7 @@ def every_pair(runs: Runs, step: int | None, layer: str | None, k: int) -> None:
         lines = (
             "import cl_viz\nfrom cl_viz.diagnostics import run_matrix\n\n"
             f"runs = [{', '.join(opened.expression for opened in runs)}]\n"
-            f"cl_viz.render(run_matrix(runs, k={k}{_where(step, layer)}).view({labels[str(measure)]!r}))"
+            f"cl_viz.render(run_matrix(runs, k={k}{where_in_python(step, layer)}).view({labels[str(measure)]!r}))"
         )
         _figure(found.view(labels[str(measure)]), "every pair", runs, lines)
         left_out = [f"Left out: {reason}." for reason in found.left_out.values()]

@@ -17,12 +17,19 @@ if TYPE_CHECKING:
     from cl_viz.diagnostics._comparing.changed_neighbors import changed_neighbors as changed_neighbors
     from cl_viz.diagnostics._comparing.comparing import compare_runs as compare_runs
     from cl_viz.diagnostics._comparing.comparing import compared_diagnostics as compared_diagnostics
+    from cl_viz.diagnostics._comparing.differences import FALSE_DISCOVERIES as FALSE_DISCOVERIES
+    from cl_viz.diagnostics._comparing.differences import Difference as Difference
+    from cl_viz.diagnostics._comparing.resampling import Resamples as Resamples
+    from cl_viz.diagnostics._comparing.resampling import resample as resample
+    from cl_viz.diagnostics._comparing.resampling import resample_seconds as resample_seconds
     from cl_viz.diagnostics._comparing.run_matrix import MEASURES as MEASURES
     from cl_viz.diagnostics._comparing.run_matrix import run_matrix as run_matrix
     from cl_viz.diagnostics._comparing.run_matrix import run_matrix_seconds as run_matrix_seconds
+    from cl_viz.diagnostics._comparing.run_table import QuantityRow as QuantityRow
     from cl_viz.diagnostics._comparing.run_table import RunTable as RunTable
     from cl_viz.diagnostics._comparing.run_table import Shown as Shown
     from cl_viz.diagnostics._comparing.run_table import tabulate as tabulate
+    from cl_viz.diagnostics._comparing.same_samples import Pairing as Pairing
     from cl_viz.diagnostics._comparing.same_samples import pairing as pairing
     from cl_viz.diagnostics._sample_quantities import SAMPLE_QUANTITIES as SAMPLE_QUANTITIES
     from cl_viz.diagnostics._sample_quantities import SampleQuantity as SampleQuantity
@@ -35,6 +42,13 @@ _LAZY = {
     "compare_runs": _COMPARING,
     "compared_diagnostics": _COMPARING,
     "RunTable": "cl_viz.diagnostics._comparing.run_table",
+    "QuantityRow": "cl_viz.diagnostics._comparing.run_table",
+    "Difference": "cl_viz.diagnostics._comparing.differences",
+    "FALSE_DISCOVERIES": "cl_viz.diagnostics._comparing.differences",
+    "Pairing": "cl_viz.diagnostics._comparing.same_samples",
+    "Resamples": "cl_viz.diagnostics._comparing.resampling",
+    "resample": "cl_viz.diagnostics._comparing.resampling",
+    "resample_seconds": "cl_viz.diagnostics._comparing.resampling",
     "Shown": "cl_viz.diagnostics._comparing.run_table",
     "MEASURES": "cl_viz.diagnostics._comparing.run_matrix",
     "tabulate": "cl_viz.diagnostics._comparing.run_table",

@@ -3,6 +3,7 @@
 from cl_viz.reporting.building import FORMATS, format_of, report, write_report
 from cl_viz.reporting.changes import Change, Comparison, compare_documents, compare_entries, read_document
 from cl_viz.reporting.ci import fails, github_annotations, junit_xml
+from cl_viz.reporting.comparison_document import as_comparison
 from cl_viz.reporting.html_document import html_text
 from cl_viz.reporting.json_document import as_document, as_text, write_document
 from cl_viz.reporting.tables import all_findings, markdown_text, parquet_bytes, quantities_table
@@ -13,6 +14,7 @@ __all__ = [
     "Change",
     "Comparison",
     "all_findings",
+    "as_comparison",
     "as_document",
     "as_text",
     "compare_documents",

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from cl_viz.core.specs import DiagnosticSpec
-from cl_viz.dashboard import forms, panels, run_comparison, state
+from cl_viz.dashboard import forms, panels, run_comparison, run_numbers, state
 from cl_viz.diagnostics import DIAGNOSTICS
 
 PAIR, STEPS, LAYERS = (DIAGNOSTICS[name] for name in ("run_similarity", "step_similarity", "layer_similarity"))
@@ -101,7 +101,7 @@ def steps_and_layers(runs: list[state.OpenRun], step: int | None, layer: str | N
 DRAWN = dict(
     zip(
         ASPECTS,
-        (run_comparison.all_numbers, run_comparison.one_against_another, how_alike, steps_and_layers),
+        (run_numbers.all_numbers, run_comparison.one_against_another, how_alike, steps_and_layers),
         strict=True,
     )
 )

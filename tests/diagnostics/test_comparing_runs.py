@@ -130,7 +130,7 @@ def test_a_table_says_what_is_best_what_is_beyond_noise_and_how_it_was_judged(la
     view = table.view(table.sorted_by(), "differences")
     assert list(view.columns)[2:4] == ["first", "second (reference)"]
     assert set(view.columns["second (reference)"]) == {""}
-    assert view.title.endswith(f"{table.holding} of them at a false discovery rate of 5%")
+    assert view.title.endswith(f"{table.holding} of them at a false discovery rate of 5 %")
     assert view.title.startswith(f"{table.beyond_noise} of {table.judged} differences from second are beyond noise")
     assert "second (reference)</th>" in table._repr_html_()
 

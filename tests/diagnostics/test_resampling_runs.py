@@ -136,7 +136,7 @@ def test_equal_samples_are_drawn_together() -> None:
 def test_a_table_of_resamples_judges_more_says_how_and_is_repeatable() -> None:
     sets = two_noises(np.random.default_rng(6), 80)
     other = EmbeddingSet.from_arrays({v: np.array(rows)[:70] for v, rows in sets[0].views.items()}, name="other",
-                                     label=sets[0].role("label")[:70])  # fmt: skip
+                                     label=np.array(sets[0].role("label"))[:70])  # fmt: skip
     asked = ("class_cosines", "label_retrieval", "cross_view_retrieval", "data_quality")
     quick = cl_viz.compare_runs([*sets, other], diagnostics=asked)
     seen: list[float] = []

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from cl_viz.dashboard import checkup
+from cl_viz.dashboard import checkup, run_numbers
 
 Dump = Callable[..., Path]
 OpenApp = Callable[..., AppTest]
@@ -109,6 +109,37 @@ def test_all_numbers_of_all_runs_stand_in_a_table_with_what_is_beyond_noise(open
     assert 0 < len(cut) < len(judged) + 1
     assert set(cut["first (reference)"]) == {""}
     assert cut["second"].str.contains("differs · [+-]", regex=True).any()
+
+
+def test_resamples_judge_more_numbers_and_a_link_asks_for_them(
+    open_app: OpenApp, dump: Dump, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quick = ("class_cosines", "data_quality", "label_retrieval", "spectrum")
+    monkeypatch.setattr(run_numbers, "compared_diagnostics", lambda: quick)
+    monkeypatch.setattr(run_numbers, "NOISE", {"influences": 0, "20 resamples": 20})
+    app = open_app(*three(dump), page=PAGE)
+    assert boxes(app) == []
+    before = app.dataframe[0].value
+    assert "resample" in before[before["noise by"] == "no interval"]["why"].str.cat()
+    app.selectbox(key="noise").set_value("20 resamples").run()
+    assert boxes(app) == []
+    after = app.dataframe[0].value
+    assert after["times noise"].notna().sum() > before["times noise"].notna().sum()
+    assert {"bootstrap", "half-samples"} <= {words.rpartition(", ")[2] for words in after["noise by"]}
+    assert "20 resamples, seed 0" in texts(app)
+    assert any("resamples=20, seed=0" in element.value for element in app.code)
+    again = open_app(*three(dump), page=PAGE, noise="20 resamples", straight=True)
+    assert again.selectbox(key="noise").value == "20 resamples"
+    assert again.dataframe[0].value["times noise"].equals(after["times noise"])
+
+
+def test_long_resampling_asks_first(open_app: OpenApp, dump: Dump, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run_numbers, "compared_diagnostics", lambda: ("class_cosines", "spectrum"))
+    monkeypatch.setattr(run_numbers, "resample_seconds", lambda *about: 90.0)
+    app = open_app(*three(dump), page=PAGE, noise="200 resamples")
+    assert boxes(app) == []
+    assert "200 resamples takes about 90 s" in texts(app)
+    assert len(app.dataframe[0].value) > 5
 
 
 def test_a_number_is_drawn_against_another_and_a_link_restores_the_choice(open_app: OpenApp, dump: Dump) -> None:

@@ -19,6 +19,7 @@ from cl_viz.diagnostics._comparing.same_samples import Pairing
 from cl_viz.diagnostics._running import DIAGNOSTICS
 
 Shown = Literal["values", "differences"]
+Direction = Literal["better", "worse", "different"]
 Better = Literal["higher", "lower", "neither"]
 NEITHER: Better = "neither"
 BEST, HOLDS, BEYOND = "best", "differs", "may differ"
@@ -57,6 +58,13 @@ class QuantityRow:
     def value(self, run: str) -> float | None:
         """Return the value of a run, or None."""
         return self.quantities[run].value if run in self.quantities else None
+
+    def direction(self, run: str) -> Direction:
+        """Return which way a run differs from the reference."""
+        moved = self.differences[run].value
+        if self.better == NEITHER or moved == 0:
+            return "different"
+        return "better" if (moved > 0) == (self.better == "higher") else "worse"
 
     @property
     def best(self) -> str:
@@ -164,6 +172,13 @@ class RunTable:
         """How many differences are beyond noise at a false discovery rate of 5 % among all that are judged."""
         return sum(entry.holds for entry in self.differences)
 
+    def changed_for(self, asked: Literal["worse", "different"] | None) -> int:
+        """Return how many differences hold that are for the worse, or of any direction; 0 where none are asked for."""
+        kinds = {"worse": ("worse",), "different": ("better", "worse", "different")}[asked] if asked else ()
+        return sum(
+            entry.holds and row.direction(run) in kinds for row in self.rows for run, entry in row.differences.items()
+        )
+
     @property
     def judged(self) -> int:
         """How many differences have an interval."""
@@ -175,11 +190,11 @@ class RunTable:
         others = [name for name in self.runs if name != self.reference]
         if not others:
             return f"{len(self.rows):,} quantities of {self.reference}"
-        chance = format(0.05 * self.judged, ".0f") if self.judged >= 10 else "fewer than one"
+        chance = f"about {0.05 * self.judged:.0f}" if self.judged >= 10 else "fewer than one"
         return (
             f"{self.beyond_noise:,} of {self.judged:,} differences from {self.reference} are beyond noise "
-            f"(95 % each; of equal runs about {chance} would be), "
-            f"{self.holding:,} of them at a false discovery rate of {FALSE_DISCOVERIES:.0%}"
+            f"(95 % each; of equal runs {chance} would be), "
+            f"{self.holding:,} of them at a false discovery rate of {100 * FALSE_DISCOVERIES:.0f} %"
         )
 
     @property
@@ -193,12 +208,11 @@ class RunTable:
         if not judged:
             message = f"Unknown: whether numbers of {run} differ from those of {self.reference} beyond noise."
             return Finding("compare_runs", "unknown", message, "To see it, compute the numbers, or add samples.")
-        marked = [(row, entry.value) for row, entry in found if entry.holds]
-        better = sum(row.better != NEITHER and (value > 0) == (row.better == "higher") for row, value in marked)
-        worse = sum(row.better != NEITHER for row, _ in marked) - better
+        marked = [row.direction(run) for row, entry in found if entry.holds]
+        better, worse = marked.count("better"), marked.count("worse")
         message = (
             f"{len(marked):,} of {judged:,} judged numbers differ from those of {self.reference} beyond noise, at a "
-            f"false discovery rate of {FALSE_DISCOVERIES:.0%}: "
+            f"false discovery rate of {100 * FALSE_DISCOVERIES:.0f} %: "
             f"{better:,} better, {worse:,} worse, {len(marked) - better - worse:,} neither."
         )
         advice = "Sort by this run, and look at the worse ones on their pages." if worse else ""

@@ -1,0 +1,124 @@
+"""`cl-viz compare`: several runs side by side, and which of their numbers differ beyond noise."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+import cl_viz
+from cl_viz._cli.checking import each_target, open_with_bar
+from cl_viz._cli.opening import Choices
+from cl_viz._cli.progress import progress_bar
+from cl_viz.core.errors import ClVizError, InputError
+from cl_viz.core.result import format_number
+from cl_viz.core.run import Run
+from cl_viz.diagnostics import RunTable
+from cl_viz.engine.scanner import Scanner
+from cl_viz.reporting import as_comparison, as_text
+
+_STYLES = {"worse": "bold red", "better": "green", "different": ""}
+
+
+def compare_targets(
+    targets: Sequence[str],
+    baseline: str | None,
+    *,
+    step: int | None,
+    layer: str | None,
+    device: str,
+    resamples: int,
+    seed: int,
+) -> tuple[RunTable | None, int, int]:
+    """Compare runs; return the table, how many targets cannot be used, and on how many cl_viz itself failed.
+
+    There is no table where fewer than two targets can be used, or the baseline cannot.
+
+    Parameters
+    ----------
+    targets : sequence of str
+        The first is the reference, unless another is named.
+    baseline : str, optional
+        The reference: one of the targets, the name of one of their runs, or one more target.
+    step, layer, device, resamples, seed : optional
+    """
+    failed: list[Exception] = []
+    opened = each_target(list(dict.fromkeys(targets)), lambda target: open_with_bar(target, Choices()), failed)
+    reference = targets[0] if baseline is None else baseline
+    names = {run.name: target for target, run in opened.items()}
+    if reference not in targets and reference not in names:
+        opened = {**each_target([reference], lambda target: open_with_bar(target, Choices()), failed), **opened}
+    reference = reference if reference in opened else names.get(reference, reference)
+    runs = _named_apart(opened)
+    mistakes = sum(not isinstance(error, ClVizError) for error in failed)
+    if len(runs) < 2 and not failed:
+        raise InputError(f"got {len(runs)} run", where="cl-viz compare", allowed="two runs or more")
+    if reference not in runs or len(runs) < 2:
+        return None, len(failed) - mistakes, mistakes
+    with progress_bar("comparing") as report:
+        table = cl_viz.compare_runs(
+            list(runs.values()), reference=runs[reference].name, step=step, layer=layer, resamples=resamples, seed=seed,
+            scanner=Scanner(device), progress=report,
+        )  # fmt: skip
+    return table, len(failed) - mistakes, mistakes
+
+
+def _named_apart(opened: dict[str, Run]) -> dict[str, Run]:
+    """Return the runs; those that share a name with another get their path beside it."""
+    names = [run.name for run in opened.values()]
+    return {
+        target: run.renamed(f"{run.name} ({target})") if names.count(run.name) > 1 else run
+        for target, run in opened.items()
+    }
+
+
+def write_comparison(table: RunTable) -> None:
+    """Write a comparison as JSON on standard output."""
+    sys.stdout.write(as_text(as_comparison(table)) + "\n")
+
+
+def show_runs(console: Console, table: RunTable, reference: str) -> None:
+    """Print what differs from the reference beyond noise, the most first, and what was not judged."""
+    shown = Table(title=Text(f"Against {reference}: changes beyond noise"), title_justify="left", title_style="bold")
+    for column in ("Run", "Quantity", "Before", "Now", "Noise", "Change"):
+        shown.add_column(column)
+    for run, row in _changes(table):
+        moved = row.differences[run]
+        before, after = row.value(table.reference), row.value(run)
+        assert before is not None
+        assert after is not None
+        numbers = (format_number(value) for value in (before, after, abs(moved.value) / moved.strength))
+        direction = row.direction(run)
+        said = Text(direction if moved.holds else f"may be {direction}", style=_STYLES[direction])
+        shown.add_row(Text(f"{table.reference} → {run}"), Text(row.label), *map(Text, numbers), said)
+    if shown.row_count:
+        console.print(shown)
+    else:
+        console.print(Text(f"Against {reference}: nothing changed beyond noise."))
+    without = sum(entry.interval is None and entry.value != 0 for entry in table.differences)
+    lines = [
+        f"{table.judged} quantities were judged; {without} differ and have no interval.",
+        table.title + ".",
+        _said_of_noise(table),
+        *(
+            f"{run}: {'paired, ' + found.reason if found.same else 'unpaired, ' + found.reason}"
+            for run, found in table.pairings.items()
+        ),
+    ]
+    for line in lines:
+        console.print(Text(line, style="dim"))
+
+
+def _changes(table: RunTable) -> list[tuple[str, cl_viz.diagnostics.QuantityRow]]:
+    found = [(run, row) for row in table.rows for run, entry in row.differences.items() if entry.beyond_noise]
+    return sorted(found, key=lambda entry: (not entry[1].differences[entry[0]].holds, -entry[1].strength(entry[0])))
+
+
+def _said_of_noise(table: RunTable) -> str:
+    drawn = table.resamples
+    if drawn is None:
+        return "Noise is judged by influences and intervals; --resamples 200 judges more numbers."
+    return f"Noise is judged on {drawn.draws:,} resamples, seed {drawn.seed}."

@@ -1,0 +1,216 @@
+"""The Compare page's table: every number of every run, with which differences are beyond noise."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal, get_args
+
+import pandas as pd
+import streamlit as st
+
+from cl_viz.core.result import Result
+from cl_viz.core.view import Table
+from cl_viz.dashboard import cache, errors, panels, state
+from cl_viz.dashboard.text import escape
+from cl_viz.diagnostics import (
+    Pairing,
+    Resamples,
+    RunTable,
+    Shown,
+    compared_diagnostics,
+    pairing,
+    resample,
+    resample_seconds,
+    tabulate,
+)
+from cl_viz.engine.scanner import Scanner
+
+Runs = Sequence[state.OpenRun]
+ANY = "any run"
+NOISE = {"influences": 0, "50 resamples": 50, "200 resamples": 200, "1,000 resamples": 1000}
+"""How noise is judged: resamples drawn, 0 for none."""
+_UNASKED_SECONDS = 4.0
+_A_DIAGNOSTIC = 0.4
+"""Seconds a diagnostic of a thousand samples takes, for the estimate of those not computed yet."""
+_FIRST = ("dimension_ranks", "spectrum", "isotropy", "class_cosines", "neural_collapse", "data_quality", "lidar")
+"""Diagnostics that need no pass over pairs: their numbers are there at once."""
+_BETWEEN_DRAWINGS = 1.0
+_TABLE_HEIGHT = 560
+
+
+def all_numbers(runs: Runs, step: int | None, layer: str | None) -> None:
+    """Draw the table of every quick number of every run, filled in while it is computed."""
+    reference = _reference(runs)
+    cells, by, only, draws = _table_controls([opened.name for opened in runs if opened is not reference])
+    place, problems = st.empty(), st.container()
+    results: dict[str, list[Result]] = {opened.name: [] for opened in runs}
+    missing = []
+    for name in sorted(compared_diagnostics(), key=lambda name: (name not in _FIRST, name)):
+        for opened in runs:
+            kept = cache.kept_result(opened, name, {}, step, layer)
+            if kept is None:
+                missing.append((opened, name))
+            else:
+                results[opened.name].append(kept)
+    pairings = {
+        opened.name: pairing(reference.run.get(step, layer), opened.run.get(step, layer), (reference.name, opened.name))
+        for opened in runs
+        if opened is not reference
+    }
+
+    resamples: Resamples | None = None
+
+    def draw() -> tuple[Table, RunTable]:
+        table = tabulate(results, pairings, reference.name, resamples)
+        view = table.view([row for row in table.sorted_by(by) if not only or row.strength(by) > 1], cells)
+        with place.container():
+            _draw_table(view, table)
+        return view, table
+
+    with problems:
+        _compute(missing, results, draw, step, layer)
+        if draws and len(runs) > 1:
+            draw()
+            with errors.boundary("resamples"):
+                resamples = _resampled(runs, pairings, reference.name, draws, step, layer)
+    _below_table(*draw(), runs, step, layer)
+
+
+def _resampled(
+    runs: Runs, pairings: Mapping[str, Pairing], reference: str, draws: int, step: int | None, layer: str | None
+) -> Resamples:
+    """Return the numbers on resamples; asked for first where they take long."""
+    asked = compared_diagnostics()
+
+    def make(scanner: Scanner, progress: Any) -> Resamples:
+        made = [opened.run for opened in runs]
+        return resample(
+            made, pairings, reference, asked, step=step, layer=layer, draws=draws, device=scanner.device,
+            progress=progress,
+        )  # fmt: skip
+
+    seconds = resample_seconds([opened.run.get(step, layer) for opened in runs], asked, draws)
+    return cache.together(
+        runs, f"Judging by {draws:,} resamples", make, what=(reference, draws), step=step, layer=layer, seconds=seconds
+    )
+
+
+def _reference(runs: Runs) -> state.OpenRun:
+    reference = state.reference_run()
+    return next((opened for opened in runs if reference is not None and opened.name == reference.name), runs[0])
+
+
+def _table_controls(others: Sequence[str]) -> tuple[Shown, str, bool, int]:
+    """Draw what the table shows; return its cells, the run it is sorted by, whether it is cut, and the resamples."""
+    with st.container(horizontal=True, gap="small", vertical_alignment="bottom"):
+        shown = st.segmented_control(
+            "Cells", get_args(Shown), default="values", required=True, key="cells", bind="query-params",
+            help="The numbers themselves, or their differences from the reference run; each with its 95 % interval.",
+        )  # fmt: skip
+        by = st.selectbox(
+            "Sorted by the difference of", [ANY, *others], key="sorted_by", bind="query-params", width=240,
+            help="Rows whose difference from the reference is the largest multiple of noise come first.",
+        )  # fmt: skip
+        noise = st.selectbox(
+            "Noise judged by", list(NOISE), key="noise", bind="query-params", width=230,
+            help="At once: by the influence of each sample, of numbers that have one. Resamples: every diagnostic is "
+            "computed again on other draws of the same samples, the same ones in runs that share them; this takes "
+            "longer and judges more numbers.",
+        )  # fmt: skip
+        only = st.toggle("Only beyond noise", key="only_beyond", bind="query-params")
+    return shown or "values", "" if by in (None, ANY) else str(by), only, NOISE.get(str(noise), 0)
+
+
+def _compute(
+    missing: Sequence[tuple[state.OpenRun, str]], results: dict[str, list[Result]], draw: Callable[[], Any],
+    step: int | None, layer: str | None,
+) -> None:  # fmt: skip
+    """Fill in what is missing: at once what takes some seconds, the rest when it is asked for."""
+    began = drawn = time.monotonic()
+    job = "all numbers"
+    for place, (opened, name) in enumerate(missing):
+        now = time.monotonic()
+        left = numbers_seconds([run for run, _ in missing[place:]], step, layer)
+        if now - began > _UNASKED_SECONDS and left > _UNASKED_SECONDS and not state.is_confirmed(job):
+            what = f"the other {len(missing) - place:,} of all numbers take"
+            errors.show_long_work([cache.LongWork.lasting(what, left, job)], "all numbers")
+            return
+        with errors.boundary(f"numbers {name} {opened.name}"):
+            results[opened.name].append(cache.result(opened, name, {}, step, layer))
+        if now - drawn > _BETWEEN_DRAWINGS:
+            draw()
+            drawn = time.monotonic()
+
+
+def numbers_seconds(runs: Runs, step: int | None, layer: str | None) -> float:
+    """Return about how long the numbers of runs take that are not computed yet."""
+    return sum(_A_DIAGNOSTIC * max(1.0, opened.run.get(step, layer).n / 1000) for opened in runs)
+
+
+def _draw_table(view: Table, table: RunTable) -> None:
+    panels.finding_box([(finding, run) for run, finding in table.findings])
+    st.markdown(f"**{escape(view.title)}**")
+    frame = pd.DataFrame(dict(view.columns))
+    config: dict[str, Any] = {
+        table.heading(run): st.column_config.TextColumn(table.heading(run), alignment="right") for run in table.runs
+    }
+    config["quantity"] = st.column_config.TextColumn("Quantity", pinned=True)
+    config["diagnostic"] = st.column_config.TextColumn("From")
+    config["times noise"] = st.column_config.NumberColumn(
+        "Times noise", format="%.1f", help="The largest difference over what noise explains; beyond noise above 1."
+    )
+    config["noise by"] = st.column_config.TextColumn("Noise by")
+    config["why"] = st.column_config.TextColumn("Why not judged, or not paired")
+    height: int | Literal["content"] = "content" if len(frame) < 12 else _TABLE_HEIGHT
+    st.dataframe(frame, hide_index=True, column_config=config, width="stretch", height=height)
+
+
+def _below_table(view: Table, table: RunTable, runs: Runs, step: int | None, layer: str | None) -> None:
+    code = (
+        f"import cl_viz\n\nruns = [{', '.join(opened.expression for opened in runs)}]\n"
+        f"cl_viz.compare_runs(runs, reference={table.reference!r}{where_in_python(step, layer)}{_drawn(table)})"
+    )
+    panels.buttons(view, "figure all numbers", code, _explain_table)
+    lines = [
+        f"{run}: {'same samples as the reference, ' + found.reason if found.same else 'unpaired: ' + found.reason}"
+        for run, found in table.pairings.items()
+    ]
+    drawn = table.resamples
+    lines.append(
+        f"Noise: influences and intervals; {table.judged:,} of {len(table.differences):,} differences are judged, "
+        "resamples judge more."
+        if drawn is None
+        else f"Noise: {drawn.draws:,} resamples, seed {drawn.seed}, of "
+        f"{' and '.join(f'{units:,}' for units in dict.fromkeys(drawn.units.values()))} different samples; "
+        f"{table.judged:,} of {len(table.differences):,} differences are judged."
+    )
+    st.caption("  \n".join(escape(line) for line in lines))
+
+
+def _drawn(table: RunTable) -> str:
+    return "" if table.resamples is None else f", resamples={table.resamples.draws}, seed={table.resamples.seed}"
+
+
+def where_in_python(step: int | None, layer: str | None) -> str:
+    """Return step and layer as arguments of Python."""
+    return "".join(f", {name}={value!r}" for name, value in (("step", step), ("layer", layer)) if value is not None)
+
+
+def _explain_table() -> None:
+    st.markdown(
+        "Each row is one number of every run, with its 95 % interval. *May differ*: the 95 % interval of the "
+        "difference from the reference run does not hold 0; of equal runs one difference in twenty is marked. "
+        "*Differs*: also after all differences of the table are judged together, at a false discovery rate of 5 % "
+        "(Benjamini and Yekutieli 2001, which holds however the numbers depend on each other).\n\n"
+        "**Paired**: both runs embed the same samples, so the difference is judged sample by sample. *Influences*: how "
+        "much each sample moved the one number less how much it moved the other (infinitesimal jackknife, Efron 1982). "
+        "*Bootstrap*: the numbers on as many samples drawn with replacement, the same draws in both runs (Efron 1979), "
+        "for numbers of sums over rows. *Half-samples*: on half the samples, drawn without replacement, for numbers of "
+        "pairs and neighbours, where a sample drawn twice would be its own neighbour; their spread is that of the "
+        "bootstrap to first order (Shao and Wu 1989). Equal samples are drawn together. "
+        "**Unpaired**: as if the samples were others; too wide where they are the same. **No interval**: shown, not "
+        "judged, and the last column says why.\n\n"
+        "*Best* is the highest or the lowest value, where one of the two is better; it may lie within noise. Samples "
+        "are what varies: another seed of the same training can differ by more."
+    )

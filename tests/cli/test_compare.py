@@ -1,0 +1,107 @@
+"""`cl-viz compare`: two or more runs, with the numbers of `cl_viz.compare_runs`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import cl_viz
+from cl_viz.cli import main
+from cl_viz.diagnostics._comparing import comparing
+
+QUICK = ("alignment_uniformity", "label_retrieval", "neural_collapse")
+
+
+@pytest.fixture(autouse=True)
+def _few_diagnostics(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(comparing, "compared_diagnostics", lambda: QUICK)
+
+
+@pytest.fixture(scope="module")
+def dumps(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """Three dumps of the same samples, each with more noise, and one of other samples."""
+    folder = tmp_path_factory.mktemp("runs")
+    generator = np.random.default_rng(0)
+    label = np.arange(90) % 3
+    content = 3 * np.eye(3, 8)[label] + generator.normal(size=(90, 8))
+    paths = []
+    for name, spread, count in (("first", 0.2, 90), ("second", 0.3, 90), ("third", 0.8, 90), ("other", 0.3, 70)):
+        paths.append(str(folder / f"{name}.npz"))
+        rows = {f"view_{n}": (content + spread * generator.normal(size=content.shape))[:count] for n in (1, 2)}
+        np.savez(paths[-1], allow_pickle=False, label=label[:count], **rows)
+    return paths
+
+
+def printed(capsys: pytest.CaptureFixture[str]) -> dict[str, object]:
+    return dict(json.loads(capsys.readouterr().out))
+
+
+def test_several_runs_have_the_numbers_of_the_library(dumps: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["compare", *dumps, "--format", "json"]) == 0
+    found = printed(capsys)
+    table = cl_viz.compare_runs([cl_viz.open_run(path) for path in dumps])
+    assert (found["reference"], found["runs"]) == ("first", ["first", "second", "third", "other"])
+    assert (found["judged"], found["beyond_noise"], found["holding"]) == (
+        table.judged, table.beyond_noise, table.holding,
+    )  # fmt: skip
+    assert found["resamples"] is None
+    pairings = found["pairings"]
+    assert isinstance(pairings, dict)
+    assert pairings["second"]["same"]
+    assert "70 in view_1" in pairings["other"]["reason"]
+    quantities = found["quantities"]
+    assert isinstance(quantities, dict)
+    entry = quantities["alignment_uniformity.alignment"]
+    expected = table["alignment_uniformity.alignment"].differences["third"]
+    assert entry["differences"]["third"]["value"] == expected.value
+    assert entry["differences"]["third"]["holds"] is True
+    assert entry["differences"]["third"]["direction"] == "worse"
+    assert entry["differences"]["other"]["noise"] == "unpaired"
+    assert quantities["label_retrieval.map_at_r"]["differences"]["second"]["interval"] is None
+
+
+def test_the_baseline_is_a_path_a_name_or_one_more_path(dumps: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    for baseline in (dumps[1], "second"):
+        assert main(["compare", *dumps[:2], "--baseline", baseline, "--format", "json"]) == 0
+        assert printed(capsys)["reference"] == "second"
+    assert main(["compare", dumps[0], "--baseline", dumps[1]]) == 0
+    shown = capsys.readouterr().out
+    assert "second → first" in shown
+    assert "quantities were judged" in shown
+    assert "second → first" in shown
+    assert "paired, same samples by label" in shown
+
+
+def test_resamples_judge_more_and_say_their_seed(dumps: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["compare", *dumps[:2], "--resamples", "20", "--seed", "3"]) == 0
+    assert "20 resamples, seed 3" in capsys.readouterr().out
+    assert main(["compare", *dumps[:2], "--resamples", "2"]) == 2
+    assert "20 or more" in capsys.readouterr().err
+
+
+def test_exit_codes(dumps: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["compare", dumps[0], dumps[2], "--fail-on", "worse"]) == 1
+    twin = tmp_path / "twin.npz"
+    twin.write_bytes(Path(dumps[0]).read_bytes())
+    assert main(["compare", dumps[0], str(twin), "--fail-on", "different"]) == 0
+    assert main(["compare", dumps[0]]) == 2
+    assert "two runs or more" in capsys.readouterr().err
+    assert main(["compare", dumps[0], dumps[1], str(tmp_path / "absent.npz")]) == 2
+    shown = capsys.readouterr()
+    assert "absent.npz" in shown.err
+    assert "first → second" in shown.out, "the others are compared all the same"
+    assert main(["compare", dumps[0], dumps[1], "--baseline", "nobody"]) == 2
+
+
+def test_runs_of_one_name_are_told_apart_by_their_paths(
+    dumps: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    twin = tmp_path / "first.npz"
+    twin.write_bytes(Path(dumps[0]).read_bytes())
+    assert main(["compare", dumps[0], str(twin)]) == 0
+    shown = capsys.readouterr().out
+    assert "nothing changed beyond noise" in shown
+    assert f"first ({twin})" in shown
