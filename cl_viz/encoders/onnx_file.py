@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sized
+from collections.abc import Iterator, Mapping, Sized
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
@@ -21,6 +21,9 @@ NAME = "onnx"
 _EMBEDDINGS = ("sentence_embedding", "image_embeds", "text_embeds", "embedding", "embeddings", "pooler_output")
 _FLOATS = {1: np.float32, 10: np.float16, 11: np.float64}
 _INTEGERS = {6: np.int32, 7: np.int64}
+# A program of two towers, as CLIP's is exported: what it gives for each, shown under one name.
+_TOWERS: Mapping[Modality, str] = MappingProxyType({"image": "image_embeds", "text": "text_embeds"})
+PROJECTED = "projected"
 
 
 @dataclass(frozen=True)
@@ -38,17 +41,38 @@ class Graph:
     parameters: int
 
     @property
-    def modality(self) -> Modality | None:
-        """Text where there are word numbers, an image where there are four axes, None where it is neither or both."""
-        words = [name for name, (kind, axes) in self.inputs.items() if kind in _INTEGERS and len(axes) == 2]
-        pictures = [name for name, (kind, axes) in self.inputs.items() if kind in _FLOATS and len(axes) == 4]
-        if len(words) == len(self.inputs) and "input_ids" in words and set(words) <= set(TOKEN_NAMES):
-            return "text"
-        return "image" if len(pictures) == len(self.inputs) == 1 else None
+    def words(self) -> tuple[str, ...]:
+        """Inputs of word numbers."""
+        return tuple(name for name, (kind, axes) in self.inputs.items() if kind in _INTEGERS and len(axes) == 2)
+
+    @property
+    def pictures(self) -> tuple[str, ...]:
+        """Inputs of four axes."""
+        return tuple(name for name, (kind, axes) in self.inputs.items() if kind in _FLOATS and len(axes) == 4)
+
+    @property
+    def modalities(self) -> tuple[Modality, ...]:
+        """Text where there are word numbers, an image where there are four axes, both where each has its own output."""
+        texts = "input_ids" in self.words and set(self.words) <= set(TOKEN_NAMES)
+        if (
+            len(self.words) + len(self.pictures) < len(self.inputs)
+            or len(self.pictures) > 1
+            or texts != bool(self.words)
+        ):
+            return ()
+        if texts and self.pictures:
+            return ("image", "text") if set(_TOWERS.values()) <= self.outputs.keys() else ()
+        return ("text",) if texts else ("image",) if self.pictures else ()
 
     @property
     def layers(self) -> tuple[str, ...]:
-        """Outputs of floating-point numbers with two to four axes; those that are embeddings by their name first."""
+        """Names of what is given, in the order it is shown.
+
+        Outputs of floating-point numbers with two to four axes, those that are embeddings by their name first; of two
+        towers the embedding that both have.
+        """
+        if len(self.modalities) > 1:
+            return (PROJECTED,)
         usable = [name for name, (kind, axes) in self.outputs.items() if kind in _FLOATS and 2 <= len(axes) <= 4]
         order = {name: place for place, name in enumerate(_EMBEDDINGS)}
         return tuple(sorted(usable, key=lambda name: (order.get(name, len(order)), len(self.outputs[name][1]))))
@@ -68,13 +92,15 @@ class OnnxEncoder:
 
     def encode(self, batch: Any, view: str) -> Layers:
         """Embed a batch; see `cl_viz.core.specs.Encoder`."""
-        if view != self._graph.modality:
+        modality = next((own for own in self._graph.modalities if own == view), None)
+        if modality is None:
             raise InputError(
-                f"this encoder does not embed the modality {view!r}", where="encode", allowed=self._graph.modality
-            )
-        fixed = next(iter(self._graph.inputs.values()))[1][0]
-        step = fixed or max(1, len(batch))
-        parts = [self._run(batch[start : start + step], step) for start in range(0, len(batch), step)]
+                f"this encoder does not embed the modality {view!r}", where="encode",
+                allowed=" or ".join(self._graph.modalities),
+            )  # fmt: skip
+        first = self._graph.words[0] if modality == "text" else self._graph.pictures[0]
+        step = self._graph.inputs[first][1][0] or max(1, len(batch))
+        parts = [self._run(batch[start : start + step], step, modality) for start in range(0, len(batch), step)]
         return MappingProxyType({layer: np.concatenate([part[layer] for part in parts]) for layer in self.layers})
 
     def to(self, device: str, half: bool) -> OnnxEncoder:
@@ -97,22 +123,40 @@ class OnnxEncoder:
         with naming(self._path):
             return onnxruntime.InferenceSession(str(self._path), providers=[provider])
 
-    def _run(self, batch: Any, step: int) -> dict[str, NDArray[np.float32]]:
+    def _run(self, batch: Any, step: int, modality: Modality) -> dict[str, NDArray[np.float32]]:
         count = len(batch)
-        feed = self._texts(batch) if self._tokens else self._pictures(batch)
+        feed = self._texts(batch) if modality == "text" else self._pictures(batch)
         # A program of a fixed batch size is fed its last rows again, which are then dropped.
         short = step - count
         feed = {name: np.concatenate([rows, np.repeat(rows[-1:], short, 0)]) for name, rows in feed.items()}
+        wanted = list(self.layers)
+        if len(self._graph.modalities) > 1:
+            wanted = [_TOWERS[modality]]
+            feed |= self._other_tower(modality)
         with naming(self._path, "run"):
-            outputs = self._session.run(list(self.layers), {name: feed[name] for name in self._graph.inputs})
-        mask = feed.get("attention_mask")
-        last = bool(self._image) and self._channels_last
+            outputs = self._session.run(wanted, {name: feed[name] for name in self._graph.inputs})
+        mask = feed.get("attention_mask") if modality == "text" else None
+        last = modality == "image" and self._channels_last
         return {layer: one_row(values, mask, last)[:count] for layer, values in zip(self.layers, outputs, strict=True)}
+
+    def _other_tower(self, modality: Modality) -> dict[str, NDArray[Any]]:
+        """Return the least that the other tower of a program wants; what it makes of it is not looked at."""
+        if modality == "image":
+            words = self._texts(["."])
+            rows = self._graph.inputs["input_ids"][1][0] or 1
+            return {name: np.repeat(values, rows, 0) for name, values in words.items()}
+        name = self._graph.pictures[0]
+        kind, axes = self._graph.inputs[name]
+        assert self._image is not None
+        height, width, channels, last = _picture_axes(self._graph)
+        size = (height or self._image.size[0], width or self._image.size[1])
+        shape = (*size, channels or self._image.channels) if last else (channels or self._image.channels, *size)
+        return {name: np.zeros((axes[0] or 1, *shape), dtype=_FLOATS[kind])}
 
     def _texts(self, batch: Any) -> dict[str, NDArray[Any]]:
         assert self._tokens is not None
         found = self._tokens(batch)
-        kinds = {name: _INTEGERS[self._graph.inputs[name][0]] for name in self._graph.inputs}
+        kinds = {name: _INTEGERS[self._graph.inputs[name][0]] for name in self._graph.words}
         return {name: rows.astype(kinds.get(name, np.int64)) for name, rows in found.items()}
 
     @property
@@ -120,7 +164,8 @@ class OnnxEncoder:
         return _picture_axes(self._graph)[3]
 
     def _pictures(self, batch: Any) -> dict[str, NDArray[Any]]:
-        name, (kind, _) = next(iter(self._graph.inputs.items()))
+        name = self._graph.pictures[0]
+        kind, _ = self._graph.inputs[name]
         rows = np.asarray(batch, dtype=_FLOATS[kind])
         return {name: np.ascontiguousarray(rows.transpose(0, 2, 3, 1)) if self._channels_last else rows}
 
@@ -133,22 +178,22 @@ def recognise(path: Path) -> Recognised | None:
     notes: list[str] = [RISK]
     try:
         graph = _graph(file)
-        layers, modality = graph.layers, graph.modality
-        image, guesses = _image(file, graph) if modality == "image" else (None, ())
+        layers, modalities = graph.layers, graph.modalities
+        image, guesses = _image(file, graph) if "image" in modalities else (None, ())
         notes += guesses
-        if modality is None:
+        if not modalities:
             notes.append(f"its inputs {', '.join(graph.inputs)[:200]} are neither one image nor the words of a text")
-        if modality == "text":
+        if "text" in modalities:
             notes.append("texts of a batch are cut off at 512 words, or where the tokenizer.json says")
         shape = f"{_count(graph.inputs, 'input')}, {_count(graph.outputs, 'output')}"
         parameters = graph.parameters
     # A library that is missing is told here too: the file is still one of this family.
     except (FormatError, ImportError) as error:
-        layers, modality, image, parameters = ("output",), None, None, 0
+        layers, modalities, image, parameters = ("output",), (), None, 0
         notes.append(f"it cannot be opened: {getattr(error, 'what', error)}")
         shape = "unread"
     return Recognised(
-        family=NAME, architecture=f"an ONNX program, {shape}", modalities=(modality or "image",),
+        family=NAME, architecture=f"an ONNX program, {shape}", modalities=modalities or ("image",),
         layers=layers or ("output",), parameters=parameters, notes=tuple(notes), image=image,
         dropout=False,
     )  # fmt: skip
@@ -170,17 +215,18 @@ def build(path: Path) -> OnnxEncoder:
     if file is None:
         raise FormatError("this is no ONNX file", where=str(path), allowed="a file that ends in .onnx")
     graph = _graph(file)
-    if graph.modality is None or not graph.layers:
+    if not graph.modalities or not graph.layers:
         raise FormatError(
             f"the program takes {', '.join(graph.inputs)[:200] or 'nothing'} and gives "
             f"{', '.join(graph.outputs)[:200] or 'nothing'}",
             where=str(file), allowed="one image of four axes, or input_ids with attention_mask and token_type_ids; "
-            "outputs of floating-point numbers with two to four axes",
+            "outputs of floating-point numbers with two to four axes; image and text together where image_embeds and "
+            "text_embeds come out",
             remedy="export each tower by itself",
         )  # fmt: skip
-    length = graph.inputs["input_ids"][1][1] if graph.modality == "text" else None
-    tokens = file_tokens(file, length) if graph.modality == "text" else None
-    image = _image(file, graph)[0] if graph.modality == "image" else None
+    length = graph.inputs["input_ids"][1][1] if "text" in graph.modalities else None
+    tokens = file_tokens(file, length) if "text" in graph.modalities else None
+    image = _image(file, graph)[0] if "image" in graph.modalities else None
     return OnnxEncoder(file, graph, tokens, image)
 
 
@@ -254,7 +300,7 @@ def _check_inside(file: Path, location: str) -> None:
 
 def _picture_axes(graph: Graph) -> tuple[int | None, int | None, int | None, bool]:
     """Return height, width, channels, and whether the channels come last."""
-    _, axes = next(iter(graph.inputs.values()))
+    _, axes = graph.inputs[graph.pictures[0]]
     last = axes[3] in (1, 3) and axes[1] not in (1, 3)
     return (axes[1], axes[2], axes[3], True) if last else (axes[2], axes[3], axes[1], False)
 
@@ -275,6 +321,7 @@ SPEC = EncoderSpec(
     build=build,
     description="A file that ends in .onnx, or a folder with model.onnx, run by onnxruntime. Whether it reads an image "
     "or a text is told by its inputs; a text needs the tokenizer.json beside it. Outputs keep their names; tokens and "
-    "places are averaged to one row. It is a program: it runs only in the command line, and only with --trust.",
+    "places are averaged to one row. A program that reads both, as CLIP's does, gives `image_embeds` and `text_embeds` "
+    "as the layer `projected`. It is a program: it runs only in the command line, and only with --trust.",
     runs_code=True,
 )

@@ -120,6 +120,53 @@ def test_a_text_program_is_averaged_over_its_words(kind: int, length: Any, tmp_p
     np.testing.assert_allclose(got, _means(512 if length == "t" else 3), rtol=1e-5, atol=1e-5)
 
 
+def _two_towers(path: Path, rows: Any = "n") -> Path:
+    node = onnx.helper.make_node
+    nodes = [
+        node("Gather", ["table", "input_ids"], ["words"]),
+        node("ReduceMean", ["words"], ["text_embeds"], axes=[1], keepdims=0),
+        node("Conv", ["pixel_values", "kernel"], ["places"]),
+        node("GlobalAveragePool", ["places"], ["average"]),
+        node("Flatten", ["average"], ["image_embeds"]),
+        node("Transpose", ["text_embeds"], ["turned"]),
+        node("MatMul", ["image_embeds", "turned"], ["logits_per_image"]),
+        node("Identity", ["attention_mask"], ["mask"]),
+    ]
+    inputs = [_value("input_ids", INT64, [rows, "t"]), _value("pixel_values", FLOAT, ["m", 3, 16, 16]),
+              _value("attention_mask", INT64, [rows, "t"])]  # fmt: skip
+    outputs = [_value("logits_per_image", FLOAT, ["m", rows]), _value("text_embeds", FLOAT, [rows, 4]),
+               _value("image_embeds", FLOAT, ["m", 4]), _value("mask", INT64, [rows, "t"])]  # fmt: skip
+    kernel = np.random.default_rng(1).normal(size=(4, 3, 3, 3)).astype(np.float32)
+    _save(path, nodes, inputs, outputs, table=TABLE, kernel=kernel)
+    _tokenizer(path.parent)
+    return path
+
+
+@pytest.mark.parametrize("rows", ["n", 2])
+def test_a_program_of_two_towers_embeds_images_and_texts(rows: Any, tmp_path: Path) -> None:
+    path = _two_towers(tmp_path / "model.onnx", rows)
+    recognised, encoder = recognise_onnx(path), build_onnx(path)
+    assert recognised is not None
+    assert (recognised.modalities, recognised.layers) == (("image", "text"), ("projected",))
+    texts = ["a cat sat", "dog dog dog", "cat cat a", "sat sat sat"]
+    numbers = np.array([[WORDS.index(word) for word in text.split()] for text in texts], dtype=np.int64)
+    session = onnxruntime.InferenceSession(str(path))
+    feed = {"input_ids": numbers[:2], "attention_mask": np.ones((2, 3), np.int64), "pixel_values": PICTURES}
+    (wanted,) = session.run(["image_embeds"], feed)
+    np.testing.assert_allclose(encoder.encode(PICTURES, "image")["projected"], wanted, rtol=1e-5, atol=1e-6)
+    got = encoder.encode(texts, "text")["projected"]
+    np.testing.assert_allclose(got, TABLE[numbers].mean(axis=1), rtol=1e-5, atol=1e-6)
+
+
+def test_two_inputs_without_an_output_for_each_are_refused(tmp_path: Path) -> None:
+    path = _two_towers(tmp_path / "model.onnx")
+    model = onnx.load(path)
+    del model.graph.output[2]
+    onnx.save(model, path)
+    with pytest.raises(FormatError, match="export each tower by itself"):
+        build_onnx(path)
+
+
 def test_an_oblong_image_is_squeezed(tmp_path: Path) -> None:
     path = _picture_program(tmp_path / "model.onnx", ["n", 3, 16, 12])
     recognised = recognise_onnx(path)
