@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from cl_viz.engine import bins, compiled
 from cl_viz.engine.anchor_sketch import OTHER, SAME, AnchorCandidates, AnchorSketch, CandidateCells
 from cl_viz.engine.compiled import Kernels
+from cl_viz.engine.nearest_so_far import NearestSoFar
 from cl_viz.engine.pair_pass import PairAccumulator, Scratch, links_of_tile, mark_links, relation_tile
 from cl_viz.engine.pair_sketch import PairSketch, Relation
 from cl_viz.engine.row_kernels import TAIL
@@ -51,6 +52,7 @@ def scan_anchors(
     seed: int,
     report: Callable[[float], None],
     aside: Sequence[Callable[[], None]] = (),
+    near: NearestSoFar | None = None,
 ) -> tuple[AnchorSketch, PairSketch]:
     """Run the anchors of one view against every view.
 
@@ -66,6 +68,8 @@ def scan_anchors(
         Given the fraction done; may raise to stop.
     aside : sequence of callable
         Done by the same threads, first.
+    near : NearestSoFar, optional
+        In arranged views, is offered every score that has a leading row.
 
     Returns
     -------
@@ -92,7 +96,7 @@ def scan_anchors(
     def make_worker() -> Callable[[tuple[str, slice] | Callable[[], None]], None]:
         # Each item writes rows of its own, so the threads share the arrays; pairs are added up at the end.
         scratch = Scratch()
-        pairs = PairAccumulator(blocks, rows, linked)
+        pairs = PairAccumulator(blocks, rows, linked, near if view.arranged else None)
         parts.append(pairs)
 
         def do(item: tuple[str, slice] | Callable[[], None]) -> None:
@@ -246,6 +250,11 @@ class _CandidateScanner:
             if span.counted:
                 pairs.add_scores(kernels, block, scores, labels, holes, diagonal=span.diagonal)
             seen.add(scores, labels, holes, positives, self.moments[part])
+            if pairs.near is not None:
+                pairs.near.offer(
+                    kernels, (self.view.name, self.other.name), scores, self.anchors[part], tile.numbers(),
+                    diagonal=span.diagonal, to_columns=span.columns.start >= self.other.n_leading,
+                )  # fmt: skip
         self.cells[part.start] = seen.cells()
         self.top_scores[part], self.top_same[part] = seen.tail()
 
@@ -275,6 +284,11 @@ class _CandidateScanner:
                 mark_links(relation, itself, part, columns)
             if span.counted:
                 pairs.add_tensor(block, scores, relation, diagonal=span.diagonal)
+            if pairs.near is not None:
+                pairs.near.offer_with_torch(
+                    (self.view.name, self.other.name), scores, part, columns,
+                    diagonal=span.diagonal, to_columns=columns.start >= self.other.n_leading,
+                )  # fmt: skip
             _add_histograms(counts, sums, scores, relation)
             _add_moments(self.moments[part], scores, relation, self.kinds)
             _add_tail(self.top_scores[part], self.top_same[part], scores, relation)

@@ -198,6 +198,6 @@ def warm_up(kernels: Kernels, dtype: type[np.floating[Any]]) -> None:
     anchors.cells(), anchors.tail()
     numbers = np.arange(2)
     largest = Largest(2, 1, kind, np.int64)
-    kernels.keep_neighbours(scores, numbers, numbers, 1, *largest.arrays)
-    kernels.keep_neighbours_of_columns(scores, numbers, 1, *largest.arrays)
+    kernels.keep_neighbours(scores, numbers, numbers, True, 1, *largest.arrays)
+    kernels.keep_neighbours_of_columns(scores, numbers, numbers, 1, *largest.arrays)
     largest.found(kernels)

@@ -5,7 +5,7 @@ does that where numba is installed, and nothing calls them before.
 
 Columns of a tile come sorted by label, so that the pairs of one row fall into at most four runs of one relation, cut
 where a pair of one sample stands between. A run goes through short loops, each of which works on many scores at once:
-scores become fixed-point places on the grid of bins, in a buffer that stays in the nearest cache; a last loop adds
+scores become bins and fixed-point places within them, in buffers that stay in the nearest cache; a last loop adds
 each place to a histogram whose cells hold count and sum in one number.
 
 Arrays shared by the kernels: `scores` (rows, columns) in float32 or float64; `grid` of its type, see `score_grid`;
@@ -30,21 +30,21 @@ from cl_viz.engine.pair_sketch import Relation
 
 FRACTION_BITS = 12
 """Bits of a score's place within its bin: 1e-7 in score units, what float32 tells apart."""
-COUNT_SHIFT = 44
-PACKED_PAIRS = (1 << 19) - 1
-"""Most pairs that a packed histogram may hold: places below 2**24.3 add up to less than 2**44, a count stays below
-2**19."""
+COUNT_SHIFT = 38
+PACKED_PAIRS = (1 << 25) - 1
+"""Most pairs that a packed histogram may hold: places in a bin, below 2**12, add up to less than 2**38, and a count
+stays below 2**25."""
 
 _SAME_SAMPLE, _SAME_LABEL = int(Relation.SAME_SAMPLE), int(Relation.SAME_LABEL)
 _DIFFERENT_LABEL, _UNKNOWN_LABEL = int(Relation.DIFFERENT_LABEL), int(Relation.UNKNOWN_LABEL)
-_FRACTION = np.int32(FRACTION_BITS)
+_FRACTION, _FRACTION_MASK = np.int32(FRACTION_BITS), np.int32((1 << FRACTION_BITS) - 1)
 _ROWS_AT_ONCE = 64
 _ONE_PAIR = np.int64(1) << COUNT_SHIFT
 _SUM_MASK = np.int64(_ONE_PAIR - 1)
 _PLACES_PER_BIN = np.float32(1 << FRACTION_BITS)
 _NEAR_ONE, _LOG_FLOOR, _LOG_BINS, _COARSE_BINS = bins.NEAR_ONE, bins.LOG_FLOOR, bins.LOG_BINS, bins.COARSE_BINS
 _LOG_SCALE = bins.LOG_BINS / math.log(bins.NEAR_ONE / bins.LOG_FLOOR)
-_FIRST_NEAR = np.int32((bins.COARSE_BINS - 1) << FRACTION_BITS)
+_FIRST_NEAR = np.int32(bins.COARSE_BINS - 1)
 _WIDTH = bins.WIDTH
 _STEPS_TO_ONE = np.float32(1 << 24)
 
@@ -111,20 +111,20 @@ def _keep_extremes(run, relation, lows, highs):
 
 
 def _to_fixed(run, grid, index, place):
-    """Write each score's bin and its place on the grid of bins, as whole numbers."""
+    """Write each score's bin and its place within it, as whole numbers."""
     one, scale = grid[0], grid[1]
     for number in range(run.size):
         # A power of 2 moves no digit: cutting this to bins finds the bin that `bins.bin_index` finds.
         fixed = np.int32(np.float32((run[number] + one) * scale) * _PLACES_PER_BIN)
         index[number] = fixed >> _FRACTION
-        place[number] = fixed
+        place[number] = fixed & _FRACTION_MASK
 
 
-def _range_of(fixed):
-    low, high = fixed[0], fixed[0]
-    for place in range(fixed.size):
-        low = min(low, fixed[place])
-        high = max(high, fixed[place])
+def _range_of(index):
+    low, high = index[0], index[0]
+    for number in range(index.size):
+        low = min(low, index[number])
+        high = max(high, index[number])
     return low, high
 
 
@@ -143,7 +143,7 @@ def _add_run(run, relation, grid, exact, near, index, place, packed, limits, cou
         return
     bins_of, places = index[: run.size], place[: run.size]
     _to_fixed(run, grid, bins_of, places)
-    low, high = _range_of(places)
+    low, high = _range_of(bins_of)
     if low <= limits[relation, 0] or high >= limits[relation, 1]:
         _keep_extremes(run, relation, lows, highs)
         limits[relation, 0] = min(low, limits[relation, 0])
@@ -163,7 +163,7 @@ def unpack(packed, held, bias, counts, sums):
             cell = packed[relation, place]
             if cell != 0:
                 count = cell >> COUNT_SHIFT
-                total = np.float64(cell & _SUM_MASK) * scale + count * bias[place]
+                total = np.float64(cell & _SUM_MASK) * scale + count * (place + bias[place])
                 counts[relation, place] += count
                 sums[relation, place] += total * _WIDTH - count
                 packed[relation, place] = 0
@@ -187,7 +187,7 @@ def bin_tile(
     Pairs of one sample, `links` (row and column of the tile, sorted; those of a row begin at `first_links`), are told
     apart. Float32 scores go to `packed` (4, BINS), where one number holds a bin's count and sum, and which is emptied
     before `held` (1,) pairs are too many for it; runs close to 1, and all if `exact`, to `counts` and `sums` (4, BINS).
-    `limits` (4, 2) are the extremes `lows` and `highs` as places.
+    `limits` (4, 2) are the bins of the extremes `lows` and `highs`.
     """
     n_rows, n_columns = scores.shape
     edges = np.zeros(5, dtype=np.int64)

@@ -56,9 +56,10 @@ class Largest:
     def found(self, kernels: SimpleNamespace | None) -> tuple[NDArray[Any], NDArray[Any]]:
         """Return the largest scores of each row, descending, and what belongs to them; -inf where there are fewer."""
         if kernels is not None:
-            kernels.keep_largest(self.kept, self.beside, self.fill, self.n_largest)
-        n_kept = self.kept.shape[1] if kernels is None else self.n_largest
-        scores = np.where(np.arange(n_kept) < self.fill[:, None], self.kept[:, :n_kept], -np.inf)
-        order = np.argsort(-scores, axis=1, kind="stable")[:, : self.n_largest]
-        sorted_scores = np.take_along_axis(scores, order, axis=1).astype(self.kept.dtype)
-        return sorted_scores, np.take_along_axis(self.beside[:, :n_kept], order, axis=1)
+            kernels.keep_largest(self.kept, self.beside, self.fill, self.limit, self.n_largest)
+        else:
+            nothing = np.empty((len(self.fill), 0))
+            self.merge(slice(None), nothing.astype(self.kept.dtype), nothing.astype(self.beside.dtype))
+        scores = self.kept[:, : self.n_largest]
+        beside = self.beside[:, : self.n_largest].copy()
+        return np.where(np.arange(self.n_largest) < self.fill[:, None], scores, -np.inf).astype(scores.dtype), beside

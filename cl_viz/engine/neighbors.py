@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from threading import Lock
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from cl_viz.engine import compiled
 from cl_viz.engine.largest import Largest
+from cl_viz.engine.nearest_so_far import Block, NearestSoFar
 from cl_viz.engine.pair_pass import Scratch
 from cl_viz.engine.rows import ViewRows
 from cl_viz.engine.tile_sizes import fitted
@@ -92,17 +91,19 @@ class _Search:
     """
 
     def __init__(self, view: ViewRows, other: ViewRows, k: int, *, both: bool) -> None:
-        self.view, self.other, self.k, self.both = view, other, k, both
+        self.view, self.other = view, other
         self.within = view is other
+        # Parts of one view may be searched against each other: names would not tell them apart.
+        self.block = ("rows", "rows") if self.within else ("rows", "columns")
         kind = view.tile(slice(0, 1)).cpu().numpy().dtype
-        self.of_rows = Largest(len(view), min(k, len(other) - self.within), kind, np.int64)
-        self.of_columns = (
-            self.of_rows if self.within else Largest(len(other) if both else 0, min(k, len(view)), kind, np.int64)
+        asked = {self.block: (view, other)}
+        if both:
+            asked[self.block[1], self.block[0]] = (other, view)
+        self.asked = asked
+        self.near = NearestSoFar(
+            {block: Largest(len(a), min(k, len(b) - self.within), kind, np.int64) for block, (a, b) in asked.items()}
         )
         self.size = fitted(_ROWS)
-        # Two tiles of the same rows must not write at once.
-        self.row_locks = [Lock() for _ in range(0, len(view), self.size)]
-        self.column_locks = self.row_locks if self.within else [Lock() for _ in range(0, len(other), self.size)]
 
     def work(self) -> list[tuple[slice, slice]]:
         """Return the tiles: rows and columns."""
@@ -117,47 +118,33 @@ class _Search:
 
         def do(tile: tuple[slice, slice]) -> None:
             part, span = tile
-            columns_too = self.both and not (self.within and part == span)
+            diagonal = self.within and part == span
             kernels = compiled.kernels(self.view.device)
             left, right = self.view.tile(part), self.other.tile(span)
             if kernels is None:
-                self._add_with_torch(part, span, left @ right.T, columns_too=columns_too)
+                self.near.offer_with_torch(self.block, left @ right.T, part, span, diagonal=diagonal)
                 return
-            scores = scratch.product(left, right)
             rows, columns = np.arange(part.start, part.stop), np.arange(span.start, span.stop)
-            own = rows if self.within else np.full(len(rows), -1)
-            with self.row_locks[part.start // self.size]:
-                kernels.keep_neighbours(scores, own, columns, self.of_rows.n_largest, *self.of_rows.part(part))
-            if columns_too:
-                with self.column_locks[span.start // self.size]:
-                    kernels.keep_neighbours_of_columns(
-                        scores, rows, self.of_columns.n_largest, *self.of_columns.part(span)
-                    )
+            self.near.offer(kernels, self.block, scratch.product(left, right), rows, columns, diagonal=diagonal)
 
         return do
 
     def found(self) -> list[Neighbors]:
         """Return the neighbours, once every tile has been added."""
-        kernels = compiled.kernels(self.view.device)
-        asked = [(self.view, self.other, self.of_rows)]
-        if self.both and not self.within:
-            asked.append((self.other, self.view, self.of_columns))
-        found = []
-        for view, other, largest in asked:
-            scores, columns = largest.found(kernels)
-            order = np.argsort(view.original)
-            found.append(
-                Neighbors(view.name, other.name, view.original[order], other.original[columns[order]], scores[order])
-            )
-        return found
+        return [neighbors_of(view, other, self.near.largest[block]) for block, (view, other) in self.asked.items()]
 
-    def _add_with_torch(self, part: slice, span: slice, scores: torch.Tensor, *, columns_too: bool) -> None:
-        if self.within and part == span:
-            scores.fill_diagonal_(-torch.inf)
-        with self.row_locks[part.start // self.size]:
-            top, place = scores.topk(min(self.of_rows.n_largest, scores.shape[1]), dim=1)
-            self.of_rows.merge(part, top.cpu().numpy(), place.cpu().numpy() + span.start)
-        if columns_too:
-            with self.column_locks[span.start // self.size]:
-                top, place = scores.T.topk(min(self.of_columns.n_largest, scores.shape[0]), dim=1)
-                self.of_columns.merge(span, top.cpu().numpy(), place.cpu().numpy() + part.start)
+
+def largest_of_blocks(rows: dict[str, ViewRows], k: int) -> dict[Block, Largest]:
+    """Return what is to be filled with the `k` nearest rows, wherever neighbours are looked for."""
+    kind = next(iter(rows.values())).tile(slice(0, 1)).cpu().numpy().dtype
+    return {
+        (a, b): Largest(len(rows[a]), min(k, len(rows[b]) - (a == b)), kind, np.int64)
+        for a, b in neighbor_blocks(list(rows))
+    }
+
+
+def neighbors_of(view: ViewRows, other: ViewRows, largest: Largest) -> Neighbors:
+    """Return what was found for the rows of `view` in `other`, in the order and numbering of the set."""
+    scores, columns = largest.found(compiled.kernels(view.device))
+    order = np.argsort(view.original)
+    return Neighbors(view.name, other.name, view.original[order], other.original[columns[order]], scores[order])

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from cl_viz.engine import bins, compiled, triton_tiles
 from cl_viz.engine.compiled import Kernels
 from cl_viz.engine.fused_tiles import FusedAnchors, FusedPairs
+from cl_viz.engine.nearest_so_far import NearestSoFar
 from cl_viz.engine.pair_sketch import Block, PairSketch, Relation
 from cl_viz.engine.rows import ColumnTile, ViewRows
 from cl_viz.engine.triton_tiles import TritonPairs
@@ -97,10 +98,19 @@ class PairAccumulator:
     rows : dict of ViewRows
     links : list of NDArray[np.int64], one per block, shape (P, 2)
         Same-sample pairs, sorted by row.
+    near : NearestSoFar, optional
+        Is offered every score of a tile.
     """
 
-    def __init__(self, blocks: list[Block], rows: dict[str, ViewRows], links: list[NDArray[np.int64]]) -> None:
+    def __init__(
+        self,
+        blocks: list[Block],
+        rows: dict[str, ViewRows],
+        links: list[NDArray[np.int64]],
+        near: NearestSoFar | None = None,
+    ) -> None:
         self.blocks = blocks
+        self.near = near
         self.rows = rows
         self.links = links
         self.sketch = PairSketch.empty(blocks)
@@ -165,6 +175,10 @@ class PairAccumulator:
             links = links[np.lexsort((links[:, 1], links[:, 0]))]
         scores = self._scratch.product(left, columns.rows)
         self.add_scores(kernels, tile.block, scores, (labels, columns.labels), links, diagonal=diagonal)
+        if self.near is not None:
+            below = columns.numbers()
+            beside = below if diagonal else np.arange(tile.rows.start, tile.rows.stop)
+            self.near.offer(kernels, self.blocks[tile.block], scores, beside, below, diagonal=diagonal)
 
     def _add_with_triton(self, tile: Tile) -> None:
         first, second = (self.rows[view] for view in self.blocks[tile.block])
@@ -187,7 +201,10 @@ class PairAccumulator:
         scores = first.tile(tile.rows) @ second.tile(tile.columns).T
         relation = relation_tile(first.labels, second.labels, tile.rows, tile.columns, scores)
         mark_links(relation, self.links[tile.block], tile.rows, tile.columns)
-        self.add_tensor(tile.block, scores, relation, diagonal=first is second and tile.rows == tile.columns)
+        diagonal = first is second and tile.rows == tile.columns
+        self.add_tensor(tile.block, scores, relation, diagonal=diagonal)
+        if self.near is not None:
+            self.near.offer_with_torch(self.blocks[tile.block], scores, tile.rows, tile.columns, diagonal=diagonal)
 
     def _accumulate(self, block: int, scores: torch.Tensor, relation: torch.Tensor) -> None:
         n_relations = len(Relation)
@@ -246,15 +263,16 @@ def run_pairs(
     work: list[Tile],
     report: Callable[[float], None],
     aside: Sequence[Callable[[], None]] = (),
+    near: NearestSoFar | None = None,
 ) -> PairSketch:
-    """Return the sketch of all tiles, reporting the fraction done after each; the report may raise to stop.
+    """Return the sketch of all tiles, reporting the fraction done; the report may raise to stop.
 
-    What stands `aside` is done by the same threads, first.
+    What stands `aside` is done by the same threads, first; `near` is offered every score.
     """
     parts: list[PairAccumulator] = []
 
     def make_worker() -> Callable[[Tile | Callable[[], None]], None]:
-        accumulator = PairAccumulator(blocks, rows, links)
+        accumulator = PairAccumulator(blocks, rows, links, near)
         parts.append(accumulator)
         return lambda item: accumulator.add(item) if isinstance(item, Tile) else item()
 

@@ -41,20 +41,33 @@ class Unfinished:
                 if found.pop("fingerprint", None) == fingerprint:
                     self.parts = dict(found)
 
-    def part(self, name: str, make: Callable[[], T]) -> T:
-        """Return a part that is at hand, or make it and keep it; it is of a kind that statistics hold."""
+    def part(self, name: str, make: Callable[[], T], beside: Callable[[], Mapping[str, Any]] = dict) -> T:
+        """Return a part that is at hand, or make it and keep it; it is of a kind that statistics hold.
+
+        What `beside` returns once it is made is kept with it.
+        """
         if name not in self.parts:
-            self._note({name: make()})
+            made = make()
+            self._note({name: made, **self._beside(beside)})
         return cast(T, self.parts[name])
 
     def sum_of(
-        self, name: str, items: Sequence[Item], start: T, make: Callable[[Item], T], add: Callable[[T, T], T]
+        self,
+        name: str,
+        items: Sequence[Item],
+        start: T,
+        make: Callable[[Item], T],
+        add: Callable[[T, T], T],
+        beside: Callable[[], Mapping[str, Any]] = dict,
     ) -> T:
-        """Return the sum over items of what `make` returns for each, from where an earlier pass stopped."""
+        """Return the sum over items of what `make` returns for each, from where an earlier pass stopped.
+
+        What `beside` returns after each is kept with the sum.
+        """
         total, done = cast(T, self.parts.get(name, start)), self.done(name)
         for item in items[done:]:
             total, done = add(total, make(item)), done + 1
-            self._note({name: total, f"{name} done": done})
+            self._note({name: total, f"{name} done": done, **self._beside(beside)})
         return total
 
     def done(self, name: str) -> int:
@@ -74,6 +87,10 @@ class Unfinished:
         if self.path is not None:
             with suppress(OSError):
                 self.path.unlink()
+
+    def _beside(self, make: Callable[[], Mapping[str, Any]]) -> Mapping[str, Any]:
+        """Return what is kept beside a part; nothing where it could not be written."""
+        return {} if self.path is None else make()
 
     def _note(self, parts: Mapping[str, Any]) -> None:
         self.parts.update(parts)

@@ -34,7 +34,8 @@ _ONE = np.int64(1) << COUNT_SHIFT
 _SUM_MASK = np.int64(_ONE - 1)
 _BINS = bins.ANCHOR_BINS
 _PLACES_PER_BIN = np.float32(1 << FRACTION_BITS)
-_PIECE, _TAIL = 32, TAIL
+_PIECE, _TAIL = 64, TAIL
+_ROW_LANES = 48
 _STEPS = np.float64(MEAN_STEPS)
 _WIDTH = 2.0 / bins.ANCHOR_BINS
 
@@ -142,11 +143,23 @@ def _keep(score, companion, row, n_largest, kept, beside, fill, limit):
         fill[row] = n_largest
 
 
-def keep_largest(kept, beside, fill, n_largest):
-    """Move the largest entries of every row to the front."""
+def keep_largest(kept, beside, fill, limit, n_largest):
+    """Move the largest entries of every row to the front, descending, and forget the others."""
     for row in range(kept.shape[0]):
-        if fill[row] > n_largest:
-            _select(kept[row], beside[row], fill[row], n_largest)
+        if fill[row] >= n_largest:
+            limit[row] = max(limit[row], _select(kept[row], beside[row], fill[row], n_largest))
+            fill[row] = n_largest
+        _sort(kept[row], beside[row], fill[row])
+
+
+def _sort(kept, beside, size):
+    """Put the first entries in descending order, by insertion: they are few, and equal ones stay as they are."""
+    for number in range(1, size):
+        score, companion, place = kept[number], beside[number], number
+        while place > 0 and kept[place - 1] < score:
+            kept[place], beside[place] = kept[place - 1], beside[place - 1]
+            place -= 1
+        kept[place], beside[place] = score, companion
 
 
 def _keep_candidates(run, same, row, n_largest, kept, beside, fill, limit):
@@ -159,26 +172,81 @@ def _keep_candidates(run, same, row, n_largest, kept, beside, fill, limit):
                     _keep(piece[place], same, row, n_largest, kept, beside, fill, limit)
 
 
-def keep_neighbours(scores, row_numbers, column_numbers, n_largest, kept, beside, fill, limit):
-    """Keep the columns that score highest against each row; no row is its own neighbour."""
-    for row in range(scores.shape[0]):
-        for start in range(0, scores.shape[1], _PIECE):
-            piece = scores[row, start : start + _PIECE]
-            if _count_above(piece, limit[row]) > 0:
-                for place in range(piece.size):
-                    if piece[place] > limit[row] and column_numbers[start + place] != row_numbers[row]:
-                        _keep(piece[place], column_numbers[start + place], row, n_largest, kept, beside, fill, limit)
+def _bound_of_largest(run, n_largest, lanes):
+    """Return a score that at least `n_largest` of a run reach.
+
+    Of every lane (each `lanes`-th score) one score is its largest; so many lanes, so many scores.
+    """
+    n_lanes = lanes.size
+    lanes[:] = run[:n_lanes]
+    for start in range(n_lanes, run.size - n_lanes + 1, n_lanes):
+        part = run[start : start + n_lanes]
+        for lane in range(n_lanes):
+            lanes[lane] = max(lanes[lane], part[lane])
+    return _select(lanes, np.empty(n_lanes, dtype=np.int64), n_lanes, n_largest)
 
 
-def keep_neighbours_of_columns(scores, row_numbers, n_largest, kept, beside, fill, limit):
-    """Keep the rows that score highest against each column."""
+def keep_neighbours(scores, row_numbers, column_numbers, diagonal, n_largest, kept, beside, fill, limit):
+    """Keep the columns that score highest against each row; on the diagonal, where both are the same, not itself.
+
+    Lines of `kept` and the others are numbered as rows are.
+    """
+    n_lanes = 64 if n_largest < 32 else 512
+    lanes = np.empty(n_lanes, dtype=scores.dtype)
     for row in range(scores.shape[0]):
-        for start in range(0, scores.shape[1], _PIECE):
-            piece = scores[row, start : start + _PIECE]
-            if _count_above_each(piece, limit[start : start + _PIECE]) > 0:
+        run, line = scores[row], row_numbers[row]
+        above = _count_above(run, limit[line])
+        if above == 0:
+            continue
+        if above > n_largest and n_lanes < run.size:
+            # A row may be its own largest.
+            bound = _bound_of_largest(run, n_largest + 1 if diagonal else n_largest, lanes)
+            limit[line] = max(limit[line], np.nextafter(bound, -lanes.dtype.type(np.inf)))
+        for start in range(0, run.size, _PIECE):
+            piece = run[start : start + _PIECE]
+            if _count_above(piece, limit[line]) > 0:
                 for place in range(piece.size):
-                    if piece[place] > limit[start + place]:
-                        _keep(piece[place], row_numbers[row], start + place, n_largest, kept, beside, fill, limit)
+                    if piece[place] > limit[line] and not (diagonal and column_numbers[start + place] == line):
+                        _keep(piece[place], column_numbers[start + place], line, n_largest, kept, beside, fill, limit)
+
+
+def _bound_columns(scores, n_largest, limits):
+    """Raise the limit of every column to what at least `n_largest` of its scores reach; see `_bound_of_largest`."""
+    largest = scores[:_ROW_LANES].copy()
+    for row in range(_ROW_LANES, scores.shape[0]):
+        lane, run = largest[row % _ROW_LANES], scores[row]
+        for column in range(run.size):
+            lane[column] = max(lane[column], run[column])
+    lanes, beside = np.empty(_ROW_LANES, dtype=scores.dtype), np.empty(_ROW_LANES, dtype=np.int64)
+    for column in range(scores.shape[1]):
+        for lane in range(_ROW_LANES):
+            lanes[lane] = largest[lane, column]
+        bound = _select(lanes, beside, _ROW_LANES, n_largest)
+        limits[column] = max(limits[column], np.nextafter(bound, -lanes.dtype.type(np.inf)))
+
+
+def keep_neighbours_of_columns(scores, row_numbers, column_numbers, n_largest, kept, beside, fill, limit):
+    """Keep the rows that score highest against each column; lines are numbered as columns are."""
+    n_columns = scores.shape[1]
+    limits = np.empty(n_columns, dtype=scores.dtype)
+    fresh = False
+    for column in range(n_columns):
+        limits[column] = limit[column_numbers[column]]
+        fresh = fresh or limits[column] == -np.inf
+    if fresh and n_largest < _ROW_LANES and scores.shape[0] >= 2 * _ROW_LANES:
+        _bound_columns(scores, n_largest, limits)
+        for column in range(n_columns):
+            limit[column_numbers[column]] = limits[column]
+    for row in range(scores.shape[0]):
+        run = scores[row]
+        for start in range(0, n_columns, _PIECE):
+            piece = run[start : start + _PIECE]
+            if _count_above_each(piece, limits[start : start + _PIECE]) > 0:
+                for place in range(start, start + piece.size):
+                    if run[place] > limits[place]:
+                        line = column_numbers[place]
+                        _keep(run[place], row_numbers[row], line, n_largest, kept, beside, fill, limit)
+                        limits[place] = limit[line]
 
 
 def _count_at_least(run, score):
@@ -279,8 +347,8 @@ def compact(packed, places, counts, means):
 # Each after those it calls.
 _FUNCTIONS: tuple[Callable[..., Any], ...] = (
     _to_places, _range_of, _clamp, _add_places, _add_exactly, _powers, _count_above, _count_at_least,
-    _count_above_each, _select, _keep, keep_largest, _keep_candidates, keep_neighbours, keep_neighbours_of_columns,
-    _add_seen, anchor_tile, count_filled, compact,
+    _count_above_each, _select, _sort, _keep, keep_largest, _keep_candidates, _bound_of_largest, keep_neighbours,
+    _bound_columns, keep_neighbours_of_columns, _add_seen, anchor_tile, count_filled, compact,
 )  # fmt: skip
 # Sums over a run may be taken in any order: that is what lets them be taken many at a time.
 _ANY_ORDER: dict[str, set[str]] = {"_powers": {"reassoc", "nsz", "contract"}}

@@ -37,6 +37,13 @@ class ColumnTile:
     labels: NDArray[np.int64] | None
     order: NDArray[np.int64] | None
 
+    def numbers(self) -> NDArray[np.int64]:
+        """Return which row of the view each column is."""
+        if self.order is None:
+            return np.arange(self.columns.start, self.columns.stop)
+        found: NDArray[np.int64] = self.order + self.columns.start
+        return found
+
     def places(self, columns: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return where columns of the slice (counted from its start) are in the tile."""
         if self.order is None:

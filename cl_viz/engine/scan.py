@@ -5,6 +5,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from itertools import combinations_with_replacement
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -14,13 +15,14 @@ import torch
 from cl_viz.core.embedding_set import EmbeddingSet
 from cl_viz.core.errors import InputError
 from cl_viz.core.progress import ProgressCallback, silent
-from cl_viz.engine import triton_tiles
+from cl_viz.engine import compiled, triton_tiles
 from cl_viz.engine.anchor_pass import Links, scan_anchors
 from cl_viz.engine.anchor_sketch import AnchorSketch
 from cl_viz.engine.device import resolve_device
 from cl_viz.engine.moments import Moments, compute_moments
 from cl_viz.engine.nearest import NeighborMap, neighbors_of_rows
-from cl_viz.engine.neighbors import MOST_NEIGHBORS, neighbor_blocks
+from cl_viz.engine.nearest_so_far import NearestSoFar
+from cl_viz.engine.neighbors import MOST_NEIGHBORS, largest_of_blocks, neighbor_blocks, neighbors_of
 from cl_viz.engine.pair_pass import TILE, Tile, run_pairs, tiles
 from cl_viz.engine.pair_sketch import Block, PairSketch
 from cl_viz.engine.precision import Precision, full_float32, score_type
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 
 AUTO_ANCHORS = 8192
 """Anchors of one view with ``anchors="auto"``; every row up to this N."""
+_SO_FAR = "nearest so far"
 CHUNK_SCORES = 500_000_000
 """Scores between two points that a stopped pass can go on from: seconds of work."""
 DEVICE_TILE = 4096
@@ -161,9 +164,11 @@ class _Job:
         with unfinished(embedding_set.fingerprint, parameters) as parts:
             moments: list[Moments] = []
             aside = [lambda: moments.append(compute_moments(embedding_set))]
-            anchors, counted = self._anchors(rows, links, parts, aside)
-            sketch = self._pairs(rows, blocks, links, tile_size, parts, [] if moments else aside)
-            near = self._neighbors(rows, parts)
+            # A GPU keeps no scores that could be offered to their rows: there, neighbours have a pass of their own.
+            near = self._nearest_so_far(rows, parts) if self.device.type == "cpu" else None
+            anchors, counted = self._anchors(rows, links, parts, aside, near)
+            sketch = self._pairs(rows, blocks, links, tile_size, parts, [] if moments else aside, near)
+            neighbors = self._neighbors(rows, parts, near)
         n_used = len(next(iter(rows.values())))
         left_out = sum(embedding_set.sizes) - sum(map(len, rows.values()))
         return Statistics(
@@ -176,7 +181,7 @@ class _Job:
             precision=str(self.dtype).removeprefix("torch."),
             seed=self.seed if any(len(part) > self.n_anchors > 0 for part in rows.values()) else None,
             fingerprint=embedding_set.fingerprint,
-            neighbors=near,
+            neighbors=neighbors,
         )
 
     def _pairs(
@@ -187,9 +192,10 @@ class _Job:
         tile_size: int,
         parts: Unfinished,
         aside: list[Callable[[], None]],
+        near: NearestSoFar | None,
     ) -> PairSketch:
         work = list(tiles(blocks, rows, tile_size))
-        share, start, _ = _shares(rows, self.n_anchors, self.neighbors)
+        share, start, _ = self._shares(rows, near)
         chunks = _chunks(work)
         linked = [links[block] for block in blocks]
 
@@ -200,15 +206,21 @@ class _Job:
             before = sum(map(len, chunks[: parts.done("pairs")])) / len(work)
             width = len(chunk) / len(work)
             first = aside if not parts.done("pairs") else []
-            return run_pairs(blocks, rows, linked, chunk, lambda done: report(before + width * done), first)
+            return run_pairs(blocks, rows, linked, chunk, lambda done: report(before + width * done), first, near)
 
-        return parts.sum_of("pairs", chunks, PairSketch.empty(blocks), sketch, operator.add)
+        beside = partial(_found_so_far, rows, near)
+        return parts.sum_of("pairs", chunks, PairSketch.empty(blocks), sketch, operator.add, beside)
 
     def _anchors(
-        self, rows: dict[str, ViewRows], links: Links, parts: Unfinished, aside: list[Callable[[], None]]
+        self,
+        rows: dict[str, ViewRows],
+        links: Links,
+        parts: Unfinished,
+        aside: list[Callable[[], None]],
+        near: NearestSoFar | None,
     ) -> tuple[dict[str, AnchorSketch], PairSketch]:
         """Scan the anchors of every view, and count the pairs that tiles leave to them."""
-        anchor_share = _shares(rows, self.n_anchors, self.neighbors)[1]
+        anchor_share = self._shares(rows, near)[1]
         found, counted = {}, PairSketch.empty(list(links))
         for index, (view, part) in enumerate(rows.items() if self.n_anchors else ()):
             start, width = anchor_share * index / len(rows), anchor_share / len(rows)
@@ -220,22 +232,45 @@ class _Job:
                 part: ViewRows = part, report: Callable[[float], None] = report, first: bool = not index
             ) -> dict[str, Any]:
                 anchors, pairs = scan_anchors(
-                    part, rows, links, self.n_anchors, self.seed, report, aside if first else []
+                    part, rows, links, self.n_anchors, self.seed, report, aside if first else [], near
                 )
                 return {"anchors": anchors, "pairs": pairs}
 
-            both = parts.part(f"anchors {view}", sketch)
+            both = parts.part(f"anchors {view}", sketch, partial(_found_so_far, rows, near))
             found[view], counted = both["anchors"], counted + both["pairs"]
         return found, counted
 
-    def _neighbors(self, rows: dict[str, ViewRows], parts: Unfinished) -> NeighborMap:
+    def _nearest_so_far(self, rows: dict[str, ViewRows], parts: Unfinished) -> NearestSoFar | None:
+        """Return what the passes over anchors and pairs offer their scores to, as an earlier pass left it."""
+        if self.neighbors is None:
+            return None
+        largest = largest_of_blocks(rows, self.neighbors)
+        for block, (scores, numbers) in parts.parts.get(_SO_FAR, {}).items():
+            largest[block].merge(slice(None), scores, numbers)
+        return NearestSoFar(largest)
+
+    def _neighbors(self, rows: dict[str, ViewRows], parts: Unfinished, near: NearestSoFar | None) -> NeighborMap:
         if self.neighbors is None:
             return {}
-        k, rest = self.neighbors, _shares(rows, self.n_anchors, self.neighbors)[2]
+        if near is not None:
+            return {(a, b): neighbors_of(rows[a], rows[b], kept) for (a, b), kept in near.largest.items()}
+        k, rest = self.neighbors, self._shares(rows, near)[2]
         return parts.part(
             "neighbors",
             lambda: neighbors_of_rows(rows, k, lambda done, message: self.progress(1 - rest * (1 - done), message)),
         )
+
+    def _shares(self, rows: dict[str, ViewRows], near: NearestSoFar | None) -> tuple[float, float, float]:
+        """Estimate which shares of the work pairs, anchors and a pass over neighbours are."""
+        return _shares(rows, self.n_anchors, self.neighbors if near is None else None)
+
+
+def _found_so_far(rows: dict[str, ViewRows], near: NearestSoFar | None) -> dict[str, Any]:
+    """Return the nearest rows so far, for a pass that goes on later."""
+    if near is None:
+        return {}
+    kernels = compiled.kernels(next(iter(rows.values())).device)
+    return {_SO_FAR: {block: kept.found(kernels) for block, kept in near.largest.items()}}
 
 
 def _chunks(work: list[Tile]) -> list[list[Tile]]:

@@ -155,18 +155,37 @@ def test_anchors_see_what_torch_sees(
 def test_the_largest_are_kept_of_rows_and_of_columns(
     kernels: SimpleNamespace, seed: int, kind: type, k: int, by_columns: bool
 ) -> None:
-    scores = np.random.default_rng(seed).permutation(70 * 300).reshape(70, 300).astype(kind)
-    numbers = np.arange(300)
-    largest = Largest(300 if by_columns else 70, k, kind, np.int64)
-    for part in (slice(0, 40), slice(40, 70)):
+    scores = np.random.default_rng(seed).permutation(170 * 300).reshape(170, 300).astype(kind)
+    # Lines are found by the numbers of rows and of columns, whatever their order.
+    rows, columns = np.random.default_rng(seed).permutation(170), np.random.default_rng(seed).permutation(300)
+    largest = Largest(300 if by_columns else 170, k, kind, np.int64)
+    for part in (slice(0, 100), slice(100, 170)):
         if by_columns:
-            kernels.keep_neighbours_of_columns(scores[part], numbers[part], k, *largest.arrays)
+            kernels.keep_neighbours_of_columns(scores[part], rows[part], columns, k, *largest.arrays)
         else:
-            none = np.full(part.stop - part.start, -1)
-            kernels.keep_neighbours(scores[part, :111], none, numbers[:111], k, *largest.part(part))
-            kernels.keep_neighbours(scores[part, 111:], none, numbers[111:], k, *largest.part(part))
+            for span in (slice(0, 111), slice(111, 300)):
+                kernels.keep_neighbours(scores[part, span], rows[part], columns[span], False, k, *largest.arrays)
     found, which = largest.found(kernels)
-    table = scores.T if by_columns else scores
+    table = np.empty_like(scores)
+    table[np.ix_(rows, columns)] = scores
+    table = table.T if by_columns else table
     order = np.argsort(-table, axis=1)[:, :k]
     np.testing.assert_array_equal(which, order)
     np.testing.assert_array_equal(found, np.take_along_axis(table, order, axis=1))
+
+
+@pytest.mark.parametrize("kind", TYPES)
+@pytest.mark.parametrize("k", [1, 5, 40])
+def test_of_equal_scores_as_many_are_kept_as_are_asked_for(kernels: SimpleNamespace, kind: type, k: int) -> None:
+    scores, numbers = np.full((128, 128), 0.5, dtype=kind), np.arange(128)
+    np.fill_diagonal(scores, 1.0)
+    largest = Largest(128, k, kind, np.int64)
+    kernels.keep_neighbours(scores, numbers, numbers, True, k, *largest.arrays)
+    found, which = largest.found(kernels)
+    np.testing.assert_array_equal(found, kind(0.5))
+    assert all(len(set(row) - {number}) == k for number, row in enumerate(which.tolist()))
+    of_columns = Largest(128, k, kind, np.int64)
+    kernels.keep_neighbours_of_columns(scores, numbers, numbers, k, *of_columns.arrays)
+    found, which = of_columns.found(kernels)
+    np.testing.assert_array_equal(which[:, 0], numbers)
+    np.testing.assert_array_equal(found[:, 1:], kind(0.5))

@@ -22,7 +22,9 @@ def test_neighbours_are_those_of_a_full_sort(k: int, precision: str, fast: bool)
     views["view_2"][7] = np.nan
     embedding_set = cl_viz.EmbeddingSet.from_arrays(views)
     before = compiled.enable(fast)
-    found = cl_viz.scan(embedding_set, anchors=0, neighbors=k, precision=precision).neighbors
+    # With anchors, their rows are scored in a pass of their own.
+    anchors = 400 if k == 15 else 0
+    found = cl_viz.scan(embedding_set, anchors=anchors, neighbors=k, precision=precision).neighbors
     compiled.enable(before)
     usable = np.flatnonzero(np.arange(1300) != 7)
     assert set(found) == {(a, b) for a in views for b in views}

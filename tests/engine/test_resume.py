@@ -49,7 +49,7 @@ def unfinished_files() -> list[Path]:
     return list(storage.cache_folder().glob("unfinished-*"))
 
 
-@pytest.mark.parametrize("share", [0.0, 0.25, 0.95])
+@pytest.mark.parametrize("share", [0.0, 0.6, 0.95])
 def test_a_stopped_pass_goes_on_and_finds_the_same(share: float, monkeypatch: pytest.MonkeyPatch) -> None:
     scored: list[int] = []
     real = scan.run_pairs
@@ -72,7 +72,7 @@ def test_a_stopped_pass_goes_on_and_finds_the_same(share: float, monkeypatch: py
     same_counts(found, expected)
     assert seen == sorted(seen)
     assert unfinished_files() == []
-    assert {0.0: len(scored) == in_all, 0.25: 0 < len(scored) < in_all, 0.95: not scored}[share]
+    assert {0.0: len(scored) == in_all, 0.6: 0 < len(scored) < in_all, 0.95: 0 < len(scored) < 3}[share]
 
 
 def same_counts(first: Statistics, second: Statistics) -> None:
