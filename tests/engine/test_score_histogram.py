@@ -53,21 +53,43 @@ def test_separation_of_the_sketch_is_that_of_the_scores(embedding_set: cl_viz.Em
     assert binned[1].variance == pytest.approx(negatives.var(ddof=1), rel=1e-6)
 
 
-def test_auc_is_told_apart_when_all_scores_are_near_one() -> None:
+@pytest.mark.parametrize("spread", [5e-3, 2e-3, 1e-4, 1e-5])
+@pytest.mark.parametrize("mixed", [0.1, 0.5, 1.0])
+@pytest.mark.parametrize("n", [60, 200])
+def test_auc_is_right_when_all_scores_are_near_one(n: int, mixed: float, spread: float) -> None:
     pytest.importorskip("scipy")
-    embedding_set = collapsed(200, 16, 0.002)
-    near = cl_viz.EmbeddingSet.from_arrays(
-        {
-            "view_1": embedding_set.views["view_1"],
-            "view_2": embedding_set.views["view_1"] * 0.9 + 0.1 * embedding_set.views["view_2"],
-        }
-    )
+    embedding_set = collapsed(n, 16, spread)
+    first, second = embedding_set.views.values()
+    near = cl_viz.EmbeddingSet.from_arrays({"view_1": first, "view_2": first * (1 - mixed) + mixed * second})
     positives, negatives = split(near)
-    assert min(positives.min(), negatives.min()) > 0.999
-    sketch = cl_viz.scan(near, anchors=0).pairs
+    assert min(positives.min(), negatives.min()) > 0.998
+    sketch = cl_viz.scan(near, anchors=0, cache=False).pairs
+    expected = dense.auc(positives, negatives)
     found = separation.auc(sketch.positives(PairRoles()), sketch.negatives(PairRoles()))
-    assert found == pytest.approx(dense.auc(positives, negatives), abs=2e-3)
-    assert found > 0.9
+    assert abs(found - expected) <= 1e-3 * expected
+
+
+def test_scores_of_one_bin_are_ordered_by_their_means() -> None:
+    edge, width = float(bins.edges()[3000]), bins.WIDTH
+
+    def histogram(*places: float) -> separation.ScoreHistogram:
+        scores = edge + width * np.array(places)
+        where = np.full(len(places), 3000)
+        counts = np.bincount(where, minlength=bins.BINS)
+        sums = np.bincount(where, weights=scores, minlength=bins.BINS)
+        return separation.ScoreHistogram(
+            counts.astype(np.int64), sums.astype(np.float64), 0.0, scores.min(), scores.max()
+        )
+
+    assert separation.auc(histogram(0.6), histogram(0.4)) == 1.0
+    assert separation.auc(histogram(0.4), histogram(0.6)) == 0.0
+    assert separation.auc(histogram(0.5), histogram(0.5)) == 0.5
+    even = np.linspace(0.001, 0.999, 999)
+    assert separation.auc(histogram(0.7), histogram(*even)) == pytest.approx(0.7, abs=1e-9)
+    assert separation.auc(histogram(*even), histogram(0.7)) == pytest.approx(0.3, abs=1e-9)
+    # Densities 2u and 2 (1 - u): the first is larger with chance 5 / 6.
+    rising = np.sqrt(even)
+    assert separation.auc(histogram(*rising), histogram(*(1 - rising))) == pytest.approx(5 / 6, abs=2e-3)
 
 
 @pytest.mark.parametrize("temperature", [0.01, 0.05, 0.1, 0.5, 1.0])
