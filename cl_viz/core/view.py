@@ -128,13 +128,20 @@ class Lines:
 
 @dataclass(frozen=True)
 class Bars:
-    """One bar a category; `Series.x` holds the categories as text."""
+    """One bar a category; `Series.x` holds the categories as text.
+
+    Attributes
+    ----------
+    sideways : bool
+        The bars lie on their side, the first category on top: for many categories in a tall figure.
+    """
 
     title: str
     x: Axis
     y: Axis
     series: tuple[Series, ...]
     references: tuple[Reference, ...] = ()
+    sideways: bool = False
 
 
 @dataclass(frozen=True)

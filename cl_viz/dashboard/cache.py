@@ -13,7 +13,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 import streamlit as st
 
@@ -30,7 +30,7 @@ from cl_viz.diagnostics import DIAGNOSTICS, SAMPLE_QUANTITIES, SampleQuantity, d
 from cl_viz.engine.device import describe_device
 from cl_viz.engine.memory import array_bytes
 from cl_viz.engine.scanner import Scanner
-from cl_viz.figures import compare, render
+from cl_viz.figures import at_ends, below_each_other, compare, render
 from cl_viz.figures.marking import at_step
 from cl_viz.figures.theme import ThemeName
 
@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
 T = TypeVar("T")
+BarsShown = Literal["", "at_ends", "below_each_other"]
+"""What is shown of bars of many categories."""
 
 ASK_ABOVE_SECONDS = 10.0
 _FIRST_GUESS = 1.5e7
@@ -336,10 +338,12 @@ def figure(
     log_y: bool,
     marked: tuple[int, Mapping[str, Sequence[int]]] | None = None,
     wide: bool = False,
+    bars: BarsShown = "",
 ) -> tuple[View, Figure]:
     """Return a view of one or several results and its figure, drawing it only once.
 
-    `marked` is a training step to mark in it, with the steps of each run; see `cl_viz.figures.marking`.
+    `marked` is a training step to mark in it, with the steps of each run; see `cl_viz.figures.marking`. `bars` is the
+    name of what is done to bars of many categories; see `cl_viz.figures.many_bars`.
 
     Raises
     ------
@@ -356,11 +360,13 @@ def figure(
         log_y,
         marked and marked[0],
         wide,
+        bars,
     )
     kept = _figures().get(key)
     if kept is None:
         view = compare(results, view_name, quantity)
         view = view if marked is None else at_step(view, *marked)
+        view = {"": lambda view: view, "at_ends": at_ends, "below_each_other": below_each_other}[bars](view)
         drawn = render(view, theme, run_colours=colours, log_y=log_y, wide=wide)
         kept = _figures().put(key, (tuple(results), view, drawn))
     return kept[1], kept[2]

@@ -9,7 +9,7 @@ from cl_viz.dashboard.text import escape
 
 
 def says_what_to_add(shown: panels.Shown) -> bool:
-    """Draw what the runs lack, where none of them has a figure, and return whether that is so."""
+    """Draw what the runs lack and where to add it, where none of them has a figure; return whether that is so."""
     if any(result.views for result in shown.results):
         return False
     lines = dict.fromkeys(
@@ -17,4 +17,7 @@ def says_what_to_add(shown: panels.Shown) -> bool:
     )
     if lines:
         st.info("  \n".join(escape(line) for line in lines), icon=":material/help:")
+    if any("Data page" in line for line in lines):
+        st.page_link("pages/start/data.py", label="Say what the columns are", icon=":material/database:")
+    panels.explained(shown.spec)
     return True

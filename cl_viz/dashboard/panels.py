@@ -18,8 +18,9 @@ from cl_viz.core.specs import DiagnosticSpec
 from cl_viz.core.view import Heatmap, Lines, SeriesView, Table, View
 from cl_viz.dashboard import cache, errors, forms, pair_links, state
 from cl_viz.dashboard.text import cite, cite_briefly, escape, mark
-from cl_viz.figures import csv_text, python_lines
+from cl_viz.figures import compare, csv_text, python_lines
 from cl_viz.figures.clicking import with_targets
+from cl_viz.figures.many_bars import MANY, MOST, categories, tall
 
 MAIN_HEIGHT = 440
 """Pixels of a main figure: more than half of a window of 1280 x 800."""
@@ -116,11 +117,12 @@ def finding_box(found: Sequence[tuple[Finding, str]], place: Callable[[Finding],
         (finding, _place(place(finding)) + _owner(list(dict.fromkeys(runs)), every))
         for finding, runs in sorted(owners.items(), key=lambda entry: LEVELS.index(entry[0].level))
     ]
+    # With the name of a run in front, only small letters leave room for the sentence in its line.
+    small = any(owner for _, owner in lines[:_SHOWN_FINDINGS])
     with st.container(border=True, gap="xxsmall"):
         for finding, owner in lines[:_SHOWN_FINDINGS]:
             text = f"{owner}{escape(brief(finding.message, _LINE - len(owner)))}"
-            # With the name of a run in front, only small letters leave room for the sentence in its line.
-            st.markdown(f"{mark(finding.level)} " + (f":small[{text}]" if owner else text))
+            st.markdown(f"{mark(finding.level)} " + (f":small[{text}]" if small else text))
         more = len(lines) - _SHOWN_FINDINGS
         label = "In full, with what to try" if more <= 0 else f"{more} more, and all in full with what to try"
         with st.expander(label, type="compact"):
@@ -204,11 +206,15 @@ def figure(
         return
     steps = {run.name: [step for step in run.run.steps if step is not None] for run in drawn_runs}
     mark = None if marked is None else (marked, steps)
-    view, drawn = cache.figure(shown.results, view_name, quantity, state.theme(), colours, log_y, mark, wide)
     key = f"figure {shown.spec.name} {view_name}"
     if len(drawn_runs) > 2 and not wide:
         height += _ROOM_FOR_LEGEND
-    st.plotly_chart(
+    bars = _bars_control(key, shown, view_name)
+    view, drawn = cache.figure(shown.results, view_name, quantity, state.theme(), colours, log_y, mark, wide, bars)
+    place = st.container()
+    if bars == "below_each_other":
+        place, height = st.container(height=height, border=False), max(height, tall(view))
+    place.plotly_chart(
         with_targets(drawn, view) if leads_to_pairs else drawn,
         theme=None,
         width="stretch",
@@ -237,8 +243,27 @@ def figure(
         log_y=log_y,
         marked=marked if isinstance(view, (Lines, Heatmap)) else None,
         wide=wide,
+        bars=bars,
     )
-    buttons(view, key, lines, partial(explanation, shown.spec) if explained else None)
+    buttons(
+        view if not bars else compare(shown.results, view_name, quantity),
+        key,
+        lines,
+        partial(explanation, shown.spec) if explained else None,
+    )
+
+
+def _bars_control(key: str, shown: Shown, view_name: str) -> cache.BarsShown:
+    """Draw the choice between both ends and all of the bars where they are many; return what is done to them."""
+    count = max(len(categories(result.views[view_name])) for result in shown.results if view_name in result.views)
+    if count <= MANY:
+        return ""
+    every = f"All {count:,}" if count <= MOST else f"{MOST:,} of {count:,}"
+    chosen = st.segmented_control(
+        "Categories", ["Lowest and highest", every], default="Lowest and highest", required=True, key=f"bars {key}",
+        label_visibility="collapsed", persist_state="page",
+    )  # fmt: skip
+    return "below_each_other" if chosen == every else "at_ends"
 
 
 def _others(spec: DiagnosticSpec, runs: Sequence[state.OpenRun]) -> list[str]:

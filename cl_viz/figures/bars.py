@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import plotly.graph_objects as go
@@ -15,24 +16,35 @@ from cl_viz.figures.theme import Theme
 
 
 def draw_bars(view: Bars, theme: Theme, colours: Mapping[str, int], *, wide: bool = False) -> go.Figure:
-    """Draw bars side by side; categories keep their order."""
+    """Draw bars side by side, or below each other; categories keep their order."""
     canvas = new_canvas(view.title, theme, wide=wide)
     for entry, stroke in zip(view.series, strokes(view.series, theme, colours), strict=True):
         owner = f"{plain(entry.run)}, " if entry.run else ""
+        names = np.array([plain(str(value)) for value in entry.x], dtype=object)
+        ends = whiskers(entry.y, entry.low, entry.high, theme)
+        places = {"x": numbers(entry.y), "y": names, "orientation": "h", "error_x": ends} if view.sideways else {
+            "x": names, "y": numbers(entry.y), "error_y": ends}  # fmt: skip
+        category, value = ("%{y}", "%{x:.4g}") if view.sideways else ("%{x}", "%{y:.4g}")
         canvas.add(
             "bar",
-            x=np.array([plain(str(value)) for value in entry.x], dtype=object),
-            y=numbers(entry.y),
+            **places,
             marker={"color": stroke.colour, "line": {"width": 0}},
-            error_y=whiskers(entry.y, entry.low, entry.high, theme),
             name=plain(stroke.legend or entry.name),
             showlegend=bool(stroke.legend),
             legendrank=stroke.rank,
             legendgroup=stroke.group,
-            hovertemplate=f"{owner}{plain(entry.name)}<br>%{{x}}<br>{plain(view.y.label)} %{{y:.4g}}<extra></extra>",
+            hovertemplate=f"{owner}{plain(entry.name)}<br>{category}<br>{plain(view.y.label)} {value}<extra></extra>",
         )
-    set_axes(canvas, view.x, view.y, theme)
-    canvas.x.update(type="category", categoryorder="trace")
     canvas.layout |= {"barmode": "group", "showlegend": len(view.series) > 1}
-    add_references(canvas, view.references, theme, line_colours(view.series, theme, colours))
+    references = view.references
+    if view.sideways:
+        set_axes(canvas, view.y, view.x, theme)
+        canvas.y.update(type="category", categoryorder="trace", autorange="reversed", dtick=1)
+        canvas.x.update(side="top")
+        canvas.layout["legend"] |= {"traceorder": "normal"}
+        references = tuple(replace(entry, on="x" if entry.on == "y" else "y") for entry in references)
+    else:
+        set_axes(canvas, view.x, view.y, theme)
+        canvas.x.update(type="category", categoryorder="trace")
+    add_references(canvas, references, theme, line_colours(view.series, theme, colours))
     return canvas.figure()

@@ -49,8 +49,10 @@ def draw_heatmap(view: Heatmap, theme: Theme, *, wide: bool = False) -> go.Figur
     if values.size <= _NUMBERED_CELLS and values.shape[1] <= _NUMBERED_COLUMNS[wide]:
         _add_numbers(canvas, view, values, scale, (low, high))
     set_axes(canvas, view.x, view.y, theme)
-    canvas.x.update(type="category", showgrid=False)
-    canvas.y.update(type="category", autorange="reversed", showgrid=False)
+    # Marks and numbers in the cells must not widen the axes; names that repeat share a row or a column.
+    n_rows, n_columns = len(set(view.row_labels)), len(set(view.column_labels))
+    canvas.x.update(type="category", showgrid=False, range=[-0.5, n_columns - 0.5])
+    canvas.y.update(type="category", showgrid=False, range=[n_rows - 0.5, -0.5])
     _shorten(canvas.x, view.column_labels, 14 if wide else 8)
     _shorten(canvas.y, view.row_labels, 14)
     _outline(canvas, view, theme)

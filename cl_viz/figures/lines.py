@@ -15,6 +15,8 @@ from cl_viz.figures.references import add_references
 from cl_viz.figures.strokes import DIRECT_LABELS, Stroke, add_style_legend, is_several, line_colours, strokes
 from cl_viz.figures.theme import Theme, translucent
 
+_LETTER_HEIGHT = 0.07
+"""Height of a label as a share of the plot."""
 _LOG_TICKS = 8
 """Most ticks of a logarithmic axis."""
 
@@ -37,7 +39,7 @@ def draw_lines(view: Lines, theme: Theme, colours: Mapping[str, int], *, wide: b
         canvas.layout["showlegend"] = False
     elif len(view.series) <= DIRECT_LABELS and not view.y.ticks:
         # Curves on ticks of their own stand above each other: a name beside one of them would stand on the next.
-        canvas.layout["showlegend"] = not add_labels(canvas, _labels(view, found), log_y=view.y.log)
+        canvas.layout["showlegend"] = not add_labels(canvas, _labels(view, found, canvas.letter), log_y=view.y.log)
     return canvas.figure()
 
 
@@ -96,8 +98,8 @@ def _add_band(canvas: Canvas, entry: Series, stroke: Stroke) -> None:
     )
 
 
-def _labels(view: Lines, found: list[Stroke]) -> list[Label]:
-    """One label at the end of each curve."""
+def _labels(view: Lines, found: list[Stroke], letter: float) -> list[Label]:
+    """One label at the end of each curve, where it can be beside all curves."""
     drawn = [np.flatnonzero(np.isfinite(np.asarray(entry.y, dtype=np.float64))) for entry in view.series]
     heights = [float(entry.y[place]) for entry, places in zip(view.series, drawn, strict=True) for place in places]
     low, high = view.y.range or (min(heights, default=0.0), max(heights, default=1.0))
@@ -107,9 +109,28 @@ def _labels(view: Lines, found: list[Stroke]) -> list[Label]:
         # A curve may end, or be nowhere, before its last place: the label stands where something is drawn.
         if len(places_drawn) and np.asarray(entry.x).dtype.kind in "iuf":
             x, y = float(entry.x[places_drawn[-1]]), float(entry.y[places_drawn[-1]])
-            places = tuple(
+            places = [
                 Place(x, y + rise * height, 1.0, (y - low) / height + rise, "left")
-                for rise in (0.05, -0.05, 0.12, -0.12)
-            )
-            labels.append(Label(entry.name, stroke.colour, places))
+                for rise in (0.05, -0.05, 0.09, -0.09, 0.13, -0.13)
+            ]
+            covered = {place: _covers(view, place, letter * len(entry.name), (low, height)) for place in places}
+            labels.append(Label(entry.name, stroke.colour, tuple(sorted(places, key=covered.__getitem__))))
     return labels
+
+
+def _covers(view: Lines, place: Place, width: float, ends: tuple[float, float]) -> bool:
+    """Whether a curve runs through the place of a label, `width` (a share of the plot) wide and left of its point."""
+    low, height = ends
+    for entry in view.series:
+        x, y = np.asarray(entry.x, dtype=np.float64), np.asarray(entry.y, dtype=np.float64)
+        there = np.isfinite(x) & np.isfinite(y) & ((x > 0) if view.x.log else True)
+        if there.sum() < 2:
+            continue
+        x, y = (np.log10(x[there]) if view.x.log else x[there]), (y[there] - low) / height
+        first, last = (np.log10(view.x.range) if view.x.log else view.x.range) if view.x.range else (x.min(), x.max())
+        point = np.log10(place.x) if view.x.log and place.x > 0 else place.x
+        order = np.argsort(x, kind="stable")
+        under = np.interp(np.linspace(point - width * (last - first), point, 12), x[order], y[order])
+        if bool((np.abs(under - place.up) < _LETTER_HEIGHT / 2).any()):
+            return True
+    return False

@@ -28,6 +28,7 @@ def python_lines(
     log_y: bool = False,
     marked: int | None = None,
     wide: bool = False,
+    bars: str = "",
 ) -> str:
     """Return three lines of Python that make a figure in a notebook, four with a marked step.
 
@@ -46,6 +47,8 @@ def python_lines(
         Expressions that open the runs that the diagnostic compares with.
     marked : int, optional
         A training step that is marked; see `at_step`.
+    bars : {"", "at_ends", "below_each_other"}
+        What is done to bars of many categories.
 
     Returns
     -------
@@ -64,13 +67,15 @@ def python_lines(
     drawn = "".join(f", {name}={value!r}" for name, value in look.items() if value is not None)
     several = len(runs) > 1
     shown = f"cl_viz.figures.compare(results, {view!r}, {quantity!r})" if several else f"result.views[{view!r}]"
-    setup = "import cl_viz, cl_viz.figures" if several or marked is not None else "import cl_viz"
+    setup = "import cl_viz, cl_viz.figures" if several or marked is not None or bars else "import cl_viz"
     opened = f"[{', '.join(runs)}]" if several else runs[0]
     if marked is not None:
         name = "runs" if several else "run"
         setup, opened = f"{setup}\n{name} = {opened}", name
         steps = "{run.name: run.steps for run in runs}" if several else "{run.name: run.steps}"
         shown = f"cl_viz.figures.at_step({shown}, {marked}, {steps})"
+    if bars:
+        shown = f"cl_viz.figures.{bars}({shown})"
     if several:
         asked = f"results = [cl_viz.diagnose({diagnostic!r}, run{arguments}) for run in {opened}]"
     else:

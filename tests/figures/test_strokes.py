@@ -48,3 +48,12 @@ def test_a_curve_that_is_nowhere_has_no_label_and_one_that_ends_early_has_it_at_
     assert [(note.text, note.x) for note in labels] == [("ends early", 1.0)]
     nowhere = render(Lines("nothing", Axis("x"), Axis("y"), (series[0], series[0])))
     assert not [note for note in nowhere.layout.annotations if note.text == "nowhere"]
+
+
+def test_a_label_stands_beside_the_curves_and_not_on_one() -> None:
+    x = np.linspace(0, 1, 11)
+    falling = Series("one vote each", x, 0.9 - 0.6 * x, "other", "a")
+    level = Series("weighted", x, np.full(11, 0.95), "other", "a")
+    figure = render(Lines("t", Axis("x", range=(0.0, 1.0)), Axis("y", range=(0.0, 1.0)), (falling, level)), wide=True)
+    label = next(note for note in figure.layout.annotations if note.text == "one vote each")
+    assert label.y < 0.3, "above its end the falling curve would run through it"
