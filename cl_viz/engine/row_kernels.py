@@ -34,7 +34,7 @@ _ONE = np.int64(1) << COUNT_SHIFT
 _SUM_MASK = np.int64(_ONE - 1)
 _BINS = bins.ANCHOR_BINS
 _PLACES_PER_BIN = np.float32(1 << FRACTION_BITS)
-_PIECE, _TAIL = 64, TAIL
+_TAIL = TAIL
 _ROW_LANES = 48
 _STEPS = np.float64(MEAN_STEPS)
 _WIDTH = 2.0 / bins.ANCHOR_BINS
@@ -98,11 +98,43 @@ def _count_above(run, score):
     return found
 
 
-def _count_above_each(run, limits):
-    found = np.int32(0)
+def _flag_above(run, limit, flags):
     for place in range(run.size):
-        found += np.int32(run[place] > limits[place])
-    return found
+        flags[place] = np.uint8(run[place] > limit)
+
+
+def _flag_above_each(run, limits, flags):
+    for place in range(run.size):
+        flags[place] = np.uint8(run[place] > limits[place])
+
+
+def _flagged(flags, size, found):
+    """Write the places of the flags that are set among the first `size`, and return how many there are.
+
+    Few are: flags are looked at eight at a time.
+    """
+    n_words = (size + 7) // 8
+    flags[size : n_words * 8] = 0
+    words = flags.view(np.uint64)
+    number = 0
+    for word in range(n_words):
+        rest = words[word]
+        while rest != 0:
+            lowest = rest & (~rest + np.uint64(1))
+            rest ^= lowest
+            place = word * 8
+            # A flag is the lowest bit of its byte.
+            if lowest >> np.uint64(32):
+                place += 4
+                lowest >>= np.uint64(32)
+            if lowest >> np.uint64(16):
+                place += 2
+                lowest >>= np.uint64(16)
+            if lowest >> np.uint64(8):
+                place += 1
+            found[number] = place
+            number += 1
+    return number
 
 
 def _select(kept, beside, size, n_largest):
@@ -162,16 +194,6 @@ def _sort(kept, beside, size):
         kept[place], beside[place] = score, companion
 
 
-def _keep_candidates(run, same, row, n_largest, kept, beside, fill, limit):
-    """Keep the largest candidates; few pieces of a run hold one that is large enough."""
-    for start in range(0, run.size, _PIECE):
-        piece = run[start : start + _PIECE]
-        if _count_above(piece, limit[row]) > 0:
-            for place in range(piece.size):
-                if piece[place] > limit[row]:
-                    _keep(piece[place], same, row, n_largest, kept, beside, fill, limit)
-
-
 def _bound_of_largest(run, n_largest, lanes):
     """Return a score that at least `n_largest` of a run reach.
 
@@ -186,28 +208,37 @@ def _bound_of_largest(run, n_largest, lanes):
     return _select(lanes, np.empty(n_lanes, dtype=np.int64), n_lanes, n_largest)
 
 
+def _keep_candidates(run, same, row, n_largest, lanes, flags, found, kept, beside, fill, limit):
+    """Keep the largest candidates; few of a run are large enough."""
+    _flag_above(run, limit[row], flags)
+    number = _flagged(flags, run.size, found)
+    if number > 2 * n_largest and run.size >= 2 * lanes.size:
+        limit[row] = max(limit[row], np.nextafter(_bound_of_largest(run, n_largest, lanes), -run.dtype.type(np.inf)))
+    for entry in range(number):
+        score = run[found[entry]]
+        if score > limit[row]:
+            _keep(score, same, row, n_largest, kept, beside, fill, limit)
+
+
 def keep_neighbours(scores, row_numbers, column_numbers, diagonal, n_largest, kept, beside, fill, limit):
     """Keep the columns that score highest against each row; on the diagonal, where both are the same, not itself.
 
     Lines of `kept` and the others are numbered as rows are.
     """
-    n_lanes = 64 if n_largest < 32 else 512
-    lanes = np.empty(n_lanes, dtype=scores.dtype)
+    lanes = np.empty(64 if n_largest < 32 else 512, dtype=scores.dtype)
+    flags, found = np.empty(scores.shape[1] + 8 & ~7, dtype=np.uint8), np.empty(scores.shape[1], dtype=np.int64)
     for row in range(scores.shape[0]):
         run, line = scores[row], row_numbers[row]
-        above = _count_above(run, limit[line])
-        if above == 0:
-            continue
-        if above > n_largest and n_lanes < run.size:
+        _flag_above(run, limit[line], flags)
+        number = _flagged(flags, run.size, found)
+        if number > 2 * n_largest and run.size >= 2 * lanes.size:
             # A row may be its own largest.
             bound = _bound_of_largest(run, n_largest + 1 if diagonal else n_largest, lanes)
             limit[line] = max(limit[line], np.nextafter(bound, -lanes.dtype.type(np.inf)))
-        for start in range(0, run.size, _PIECE):
-            piece = run[start : start + _PIECE]
-            if _count_above(piece, limit[line]) > 0:
-                for place in range(piece.size):
-                    if piece[place] > limit[line] and not (diagonal and column_numbers[start + place] == line):
-                        _keep(piece[place], column_numbers[start + place], line, n_largest, kept, beside, fill, limit)
+        for entry in range(number):
+            place = found[entry]
+            if run[place] > limit[line] and not (diagonal and column_numbers[place] == line):
+                _keep(run[place], column_numbers[place], line, n_largest, kept, beside, fill, limit)
 
 
 def _bound_columns(scores, n_largest, limits):
@@ -237,16 +268,15 @@ def keep_neighbours_of_columns(scores, row_numbers, column_numbers, n_largest, k
         _bound_columns(scores, n_largest, limits)
         for column in range(n_columns):
             limit[column_numbers[column]] = limits[column]
+    flags, found = np.empty(n_columns + 8 & ~7, dtype=np.uint8), np.empty(n_columns, dtype=np.int64)
     for row in range(scores.shape[0]):
         run = scores[row]
-        for start in range(0, n_columns, _PIECE):
-            piece = run[start : start + _PIECE]
-            if _count_above_each(piece, limits[start : start + _PIECE]) > 0:
-                for place in range(start, start + piece.size):
-                    if run[place] > limits[place]:
-                        line = column_numbers[place]
-                        _keep(run[place], row_numbers[row], line, n_largest, kept, beside, fill, limit)
-                        limits[place] = limit[line]
+        _flag_above_each(run, limits, flags)
+        for entry in range(_flagged(flags, n_columns, found)):
+            place = found[entry]
+            line = column_numbers[place]
+            _keep(run[place], row_numbers[row], line, n_largest, kept, beside, fill, limit)
+            limits[place] = limit[line]
 
 
 def _count_at_least(run, score):
@@ -288,6 +318,8 @@ def anchor_tile(
     relations = np.array([_UNKNOWN_LABEL, _DIFFERENT_LABEL, _SAME_LABEL, _DIFFERENT_LABEL])
     n_unknown = np.searchsorted(column_labels, 0) if labelled else n_columns
     edges[1:] = n_columns
+    lanes = np.empty(256, dtype=scores.dtype)
+    flags, found = np.empty(n_columns + 8 & ~7, dtype=np.uint8), np.empty(n_columns, dtype=np.int64)
     last = np.int64(-1)
     first_hole = 0
     for anchor in range(scores.shape[0]):
@@ -310,7 +342,7 @@ def anchor_tile(
                     same = relation == _SAME_LABEL
                     _add_seen(run, 0 if same else 1, relation, grid, exact, index, place,
                               packed[anchor], counts[anchor], sums[anchor], moments[anchor])  # fmt: skip
-                    _keep_candidates(run, same, anchor, _TAIL, kept, beside, fill, limit)
+                    _keep_candidates(run, same, anchor, _TAIL, lanes, flags, found, kept, beside, fill, limit)
                     for positive in range(offsets[anchor], offsets[anchor + 1]):
                         score = positives[positive]
                         under = run.size - _count_above(run, score + tolerance)
@@ -346,9 +378,9 @@ def compact(packed, places, counts, means):
 
 # Each after those it calls.
 _FUNCTIONS: tuple[Callable[..., Any], ...] = (
-    _to_places, _range_of, _clamp, _add_places, _add_exactly, _powers, _count_above, _count_at_least,
-    _count_above_each, _select, _sort, _keep, keep_largest, _keep_candidates, _bound_of_largest, keep_neighbours,
-    _bound_columns, keep_neighbours_of_columns, _add_seen, anchor_tile, count_filled, compact,
+    _to_places, _range_of, _clamp, _add_places, _add_exactly, _powers, _count_above, _count_at_least, _flag_above,
+    _flag_above_each, _flagged, _select, _sort, _keep, keep_largest, _bound_of_largest, _keep_candidates,
+    keep_neighbours, _bound_columns, keep_neighbours_of_columns, _add_seen, anchor_tile, count_filled, compact,
 )  # fmt: skip
 # Sums over a run may be taken in any order: that is what lets them be taken many at a time.
 _ANY_ORDER: dict[str, set[str]] = {"_powers": {"reassoc", "nsz", "contract"}}
