@@ -42,6 +42,11 @@ def test_a_selection_goes_in_and_comes_out_as_rows_of_the_set(widget: ScatterWid
     assert sorted(widget.selection.tolist()) == [0, 1, 2, 4]
     widget.scatter.selection([3])
     assert widget.selection.tolist() == [4]
+    # What the browser says of a lasso comes in by the widget's own trait, and what is set goes out by it.
+    widget.scatter.widget.selection = np.array([0, 28])
+    assert sorted(widget.selection.tolist()) == [0, 29]
+    widget.selection = [4]
+    assert np.asarray(widget.scatter.widget.selection).tolist() == [3]
     with pytest.raises(InputError, match="row -1"):
         widget.selection = [-1]
 
