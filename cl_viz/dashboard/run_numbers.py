@@ -153,7 +153,8 @@ def _draw_table(view: Table, table: RunTable) -> None:
     st.markdown(f"**{escape(view.title)}**")
     frame = pd.DataFrame(dict(view.columns))
     config: dict[str, Any] = {
-        table.heading(run): st.column_config.TextColumn(table.heading(run), alignment="right") for run in table.runs
+        table.heading(run): st.column_config.TextColumn(table.heading(run), alignment="right", width=240)
+        for run in table.runs
     }
     config["quantity"] = st.column_config.TextColumn("Quantity", pinned=True)
     config["diagnostic"] = st.column_config.TextColumn("From")

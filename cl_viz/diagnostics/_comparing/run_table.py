@@ -190,10 +190,8 @@ class RunTable:
         others = [name for name in self.runs if name != self.reference]
         if not others:
             return f"{len(self.rows):,} quantities of {self.reference}"
-        chance = f"about {0.05 * self.judged:.0f}" if self.judged >= 10 else "fewer than one"
         return (
-            f"{self.beyond_noise:,} of {self.judged:,} differences from {self.reference} are beyond noise "
-            f"(95 % each; of equal runs {chance} would be), "
+            f"{self.beyond_noise:,} of {self.judged:,} differences from {self.reference} are beyond noise, "
             f"{self.holding:,} of them at a false discovery rate of {100 * FALSE_DISCOVERIES:.0f} %"
         )
 
