@@ -283,9 +283,15 @@ def _name_of(checkpoint: Path) -> str:
 
 
 def fingerprint(checkpoint: Path) -> str:
-    """Hash the content of a checkpoint: a file, or every file of a folder with its name; hidden ones do not count."""
+    """Hash the content of a checkpoint: a file, or every file of a folder with its name; hidden ones do not count.
+
+    Folders that a folder links to count too, as the base of an adapter may be one.
+    """
     digest = hashlib.blake2b(digest_size=16)
-    files = [checkpoint] if checkpoint.is_file() else sorted(f for f in checkpoint.rglob("*") if f.is_file())
+    files = [checkpoint]
+    if not checkpoint.is_file():
+        linked = [entry for entry in checkpoint.iterdir() if entry.is_symlink() and entry.is_dir()]
+        files = sorted({f for folder in (checkpoint, *linked) for f in folder.rglob("*") if f.is_file()})
     for file in files:
         name = "" if file == checkpoint else file.relative_to(checkpoint).as_posix()
         if not any(part.startswith(".") for part in name.split("/")):

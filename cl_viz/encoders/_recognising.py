@@ -18,7 +18,9 @@ PathLike = str | os.PathLike[str]
 
 CHECKPOINT_SUFFIXES = (".safetensors", ".pt", ".pth", ".ckpt", ".bin", ".tar", ".onnx", ".torchscript")
 """Suffixes of single files that may be checkpoints."""
-_CONFIGURATIONS = ("config.json", "modules.json", "config_sentence_transformers.json", "model_index.json")
+_CONFIGURATIONS = (
+    "config.json", "modules.json", "config_sentence_transformers.json", "model_index.json", "adapter_config.json",
+)  # fmt: skip
 _KEYS_SHOWN = 8
 # How pickles of protocol 2 and later begin.
 _PICKLE = re.compile(rb"\x80[\x02-\x05]")

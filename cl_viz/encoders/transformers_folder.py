@@ -22,7 +22,7 @@ from cl_viz.encoders._hugging_face import (
 )  # fmt: skip
 from cl_viz.encoders._network_encoder import NetworkEncoder, Pass
 from cl_viz.encoders._preprocessor_config import image_input, read_json
-from cl_viz.encoders._torch_weights import state_dict
+from cl_viz.encoders._torch_weights import StateDict, state_dict
 from cl_viz.encoders._transformers_models import (
     MODEL_TYPES,
     ModelType,
@@ -37,6 +37,8 @@ from cl_viz.encoders._transformers_models import (
 )  # fmt: skip
 
 NAME = "transformers"
+# Vocabularies that are read without the sentencepiece library.
+_OWN_VOCABULARIES = ("tokenizer.json", "vocab.txt", "vocab.json")
 _DROPOUTS = ("hidden_dropout_prob", "attention_probs_dropout_prob", "dropout", "attention_dropout", "embedding_dropout")
 
 
@@ -84,6 +86,18 @@ def build(path: Path) -> NetworkEncoder:
     MissingDependencyError
         If transformers is not installed.
     """
+    folder, said, model = told(path)
+    return filled(folder, said, model, state_dict(folder))
+
+
+def told(path: Path) -> tuple[Path, dict[str, Any], ModelType]:
+    """Return the folder, what its config.json says, and which model that is.
+
+    Raises
+    ------
+    FormatError
+        If it cannot be read, or names another model.
+    """
     found = configured_folder(path)
     folder, said = found or (path, read_json(path / "config.json"))
     model = MODEL_TYPES.get(str(said.get("model_type")))
@@ -92,6 +106,11 @@ def build(path: Path) -> NetworkEncoder:
             f"config.json names the model type {str(said.get('model_type'))[:60]!r}", where=str(path),
             allowed=", ".join(MODEL_TYPES),
         )  # fmt: skip
+    return folder, said, model
+
+
+def filled(folder: Path, said: Mapping[str, Any], model: ModelType, weights: StateDict) -> NetworkEncoder:
+    """Build the encoder of a folder with these weights; raises as `build`."""
     if "image" in model.modalities:
         _image_of_network(folder, said, model)
     if model.kind == "text" and not has_tokenizer(folder):
@@ -99,7 +118,6 @@ def build(path: Path) -> NetworkEncoder:
             "the folder has no tokenizer", where=str(folder), allowed=", ".join(TOKENIZER_FILES),
             remedy="save the tokenizer into the folder: tokenizer.save_pretrained(folder)",
         )  # fmt: skip
-    weights = state_dict(folder)
     check_claims(said, len(weights), weights.parameters, folder)
     transformers = library("transformers", folder)
     with offline(folder):
@@ -173,6 +191,8 @@ def _image(folder: Path, said: Mapping[str, Any], model: ModelType) -> tuple[Ima
 
 
 def _tokens(transformers: Any, network: Any, folder: Path, model: ModelType) -> Tokens:
+    if not any((folder / name).is_file() for name in _OWN_VOCABULARIES):
+        library("sentencepiece", folder)  # the library's own error does not say what to install
     tokenizer = transformers.AutoTokenizer.from_pretrained(
         str(folder), config=network.config, local_files_only=True, trust_remote_code=False
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shutil
@@ -361,3 +362,41 @@ def test_the_switches_of_the_process_are_put_back(bert: Path, monkeypatch: pytes
         build(bert)
     assert before == huggingface_hub.constants.HF_HUB_OFFLINE
     assert "HF_HUB_OFFLINE" not in os.environ
+
+
+def _sentence_pieces(folder: Path) -> None:
+    """Save a vocabulary as SigLIP's folders have it: spiece.model alone."""
+    pieces: Any = pytest.importorskip("sentencepiece")
+    sentences, written = ["a cat sat on the mat", "the dog", "unknown bold words"] * 20, io.BytesIO()
+    pieces.SentencePieceTrainer.train(
+        sentence_iterator=iter(sentences), model_writer=written, vocab_size=38, hard_vocab_limit=False, minloglevel=2
+    )
+    (folder / "spiece.model").write_bytes(written.getvalue())
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_siglip_reads_texts_with_its_sentence_pieces_alone(tmp_path: Path) -> None:
+    model = tiny.make("siglip")
+    model.save_pretrained(tmp_path)
+    _sentence_pieces(tmp_path)
+    recognised = recognise(tmp_path)
+    assert recognised is not None
+    assert recognised.modalities == ("image", "text")
+    texts = ["a cat sat", "the dog " * 40]
+    tokens = transformers.SiglipTokenizer.from_pretrained(tmp_path)(
+        texts, padding="max_length", truncation=True, max_length=20, return_tensors="pt"
+    )
+    with torch.inference_mode():
+        wanted = model.text_model(tokens["input_ids"]).pooler_output.numpy()
+    np.testing.assert_allclose(build(tmp_path).encode(texts, "text")["pooled"], wanted, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_sentence_pieces_without_their_library_name_the_pip_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tiny.make("siglip").save_pretrained(tmp_path)
+    (tmp_path / "spiece.model").write_bytes(b"a vocabulary")
+    monkeypatch.setitem(sys.modules, "sentencepiece", None)
+    with pytest.raises(MissingDependencyError, match="pip install sentencepiece"):
+        build(tmp_path)
