@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import operator
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import reduce
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import torch
@@ -22,13 +22,22 @@ from numpy.typing import NDArray
 from cl_viz.core.embedding_set import EmbeddingSet
 from cl_viz.core.errors import InputError, MissingDependencyError
 from cl_viz.core.progress import ProgressCallback, silent
+from cl_viz.engine import compiled
 from cl_viz.engine.cluster_anchors import AnchorRows, Seen, merge
+from cl_viz.engine.device import resolve_device
 from cl_viz.engine.moments import Moments
-from cl_viz.engine.nearest import NeighborMap
-from cl_viz.engine.neighbors import MOST_NEIGHBORS, Neighbors, find_neighbors, neighbor_blocks
-from cl_viz.engine.pair_pass import TILE, run_pairs, tiles
+from cl_viz.engine.nearest import NeighborMap, neighbors_of_rows
+from cl_viz.engine.neighbors import (
+    MOST_NEIGHBORS,
+    Neighbors,
+    find_mutual_neighbors,
+    find_neighbors,
+    neighbor_blocks,
+)
+from cl_viz.engine.pair_pass import TILE, run_pairs, tile_rows, tiles
 from cl_viz.engine.pair_sketch import Block, PairSketch
 from cl_viz.engine.pieces import (
+    PIECES_AT_HAND,
     Numbering,
     Piece,
     PieceFacts,
@@ -40,13 +49,15 @@ from cl_viz.engine.pieces import (
     pieces_of,
     view_blocks,
 )
-from cl_viz.engine.precision import FLOAT64_ROWS
-from cl_viz.engine.rows import ViewRows, choose_rows
+from cl_viz.engine.precision import FLOAT64_ROWS, full_float32
+from cl_viz.engine.rows import RESIDENT_BYTES, ViewRows, choose_rows
 from cl_viz.engine.statistics import Statistics
+from cl_viz.engine.tile_sizes import fitted, with_smaller_tiles
 
 if TYPE_CHECKING:
     from distributed import Client
 
+T = TypeVar("T")
 PIECE_ROWS = 24 * TILE
 """Rows of a piece of a set that is in memory: whole tiles, so that the tiles are those of one machine."""
 Near = dict[Block, tuple[NDArray[np.int64], NDArray[np.floating[Any]]]]
@@ -54,27 +65,71 @@ Near = dict[Block, tuple[NDArray[np.int64], NDArray[np.floating[Any]]]]
 
 @dataclass(frozen=True)
 class _Plan:
-    """What every task must know."""
+    """What every task must know.
+
+    Attributes
+    ----------
+    views : tuple of str
+    dtype : torch.dtype
+    device : str
+        As each worker is to understand it.
+    numbering : Numbering
+    neighbors : int or None
+    anchors : tuple of NDArray[np.int64], one per piece
+        Rows of the piece that are anchors, counted among its usable ones.
+    arranged : bool
+        Whether anchors come first in their piece, and what follows is in the order of labels.
+    n_pairs : float
+        About so many pairs are looked at.
+    """
 
     views: tuple[str, ...]
     dtype: torch.dtype
+    device: str
     numbering: Numbering
     neighbors: int | None
+    anchors: tuple[NDArray[np.int64], ...]
+    arranged: bool
+
+    n_pairs: float
+
+    def rows(self, piece: Piece, index: int) -> dict[str, ViewRows]:
+        """Return the rows of a piece, on the device of this worker; the last few are kept."""
+        key = (piece.key, piece.version, id(self))
+        if key not in _rows_at_hand:
+            while len(_rows_at_hand) >= PIECES_AT_HAND:
+                _rows_at_hand.pop(next(iter(_rows_at_hand)))
+            leading = self.anchors[index] if self.arranged else None
+            rows = numbered_rows(piece, self.numbering, self.dtype, resolve_device(self.device), leading)
+            # The plan is kept beside them, so that no other one can have its number.
+            _rows_at_hand[key] = (self, rows)
+        return _rows_at_hand[key][1]
+
+
+_rows_at_hand: dict[tuple[str, str, int], tuple[_Plan, dict[str, ViewRows]]] = {}
 
 
 @dataclass(frozen=True)
 class _PairResult:
     """What one task found: the sketch, and the nearest rows of each piece in the other."""
 
-    left: int
-    right: int
     sketch: PairSketch
     near: dict[int, Near]
+
+
+@dataclass(frozen=True)
+class _AnchorResult:
+    """What the anchors see in one piece; the pairs counted on the way; the anchors, if it is the first."""
+
+    sketch: PairSketch
+    seen: Seen
+    anchors: AnchorRows | None
 
 
 def scan_cluster(
     source: EmbeddingSet | str | Path,
     cluster: Client | str,
+    device: str = "auto",
     *,
     anchors: int = 0,
     neighbors: int | None = None,
@@ -92,6 +147,8 @@ def scan_cluster(
         than a few shards. Rows are samples; ids are not used. A set is sent to the workers piece by piece.
     cluster : distributed.Client or str
         A client, or the address of a scheduler.
+    device : str
+        As for `cl_viz.scan`, of each worker: "auto" is a GPU where the worker sees one.
     anchors, neighbors, seed : int, optional
         As for `cl_viz.scan`.
     views, label : optional
@@ -111,93 +168,123 @@ def scan_cluster(
         If Dask is not installed.
     InputError
         If the pieces do not fit together, or the views are not aligned row by row.
+    DeviceError
+        If a worker does not have the device.
     """
     if neighbors is not None and not 1 <= neighbors <= MOST_NEIGHBORS:
         raise InputError(f"neighbors = {neighbors!r}", where="scan", allowed=f"None, or 1 to {MOST_NEIGHBORS}")
     pieces = pieces_of(source, PIECE_ROWS, views, label)
     with _client(cluster) as client, _futures(client) as submitted:
         # As a task of its own, and not scattered, a piece can be had again when the worker that held it is lost.
-        sent = submitted([client.submit(_piece, piece, pure=False) for piece in pieces])
+        sent = submitted([client.submit(_itself, piece, pure=False) for piece in pieces])
         progress(0.0, "reading rows")
         facts = client.gather(submitted([client.submit(facts_of, piece, pure=False) for piece in sent]))
         check_facts(pieces, facts)
-        plan = _plan(facts, neighbors)
+        plan = _plan(facts, neighbors, anchors, seed, device)
+        # As a task of its own the plan goes to each worker once.
+        known = submitted([client.submit(_itself, plan, pure=False)])[0]
         moments = submitted([client.submit(numbered_moments, piece, plan.numbering, pure=False) for piece in sent])
+        # Anchors first: they have fewer and longer tasks.
+        seen = _anchor_tasks(client, submitted, sent, plan, known)
         work = [(left, right) for left in range(len(pieces)) for right in range(left, len(pieces))]
-        tasks = submitted([client.submit(_pair_task, sent[i], sent[j], i, j, plan, pure=False) for i, j in work])
+        tasks = submitted([client.submit(_pair_task, sent[i], sent[j], i, j, known, pure=False) for i, j in work])
         found = _Collected(plan, facts)
-        seen = _anchor_tasks(client, submitted, sent, facts, plan, anchors, seed)
         steps = len(tasks) + len(seen)
-        for done, result in enumerate(_as_they_come(client, tasks), start=1):
+        for done, result in enumerate(_as_they_come(client, [*seen, *tasks]), start=1):
             found.add(result)
             progress(done / steps, "pairs of pieces")
-        for done, part in enumerate(_as_they_come(client, seen), start=len(tasks) + 1):
-            found.add_anchors(part)
-            progress(done / steps, "anchors")
         total: Moments = reduce(operator.add, client.gather(moments))
     return found.statistics(total, source, seed)
 
 
-def _piece(piece: Piece) -> Piece:
-    return piece
+def _itself(value: T) -> T:
+    return value
 
 
-def _plan(facts: Sequence[PieceFacts], neighbors: int | None) -> _Plan:
-    views = facts[0].views
-    rows = sum(found.size for found in facts) * len(views)
+def _plan(facts: Sequence[PieceFacts], neighbors: int | None, anchors: int, seed: int, device: str) -> _Plan:
+    first = facts[0]
+    rows = sum(found.size for found in facts) * len(first.views)
     dtype = torch.float64 if rows <= FLOAT64_ROWS else torch.float32
-    return _Plan(views, dtype, numbering_of(facts), neighbors)
+    sizes = [len(found.usable) for found in facts]
+    starts = np.cumsum([0, *sizes])
+    chosen = choose_rows(int(starts[-1]), anchors, seed)
+    own = [chosen[(chosen >= low) & (chosen < low + size)] - low for low, size in zip(starts, sizes, strict=False)]
+    kept = max(sizes) * first.dim * torch.empty(0, dtype=dtype).element_size() <= RESIDENT_BYTES
+    return _Plan(first.views, dtype, device, numbering_of(facts), neighbors, tuple(own), kept, rows * rows / 2)
 
 
 def _pair_task(left: Piece, right: Piece, i: int, j: int, plan: _Plan) -> _PairResult:
     """Look at all pairs between two pieces, or within one."""
+    return _on_worker(plan, lambda: _pairs_of(left, right, i, j, plan), left.key)
+
+
+def _on_worker(plan: _Plan, work: Callable[[], T], where: str) -> T:
+    """Do some work with the compiled kernels, and with tiles that fit."""
+    if plan.n_pairs > compiled.MANY_PAIRS:
+        # A task is long: to wait for the kernels is faster than to go without, and later tasks have them.
+        compiled.wait()
+    with full_float32():
+        return with_smaller_tiles(work, resolve_device(plan.device), where)
+
+
+def _pairs_of(left: Piece, right: Piece, i: int, j: int, plan: _Plan) -> _PairResult:
     blocks = view_blocks(plan.views)
-    first = numbered_rows(left, plan.numbering, plan.dtype)
+    first = plan.rows(left, i)
     # One object where the pieces are one: so the pass knows that a row meets itself.
-    second = first if i == j else numbered_rows(right, plan.numbering, plan.dtype)
+    second = first if i == j else plan.rows(right, j)
     if i == j:
-        linked = [_same_rows(first[a], a == b) for a, b in blocks]
-        sketch = run_pairs(blocks, first, linked, list(tiles(blocks, first)), lambda done: None)
+        linked = [_same_rows(first[a], first[b]) for a, b in blocks]
+        size = fitted(tile_rows(first[blocks[0][0]].device, plan.dtype))
+        sketch = run_pairs(blocks, first, linked, list(tiles(blocks, first, size)), _unsaid)
     else:
         sketch = _between(first, second, blocks)
-    near: dict[int, Near] = {}
-    if plan.neighbors is not None:
-        near[i] = _nearest(first, second, plan.neighbors, plan.numbering.offsets[j])
-        if i != j:
-            near[j] = _nearest(second, first, plan.neighbors, plan.numbering.offsets[i])
-    return _PairResult(i, j, sketch, near)
+    if plan.neighbors is None:
+        return _PairResult(sketch, {})
+    offsets = plan.numbering.offsets
+    if i == j:
+        within = neighbors_of_rows(first, plan.neighbors, silent)
+        return _PairResult(sketch, {i: _numbered(within, offsets[i])})
+    there, back = _nearest(first, second, plan.neighbors)
+    return _PairResult(sketch, {i: _numbered(there, offsets[j]), j: _numbered(back, offsets[i])})
 
 
-def _anchor_tasks(
-    client: Any, submitted: Any, sent: Sequence[Any], facts: Sequence[PieceFacts], plan: _Plan, anchors: int, seed: int
-) -> list[Any]:
+def _numbered(found: NeighborMap, offset: int) -> Near:
+    """Return neighbours in the numbering of the whole; `offset` is the first row of the piece they were found in."""
+    return {block: (near.indices + offset, near.scores) for block, near in found.items()}
+
+
+def _anchor_tasks(client: Any, submitted: Any, sent: Sequence[Any], plan: _Plan, known: Any) -> list[Any]:
     """Submit what every piece says of all anchors; nothing where there are none."""
-    sizes = [len(found.usable) for found in facts]
-    starts = np.cumsum([0, *sizes])
-    chosen = choose_rows(int(starts[-1]), anchors, seed)
-    if not len(chosen):
+    with_any = [index for index, rows in enumerate(plan.anchors) if len(rows)]
+    if not with_any:
         return []
-    own = [chosen[(chosen >= low) & (chosen < low + size)] - low for low, size in zip(starts, sizes, strict=False)]
-    with_any = [index for index, rows in enumerate(own) if len(rows)]
-    taken = submitted([client.submit(_take, sent[i], own[i], i, plan, pure=False) for i in with_any])
-    gathered = submitted([client.submit(AnchorRows.join, taken, pure=False)])[0]
-    return list(submitted([client.submit(_see, gathered, piece, i, plan, pure=False) for i, piece in enumerate(sent)]))
+    taken = submitted([client.submit(_take, sent[i], i, known, pure=False) for i in with_any])
+    gathered = submitted([client.submit(AnchorRows.join, taken, with_any, len(sent), pure=False)])[0]
+    return list(submitted([client.submit(_see, gathered, piece, i, known, pure=False) for i, piece in enumerate(sent)]))
 
 
-def _take(piece: Piece, chosen: NDArray[np.int64], index: int, plan: _Plan) -> AnchorRows:
-    rows = numbered_rows(piece, plan.numbering, plan.dtype)
-    return AnchorRows.of(rows, chosen, plan.numbering.offsets[index])
+def _take(piece: Piece, index: int, plan: _Plan) -> AnchorRows:
+    rows = plan.rows(piece, index)
+    return AnchorRows.of(rows, plan.anchors[index], plan.numbering.offsets[index])
 
 
-def _see(anchors: AnchorRows, piece: Piece, index: int, plan: _Plan) -> tuple[AnchorRows | None, Seen]:
+def _see(anchors: AnchorRows, piece: Piece, index: int, plan: _Plan) -> _AnchorResult:
     """Return what the anchors see in a piece; with the first, the anchors themselves."""
-    rows = numbered_rows(piece, plan.numbering, plan.dtype)
-    return anchors if index == 0 else None, anchors.see(rows, plan.numbering.offsets[index])
+
+    def see() -> _AnchorResult:
+        offset = plan.numbering.offsets[index]
+        seen, sketch = anchors.see(plan.rows(piece, index), index, offset, view_blocks(plan.views))
+        return _AnchorResult(sketch, seen, anchors if index == 0 else None)
+
+    return _on_worker(plan, see, piece.key)
 
 
-def _same_rows(rows: ViewRows, within: bool) -> NDArray[np.int64]:
-    number = np.arange(0 if within else len(rows), dtype=np.int64)
-    return np.stack([number, number], axis=1)
+def _same_rows(first: ViewRows, second: ViewRows) -> NDArray[np.int64]:
+    """Return the pairs of one sample between two views of a piece, sorted; none within a view."""
+    if first is second:
+        return np.zeros((0, 2), dtype=np.int64)
+    links = np.stack([np.argsort(first.original), np.argsort(second.original)], axis=1)
+    return links[np.argsort(links[:, 0])]
 
 
 def _between(first: dict[str, ViewRows], second: dict[str, ViewRows], blocks: list[Block]) -> PairSketch:
@@ -211,7 +298,8 @@ def _between(first: dict[str, ViewRows], second: dict[str, ViewRows], blocks: li
         # The first view stands in the rows either way, as on one machine.
         sides = [(f"right {a}", f"left {b}") if swapped else (f"left {a}", f"right {b}") for a, b in chosen]
         nothing = [np.zeros((0, 2), dtype=np.int64) for _ in sides]
-        found = run_pairs(sides, rows, nothing, list(tiles(sides, rows)), lambda done: None)
+        size = fitted(tile_rows(next(iter(rows.values())).device, next(iter(rows.values())).dtype))
+        found = run_pairs(sides, rows, nothing, list(tiles(sides, rows, size)), _unsaid)
         total = total + _spread(found, chosen, blocks)
     return total
 
@@ -225,12 +313,22 @@ def _spread(sketch: PairSketch, blocks: list[Block], every: list[Block]) -> Pair
     return whole
 
 
-def _nearest(own: dict[str, ViewRows], others: dict[str, ViewRows], k: int, offset: int) -> Near:
-    found: Near = {}
-    for view, other in neighbor_blocks(list(own)):
-        near = find_neighbors(own[view], others[other], k, lambda done: None)
-        found[view, other] = near.indices + offset, near.scores
-    return found
+def _nearest(first: dict[str, ViewRows], second: dict[str, ViewRows], k: int) -> tuple[NeighborMap, NeighborMap]:
+    """Return the neighbours of the rows of two pieces in each other, from the same scores where both are asked for."""
+    blocks = neighbor_blocks(list(first))
+    left: NeighborMap = {}
+    right: NeighborMap = {}
+    for view, other in blocks:
+        if (other, view) in blocks:
+            left[view, other], right[other, view] = find_mutual_neighbors(first[view], second[other], k, _unsaid)
+        else:
+            left[view, other] = find_neighbors(first[view], second[other], k, _unsaid)
+            right[view, other] = find_neighbors(second[view], first[other], k, _unsaid)
+    return left, right
+
+
+def _unsaid(done: float) -> None:
+    """Tell nobody: progress is known task by task."""
 
 
 class _Collected:
@@ -244,18 +342,16 @@ class _Collected:
         self.anchors: AnchorRows | None = None
         self.seen: Seen | None = None
 
-    def add(self, result: _PairResult) -> None:
-        """Add the sketch of one pair of pieces, and keep the nearest of all so far."""
+    def add(self, result: _PairResult | _AnchorResult) -> None:
+        """Add a sketch; keep the nearest of all so far, or what anchors have seen so far."""
         self.sketch = self.sketch + result.sketch
+        if isinstance(result, _AnchorResult):
+            self.anchors = result.anchors or self.anchors
+            self.seen = result.seen if self.seen is None else merge(self.seen, result.seen)
+            return
         for piece, near in result.near.items():
             before = self.near.get(piece)
             self.near[piece] = near if before is None else self._merged(before, near)
-
-    def add_anchors(self, part: tuple[AnchorRows | None, Seen]) -> None:
-        """Add what the anchors see in one piece."""
-        rows, seen = part
-        self.anchors = rows or self.anchors
-        self.seen = seen if self.seen is None else merge(self.seen, seen)
 
     def statistics(self, moments: Moments, source: object, seed: int) -> Statistics:
         """Return the statistics of the whole."""
@@ -269,7 +365,7 @@ class _Collected:
             n_excluded=sum(found.size for found in self.facts) - used,
             device="cluster",
             precision=str(self.plan.dtype).removeprefix("torch."),
-            seed=seed if self.anchors is not None and len(self.anchors.rows) < used else None,
+            seed=seed if self.anchors is not None and self.anchors.starts[-1] < used else None,
             fingerprint=source.fingerprint if isinstance(source, EmbeddingSet) else digest.hexdigest(),
             neighbors=self._neighbors(),
         )

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from cl_viz.engine import bins
-from cl_viz.engine.anchor_pass import ANCHOR_TILE, COLUMN_TILE, Span, _CandidateScanner
+from cl_viz.engine.anchor_pass import ANCHOR_TILE, COLUMN_TILE, Span, _CandidateScanner, entries_in_order
 from cl_viz.engine.anchor_sketch import AnchorCandidates, AnchorSketch, CandidateCells, narrow_counts
 from cl_viz.engine.pair_pass import PairAccumulator, Scratch
+from cl_viz.engine.pair_sketch import Block, PairSketch
 from cl_viz.engine.row_kernels import TAIL
 from cl_viz.engine.rows import ViewRows
+from cl_viz.engine.tile_sizes import fitted
 
 Seen = dict[tuple[str, str], AnchorCandidates]
 """By the anchors' view and the view looked at."""
+_ANCHORS_AT_ONCE = 1024
+"""Anchors whose cells are merged at a time: 32 MB."""
 
 
 @dataclass(frozen=True)
@@ -26,16 +31,19 @@ class AnchorRows:
 
     Attributes
     ----------
-    rows : NDArray[np.int64], shape (A,)
-        In the numbering of the whole, ascending.
+    starts : NDArray[np.int64], shape (pieces + 1,)
+        The anchors of piece p are those from ``starts[p]`` up to ``starts[p + 1]``.
+    rows : Mapping[str, NDArray[np.int64]], each of shape (A,)
+        Of the view, in the numbering of the whole; in the order in which they lead their piece.
     views : Mapping[str, torch.Tensor], each of shape (A, D)
-        Unit rows.
+        Unit rows, on the CPU.
     labels : Mapping[str, torch.Tensor or None], each of shape (A,)
     positives : Mapping[str, NDArray], each of shape (A, V - 1)
         Scores of an anchor of the view with its sample in the other views.
     """
 
-    rows: NDArray[np.int64]
+    starts: NDArray[np.int64]
+    rows: Mapping[str, NDArray[np.int64]]
     views: Mapping[str, torch.Tensor]
     labels: Mapping[str, torch.Tensor | None]
     positives: Mapping[str, NDArray[np.float64]]
@@ -43,63 +51,121 @@ class AnchorRows:
     @classmethod
     def of(cls, rows: Mapping[str, ViewRows], chosen: NDArray[np.int64], offset: int) -> AnchorRows:
         """Take rows of one piece; `chosen` counts its usable rows, `offset` is the piece's first row in the whole."""
-        views = {view: own.tile(chosen) for view, own in rows.items()}
-        first = next(iter(rows.values()))
+        places = {view: _places(own, chosen) for view, own in rows.items()}
+        views = {view: own.tile(places[view]).cpu() for view, own in rows.items()}
         labels = {
-            view: None if own.labels is None else own.labels[torch.from_numpy(chosen)] for view, own in rows.items()
+            view: None if own.labels is None else own.labels.cpu()[torch.from_numpy(places[view])]
+            for view, own in rows.items()
         }
-        positives = {
-            view: np.stack(
-                [(part * other).sum(dim=1).numpy() for name, other in views.items() if name != view], axis=1
-            ).astype(np.float64)
-            if len(views) > 1
-            else np.zeros((len(chosen), 0))
-            for view, part in views.items()
-        }
-        return cls(first.original[chosen] + offset, views, labels, positives)
+        # By sample: two views may have their rows in another order.
+        order = {view: np.argsort(own.original[places[view]]) for view, own in rows.items()}
+        sorted_rows = {view: part[torch.from_numpy(order[view])] for view, part in views.items()}
+        positives = {}
+        for view, part in sorted_rows.items():
+            scores = np.zeros((len(chosen), len(views) - 1))
+            others = [other for name, other in sorted_rows.items() if name != view]
+            for column, other in enumerate(others):
+                scores[order[view], column] = (part * other).sum(dim=1).numpy()
+            positives[view] = scores
+        numbers = {view: own.original[places[view]] + offset for view, own in rows.items()}
+        return cls(np.array([0, len(chosen)]), numbers, views, labels, positives)
 
     @classmethod
-    def join(cls, parts: Sequence[AnchorRows]) -> AnchorRows:
-        """Return the anchors of all pieces, in their order."""
+    def join(cls, parts: Sequence[AnchorRows], which: Sequence[int], n_pieces: int) -> AnchorRows:
+        """Return the anchors of all pieces, in their order; `which` are the pieces that have any."""
         names = parts[0].views
         labels = {
             view: None if parts[0].labels[view] is None else torch.cat([part.labels[view] for part in parts])  # type: ignore[misc]
             for view in names
         }
+        sizes = np.zeros(n_pieces, dtype=np.int64)
+        sizes[list(which)] = [part.starts[-1] for part in parts]
         return cls(
-            np.concatenate([part.rows for part in parts]),
+            np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64),
+            {view: np.concatenate([part.rows[view] for part in parts]) for view in names},
             {view: torch.cat([part.views[view] for part in parts]) for view in names},
             labels,
             {view: np.concatenate([part.positives[view] for part in parts]) for view in names},
         )
 
-    def see(self, rows: Mapping[str, ViewRows], offset: int) -> Seen:
-        """Return what all anchors see in one piece."""
-        first = next(iter(rows.values()))
-        # A sample does not see itself, in any view: where the anchor stands in this piece.
-        anchors, places = np.intersect1d(self.rows, first.original + offset, assume_unique=True, return_indices=True)[
-            1:
-        ]
-        itself = np.stack([anchors, places], axis=1).astype(np.int64)
+    def see(
+        self, rows: Mapping[str, ViewRows], piece: int, offset: int, blocks: Sequence[Block]
+    ) -> tuple[Seen, PairSketch]:
+        """Return what all anchors see in one piece, and the pairs that were counted on the way.
+
+        In arranged pieces those are the pairs of anchors, which lead, and of anchors with other rows: the tasks that
+        look at pairs of pieces leave them out.
+        """
+        pairs = PairAccumulator(list(blocks), dict(rows), [])
         found: Seen = {}
-        for view, part in self.views.items():
-            own = replace(first, name=view, original=self.rows, labels=self.labels[view], _resident=part)
-            count = self.positives[view].shape[1]
-            positives = self.positives[view].ravel(), np.arange(0, len(self.rows) * count + 1, count or 1)
-            offsets = positives[1] if count else np.zeros(len(self.rows) + 1, dtype=np.int64)
+        for view in self.views:
             for name, other in rows.items():
-                found[view, name] = _candidates(own, other, itself, positives[0], offsets.astype(np.int64))
-        return found
+                found[view, name] = self._candidates(view, other, piece, offset, pairs)
+        return found, pairs.finish()
 
     def sketches(self, seen: Seen, population: int) -> dict[str, AnchorSketch]:
         """Return the sketch of every view from what the anchors have seen in all pieces."""
         found = {}
-        for view in self.views:
-            count = self.positives[view].shape[1]
-            offsets = (np.arange(len(self.rows) + 1) * count).astype(np.int64)
+        for view, rows in self.rows.items():
+            order = np.argsort(rows)
+            scores = self.positives[view][order]
+            offsets = (np.arange(len(rows) + 1) * scores.shape[1]).astype(np.int64)
             candidates = {name: seen[view, name] for name in self.views}
-            found[view] = AnchorSketch(view, self.rows, population, self.positives[view].ravel(), offsets, candidates)
+            found[view] = AnchorSketch(view, rows[order], population, scores.ravel(), offsets, candidates)
         return found
+
+    def _candidates(
+        self, view: str, other: ViewRows, piece: int, offset: int, pairs: PairAccumulator
+    ) -> AnchorCandidates:
+        """Return what the anchors of a view see in one view of a piece, in the order of their rows."""
+        numbers, labels = self.rows[view], self.labels[view]
+        own = replace(
+            other,
+            name=view,
+            original=numbers,
+            labels=None if labels is None else labels.to(other.device),
+            _resident=self.views[view].to(other.device),
+        )
+        # A sample does not see itself, in any view: where the anchor stands in this piece.
+        anchors, places = np.intersect1d(numbers, other.original + offset, assume_unique=True, return_indices=True)[1:]
+        itself = np.stack([anchors, places], axis=1).astype(np.int64)[np.argsort(anchors)]
+        count = self.positives[view].shape[1]
+        offsets = (np.arange(len(numbers) + 1) * count).astype(np.int64)
+        positives = self.positives[view].ravel()
+        scanner = _CandidateScanner(own, np.arange(len(own)), other, itself, positives, offsets)
+        forward = (view, other.name) in pairs.blocks
+        block = pairs.blocks.index((view, other.name) if forward else (other.name, view))
+        scratch = Scratch()
+        for part in self._bands(piece):
+            spans = list(self._spans(part, other, piece, within=view == other.name, forward=forward))
+            scanner.add(part, spans, pairs, block, scratch)
+        order = np.argsort(numbers)
+        return scanner.found(order, entries_in_order(offsets, order))
+
+    def _bands(self, piece: int) -> Iterator[slice]:
+        """Yield the anchors in bands that lie within, before or after those of a piece."""
+        edges = [0, int(self.starts[piece]), int(self.starts[piece + 1]), int(self.starts[-1])]
+        height = fitted(ANCHOR_TILE)
+        for low, high in pairwise(edges):
+            for top in range(low, high, height):
+                yield slice(top, min(top + height, high))
+
+    def _spans(self, part: slice, other: ViewRows, piece: int, *, within: bool, forward: bool) -> Iterator[Span]:
+        """Yield the columns that a band of anchors meets in a piece; see `anchor_pass.column_spans`."""
+        n_leading, width = other.n_leading, fitted(COLUMN_TILE)
+        start, stop = int(self.starts[piece]), int(self.starts[piece + 1])
+        if not other.arranged:
+            edges = [(0, len(other), False)]
+        elif within and start <= part.start < stop:
+            local = slice(part.start - start, part.stop - start)
+            yield Span(local, counted=True, diagonal=True)
+            edges = [(0, local.start, False), (local.stop, n_leading, True), (n_leading, len(other), True)]
+        else:
+            # Two anchors meet twice: their pair is counted by the earlier one, across views with the block's first.
+            edges = [(0, n_leading, part.stop <= start if within else forward), (n_leading, len(other), True)]
+        for low, high, counted in edges:
+            for left in range(low, high, width):
+                yield Span(slice(left, min(left + width, high)), counted)
 
 
 def merge(first: Seen, second: Seen) -> Seen:
@@ -107,20 +173,9 @@ def merge(first: Seen, second: Seen) -> Seen:
     return {key: _merged(first[key], second[key]) for key in first}
 
 
-def _candidates(
-    view: ViewRows,
-    other: ViewRows,
-    itself: NDArray[np.int64],
-    positives: NDArray[np.float64],
-    offsets: NDArray[np.int64],
-) -> AnchorCandidates:
-    scanner = _CandidateScanner(view, np.arange(len(view)), other, itself, positives, offsets)
-    spans = [Span(slice(left, min(left + COLUMN_TILE, len(other)))) for left in range(0, len(other), COLUMN_TILE)]
-    # Pairs are counted by the tasks of pairs of pieces, not here.
-    nothing, scratch = PairAccumulator([], {}, []), Scratch()
-    for top in range(0, len(view), ANCHOR_TILE):
-        scanner.add(slice(top, min(top + ANCHOR_TILE, len(view))), spans, nothing, 0, scratch)
-    return scanner.found(np.arange(len(view)), np.arange(len(positives)))
+def _places(rows: ViewRows, chosen: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return where anchors of a piece stand; `chosen` counts its usable rows in ascending order."""
+    return np.arange(rows.n_leading) if rows.arranged else chosen
 
 
 def _merged(first: AnchorCandidates, second: AnchorCandidates) -> AnchorCandidates:
@@ -137,11 +192,26 @@ def _merged(first: AnchorCandidates, second: AnchorCandidates) -> AnchorCandidat
 
 
 def _merged_cells(first: CandidateCells, second: CandidateCells) -> CandidateCells:
-    keys, place = np.unique(np.concatenate([first.keys(), second.keys()]), return_inverse=True)
-    counts = np.concatenate([first.counts, second.counts]).astype(np.float64)
-    residuals = np.concatenate([first.residuals, second.residuals])
-    together = np.bincount(place, weights=counts)
-    means = np.rint(np.bincount(place, weights=counts * residuals) / together).astype(np.int16)
-    anchor, own = np.divmod(keys, 2 * bins.ANCHOR_BINS)
-    offsets = np.searchsorted(anchor, np.arange(len(first.offsets))).astype(np.int64)
-    return CandidateCells(offsets, own.astype(np.uint16), narrow_counts(together.astype(np.int64)), means)
+    n_anchors = len(first.offsets) - 1
+    offsets, places, counts, means = [np.zeros(1, dtype=np.int64)], [], [], []
+    for start in range(0, n_anchors, _ANCHORS_AT_ONCE):
+        chosen = slice(start, min(start + _ANCHORS_AT_ONCE, n_anchors))
+        together = np.zeros((chosen.stop - start) * 2 * bins.ANCHOR_BINS, dtype=np.int64)
+        weighted = np.zeros(len(together))
+        for cells in (first, second):
+            of_anchor = cells.offsets[start : chosen.stop + 1]
+            own = slice(int(of_anchor[0]), int(of_anchor[-1]))
+            anchor = np.repeat(np.arange(len(of_anchor) - 1), np.diff(of_anchor))
+            # No cell is named twice by one side, so that plain addition is enough.
+            keys = anchor * (2 * bins.ANCHOR_BINS) + cells.places[own]
+            together[keys] += cells.counts[own]
+            weighted[keys] += cells.counts[own] * cells.residuals[own].astype(np.float64)
+        filled = np.flatnonzero(together)
+        of_anchor, place = np.divmod(filled, 2 * bins.ANCHOR_BINS)
+        offsets.append(offsets[-1][-1] + np.cumsum(np.bincount(of_anchor, minlength=chosen.stop - start)))
+        places.append(place.astype(np.uint16))
+        counts.append(together[filled])
+        means.append(np.rint(weighted[filled] / together[filled]).astype(np.int16))
+    return CandidateCells(
+        np.concatenate(offsets), np.concatenate(places), narrow_counts(np.concatenate(counts)), np.concatenate(means)
+    )

@@ -25,6 +25,17 @@ WIDE = 2
 """Columns of a tile for each row: 2 MB of float32 scores, which stay in cache."""
 
 
+DEVICE_TILE = 4096
+"""Rows of a tile whose scores a GPU keeps for a moment: few large steps, about 2 GB."""
+
+
+def tile_rows(device: torch.device, dtype: torch.dtype, on_cpu: int = TILE) -> int:
+    """Return how many rows a tile has at best."""
+    if device.type == "cpu":
+        return on_cpu
+    return triton_tiles.TILE if triton_tiles.usable(device, dtype) else DEVICE_TILE
+
+
 @dataclass(frozen=True)
 class Tile:
     """A rectangle of a block: rows of the first view, rows of the second."""

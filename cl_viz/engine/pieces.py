@@ -38,6 +38,8 @@ class Piece:
     label : str or None
         Column of the labels; None lets the file decide.
     carried : EmbeddingSet or None
+    version : str
+        Changes when a shard does.
     """
 
     key: str
@@ -45,10 +47,11 @@ class Piece:
     views: tuple[str, ...] | None = None
     label: str | None = None
     carried: EmbeddingSet | None = None
+    version: str = ""
 
     def load(self) -> EmbeddingSet:
         """Return the piece, read anew unless it was among the last few."""
-        return self.carried if self.carried is not None else _read(self.files, self.views, self.label)
+        return self.carried if self.carried is not None else _read(self.version, self.files, self.views, self.label)
 
 
 @dataclass(frozen=True)
@@ -127,7 +130,13 @@ def pieces_of(
 
     chosen = None if views is None else tuple(views)
     found = [tuple(map(str, files)) for files in piece_files(Path(source))]
-    return [Piece("/".join(files), files, chosen, label) for files in found]
+    return [Piece("/".join(files), files, chosen, label, version=_version(files)) for files in found]
+
+
+def _version(files: tuple[str, ...]) -> str:
+    """Return sizes and times of files: a worker that lives long must not take an older content for theirs."""
+    facts = [Path(file).stat() for file in files]
+    return " ".join(f"{found.st_size}@{found.st_mtime_ns}" for found in facts)
 
 
 def facts_of(piece: Piece) -> PieceFacts:
@@ -165,19 +174,39 @@ def numbering_of(facts: Sequence[PieceFacts]) -> Numbering:
     return Numbering(tuple(map(int, offsets)), {name: code for code, name in enumerate(names)})
 
 
-def numbered_rows(piece: Piece, numbering: Numbering, dtype: torch.dtype) -> dict[str, ViewRows]:
-    """Return the rows of a piece, with labels in the numbering of the whole and rows in that of the piece."""
+def numbered_rows(
+    piece: Piece, numbering: Numbering, dtype: torch.dtype, device: torch.device, leading: NDArray[np.int64] | None
+) -> dict[str, ViewRows]:
+    """Return the rows of a piece, with labels in the numbering of the whole and rows in that of the piece.
+
+    Parameters
+    ----------
+    piece : Piece
+    numbering : Numbering
+    dtype, device
+        Of the rows.
+    leading : NDArray[np.int64], shape (A,), or None
+        Usable rows that come first; they and the others are put in the order of their labels. None leaves all rows in
+        their own order.
+    """
     found = piece.load()
-    rows = _prepared(piece.key, found, dtype)
     codes = found.codes("label")
-    translated = {}
-    for index, (view, own) in enumerate(rows.items()):
+    numbered = {}
+    for index, (view, own) in enumerate(view_rows(found, device, dtype).items()):
         labels = None
         if codes is not None and numbering.labels is not None:
             table = np.array([*(numbering.labels[name] for name in codes[1]), -1], dtype=np.int64)
-            labels = torch.from_numpy(table[codes[0][index][own.original]])
-        translated[view] = replace(own, labels=labels)
-    return translated
+            labels = torch.from_numpy(table[codes[0][index][own.original]]).to(device)
+        own = replace(own, labels=labels)
+        numbered[view] = own if leading is None else _arranged(own, leading)
+    return numbered
+
+
+def _arranged(rows: ViewRows, leading: NDArray[np.int64]) -> ViewRows:
+    first = np.zeros(len(rows), dtype=np.bool_)
+    first[leading] = True
+    codes = np.zeros(len(rows), dtype=np.int64) if rows.labels is None else rows.labels.cpu().numpy()
+    return replace(rows.chosen(np.lexsort((codes, ~first))), arranged=True, n_leading=len(leading))
 
 
 def numbered_moments(piece: Piece, numbering: Numbering) -> Moments:
@@ -203,20 +232,8 @@ def _spread(own: ClassMoments, codes: Mapping[str, int]) -> ClassMoments:
 
 
 @lru_cache(maxsize=PIECES_AT_HAND)
-def _read(files: tuple[str, ...], views: tuple[str, ...] | None, label: str | None) -> EmbeddingSet:
+def _read(version: str, files: tuple[str, ...], views: tuple[str, ...] | None, label: str | None) -> EmbeddingSet:
     from cl_viz.formats._loading import load_piece
 
     # Ids match rows within a piece at most; on a cluster a row is a sample.
     return load_piece([Path(file) for file in files], views, label).with_roles(id=None)
-
-
-_rows_at_hand: dict[tuple[str, torch.dtype], dict[str, ViewRows]] = {}
-
-
-def _prepared(key: str, embedding_set: EmbeddingSet, dtype: torch.dtype) -> dict[str, ViewRows]:
-    """Return the unit rows of a piece, kept for the next task that needs them."""
-    if (key, dtype) not in _rows_at_hand:
-        while len(_rows_at_hand) >= PIECES_AT_HAND:
-            _rows_at_hand.pop(next(iter(_rows_at_hand)))
-        _rows_at_hand[key, dtype] = view_rows(embedding_set, torch.device("cpu"), dtype)
-    return _rows_at_hand[key, dtype]

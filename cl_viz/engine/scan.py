@@ -15,7 +15,7 @@ import torch
 from cl_viz.core.embedding_set import EmbeddingSet
 from cl_viz.core.errors import InputError
 from cl_viz.core.progress import ProgressCallback, silent
-from cl_viz.engine import compiled, triton_tiles
+from cl_viz.engine import compiled
 from cl_viz.engine.anchor_pass import Links, scan_anchors
 from cl_viz.engine.anchor_sketch import AnchorSketch
 from cl_viz.engine.device import resolve_device
@@ -23,7 +23,7 @@ from cl_viz.engine.moments import Moments, compute_moments
 from cl_viz.engine.nearest import NeighborMap, neighbors_of_rows
 from cl_viz.engine.nearest_so_far import NearestSoFar
 from cl_viz.engine.neighbors import MOST_NEIGHBORS, largest_of_blocks, neighbor_blocks, neighbors_of
-from cl_viz.engine.pair_pass import TILE, Tile, run_pairs, tiles
+from cl_viz.engine.pair_pass import TILE, Tile, run_pairs, tile_rows, tiles
 from cl_viz.engine.pair_sketch import Block, PairSketch
 from cl_viz.engine.precision import Precision, full_float32, score_type
 from cl_viz.engine.resume import Unfinished, unfinished
@@ -40,8 +40,6 @@ AUTO_ANCHORS = 8192
 _SO_FAR = "nearest so far"
 CHUNK_SCORES = 500_000_000
 """Scores between two points that a stopped pass can go on from: seconds of work."""
-DEVICE_TILE = 4096
-"""Rows of a tile whose scores a GPU keeps for a moment: few large steps, about 2 GB."""
 
 
 def scan(
@@ -99,7 +97,9 @@ def scan(
         from cl_viz.engine.cluster import scan_cluster
 
         chosen = AUTO_ANCHORS if anchors == "auto" else anchors
-        return scan_cluster(embedding_set, cluster, anchors=chosen, neighbors=neighbors, seed=seed, progress=progress)
+        return scan_cluster(
+            embedding_set, cluster, device, anchors=chosen, neighbors=neighbors, seed=seed, progress=progress
+        )
     if not isinstance(embedding_set, EmbeddingSet):
         from cl_viz.formats import load
 
@@ -143,10 +143,7 @@ class _Job:
 
     def run(self) -> Statistics:
         """Scan, with smaller tiles where the device's memory does not suffice."""
-        largest = TILE
-        if self.device.type != "cpu":
-            fused = triton_tiles.usable(self.device, self.dtype)
-            largest = triton_tiles.TILE if fused else DEVICE_TILE
+        largest = tile_rows(self.device, self.dtype, TILE)
 
         def scan_once() -> Statistics:
             with full_float32():

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def client() -> Iterator[Any]:
-    options = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None, "silence_logs": 50}
+    options = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": ":0", "silence_logs": 50}
     with distributed.LocalCluster(**options) as local, distributed.Client(local, set_as_default=False) as found:
         yield found
 
@@ -113,7 +113,7 @@ def test_parquet_shards_with_text_labels_that_not_every_shard_has(client: Any, t
 @pytest.mark.usefixtures("small_pieces")
 def test_the_tasks_of_a_lost_worker_are_done_again(client: Any) -> None:
     embedding_set = labelled()
-    expected = cl_viz.scan(embedding_set, anchors=0, cache=False)
+    expected = cl_viz.scan(embedding_set, anchors=60, neighbors=3, cache=False)
     lost: list[int] = []
 
     def lose_one(done: float, message: str) -> None:
@@ -121,8 +121,10 @@ def test_the_tasks_of_a_lost_worker_are_done_again(client: Any) -> None:
             lost.append(next(iter(client.run(os.getpid).values())))
             os.kill(lost[0], signal.SIGKILL)
 
-    assert_equal(cl_viz.scan(embedding_set, cluster=client, anchors=0, progress=lose_one), expected)
-    assert lost
+    found = cl_viz.scan(embedding_set, cluster=client, anchors=60, neighbors=3, progress=lose_one)
+    assert_equal(found, expected)
+    assert len(lost) == 1
+    assert lost[0] not in client.run(os.getpid).values()
 
 
 @pytest.mark.usefixtures("small_pieces")
