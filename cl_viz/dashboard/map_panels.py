@@ -185,7 +185,7 @@ def sample_frame(entry: Shown, rows: NDArray[np.int64]) -> pd.DataFrame:
 
 
 def _percent(share: float) -> str:
-    return f"{100 * share:.3g}"
+    return f"{100 * share:.0f}" if share >= 0.1 else f"{100 * share:.2g}"
 
 
 def heading(entry: Shown, label: str, several: bool) -> None:
@@ -201,7 +201,7 @@ def heading(entry: Shown, label: str, several: bool) -> None:
         between = "" if recall.interval is None else f", 95 %: {_percent(recall.interval[0])} to "
         between += "" if recall.interval is None else f"{_percent(recall.interval[1])} %"
         text = (
-            f"{owner}{label} keeps {100 * recall.value:.0f} % of the {recall.k} nearest neighbours "
+            f"{owner}{label} keeps {_percent(recall.value)} % of the {recall.k} nearest neighbours "
             f"(trustworthiness {trust.value:.2f}, N = {recall.n:,}{of}{between})"
         )
     st.markdown(f"**{escape(text)}**")

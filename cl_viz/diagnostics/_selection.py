@@ -16,6 +16,7 @@ _MOST_PICKED, _MOST_OTHERS = 1_500, 4_000
 """Samples of each kind that are scored; beyond that they are drawn at random."""
 _BINS = 80
 _EXACT_NUMBERS = 1 << 22
+_LONGEST_TICK, _LONGEST_IN_TITLE = 18, 40
 _MOST_BARS = 12
 
 
@@ -99,9 +100,9 @@ def selection_mix(names: tuple[str, ...], codes: NDArray[np.integer], picked: ND
     overall = np.bincount(codes, minlength=len(names))
     n = int(picked.sum())
     shown = np.argsort(-inside, kind="stable")[: min(_MOST_BARS, len(names))]
-    labels = np.array([names[index] for index in shown], dtype=object)
+    labels = np.array(_told_apart([names[index] for index in shown]), dtype=object)
     most = int(shown[0])
-    title = f"{100 * inside[most] / n:.0f} % of the selection is {names[most]} (N = {n:,}), of all samples "
+    title = f"{100 * inside[most] / n:.0f} % of the selection is {_cut(names[most], _LONGEST_IN_TITLE)} (N = {n:,}), of all samples "
     title += f"{100 * overall[most] / len(codes):.0f} % (N = {len(codes):,})"
     return Bars(
         title,
@@ -112,6 +113,22 @@ def selection_mix(names: tuple[str, ...], codes: NDArray[np.integer], picked: ND
             Series("all samples", labels, overall[shown] / len(codes), "other", n=len(codes)),
         ),
     )
+
+
+def _cut(name: str, longest: int) -> str:
+    return name if len(name) <= longest else f"{name[: longest - 1]}…"
+
+
+def _told_apart(names: list[str]) -> list[str]:
+    """Return names short enough for the ticks of an axis; those that begin alike get a number."""
+    found: list[str] = []
+    for name in names:
+        cut, number = _cut(name, _LONGEST_TICK), 1
+        while cut in found:
+            number += 1
+            cut = f"{_cut(name, _LONGEST_TICK)} ({number})"
+        found.append(cut)
+    return found
 
 
 def nearest_samples(

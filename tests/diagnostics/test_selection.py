@@ -85,3 +85,12 @@ def test_the_nearest_are_those_of_float64_and_progress_can_stop(rng: np.random.G
 
     with pytest.raises(Cancelled, match="enough"):
         nearest_samples(found, "view_1", 7, 3, stop)
+
+
+def test_long_entries_are_cut_and_still_told_apart() -> None:
+    names = ("<b>a name that is far too long for a tick</b>", "<b>a name that is far too long for another</b>", "c")
+    found = selection_mix(names, np.array([0, 1, 1, 2, 0]), np.ones(5, dtype=bool), "label")
+    ticks = found.series[0].x.tolist()
+    assert len(set(ticks)) == 3
+    assert max(map(len, ticks)) < 25
+    assert len(found.title) < 130
