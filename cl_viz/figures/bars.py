@@ -40,7 +40,9 @@ def draw_bars(view: Bars, theme: Theme, colours: Mapping[str, int], *, wide: boo
     if view.sideways:
         set_axes(canvas, view.y, view.x, theme)
         canvas.y.update(type="category", categoryorder="trace", autorange="reversed", dtick=1)
+        # The values are read from above, where a tall figure begins: room for their axis below the title.
         canvas.x.update(side="top")
+        canvas.layout["margin"] |= {"t": canvas.layout["margin"]["t"] + 44, "b": 24}
         canvas.layout["legend"] |= {"traceorder": "normal"}
         references = tuple(replace(entry, on="x" if entry.on == "y" else "y") for entry in references)
     else:

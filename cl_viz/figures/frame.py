@@ -17,7 +17,7 @@ from cl_viz.core.view import Axis
 from cl_viz.figures.theme import FONT, Theme
 
 # Characters of a title that fit on one line, in a window of 1280: of half the page's width, and of its whole width.
-_TITLE_WIDTH = {False: 52, True: 108}
+_TITLE_WIDTH = {False: 62, True: 128}
 _AXIS_WIDTH = 30
 WIDE_CHARACTER = 0.0105
 NARROW_CHARACTER = 0.0185

@@ -72,7 +72,7 @@ def test_a_title_wraps_at_the_width_of_its_figure() -> None:
     title = "Share of the negatives that carry the push from 0.00659 (mnist-low-temperature) to 1.000 (mnist-healthy)"
     view = Lines(title, Axis("x"), Axis("y"), (Series("curve", X, X),))
     assert "<br>" not in render(view, wide=True).layout.title.text
-    assert len(render(view).layout.title.text.split("<br>")) == 3
+    assert len(render(view).layout.title.text.split("<br>")) == 2
 
 
 def matrix(size: int = 4, label: str = "Training step") -> Heatmap:
