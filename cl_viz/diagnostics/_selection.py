@@ -102,7 +102,8 @@ def selection_mix(names: tuple[str, ...], codes: NDArray[np.integer], picked: ND
     shown = np.argsort(-inside, kind="stable")[: min(_MOST_BARS, len(names))]
     labels = np.array(_told_apart([names[index] for index in shown]), dtype=object)
     most = int(shown[0])
-    title = f"{100 * inside[most] / n:.0f} % of the selection is {_cut(names[most], _LONGEST_IN_TITLE)} (N = {n:,}), of all samples "
+    entry = _cut(names[most], _LONGEST_IN_TITLE)
+    title = f"{100 * inside[most] / n:.0f} % of the selection is {entry} (N = {n:,}), of all samples "
     title += f"{100 * overall[most] / len(codes):.0f} % (N = {len(codes):,})"
     return Bars(
         title,
