@@ -175,6 +175,10 @@ def format_number(value: float, digits: int = 3) -> str:
         return "not defined" if math.isnan(value) else ("infinite" if value > 0 else "-infinite")
     if float(value).is_integer() and abs(value) < 1e7:
         return f"{int(value):,}"
+    short_of_one = 1 - abs(value)
+    if 1e-12 < short_of_one < 0.5 * 10.0**-digits:
+        # Rounded to 1.000 it would claim what it just misses: as many digits as show the difference.
+        return f"{value:.{math.ceil(-math.log10(short_of_one) - 1e-6)}f}"
     magnitude = math.floor(math.log10(abs(value)))
     if magnitude < -4 or magnitude >= 7:
         return f"{value:.{digits - 1}e}"

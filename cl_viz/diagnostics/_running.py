@@ -13,6 +13,7 @@ from cl_viz.core.registry import Registry
 from cl_viz.core.result import Caveats, Finding, Result
 from cl_viz.core.run import Run
 from cl_viz.core.specs import DiagnosticSpec
+from cl_viz.diagnostics._one_point import without_praise
 from cl_viz.engine.inputs import Inputs, gather
 from cl_viz.engine.scanner import Scanner
 
@@ -62,7 +63,7 @@ def diagnose(
     made = spec.params.make(dict(params or {}), dict(run.card))
     try:
         inputs = _gathered(spec, run, _as_runs(others, target, run), step, layer, scanner, progress)
-        result = spec.compute(inputs, made)
+        result = without_praise(spec.compute(inputs, made), inputs)
     except MissingInputError as error:
         return unknown_result(spec, run, error, step, layer)
     assumed = spec.params.assumed(params or {}, run.card)

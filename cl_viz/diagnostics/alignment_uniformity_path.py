@@ -71,14 +71,17 @@ def compute(inputs: StepInputs, params: AlignmentUniformityParams) -> Result:
         run=inputs.run,
         quantities=quantities,
         views={"path": path},
-        findings=(_finding(inputs.steps, uniformity, quantities),),
+        findings=(_finding(inputs.steps, uniformity, quantities, perfect),),
         caveats=last.caveats(notes=(f"steps {', '.join(f'{step:,}' for step in inputs.steps)}, in order on the line",)),
         params=params.as_dict(),
     )
 
 
 def _finding(
-    steps: tuple[int, ...], uniformity: np.ndarray[tuple[int], np.dtype[np.float64]], quantities: dict[str, Quantity]
+    steps: tuple[int, ...],
+    uniformity: np.ndarray[tuple[int], np.dtype[np.float64]],
+    quantities: dict[str, Quantity],
+    perfect: float,
 ) -> Finding:
     kept = quantities["uniformity_kept"].value
     level = "bad" if kept is None else _thresholds.UNIFORMITY.level(kept)
@@ -87,6 +90,12 @@ def _finding(
         f"Uniformity goes from {quantities['uniformity_first'].text()} at step {steps[0]:,} to "
         f"{quantities['uniformity_last'].text()} at step {steps[-1]:,} (N = {quantities['uniformity_last'].n:,})"
     )
+    reached = _thresholds.UNIFORMITY.level(float(uniformity[-1]) / perfect)
+    if level == "good" and reached != "good":
+        # What never was there has not been lost either.
+        message = f"{text}; a uniform sphere of this D has {format_number(perfect)}."
+        advice = "Uniformity is low at every step: add negatives or lower the temperature."
+        return Finding(SPEC.name, reached, message, advice, _thresholds.WANG_ISOLA, "uniformity_last")
     if level != "good":
         text += f"; it was best, {format_number(uniformity[best])}, at step {steps[best]:,}"
     return Finding(

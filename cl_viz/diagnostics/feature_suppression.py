@@ -16,7 +16,15 @@ from cl_viz.core.view import Axis, Bars, Heatmap, Histogram, Reference, Series, 
 from cl_viz.diagnostics._groups.decodability import Decoded, decode, decode_seconds
 from cl_viz.diagnostics._groups.judgement import HEATED, percent
 from cl_viz.diagnostics._groups.labelled_view import ViewParams, view_name
-from cl_viz.diagnostics._groups.probes import Codes, Scaling, classes_of_size, probe_rows, stratified_sample
+from cl_viz.diagnostics._groups.probes import (
+    Codes,
+    Scaling,
+    classes_of_size,
+    group_counts,
+    probe_rows,
+    stratified_sample,
+)
+from cl_viz.diagnostics._proportions import mean_of_proportions
 from cl_viz.diagnostics._thresholds import downstream
 from cl_viz.diagnostics._thresholds import suppression as _thresholds
 from cl_viz.engine.inputs import SetInputs
@@ -35,7 +43,8 @@ class FeatureSuppressionParams(ViewParams):
     feature: str = param("", "Column whose numbers are shown; empty takes the label, or else the first column.")
     upper_bound: float = param(
         0.0,
-        "Accuracy at which the feature can be read from the raw input or by a supervised encoder; 0: not known.",
+        "Accuracy at which the feature can be read from the raw inputs or by a supervised encoder: open those as a run "
+        "of their own (flattened pixels, say) and take the probe's accuracy there; 0: not known.",
         low=0.0,
         high=1.0,
     )
@@ -156,7 +165,10 @@ def compute(inputs: SetInputs, params: FeatureSuppressionParams) -> Result:
         run=inputs.run,
         quantities=quantities,
         views=_views(decoded, chosen, inputs.run),
-        findings=_findings(decoded, inputs.embedding_set, chosen),
+        findings=(
+            *_findings(decoded, inputs.embedding_set, chosen),
+            *_against_bound(quantities["suppression_score"], own, chosen.name, params.upper_bound),
+        ),
         caveats=inputs.plain_caveats(
             own.n,
             int((~inputs.embedding_set.usable_rows[view]).sum()),
@@ -204,17 +216,19 @@ def _quantities(decoded: dict[str, Decoded], chosen: Feature, upper_bound: float
     own = decoded[chosen.name]
     skills = [entry.skill for entry in decoded.values()]
     score, missing = None, "give the accuracy that raw inputs or a supervised encoder reach as upper bound"
+    ends: Interval | None = None
     if upper_bound > own.chance:
         score = (own.accuracy - own.chance) / (upper_bound - own.chance)
+        ends = own.beyond_chance(upper_bound)
     elif upper_bound > 0:
         missing = f"give an upper bound above chance ({own.chance:.3g})"
     held = "held-out samples"
     values: dict[str, tuple[float | None, Interval | None, int, str, float | None, str]] = {
         "accuracy": (own.accuracy, own.interval, own.n_test, held, own.chance, "most frequent value"),
-        "balanced_accuracy": (own.balanced_accuracy, None, own.n_test, held, None, ""),
-        "skill": (own.skill, None, own.n_test, held, 0.0, "chance"),
+        "balanced_accuracy": (own.balanced_accuracy, _balanced(own), own.n_test, held, None, ""),
+        "skill": (own.skill, own.beyond_chance(1.0), own.n_test, held, 0.0, "chance"),
         "p_value": (own.p_value, None, len(own.null), "shuffles", TEST_LEVEL, "level of the test"),
-        "suppression_score": (score, None, own.n_test, held, 1.0, "not suppressed"),
+        "suppression_score": (score, ends, own.n_test, held, 1.0, "not suppressed"),
         "features": (float(len(decoded)), None, len(decoded), "columns", None, ""),
         "highest_skill": (max(skills), None, len(decoded), "columns", None, ""),
         "lowest_skill": (min(skills), None, len(decoded), "columns", None, ""),
@@ -227,6 +241,11 @@ def _quantities(decoded: dict[str, Decoded], chosen: Feature, upper_bound: float
             missing if value is None else "",
         )  # fmt: skip
     return made
+
+
+def _balanced(own: Decoded) -> Interval:
+    counts = group_counts(own.codes == own.predicted, own.codes, int(own.codes.max()) + 1)
+    return mean_of_proportions(counts.hits, counts.counts)
 
 
 def _findings(decoded: dict[str, Decoded], embedding_set: EmbeddingSet, chosen: Feature) -> tuple[Finding, ...]:
@@ -256,6 +275,21 @@ def _findings(decoded: dict[str, Decoded], embedding_set: EmbeddingSet, chosen: 
                     "accuracy" if name == chosen.name else "lowest_skill")
         )  # fmt: skip
     return tuple(found)
+
+
+def _against_bound(score: Quantity, own: Decoded, name: str, upper_bound: float) -> tuple[Finding, ...]:
+    """Return how much of what could be read is left, where an upper bound was given."""
+    if score.value is None:
+        return ()
+    level = _thresholds.SUPPRESSED.level(score.value)
+    message = (
+        f"Of what can be read of {name} at best ({percent(upper_bound)}), the embedding keeps {percent(score.value)} "
+        f"beyond chance ({percent(own.chance)}, {own.n_test:,} held-out samples)."
+    )
+    advice = "" if level == "good" else "The inputs have what is lost here: look at what augmentations leave of it."
+    return (
+        Finding(SPEC.name, "watch" if level == "bad" else level, message, advice, _thresholds.XUE, "suppression_score"),
+    )
 
 
 def _read(name: str, own: Decoded) -> str:

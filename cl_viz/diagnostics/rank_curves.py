@@ -13,6 +13,7 @@ from cl_viz.core.specs import DiagnosticSpec, QuantitySpec
 from cl_viz.core.view import Axis, Lines, Reference, Series
 from cl_viz.diagnostics._collapse import spectral_ranks as ranks
 from cl_viz.diagnostics._collapse.spectrum import spectrum_of, view_name
+from cl_viz.diagnostics._collapse.sphere_spectrum import sphere_spectrum
 from cl_viz.diagnostics._thresholds import collapse as _thresholds
 from cl_viz.engine.inputs import SetInputs, StepInputs
 
@@ -39,6 +40,13 @@ def _at(inputs: SetInputs, view: str) -> dict[str, float]:
     }
 
 
+def _filled(inputs: SetInputs, view: str) -> float:
+    """Return the covariance entropy rank of unit rows as a share of that of a uniform sphere of this N and D."""
+    found = spectrum_of(inputs, view)
+    null = inputs.remember(("sphere spectrum", found.n, found.dim), lambda: sphere_spectrum(found.n, found.dim))
+    return ranks.entropy_rank(found.kept) / ranks.entropy_rank(null.values)
+
+
 def compute(inputs: StepInputs, params: RankCurveParams) -> Result:
     """Compute three ranks at every training step of one layer."""
     at_step, last = [], None
@@ -59,7 +67,7 @@ def compute(inputs: StepInputs, params: RankCurveParams) -> Result:
         run=inputs.run,
         quantities=quantities,
         views={name: _lines(name, inputs, values, found.n, found.dim) for name, values in curves.items()},
-        findings=_findings(inputs.steps, curves, kept, found.n),
+        findings=_findings(inputs.steps, curves, kept, _filled(last, found.view), found.n),
         caveats=last.plain_caveats(
             found.n,
             found.n_excluded,
@@ -93,7 +101,7 @@ def _lines(name: str, inputs: StepInputs, values: NDArray[np.float64], n: int, d
 
 
 def _findings(
-    steps: tuple[int, ...], curves: dict[str, NDArray[np.float64]], kept: float, n: int
+    steps: tuple[int, ...], curves: dict[str, NDArray[np.float64]], kept: float, filled: float, n: int
 ) -> tuple[Finding, ...]:
     entropy, variance = curves["covariance_entropy_rank"], curves["total_variance"]
     best = int(entropy.argmax())
@@ -106,7 +114,16 @@ def _findings(
     if level != "good":
         message = f"{text}; it was {format_number(entropy[best])} at step {steps[best]:,} (N = {n:,})."
     advice = "" if level == "good" else f"Compare the encoder of step {steps[best]:,} with the last one."
-    found = [Finding(SPEC.name, level, message, advice, _thresholds.RANK_KEPT.source, "rank_kept")]
+    source, few = _thresholds.RANK_KEPT.source, _thresholds.FILLED_DIMENSIONS.level(filled)
+    if level == "good" and few != "good":
+        # A rank that never was there has not been lost either.
+        message = (
+            f"{text}, and unit rows fill {format_number(100 * filled)} % of what a uniform sphere of this N and D does "
+            f"(N = {n:,})."
+        )
+        level, source = few, _thresholds.FILLED_DIMENSIONS.source
+        advice = "Few dimensions are filled at every step: look at the spectrum, and weaken the augmentation."
+    found = [Finding(SPEC.name, level, message, advice, source, "rank_kept")]
     spread = _thresholds.TOTAL_VARIANCE.level(float(variance[-1]))
     where = np.flatnonzero([_thresholds.TOTAL_VARIANCE.level(float(value)) != "bad" for value in variance])
     if spread == "bad":

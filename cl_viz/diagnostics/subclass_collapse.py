@@ -78,7 +78,7 @@ def compute(inputs: SetInputs, params: SubclassCollapseParams) -> Result:
         run=inputs.run,
         quantities=quantities,
         views=_views(decoded, nested, inputs.run),
-        findings=(_finding(decoded, of_class), *_variance(quantities)),
+        findings=(_finding(decoded, of_class), *_variance(quantities, scatter)),
         caveats=inputs.plain_caveats(
             len(nested.rows),
             nested.found.excluded,
@@ -106,7 +106,7 @@ def _quantities(decoded: Decoded, of_class: Decoded | None, scatter: NestedScatt
         "subclass_accuracy": (
             decoded.accuracy, decoded.interval, test, decoded.chance, "largest subclass of each class", "",
         ),
-        "subclass_skill": (decoded.skill, None, test, 0.0, "chance", ""),
+        "subclass_skill": (decoded.skill, decoded.beyond_chance(1.0), test, 0.0, "chance", ""),
         "p_value": (decoded.p_value, None, len(decoded.null), TEST_LEVEL, "level of the test", ""),
         "class_accuracy": (
             None if of_class is None else of_class.accuracy,
@@ -172,7 +172,7 @@ def _p_text(decoded: Decoded) -> str:
     return f"p {sign} {format_number(decoded.p_value, 2)} ({shuffles} shuffles)"
 
 
-def _variance(quantities: dict[str, Quantity]) -> tuple[Finding, ...]:
+def _variance(quantities: dict[str, Quantity], scatter: NestedScatter) -> tuple[Finding, ...]:
     """Return whether subclasses vanish beside classes: neighbours see variance, where a probe sees any direction."""
     ratio, share = quantities["subclass_to_class"], quantities["subclass_share"]
     if ratio.value is None or share.value is None:
@@ -184,6 +184,14 @@ def _variance(quantities: dict[str, Quantity]) -> tuple[Finding, ...]:
         f"N = {ratio.n:,})."
     )
     advice = "Expect neighbours and clusters to see the classes only, even where a probe still reads the subclasses."
+    if not scatter.beyond_chance:
+        # Beside classes that hardly differ, chance alone looks large.
+        level = "watch" if level == "good" else level
+        message = (
+            f"Subclasses lie no farther apart than shuffled ones: {percent(share.value)} of the variance within "
+            f"classes, {percent(share.reference or 0.0)} by chance (N = {ratio.n:,}); that is "
+            f"{percent(ratio.value)} of the variance between classes."
+        )
     return (
         Finding(
             SPEC.name, level, message, "" if level == "good" else advice, _thresholds.NESTED_VARIANCE.source,

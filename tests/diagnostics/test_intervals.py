@@ -50,6 +50,10 @@ def test_thresholds_go_in_the_direction_of_trouble() -> None:
         (-0.0312, "-0.0312"),
         (1e-9, "1.00e-09"),
         (math.nan, "not defined"),
+        (0.9994, "0.999"),
+        (0.99996, "0.99996"),
+        (-0.9999999, "-0.9999999"),
+        (1 - 1e-14, "1.000"),
     ],
 )
 def test_numbers_have_three_significant_digits(value: float, text: str) -> None:

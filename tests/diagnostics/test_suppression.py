@@ -11,6 +11,7 @@ from sklearn.preprocessing import StandardScaler
 
 import cl_viz
 from cl_viz.core.embedding_set import EmbeddingSet
+from cl_viz.diagnostics import diagnose
 from cl_viz.diagnostics._groups.decodability import decode
 from cl_viz.testing import nested_classes, sphere, suppressed_feature
 
@@ -182,3 +183,31 @@ def test_what_is_missing_is_asked_for() -> None:
     alike = EmbeddingSet.from_arrays(sphere(60, 4), label=np.arange(60) % 3, subclass=np.arange(60) % 3)
     assert "finer column" in subclass(alike).findings[0].advice
     assert "known features" in feature(EmbeddingSet.from_arrays(sphere(60, 4))).findings[0].advice
+
+
+def test_an_upper_bound_scales_the_score_and_its_interval() -> None:
+    found = suppressed_feature(400, 16)
+    plain = diagnose("feature_suppression", found)
+    assert plain["suppression_score"].value is None
+    accuracy, chance = plain["accuracy"], plain["accuracy"].reference
+    assert accuracy.value is not None
+    assert accuracy.interval is not None
+    assert chance is not None
+    result = diagnose("feature_suppression", found, params={"upper_bound": 1.0})
+    score = result["suppression_score"]
+    assert score.interval is not None
+    assert score.value == pytest.approx((accuracy.value - chance) / (1 - chance))
+    assert score.interval.low == pytest.approx((accuracy.interval.low - chance) / (1 - chance))
+    assert any(finding.quantity == "suppression_score" for finding in result.findings)
+    too_low = diagnose("feature_suppression", found, params={"upper_bound": chance / 2})
+    assert "above chance" in too_low["suppression_score"].missing
+
+
+def test_subclasses_beside_classes_that_do_not_differ_are_compared_with_shuffled_ones() -> None:
+    generator = np.random.default_rng(3)
+    label = np.arange(240) % 3
+    rows = generator.normal(size=(240, 10))
+    found = EmbeddingSet.from_arrays(rows, label=label, subclass=2 * label + generator.integers(0, 2, 240))
+    finding = next(f for f in diagnose("subclass_collapse", found).findings if f.quantity == "subclass_to_class")
+    assert finding.level != "good"
+    assert "shuffled" in finding.message

@@ -54,6 +54,14 @@ class Decoded:
         """Share of the way from chance to certainty."""
         return (self.accuracy - self.chance) / (1 - self.chance) if self.chance < 1 else 0.0
 
+    def beyond_chance(self, best: float) -> Interval | None:
+        """Return the interval of the share of the way from chance, taken as it is, to the `best` accuracy."""
+        if best <= self.chance:
+            return None
+        found = self.interval
+        low, high = ((end - self.chance) / (best - self.chance) for end in (found.low, found.high))
+        return Interval(low, high, found.level, f"{found.method}, chance as it is")
+
     @property
     def p_value(self) -> float:
         """Share of the shuffled columns, the true one among them, that are read as well or better."""

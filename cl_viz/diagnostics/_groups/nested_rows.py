@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from cl_viz.core.errors import MissingInputError
 from cl_viz.core.validation import row_blocks
+from cl_viz.diagnostics._groups.class_silhouettes import class_sums
 from cl_viz.diagnostics._groups.labelled_view import LabelledView, labelled_view
 from cl_viz.diagnostics._groups.probes import Codes, classes_of_size, probe_rows, stratified_sample
 from cl_viz.engine.inputs import SetInputs
@@ -88,6 +89,21 @@ def _with_two(classes: Codes, subclasses: Codes) -> NDArray[np.bool_]:
     return found
 
 
+SHUFFLES = 19
+
+
+def _shuffled(subclasses: Codes, classes: Codes) -> list[Codes]:
+    """Return the subclasses shuffled within their class, 19 times."""
+    generator, found = np.random.default_rng(0), []
+    by_class = np.argsort(classes, kind="stable")
+    for _ in range(SHUFFLES):
+        order = generator.permutation(len(classes))
+        codes = np.empty_like(subclasses)
+        codes[by_class] = subclasses[order[np.argsort(classes[order], kind="stable")]]
+        found.append(codes)
+    return found
+
+
 @dataclass(frozen=True)
 class NestedScatter:
     """Sums of squares of unit rows.
@@ -102,6 +118,8 @@ class NestedScatter:
         Of the class means around the mean of all rows, weighted by size.
     sizes, subclasses : NDArray[np.int64], shape (K,)
         Rows and subclasses of each class.
+    shuffled : NDArray[np.float64], shape (19,)
+        `share` where subclasses are shuffled within their class.
     """
 
     within: NDArray[np.float64]
@@ -109,6 +127,7 @@ class NestedScatter:
     between_classes: float
     sizes: Codes
     subclasses: Codes
+    shuffled: NDArray[np.float64]
 
     @classmethod
     def of(cls, inputs: SetInputs, view: str, nested: Nested) -> NestedScatter:
@@ -124,20 +143,29 @@ class NestedScatter:
             np.add.at(sums, subclasses[block], probe_rows(inputs.embedding_set, view, nested.rows[block], "unit"))
         means = sums / counts[:, None]
         sizes = np.bincount(owner, weights=counts).astype(np.int64)
-        class_sums = np.zeros((len(sizes), dim))
-        np.add.at(class_sums, owner, sums)
-        class_means = class_sums / sizes[:, None]
+        of_classes = np.zeros((len(sizes), dim))
+        np.add.at(of_classes, owner, sums)
+        class_means = of_classes / sizes[:, None]
         within = np.zeros(len(sizes))
+        shuffles = _shuffled(subclasses, classes)
+        shuffled = np.zeros((len(shuffles), len(counts), dim))
         for block in blocks:
-            rows = probe_rows(inputs.embedding_set, view, nested.rows[block], "unit")
-            squares = np.square(rows - class_means[classes[block]]).sum(axis=1)
-            within += np.bincount(classes[block], squares, len(sizes))
+            residual = probe_rows(inputs.embedding_set, view, nested.rows[block], "unit") - class_means[classes[block]]
+            within += np.bincount(classes[block], np.square(residual).sum(axis=1), len(sizes))
+            for place, codes in enumerate(shuffles):
+                shuffled[place] += class_sums(codes[block], residual, len(counts))
+        by_chance = (np.square(shuffled).sum(axis=2) / counts).sum(axis=1) / max(float(within.sum()), 1e-300)
         between = np.bincount(owner, counts * np.square(means - class_means[owner]).sum(axis=1), len(sizes)).astype(
             float
         )
-        centre = class_sums.sum(axis=0) / sizes.sum()
+        centre = of_classes.sum(axis=0) / sizes.sum()
         apart = float((sizes * np.square(class_means - centre).sum(axis=1)).sum())
-        return cls(within, between, apart, sizes, np.bincount(owner, minlength=len(sizes)))
+        return cls(within, between, apart, sizes, np.bincount(owner, minlength=len(sizes)), by_chance)
+
+    @property
+    def beyond_chance(self) -> bool:
+        """Whether subclasses lie farther apart than in any shuffle: so far by chance in one of 20."""
+        return self.share is not None and self.share > float(self.shuffled.max())
 
     @property
     def share(self) -> float | None:

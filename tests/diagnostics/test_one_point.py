@@ -1,0 +1,56 @@
+"""Nothing is praised beside a collapse."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from cl_viz.core.embedding_set import EmbeddingSet
+from cl_viz.core.run import Run, Snapshot
+from cl_viz.diagnostics import DIAGNOSTICS, check, diagnose
+from cl_viz.diagnostics._one_point import FACTS_OF_THE_FILE
+from cl_viz.engine.scanner import Scanner
+
+N, D = 100, 12
+
+
+def _run(noise: float, dims: int) -> Run:
+    """Two steps of two views: rows in `dims` directions around one point, or around nothing, with noise."""
+
+    def at(seed: int) -> EmbeddingSet:
+        generator = np.random.default_rng(seed)
+        rows = generator.normal(size=(N, dims)) @ np.eye(dims, D) if dims else np.ones((N, D))
+        views = {name: (rows + noise * generator.normal(size=(N, D))).astype(np.float32) for name in ("one", "two")}
+        label = np.arange(N) % 3
+        return EmbeddingSet.from_arrays(views, label=label, group=np.arange(N) % 2)
+
+    card = {"temperature": 0.2, "batch_size": 32}
+    return Run("run", {Snapshot(step, None): at(step) for step in (0, 5)}, card=card)
+
+
+@pytest.mark.parametrize("noise", [1e-4, 0.0], ids=["with noise", "exactly"])
+def test_only_the_file_is_good_where_all_rows_are_one_point(noise: float) -> None:
+    results = check(_run(noise, 0))
+    good = {result.diagnostic for result in results if any(finding.level == "good" for finding in result.findings)}
+    assert good <= FACTS_OF_THE_FILE
+    assert {"bad"} <= {result.level for result in results}
+
+
+def test_what_says_little_says_so_and_what_to_mend() -> None:
+    (finding,) = diagnose("batch_size", _run(1e-4, 0)).findings
+    assert finding.level == "watch"
+    assert "total variance" in finding.message
+    assert "collapse" in finding.advice
+
+
+def test_spread_rows_keep_their_good_findings() -> None:
+    generator, scanner = np.random.default_rng(0), Scanner()
+    spread = EmbeddingSet.from_arrays(generator.normal(size=(N, D)).astype(np.float32), label=np.arange(N) % 3)
+    for name in ("hubness", "isotropy", "spectrum"):
+        assert diagnose(name, spread, scanner=scanner).level == "good"
+
+
+@pytest.mark.parametrize("name", ["rank_curves", "alignment_uniformity_path"])
+def test_what_never_was_there_is_not_kept_well(name: str) -> None:
+    assert DIAGNOSTICS[name].needs == "steps"
+    assert diagnose(name, _run(1e-5, 1)).level in ("bad", "watch")
