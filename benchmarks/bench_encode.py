@@ -23,7 +23,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from cl_viz.core.specs import EncoderSpec, ImageInput, Layers, Recognised
+from cl_viz.core.encoder import EncoderSpec, ImageInput, Layers, Recognised
 from cl_viz.encoders import ENCODERS
 from cl_viz.encoders._encoding import Encoding
 from cl_viz.encoders._residual_network import BlockShape, ResidualNetwork, ResidualShape

@@ -9,8 +9,8 @@ from rich.text import Text
 
 from cl_viz._cli.console import answers, messages
 from cl_viz._cli.progress import progress_bar
+from cl_viz.core.encoder import Recognised
 from cl_viz.core.run import Run
-from cl_viz.core.specs import Recognised
 from cl_viz.encoders._encoding import Encoding
 from cl_viz.encoders._recognising import recognise
 

@@ -9,9 +9,9 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from cl_viz.core.encoder import Recognised
 from cl_viz.core.errors import Cancelled, ClVizError
 from cl_viz.core.run import Run
-from cl_viz.core.specs import Recognised
 from cl_viz.dashboard import checkpoint_sources as chosen
 from cl_viz.dashboard import errors, navigation, opening, state
 from cl_viz.dashboard.encoding_job import EncodingJob, Recipe, Standing

@@ -10,7 +10,7 @@ from typing import Any
 
 import streamlit as st
 
-from cl_viz.core.specs import Recognised
+from cl_viz.core.encoder import Recognised
 from cl_viz.dashboard import opening
 from cl_viz.dashboard.encoding_job import EncodingJob
 from cl_viz.encoders import recognise, sample_folder, sample_run_names

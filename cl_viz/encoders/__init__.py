@@ -9,8 +9,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from cl_viz.core.encoder import EncoderSpec
 from cl_viz.core.registry import Registry
-from cl_viz.core.specs import EncoderSpec
 
 if TYPE_CHECKING:
     from cl_viz.encoders._encoding import encode as encode

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cl_viz.core.specs import ImageInput
+from cl_viz.core.encoder import ImageInput
 from cl_viz.encoders._image_preparing import mode_of
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from typing import Literal
 import torch
 from torch import nn
 
+from cl_viz.core.encoder import ImageInput
 from cl_viz.core.errors import FormatError
-from cl_viz.core.specs import ImageInput
 from cl_viz.encoders import _checkpoint_layouts as layouts
 from cl_viz.encoders._checkpoint_layouts import Layout
 from cl_viz.encoders._projection_head import build_projector, projector_names

@@ -16,11 +16,11 @@ from typing import Any
 import numpy as np
 
 from cl_viz.core.embedding_set import EmbeddingSet
+from cl_viz.core.encoder import Encoder, EncoderSpec, Recognised
 from cl_viz.core.errors import InputError
 from cl_viz.core.lazily import lazily
 from cl_viz.core.progress import ProgressCallback, silent
 from cl_viz.core.run import Run
-from cl_viz.core.specs import Encoder, EncoderSpec, Recognised
 from cl_viz.encoders import _encoded, _running_on
 from cl_viz.encoders._data import EncodingData, open_data
 from cl_viz.encoders._encoding_card import describe, sample_columns

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cl_viz.core.embedding_set import Column
-from cl_viz.core.specs import EncoderSpec, Recognised
+from cl_viz.core.encoder import EncoderSpec, Recognised
 from cl_viz.encoders._augmenting import SETTINGS
 from cl_viz.encoders._data import ArrayImages, EncodingData, Unreadable
 from cl_viz.encoders._digit_data import thumbnail

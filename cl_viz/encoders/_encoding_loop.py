@@ -18,8 +18,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from cl_viz.core.encoder import Encoder, ImageInput, Layers
 from cl_viz.core.errors import ClVizError, DeviceError, FormatError
-from cl_viz.core.specs import Encoder, ImageInput, Layers
 from cl_viz.encoders._augmenting import augmented, generator_of
 from cl_viz.encoders._data import EncodingData, Texts, Unreadable
 from cl_viz.encoders._encoding_views import ViewPlan

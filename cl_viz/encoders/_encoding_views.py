@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from cl_viz.core.encoder import Modality, Recognised
 from cl_viz.core.errors import InputError
-from cl_viz.core.specs import Modality, Recognised
 from cl_viz.encoders._data import EncodingData
 
 Change = Literal["plain", "augmented", "dropout"]

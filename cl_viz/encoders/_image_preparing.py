@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from cl_viz.core.specs import ImageInput
+from cl_viz.core.encoder import ImageInput
 
 if TYPE_CHECKING:
     from PIL import Image

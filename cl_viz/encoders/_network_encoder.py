@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.dropout import _DropoutNd
 
+from cl_viz.core.encoder import Layers, Modality
 from cl_viz.core.errors import DeviceError, InputError
-from cl_viz.core.specs import Layers, Modality
 
 Pass = Callable[[Any, torch.device], Mapping[str, Tensor]]
 """Runs one batch of one modality on a device: a tensor of shape (B, D) per layer."""

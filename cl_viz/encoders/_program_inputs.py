@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cl_viz.core.encoder import ImageInput
 from cl_viz.core.errors import FormatError
-from cl_viz.core.specs import ImageInput
 from cl_viz.encoders._hugging_face import library, naming
 from cl_viz.encoders._preprocessor_config import IMAGENET, image_input, read_json
 

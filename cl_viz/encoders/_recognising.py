@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from cl_viz.core.encoder import EncoderSpec, Recognised
 from cl_viz.core.errors import FormatError, UnsafeFileError
-from cl_viz.core.specs import EncoderSpec, Recognised
 from cl_viz.encoders import ENCODERS
 from cl_viz.encoders._torch_weights import is_weights, state_dict
 

@@ -10,8 +10,8 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from cl_viz.core.encoder import Modality
 from cl_viz.core.errors import FormatError
-from cl_viz.core.specs import Modality
 from cl_viz.encoders._network_encoder import Pass, image_batch, mean_of_tokens
 from cl_viz.encoders._preprocessor_config import CLIP, HALVES, IMAGENET
 

@@ -17,8 +17,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from cl_viz.core.encoder import EncoderSpec, Recognised
 from cl_viz.core.errors import FormatError
-from cl_viz.core.specs import EncoderSpec, Recognised
 from cl_viz.encoders import transformers_folder
 from cl_viz.encoders._network_encoder import NetworkEncoder
 from cl_viz.encoders._preprocessor_config import read_json

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from cl_viz.core.encoder import EncoderSpec, Layers, Recognised
 from cl_viz.core.errors import DeviceError, FormatError, InputError
-from cl_viz.core.specs import EncoderSpec, Layers, Recognised
 from cl_viz.encoders._hugging_face import configured_folder, library, naming, readable_weights
 from cl_viz.encoders._network_encoder import no_dropout
 from cl_viz.encoders._preprocessor_config import read_json

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cl_viz.core.encoder import EncoderSpec, ImageInput, Layers, Modality, Recognised
 from cl_viz.core.errors import DeviceError, FormatError, InputError, UnsafeFileError
-from cl_viz.core.specs import EncoderSpec, ImageInput, Layers, Modality, Recognised
 from cl_viz.encoders._hugging_face import library, naming
 from cl_viz.encoders._program_inputs import RISK, TOKEN_NAMES, FileTokens, file_tokens, image_of, one_row
 
@@ -91,7 +91,7 @@ class OnnxEncoder:
         return self._graph.layers
 
     def encode(self, batch: Any, view: str) -> Layers:
-        """Embed a batch; see `cl_viz.core.specs.Encoder`."""
+        """Embed a batch; see `cl_viz.core.encoder.Encoder`."""
         modality = next((own for own in self._graph.modalities if own == view), None)
         if modality is None:
             raise InputError(

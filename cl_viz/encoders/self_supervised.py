@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from cl_viz.core.encoder import EncoderSpec, Recognised
 from cl_viz.core.errors import FormatError, InputError
-from cl_viz.core.specs import EncoderSpec, Recognised
 from cl_viz.encoders import _checkpoint_layouts as layouts
 from cl_viz.encoders._checkpoint_reading import find_layout, read_layout
 from cl_viz.encoders._network_encoder import NetworkEncoder, image_batch

@@ -14,8 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from cl_viz.core.encoder import EncoderSpec, Recognised
 from cl_viz.core.errors import FormatError, UnsafeFileError
-from cl_viz.core.specs import EncoderSpec, Recognised
 from cl_viz.encoders._hugging_face import (
     TOKENIZER_FILES,
     check_claims,

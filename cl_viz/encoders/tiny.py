@@ -21,8 +21,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from cl_viz.core.encoder import EncoderSpec, ImageInput, Recognised
 from cl_viz.core.errors import FormatError, InputError
-from cl_viz.core.specs import EncoderSpec, ImageInput, Recognised
 from cl_viz.encoders._digit_captions import WORDS, caption_numbers
 
 FAMILY = "cl_viz.tiny"

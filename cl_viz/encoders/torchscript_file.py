@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from cl_viz.core.encoder import EncoderSpec, Layers, Modality, Recognised
 from cl_viz.core.errors import FormatError
-from cl_viz.core.specs import EncoderSpec, Layers, Modality, Recognised
 from cl_viz.encoders._hugging_face import naming
 from cl_viz.encoders._network_encoder import NetworkEncoder, image_batch, no_dropout
 from cl_viz.encoders._program_inputs import (

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from cl_viz.core.encoder import EncoderSpec, ImageInput, Modality, Recognised
 from cl_viz.core.errors import FormatError
-from cl_viz.core.specs import EncoderSpec, ImageInput, Modality, Recognised
 from cl_viz.encoders._hugging_face import (
     TOKENIZER_FILES,
     check_claims,

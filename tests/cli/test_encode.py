@@ -11,7 +11,7 @@ from PIL import Image
 
 import cl_viz
 from cl_viz.cli import main
-from cl_viz.core.specs import EncoderSpec, ImageInput, Recognised
+from cl_viz.core.encoder import EncoderSpec, ImageInput, Recognised
 from cl_viz.encoders import ENCODERS, sample_folder
 from cl_viz.encoders.tiny import build
 

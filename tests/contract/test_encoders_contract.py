@@ -14,8 +14,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from cl_viz.core.encoder import EncoderSpec
 from cl_viz.core.errors import ClVizError, FormatError
-from cl_viz.core.specs import EncoderSpec
 from cl_viz.encoders import ENCODERS
 from cl_viz.encoders.tiny import TinyArchitecture, TinyNetwork, write_checkpoint
 

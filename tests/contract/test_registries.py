@@ -10,10 +10,10 @@ from types import SimpleNamespace
 
 import pytest
 
+from cl_viz.core.encoder import EncoderSpec
 from cl_viz.core.errors import RegistryError
 from cl_viz.core.params import Params
 from cl_viz.core.registry import Registry
-from cl_viz.core.specs import EncoderSpec
 from cl_viz.diagnostics import DIAGNOSTICS
 from cl_viz.encoders import ENCODERS
 from cl_viz.formats import FORMATS
@@ -68,7 +68,7 @@ def test_loss_names_are_unique_over_the_families() -> None:
 
 def _spec(name: str, description: str = "words") -> str:
     return (
-        "from cl_viz.core.specs import EncoderSpec\n"
+        "from cl_viz.core.encoder import EncoderSpec\n"
         f"SPEC = EncoderSpec({name!r}, 'label', lambda path: False, lambda path: None, {description!r})\n"
     )
 

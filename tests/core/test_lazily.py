@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from cl_viz.core.encoder import EncoderSpec
 from cl_viz.core.lazily import lazily
 from cl_viz.core.registry import Registry
-from cl_viz.core.specs import EncoderSpec
 
 LONGEST = 20.0
 
@@ -78,7 +78,7 @@ def test_two_threads_that_ask_at_once_get_the_same() -> None:
 def test_a_registry_that_loads_slowly_holds_up_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(tmp_path))
     spec = (
-        "from cl_viz.core.specs import EncoderSpec\n"
+        "from cl_viz.core.encoder import EncoderSpec\n"
         "SPEC = EncoderSpec('one', 'One', lambda path: None, lambda path: None, 'words')\n"
     )
     (tmp_path / "registry_gate.py").write_text(

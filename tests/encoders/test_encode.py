@@ -12,8 +12,8 @@ import pytest
 from PIL import Image
 
 import cl_viz
+from cl_viz.core.encoder import EncoderSpec, ImageInput, Recognised
 from cl_viz.core.errors import Cancelled, DeviceError, FormatError, InputError
-from cl_viz.core.specs import EncoderSpec, ImageInput, Recognised
 from cl_viz.encoders import ENCODERS
 from cl_viz.encoders._augmenting import SETTINGS, augmented, generator_of
 from cl_viz.encoders._data import open_data

@@ -11,8 +11,8 @@ import pytest
 import torch
 
 import cl_viz.encoders
+from cl_viz.core.encoder import EncoderSpec, Recognised
 from cl_viz.core.errors import FormatError, UnsafeFileError
-from cl_viz.core.specs import EncoderSpec, Recognised
 from cl_viz.encoders import ENCODERS, recognise
 from cl_viz.encoders._recognising import refuse_checkpoint
 from cl_viz.encoders.tiny import TinyArchitecture, TinyNetwork, write_checkpoint

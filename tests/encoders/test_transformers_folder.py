@@ -15,8 +15,8 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from cl_viz.core.encoder import Recognised
 from cl_viz.core.errors import FormatError, InputError, MissingDependencyError, UnsafeFileError
-from cl_viz.core.specs import Recognised
 from cl_viz.encoders._transformers_models import MODEL_TYPES
 from cl_viz.encoders.transformers_folder import build, recognise
 

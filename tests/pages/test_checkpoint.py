@@ -15,8 +15,8 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 from streamlit.testing.v1.element_tree import Button
 
+from cl_viz.core.encoder import Encoder, EncoderSpec, Recognised
 from cl_viz.core.errors import InputError
-from cl_viz.core.specs import Encoder, EncoderSpec, Recognised
 from cl_viz.encoders import ENCODERS, sample_folder
 from cl_viz.encoders._encoding import Encoding
 

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cl_viz.core.embedding_set import Column, Role
+from cl_viz.core.encoder import Modality
 from cl_viz.core.pictures import Unreadable, picture_in, picture_of_array
-from cl_viz.core.specs import Modality
 
 if TYPE_CHECKING:
     from PIL import Image
