@@ -1,7 +1,7 @@
-"""What a map of a million samples takes on the server: pictures, zooms, selections, bytes; beside datashader's.
+"""What maps take: layouts of 10,000 samples, and pictures, zooms, selections and bytes of a map of a million.
 
-Run it with ``python benchmarks/bench_map.py [N]``; it prints one line a measurement and writes results/map.json. Times
-are seconds of one processor, so that a machine that is busy with other things measures the same.
+Run it with ``python benchmarks/bench_map.py [N]``; it prints one line a measurement, writes results/map.json and the
+table of docs/map.md. Times are seconds of processor time, so that a machine that is busy measures the same.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from typing import Any
 
 import numpy as np
 
+import cl_viz
+from cl_viz.core.embedding_set import EmbeddingSet
 from cl_viz.dashboard.map_component import pack
 from cl_viz.figures.density import Window
 from cl_viz.figures.map_colours import by_entries, by_numbers
@@ -24,6 +26,12 @@ from cl_viz.figures.polygon import inside, thinned
 RESULTS = Path(__file__).parent / "results" / "map.json"
 FIRST_SECONDS, ZOOM_SECONDS, MOST_BYTES = 3.0, 0.5, 2_000_000
 KINDS, REPEATS = 10, 5
+LAYOUTS, LAYOUT_ROWS, LAYOUT_COLUMNS = ("pca", "umap", "tsne", "pacmap"), 10_000, 128
+PAGE = Path(__file__).parents[1] / "docs" / "map.md"
+BEGIN, END = "<!-- Made by benchmarks/bench_map.py -->", "<!-- end of the table -->"
+HEADING = """## What it takes
+
+Measured on two cores, N as said; compiling is included, as whoever asks first waits for it."""
 
 
 def clouds(n: int) -> tuple[np.ndarray, np.ndarray]:
@@ -77,6 +85,45 @@ def measure(n: int) -> dict[str, float]:
     return found
 
 
+def layout_seconds() -> dict[str, float]:
+    """Measure each method on 10,000 rows: worker processes aside, compiling included, as whoever asks first waits."""
+    generator = np.random.default_rng(0)
+    kinds = generator.integers(0, KINDS, LAYOUT_ROWS)
+    centres = generator.normal(size=(KINDS, LAYOUT_COLUMNS))
+    rows = (centres[kinds] + generator.normal(size=(LAYOUT_ROWS, LAYOUT_COLUMNS))).astype(np.float32)
+    data = EmbeddingSet.from_arrays(rows, label=kinds)
+    found: dict[str, float] = {}
+    for method in LAYOUTS:
+        began = time.process_time()
+        made = cl_viz.project(data, method, device="cpu", cache=False)
+        found[f"{method} of {LAYOUT_ROWS:,}, s"] = time.process_time() - began
+        found[f"{method} of {LAYOUT_ROWS:,}, neighbour recall"] = made.neighbor_recall.value or 0.0
+    return found
+
+
+def write_table(found: dict[str, float]) -> None:
+    """Write the measurements into the page about maps, between its marks."""
+    n = f"{int(found['n']):,}"
+    lines = ["| What | Processor time | Besides |", "| --- | --- | --- |"]
+    for method in LAYOUTS:
+        name, recall = f"{method} of {LAYOUT_ROWS:,}", found[f"{method} of {LAYOUT_ROWS:,}, neighbour recall"]
+        label = cl_viz.projections.PROJECTIONS[method].label
+        columns = f"{LAYOUT_ROWS:,} samples of {LAYOUT_COLUMNS} columns"
+        lines.append(f"| {label} of {columns} | {found[f'{name}, s']:.1f} s | keeps {100 * recall:.0f} % |")
+    first = found["first picture, bytes"] / 1e3
+    lines.append(f"| First picture of {n} samples | {found['first picture, s']:.2f} s | {first:,.0f} kB |")
+    zooms = [name for name in found if name.startswith("zoom") and name.endswith(", s")]
+    slowest = max(zooms, key=found.__getitem__)
+    largest = max(found[name.replace(", s", ", bytes")] for name in zooms) / 1e3
+    lines.append(f"| Slowest of {len(zooms)} zooms into them | {found[slowest]:.2f} s | at most {largest:,.0f} kB |")
+    lines.append(f"| A lasso around many of them | {found['lasso, s']:.2f} s | no sample travels |")
+    text = PAGE.read_text(encoding="utf-8")
+    if BEGIN not in text:
+        text = f"{text.rstrip()}\n\n{HEADING}\n\n{BEGIN}\n{END}\n"
+    before, after = text.split(BEGIN)[0], text.split(END)[1]
+    PAGE.write_text(before + "\n".join([BEGIN, "", *lines, "", END]) + after, encoding="utf-8")
+
+
 def datashader_seconds(n: int) -> dict[str, float]:
     """Measure datashader on the same points: its first picture compiles, the later ones do not."""
     began = time.process_time()
@@ -99,7 +146,7 @@ def datashader_seconds(n: int) -> dict[str, float]:
 
 def main() -> None:
     n = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000
-    found = measure(n)
+    found = measure(n) | layout_seconds()
     try:
         found |= datashader_seconds(n)
     except ImportError:
@@ -107,6 +154,8 @@ def main() -> None:
     for name, value in found.items():
         print(f"{name:44} {value:12,.3f}")
     RESULTS.write_text(json.dumps({name: round(value, 4) for name, value in found.items()}, indent=1) + "\n")
+    if n == 1_000_000:
+        write_table(found)
     slow = [
         name
         for name, value in found.items()
