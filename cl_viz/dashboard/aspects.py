@@ -47,7 +47,8 @@ PAGES: Mapping[str, Aspects] = {
             "Batch size": ("batch_size",),
             "Reweighting": ("negative_reweighting",),
             "Adaptive": ("adaptive_temperature",),
-            "Uniformity and tolerance": ("uniformity_tolerance", "uniformity_tolerance_curves"),
+            "Uniformity and tolerance": ("uniformity_tolerance",),
+            "Over training": ("uniformity_tolerance_curves",),
         },
     ),
     "geometry/alignment_uniformity": Aspects(

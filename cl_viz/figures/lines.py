@@ -7,8 +7,9 @@ from collections.abc import Mapping
 
 import numpy as np
 import plotly.graph_objects as go
+from numpy.typing import NDArray
 
-from cl_viz.core.view import Lines, Series
+from cl_viz.core.view import Axis, Lines, Series
 from cl_viz.figures.frame import Canvas, new_canvas, numbers, plain, set_axes
 from cl_viz.figures.labels import Label, Place, add_labels
 from cl_viz.figures.references import add_references
@@ -100,37 +101,57 @@ def _add_band(canvas: Canvas, entry: Series, stroke: Stroke) -> None:
 
 def _labels(view: Lines, found: list[Stroke], letter: float) -> list[Label]:
     """One label at the end of each curve, where it can be beside all curves."""
-    drawn = [np.flatnonzero(np.isfinite(np.asarray(entry.y, dtype=np.float64))) for entry in view.series]
-    heights = [float(entry.y[place]) for entry, places in zip(view.series, drawn, strict=True) for place in places]
-    low, high = view.y.range or (min(heights, default=0.0), max(heights, default=1.0))
-    height = (high - low) or 1.0
+    curves = [(_on(entry.x, view.x), _on(entry.y, view.y)) for entry in view.series]
+    heights = np.concatenate([y[np.isfinite(y)] for _, y in curves] or [np.zeros(0)])
+    low, high = (0.0, 1.0) if not len(heights) else (heights.min(), heights.max())
+    if view.y.range is not None and np.isfinite(_on(view.y.range, view.y)).all():
+        low, high = _on(view.y.range, view.y)
+    height = float(high - low) or 1.0
     labels = []
-    for entry, stroke, places_drawn in zip(view.series, found, drawn, strict=True):
+    for entry, stroke, (_, y) in zip(view.series, found, curves, strict=True):
+        there = np.flatnonzero(np.isfinite(y))
         # A curve may end, or be nowhere, before its last place: the label stands where something is drawn.
-        if len(places_drawn) and np.asarray(entry.x).dtype.kind in "iuf":
-            x, y = float(entry.x[places_drawn[-1]]), float(entry.y[places_drawn[-1]])
-            places = [
-                Place(x, y + rise * height, 1.0, (y - low) / height + rise, "left")
-                for rise in (0.05, -0.05, 0.09, -0.09, 0.13, -0.13)
-            ]
-            covered = {place: _covers(view, place, letter * len(entry.name), (low, height)) for place in places}
-            labels.append(Label(entry.name, stroke.colour, tuple(sorted(places, key=covered.__getitem__))))
+        if not len(there) or np.asarray(entry.x).dtype.kind not in "iuf":
+            continue
+        last = there[-1]
+        ups = [float(y[last]) + rise * height for rise in (0.05, -0.05, 0.09, -0.09, 0.13, -0.13)]
+        places = [
+            Place(float(entry.x[last]), 10**up if view.y.log else up, 1.0, (up - float(low)) / height, "left")
+            for up in ups
+        ]
+        width = letter * len(entry.name)
+        covered = {place: _covers(view, curves, place, width, (float(low), height)) for place in places}
+        labels.append(Label(entry.name, stroke.colour, tuple(sorted(places, key=covered.__getitem__))))
     return labels
 
 
-def _covers(view: Lines, place: Place, width: float, ends: tuple[float, float]) -> bool:
+def _on(values: object, axis: Axis) -> NDArray[np.float64]:
+    """Return values as an axis shows them: in decades where it is logarithmic; what cannot be shown is NaN."""
+    found = np.asarray(values)
+    if found.dtype.kind not in "iuf":
+        return np.arange(found.size, dtype=np.float64)
+    found = found.astype(np.float64)
+    return np.log10(np.where(found > 0, found, np.nan)) if axis.log else found
+
+
+def _covers(
+    view: Lines,
+    curves: list[tuple[NDArray[np.float64], NDArray[np.float64]]],
+    place: Place,
+    width: float,
+    ends: tuple[float, float],
+) -> bool:
     """Whether a curve runs through the place of a label, `width` (a share of the plot) wide and left of its point."""
     low, height = ends
-    for entry in view.series:
-        x, y = np.asarray(entry.x, dtype=np.float64), np.asarray(entry.y, dtype=np.float64)
-        there = np.isfinite(x) & np.isfinite(y) & ((x > 0) if view.x.log else True)
+    point = float(_on(place.x, view.x))
+    for x, y in curves:
+        there = np.isfinite(x) & np.isfinite(y)
         if there.sum() < 2:
             continue
-        x, y = (np.log10(x[there]) if view.x.log else x[there]), (y[there] - low) / height
-        first, last = (np.log10(view.x.range) if view.x.log else view.x.range) if view.x.range else (x.min(), x.max())
-        point = np.log10(place.x) if view.x.log and place.x > 0 else place.x
-        order = np.argsort(x, kind="stable")
-        under = np.interp(np.linspace(point - width * (last - first), point, 12), x[order], y[order])
+        across, up = x[there], (y[there] - low) / height
+        first, last = _on(view.x.range, view.x) if view.x.range else (across.min(), across.max())
+        order = np.argsort(across, kind="stable")
+        under = np.interp(np.linspace(point - width * (last - first), point, 12), across[order], up[order])
         if bool((np.abs(under - place.up) < _LETTER_HEIGHT / 2).any()):
             return True
     return False

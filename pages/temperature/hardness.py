@@ -23,6 +23,7 @@ OWN = {
     "Reweighting": ("beta", "class_prior", "kept_share"),
     "Adaptive": ("alpha", "reference_alignment"),
     "Uniformity and tolerance": ("kernel",),
+    "Over training": (),
 }
 Drawn = Sequence[panels.Shown]
 
@@ -30,6 +31,8 @@ Drawn = Sequence[panels.Shown]
 def controls(aspect: str, runs: list[state.OpenRun]) -> tuple[int | None, str | None]:
     """Draw the controls of an aspect, in one row; return the step and the layer."""
     with st.container(horizontal=True, gap="small", vertical_alignment="bottom"):
+        if aspect == "Over training":
+            return None, forms.layer_control(runs)
         if aspect not in ("Suggested range", "Uniformity and tolerance"):
             forms.control(CONTROLS["temperature"], runs)
         for name in OWN[aspect]:
@@ -121,7 +124,7 @@ def in_pairs(
 
 
 def dilemma(runs: list[state.OpenRun], step: int | None, layer: str | None) -> Drawn:
-    """Draw where the runs stand between uniformity and tolerance, and how they came there."""
+    """Draw where the runs stand between uniformity and tolerance."""
     shown = panels.ask(DILEMMA, runs, step=step, layer=layer)
     if not missing(shown, "tradeoff"):
         panels.figure(shown, "tradeoff", quantity="tolerance")
@@ -132,21 +135,28 @@ def dilemma(runs: list[state.OpenRun], step: int | None, layer: str | None) -> D
             ("by_class", "tolerance"),
         )
         closing(shown)
-    trained = sections.trained_runs(OVER_TRAINING, runs)
+    return [shown]
+
+
+def over_training(runs: list[state.OpenRun], _: int | None, layer: str | None) -> Drawn:
+    """Draw how the runs came to stand between uniformity and tolerance."""
+    trained = sections.several_steps(runs)
     if not trained:
-        return [shown]
-    moving = panels.ask(OVER_TRAINING, trained, layer=layer)
-    if not missing(moving, "path"):
-        panels.figure(moving, "path", quantity="tolerance", height=panels.SIDE_HEIGHT, wide=True)
-        sections.pairs(moving, ("tolerance", "tolerance"), ("uniformity", "uniformity"))
-        panels.caveats(moving)
-    return [shown, moving]
+        sections.one_step_each()
+        panels.explained(OVER_TRAINING)
+        return []
+    shown = panels.ask(OVER_TRAINING, trained, layer=layer)
+    if not missing(shown, "path"):
+        panels.figure(shown, "path", quantity="tolerance")
+        sections.pairs(shown, ("tolerance", "tolerance"), ("uniformity", "uniformity"))
+        closing(shown)
+    return [shown]
 
 
 panels.question(HARDNESS)
 shown_runs = state.shown_runs()
 if shown_runs:
-    drawing = dict(zip(OWN, (push, suggested, batch_size, reweighting, adaptive, dilemma), strict=True))
+    drawing = dict(zip(OWN, (push, suggested, batch_size, reweighting, adaptive, dilemma, over_training), strict=True))
     aspects.show(PAGE, drawing, controls, shown_runs)
 else:
     panels.no_runs()

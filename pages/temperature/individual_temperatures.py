@@ -12,10 +12,15 @@ CONTROLS = {info.name: info for info in SPEC.params.describe()}
 def controls(runs: list[state.OpenRun]) -> tuple[int | None, str | None]:
     """Draw the controls of the main figure, in one row; return the step and the layer."""
     with st.container(horizontal=True, gap="small", vertical_alignment="bottom"):
-        for name in ("rho", "smallest", "largest", "negative_views"):
+        for name in ("rho", "smallest", "largest"):
             forms.control(CONTROLS[name], runs)
         layer = forms.layer_control(runs)
-        with st.popover("More", icon=":material/tune:", help="Training step, every row, the run's temperature"):
+        with st.popover(
+            "More",
+            icon=":material/tune:",
+            help="Views of the negatives, training step, every row, the run's temperature",
+        ):
+            forms.control(CONTROLS["negative_views"], runs)
             step = forms.step_control(runs)
             forms.control(CONTROLS["every_row"], runs)
             forms.control(CONTROLS["temperature"], runs)
