@@ -22,6 +22,7 @@ from cl_viz.figures.density import Window
 from cl_viz.figures.map_colours import by_entries, by_numbers
 from cl_viz.figures.map_scene import Cloud, make_scene
 from cl_viz.figures.polygon import inside, thinned
+from cl_viz.projections import PROJECTIONS
 
 RESULTS = Path(__file__).parent / "results" / "map.json"
 FIRST_SECONDS, ZOOM_SECONDS, MOST_BYTES = 3.0, 0.5, 2_000_000
@@ -107,7 +108,7 @@ def write_table(found: dict[str, float]) -> None:
     lines = ["| What | Processor time | Besides |", "| --- | --- | --- |"]
     for method in LAYOUTS:
         name, recall = f"{method} of {LAYOUT_ROWS:,}", found[f"{method} of {LAYOUT_ROWS:,}, neighbour recall"]
-        label = cl_viz.projections.PROJECTIONS[method].label
+        label = PROJECTIONS[method].label
         columns = f"{LAYOUT_ROWS:,} samples of {LAYOUT_COLUMNS} columns"
         lines.append(f"| {label} of {columns} | {found[f'{name}, s']:.1f} s | keeps {100 * recall:.0f} % |")
     first = found["first picture, bytes"] / 1e3
