@@ -119,7 +119,7 @@ def difference(
     diagnostic = key.partition(".")[0]
     if key in UNJUDGED:
         return Difference(moved, None, "no interval", UNJUDGED[key])
-    if resampled is not None and diagnostic not in ONLY_BY_INFLUENCES:
+    if resampled is not None and key not in ONLY_BY_INFLUENCES:
         return _resampled(moved, pairing, resampled, key)
     if diagnostic in NOT_BY_INFLUENCES:
         return Difference(moved, None, "no interval", NOT_BY_INFLUENCES[diagnostic])

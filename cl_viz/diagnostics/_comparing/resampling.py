@@ -30,6 +30,8 @@ FEWEST_UNITS = 20
 _LEAST_DEFINED = 0.9
 """Share of the resamples on which a number must be defined."""
 
+_NOT_RESAMPLED = {*UNJUDGED, *ONLY_BY_INFLUENCES}
+
 OF_MOMENTS = frozenset({
     "alpha_req", "class_cosines", "data_quality", "dimension_ranks", "isotropy", "lidar", "neural_collapse", "spectrum",
 })  # fmt: skip
@@ -86,8 +88,7 @@ def resampled_diagnostics(diagnostics: Sequence[str]) -> list[str]:
     return [
         name
         for name in diagnostics
-        if name not in ONLY_BY_INFLUENCES
-        and any(f"{name}.{entry.name}" not in UNJUDGED for entry in DIAGNOSTICS[name].quantities)
+        if any(f"{name}.{entry.name}" not in _NOT_RESAMPLED for entry in DIAGNOSTICS[name].quantities)
     ]
 
 

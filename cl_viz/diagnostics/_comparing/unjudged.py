@@ -37,6 +37,7 @@ UNJUDGED: Mapping[str, str] = MappingProxyType({
         ("batch_size", "multiplier_of_all variation_of_all", _OF_SIZE),
         ("negative_reweighting", "clamped_share", _OF_SIZE),
         ("label_retrieval", "true_recall", _OF_SIZE),
+        ("adaptive_temperature", "coupling", _OF_SIZE),
     )
     for key in _keys(diagnostic, names)
 })  # fmt: skip
@@ -48,8 +49,13 @@ GROWING_WITH_N = frozenset({
 })  # fmt: skip
 """Numbers in proportion to how many samples there are: of half the samples they are doubled."""
 
-ONLY_BY_INFLUENCES = frozenset({"cross_view_retrieval"})
-"""Diagnostics whose numbers are rates among a gallery: half the gallery is another question."""
+ONLY_BY_INFLUENCES = frozenset({
+    *_keys("cross_view_retrieval", "recall_at_1_there recall_at_5_there recall_at_10_there recall_at_1_back "
+           "recall_at_5_back recall_at_10_back"),
+    *_keys("modality_gap", "recall_at_1_there_before recall_at_1_there_after recall_at_1_back_before "
+           "recall_at_1_back_after"),
+})  # fmt: skip
+"""Rates among a gallery: half the gallery is another question."""
 
 NOT_BY_INFLUENCES = MappingProxyType({
     "label_retrieval": "each sample also stands among the neighbours of others, which its interval leaves out; resample"
