@@ -178,16 +178,34 @@ class CandidatePoints:
         Of the cell that is cut only the upper part stays: of scores spread evenly around the mean.
         """
         points = self._for(factor)._descending
-        inside = np.clip(kept[points._owner] - points._before, 0.0, points.counts)
-        cut = np.flatnonzero((inside > 0) & (inside < points.counts))
-        left = inside[cut] / points.counts[cut]
-        lifted = np.sqrt(3 * points.variance[cut]) * (1 - left)
+        stops = points.starts[1:]
+        cut = np.minimum(np.searchsorted(points._until, points._first + kept, side="right"), stops)
+        mass = points._sums_up_to(cut, factor)
+        has = np.flatnonzero(cut < stops)
+        cell = cut[has]
+        counts = points.counts[cell].astype(np.float64)
+        left = np.clip(points._first[has] + kept[has] - (points._until[cell] - counts), 0.0, counts) / counts
+        lifted = np.sqrt(3 * points.variance[cell]) * (1 - left)
         # What stays of a cell that is cut is narrower by its share.
-        curved = 0.5 * factor**2 * points.variance[cut]
-        narrower = (1 + curved * left**2) / (1 + curved)
-        weights = inside.astype(np.float32)
-        weights[cut] *= (np.exp(factor * lifted) * narrower).astype(np.float32)
-        return replace(points, counts=weights, joined=False, _levels={}).log_mass(factor)
+        narrower = 1 + 0.5 * factor**2 * points.variance[cell] * left**2
+        mass[has] += left * counts * np.exp(factor * (points.distance[cell] + lifted)) * narrower
+        with np.errstate(divide="ignore"):
+            return np.asarray(np.log(mass) + factor * self.largest)
+
+    def _sums_up_to(self, stops: NDArray[np.int64], factor: float) -> Values:
+        """Sum the weights of each anchor's points before its stop, shape (A,)."""
+        found = np.zeros(len(self.starts) - 1)
+
+        def do(part: tuple[slice, NDArray[np.int64], NDArray[np.int64]]) -> None:
+            points, anchors, begins = part
+            # One more, so that a stop may be the end.
+            weights = np.append(self._weights(points, factor), np.float32(0))
+            ends = stops[anchors] - points.start
+            sums = np.add.reduceat(weights, np.stack([begins, ends], axis=1).ravel(), dtype=np.float64)[::2]
+            found[anchors] = np.where(ends > begins, sums, 0.0)
+
+        list(_threads().map(do, self._parts))
+        return found
 
     def drawn(self, count: int, generator: np.random.Generator) -> CandidatePoints:
         """Return so many candidates of each anchor, drawn without replacement."""
@@ -220,12 +238,14 @@ class CandidatePoints:
         )
 
     @cached_property
-    def _before(self) -> Values:
-        """Candidates of the anchor at the points before each, shape of the points."""
-        counts = self.counts.astype(np.float64)
-        before = np.cumsum(counts) - counts
-        first = np.concatenate([before, [counts.sum()]])[self.starts[:-1]]
-        found: Values = before - first[self._owner]
+    def _until(self) -> Values:
+        """Candidates up to each point, those at the point and of the anchors before included."""
+        return np.cumsum(self.counts, dtype=np.float64)
+
+    @cached_property
+    def _first(self) -> Values:
+        """Candidates of the anchors before each, shape (A,)."""
+        found: Values = np.concatenate([[0.0], self._until])[self.starts[:-1]]
         return found
 
     def _for(self, factor: float) -> CandidatePoints:
