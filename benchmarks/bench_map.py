@@ -115,7 +115,7 @@ def write_table(found: dict[str, float]) -> None:
     lines.append(f"| First picture of {n} samples | {found['first picture, s']:.2f} s | {first:,.0f} kB |")
     zooms = [name for name in found if name.startswith("zoom") and name.endswith(", s")]
     slowest = max(zooms, key=found.__getitem__)
-    largest = max(found[name.replace(", s", ", bytes")] for name in zooms) / 1e3
+    largest = max(found[f"{name.removesuffix(', s')}, bytes"] for name in zooms) / 1e3
     lines.append(f"| Slowest of {len(zooms)} zooms into them | {found[slowest]:.2f} s | at most {largest:,.0f} kB |")
     lines.append(f"| A lasso around many of them | {found['lasso, s']:.2f} s | no sample travels |")
     text = PAGE.read_text(encoding="utf-8")
