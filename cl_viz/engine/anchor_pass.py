@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -20,8 +21,8 @@ from cl_viz.engine.rows import ViewRows, choose_rows
 from cl_viz.engine.tile_sizes import fitted
 from cl_viz.engine.workers import share_out
 
-ANCHOR_TILE = 128
-COLUMN_TILE = 4096
+ANCHOR_TILE = 256
+COLUMN_TILE = 2048
 DEVICE_ANCHOR_TILE, DEVICE_COLUMN_TILE = 512, 65_536
 """Of tiles whose scores a GPU keeps for a moment: few large steps."""
 Links = dict[tuple[str, str], NDArray[np.int64]]
@@ -88,8 +89,7 @@ def scan_anchors(
     height, width = fitted(ANCHOR_TILE), fitted(COLUMN_TILE)
     if view.device.type != "cpu":
         height, width = fitted(DEVICE_ANCHOR_TILE), fitted(DEVICE_COLUMN_TILE)
-    starts = range(0, len(anchors), height)
-    work = [(name, slice(top, min(top + height, len(anchors)))) for name in rows for top in starts]
+    work = [(name, band) for name in rows for band in bands(len(anchors), height)]
     compiled.count_pairs(len(anchors) * sum(map(len, rows.values())))
     parts: list[PairAccumulator] = []
 
@@ -122,6 +122,14 @@ def scan_anchors(
     starts_of = np.concatenate([[0], np.cumsum(np.diff(offsets)[order])]).astype(np.int64)
     rows_of = view.original[anchors[order]]
     return AnchorSketch(view.name, rows_of, len(view), positives[which], starts_of, candidates), counted
+
+
+def bands(n_anchors: int, height: int) -> list[slice]:
+    """Divide anchors into bands; the last ones are low, so that no thread waits long for the other's last one."""
+    low = max(1, height // 4)
+    edges = [*range(0, max(0, n_anchors - 2 * height), height)]
+    edges += [*range(edges[-1] + height if edges else 0, n_anchors, low), n_anchors]
+    return [slice(top, bottom) for top, bottom in pairwise(edges)]
 
 
 def column_spans(view: ViewRows, other: ViewRows, part: slice, width: int, *, forward: bool) -> Iterator[Span]:

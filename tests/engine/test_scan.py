@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 import cl_viz
 from cl_viz.core.errors import Cancelled, DeviceError, InputError, MissingInputError
 from cl_viz.engine import bins, compiled
+from cl_viz.engine.anchor_pass import bands
 from cl_viz.engine.pair_pass import PairAccumulator, tiles
 from cl_viz.engine.pair_sketch import PairRoles, PairSketch, Relation
 from cl_viz.engine.rows import compact_links, view_rows
@@ -330,3 +331,10 @@ def test_cuda_agrees_with_cpu() -> None:
     np.testing.assert_array_equal(here.pairs.counts.sum(axis=2), there.pairs.counts.sum(axis=2))
     np.testing.assert_allclose(here.pairs.squares, there.pairs.squares, rtol=1e-10)
     np.testing.assert_allclose(here.anchors["view_1"].positives, there.anchors["view_1"].positives, atol=1e-12)
+
+
+@pytest.mark.parametrize("n_anchors", [1, 50, 257, 8192])
+def test_bands_of_anchors_cover_each_once_and_end_low(n_anchors: int) -> None:
+    parts = bands(n_anchors, 256)
+    assert [number for part in parts for number in range(part.start, part.stop)] == list(range(n_anchors))
+    assert parts[-1].stop - parts[-1].start <= 64
