@@ -25,14 +25,18 @@ from cl_viz.core.progress import ProgressCallback, silent
 from cl_viz.engine import compiled
 from cl_viz.engine.cluster_anchors import AnchorRows, Seen, merge
 from cl_viz.engine.device import resolve_device
+from cl_viz.engine.largest import Largest
 from cl_viz.engine.moments import Moments
 from cl_viz.engine.nearest import NeighborMap, neighbors_of_rows
+from cl_viz.engine.nearest_so_far import NearestSoFar
 from cl_viz.engine.neighbors import (
     MOST_NEIGHBORS,
     Neighbors,
     find_mutual_neighbors,
     find_neighbors,
+    largest_of_blocks,
     neighbor_blocks,
+    neighbors_of,
 )
 from cl_viz.engine.pair_pass import TILE, run_pairs, tile_rows, tiles
 from cl_viz.engine.pair_sketch import Block, PairSketch
@@ -228,23 +232,29 @@ def _on_worker(plan: _Plan, work: Callable[[], T], where: str) -> T:
 
 
 def _pairs_of(left: Piece, right: Piece, i: int, j: int, plan: _Plan) -> _PairResult:
-    blocks = view_blocks(plan.views)
+    blocks, k, offsets = view_blocks(plan.views), plan.neighbors, plan.numbering.offsets
     first = plan.rows(left, i)
-    # One object where the pieces are one: so the pass knows that a row meets itself.
-    second = first if i == j else plan.rows(right, j)
+    # A pass over pairs that sees every score of a piece finds neighbours among them: no anchors, on a processor.
+    all_seen = k is not None and not any(map(len, plan.anchors)) and first[plan.views[0]].device.type == "cpu"
     if i == j:
+        near = NearestSoFar(largest_of_blocks(first, k)) if all_seen and k else None
         linked = [_same_rows(first[a], first[b]) for a, b in blocks]
         size = fitted(tile_rows(first[blocks[0][0]].device, plan.dtype))
-        sketch = run_pairs(blocks, first, linked, list(tiles(blocks, first, size)), _unsaid)
-    else:
-        sketch = _between(first, second, blocks)
-    if plan.neighbors is None:
+        sketch = run_pairs(blocks, first, linked, list(tiles(blocks, first, size)), _unsaid, near=near)
+        if k is None:
+            return _PairResult(sketch, {})
+        found = (
+            neighbors_of_rows(first, k, silent)
+            if near is None
+            else {(a, b): neighbors_of(first[a], first[b], kept) for (a, b), kept in near.largest.items()}
+        )
+        return _PairResult(sketch, {i: _numbered(found, offsets[i])})
+    second = plan.rows(right, j)
+    near = _nothing_near(first, second, k) if all_seen and k else None
+    sketch = _between(first, second, blocks, near)
+    if k is None:
         return _PairResult(sketch, {})
-    offsets = plan.numbering.offsets
-    if i == j:
-        within = neighbors_of_rows(first, plan.neighbors, silent)
-        return _PairResult(sketch, {i: _numbered(within, offsets[i])})
-    there, back = _nearest(first, second, plan.neighbors)
+    there, back = _nearest(first, second, k) if near is None else _found_between(first, second, near)
     return _PairResult(sketch, {i: _numbered(there, offsets[j]), j: _numbered(back, offsets[i])})
 
 
@@ -287,7 +297,38 @@ def _same_rows(first: ViewRows, second: ViewRows) -> NDArray[np.int64]:
     return links[np.argsort(links[:, 0])]
 
 
-def _between(first: dict[str, ViewRows], second: dict[str, ViewRows], blocks: list[Block]) -> PairSketch:
+def _nothing_near(first: dict[str, ViewRows], second: dict[str, ViewRows], k: int) -> NearestSoFar:
+    """Return what is to be filled with the nearest rows of two pieces in each other."""
+    sides = {"left": first, "right": second}
+    kind = next(iter(first.values())).tile(slice(0, 1)).numpy().dtype
+    return NearestSoFar(
+        {
+            (f"{own} {view}", f"{to} {other}"): Largest(
+                len(sides[own][view]), min(k, len(sides[to][other])), kind, np.int64
+            )
+            for own, to in (("left", "right"), ("right", "left"))
+            for view, other in neighbor_blocks(list(first))
+        }
+    )
+
+
+def _found_between(
+    first: dict[str, ViewRows], second: dict[str, ViewRows], near: NearestSoFar
+) -> tuple[NeighborMap, NeighborMap]:
+    """Return the neighbours of the rows of each of two pieces in the other."""
+    found: list[NeighborMap] = [
+        {
+            (view, other): neighbors_of(rows[view], others[other], near.largest[f"{own} {view}", f"{to} {other}"])
+            for view, other in neighbor_blocks(list(rows))
+        }
+        for own, to, rows, others in (("left", "right", first, second), ("right", "left", second, first))
+    ]
+    return found[0], found[1]
+
+
+def _between(
+    first: dict[str, ViewRows], second: dict[str, ViewRows], blocks: list[Block], near: NearestSoFar | None
+) -> PairSketch:
     """Return the sketch of the pairs between two pieces: of two views in both directions."""
     rows = {f"{side} {view}": part for side, own in (("left", first), ("right", second)) for view, part in own.items()}
     total = PairSketch.empty(blocks)
@@ -299,7 +340,7 @@ def _between(first: dict[str, ViewRows], second: dict[str, ViewRows], blocks: li
         sides = [(f"right {a}", f"left {b}") if swapped else (f"left {a}", f"right {b}") for a, b in chosen]
         nothing = [np.zeros((0, 2), dtype=np.int64) for _ in sides]
         size = fitted(tile_rows(next(iter(rows.values())).device, next(iter(rows.values())).dtype))
-        found = run_pairs(sides, rows, nothing, list(tiles(sides, rows, size)), _unsaid)
+        found = run_pairs(sides, rows, nothing, list(tiles(sides, rows, size)), _unsaid, near=near)
         total = total + _spread(found, chosen, blocks)
     return total
 

@@ -1,0 +1,76 @@
+"""The tasks of a cluster, done one after the other in this process, against the pass of one machine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+import cl_viz
+from cl_viz.engine import Statistics, cluster, compiled, pieces
+from cl_viz.engine.cluster_anchors import AnchorRows
+from cl_viz.testing import clusters
+
+
+@pytest.fixture(params=["torch", "compiled"])
+def path(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Run a test with torch alone, and with the compiled kernels."""
+    if request.param == "compiled" and not compiled.wait():
+        pytest.skip(compiled.failure())
+    before = compiled.enable(request.param == "compiled")
+    yield request.param
+    compiled.enable(before)
+
+
+def some_views(count: int) -> cl_viz.EmbeddingSet:
+    made = clusters(150, 9, 4, 0.4)
+    views = {f"view_{number}": made.views[f"view_{1 + number % 2}"] + number for number in range(count)}
+    return cl_viz.EmbeddingSet.from_arrays(views, label=np.where(np.arange(150) % 9, made.role("label"), -3))
+
+
+def by_tasks(embedding_set: cl_viz.EmbeddingSet, anchors: int, neighbors: int) -> Statistics:
+    parts = pieces.pieces_of(embedding_set, 64)
+    facts = [pieces.facts_of(piece) for piece in parts]
+    plan = cluster._plan(facts, neighbors, anchors, 0, "cpu")
+    found = cluster._Collected(plan, facts)
+    numbers = range(len(parts))
+    for i in numbers:
+        for j in range(i, len(parts)):
+            found.add(cluster._pair_task(parts[i], parts[j], i, j, plan))
+    if anchors:
+        taken = [cluster._take(piece, i, plan) for i, piece in enumerate(parts)]
+        every = AnchorRows.join(taken, numbers, len(parts))
+        for i, piece in enumerate(parts):
+            found.add(cluster._see(every, piece, i, plan))
+    moments = [pieces.numbered_moments(piece, plan.numbering) for piece in parts]
+    return found.statistics(sum(moments[1:], moments[0]), embedding_set, 0)
+
+
+@pytest.mark.parametrize("anchors", [0, 40])
+@pytest.mark.parametrize(("n_views", "arranged"), [(1, True), (2, True), (2, False), (3, True)])
+def test_tasks_find_what_one_machine_finds(
+    n_views: int, anchors: int, arranged: bool, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    embedding_set = some_views(n_views)
+    if not arranged:
+        # As for pieces too large to be kept on the device.
+        monkeypatch.setattr(cluster, "RESIDENT_BYTES", 0)
+    found = by_tasks(embedding_set, anchors, 4)
+    expected = cl_viz.scan(embedding_set, "cpu", anchors=anchors, neighbors=4, cache=False)
+    np.testing.assert_array_equal(found.pairs.counts.sum(axis=2), expected.pairs.counts.sum(axis=2))
+    assert np.abs(np.cumsum(found.pairs.counts - expected.pairs.counts, axis=2)).max() <= 1
+    np.testing.assert_allclose(found.pairs.sums.sum(axis=2), expected.pairs.sums.sum(axis=2), atol=1e-9)
+    assert list(found.neighbors) == list(expected.neighbors)
+    for block, near in expected.neighbors.items():
+        np.testing.assert_allclose(found.neighbors[block].scores, near.scores, atol=1e-12)
+    assert list(found.anchors) == list(expected.anchors)
+    for view, sketch in expected.anchors.items():
+        np.testing.assert_array_equal(found.anchors[view].rows, sketch.rows)
+        np.testing.assert_allclose(found.anchors[view].positives, sketch.positives, atol=1e-12)
+        for other, seen in sketch.candidates.items():
+            theirs = found.anchors[view].candidates[other]
+            np.testing.assert_array_equal(theirs.counts, seen.counts)
+            np.testing.assert_allclose(theirs.sums, seen.sums, atol=1e-5)
+            np.testing.assert_allclose(theirs.top_scores, seen.top_scores, atol=1e-12)
+            np.testing.assert_allclose(theirs.below, seen.below)
