@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from cl_viz.core.embedding_set import EmbeddingSet
 from cl_viz.core.errors import MissingInputError
 from cl_viz.core.params import Params, param
-from cl_viz.core.result import Finding, Quantity, Result, Source
+from cl_viz.core.result import Finding, Interval, Quantity, Result, Source
 from cl_viz.core.specs import DiagnosticSpec, QuantitySpec
 from cl_viz.core.view import Axis, Lines, Series
 from cl_viz.diagnostics._groups.judgement import percent
@@ -123,10 +123,24 @@ def _quantities(found: Directions, sizes: dict[str, int]) -> dict[str, Quantity]
             )  # fmt: skip
         spec = SPEC.quantity(f"median_rank_{direction}")
         made[spec.name] = Quantity(
-            spec.name, spec.label, float(np.median(ranks.first)), spec.unit, None, len(ranks.first), "queries",
+            spec.name, spec.label, float(np.median(ranks.first)), spec.unit, _of_median(ranks.first),
+            len(ranks.first), "queries",
             spec.range, reference=1.0, reference_label="first",
         )  # fmt: skip
     return made
+
+
+def _of_median(ranks: NDArray[np.int64]) -> Interval | None:
+    """Return the interval between two order statistics: so many queries lie below the median by the binomial law."""
+    from scipy.stats import binom
+
+    size = len(ranks)
+    low = int(binom.ppf(0.025, size, 0.5))
+    if low < 1:
+        return None
+    ordered = np.sort(ranks)
+    method = f"order statistics of {size:,} queries"
+    return Interval(float(ordered[low - 1]), float(ordered[size - low]), 0.95, method)
 
 
 def random_hit_rate(totals: NDArray[np.int64], gallery: int, depth: int) -> NDArray[np.float64]:

@@ -16,6 +16,7 @@ from cl_viz.core.result import Finding, Interval, Quantity, Result, Source, form
 from cl_viz.core.specs import DiagnosticSpec, QuantitySpec
 from cl_viz.core.view import Axis, Bars, Lines, Reference, Series, View
 from cl_viz.diagnostics._collapse.spectrum import spectrum_of
+from cl_viz.diagnostics._geometry.isoscore_interval import isoscore_interval
 from cl_viz.diagnostics._geometry.isotropy_measures import (
     MeanCosines,
     Partition,
@@ -72,7 +73,7 @@ class _View:
 def compute(inputs: SetInputs, params: IsotropyParams) -> Result:
     """Compute the isotropy of one embedding set, every view on its own; numbers are means over views."""
     views = [_measure(inputs, view, params) for view in inputs.embedding_set.view_names]
-    quantities = _quantities(views, inputs)
+    quantities = _quantities(views, inputs, params)
     counts = [inputs.moments.views[view.name].count for view in views]
     used = counts[0] if inputs.embedding_set.aligned else sum(counts)
     total = inputs.embedding_set.n if inputs.embedding_set.aligned else sum(inputs.embedding_set.sizes)
@@ -80,7 +81,8 @@ def compute(inputs: SetInputs, params: IsotropyParams) -> Result:
         "mean over views of each view's own number",
         f"IsoScore of {params.rows} rows, covariance centred; IsoScore* at zeta = {params.zeta:g}"
         + (", trace rescaled to D" if params.rescale else ", scale as it is"),
-        "partition function of uncentred rows, both signs of every eigenvector",
+        "partition function of uncentred rows, both signs of every eigenvector: an extreme of many directions, which "
+        "has no interval; nor has the mean cosine without the mean, whose spread is that of the mean itself",
     )
     return Result(
         diagnostic=SPEC.name,
@@ -146,7 +148,7 @@ _MEASURES: dict[str, Callable[[_View], float]] = {
 }
 
 
-def _quantities(views: list[_View], inputs: SetInputs) -> dict[str, Quantity]:
+def _quantities(views: list[_View], inputs: SetInputs, params: IsotropyParams) -> dict[str, Quantity]:
     counts = [len(view.cosines.own) for view in views]
     n_used = counts[0] if inputs.embedding_set.aligned else sum(counts)
     sphere = float(np.mean([isoscore_of_sphere(count, inputs.embedding_set.dim) for count in counts]))
@@ -157,7 +159,7 @@ def _quantities(views: list[_View], inputs: SetInputs) -> dict[str, Quantity]:
         if known and spec.range is not None:
             # Rounding can push a mean of cosines a little beyond its range.
             value = min(max(value, spec.range[0]), spec.range[1])
-        interval = _cosine_interval(value, views, inputs.embedding_set.aligned) if spec.name == "mean_cosine" else None
+        interval = _interval(spec.name, value, views, inputs, params) if known else None
         reference = {"mean_cosine": 0.0, "mean_cosine_centred": 0.0, "isoscore": sphere}.get(spec.name)
         found[spec.name] = Quantity(
             spec.name,
@@ -172,6 +174,22 @@ def _quantities(views: list[_View], inputs: SetInputs) -> dict[str, Quantity]:
             missing="" if known else "not defined where rows do not differ, or one row is the mean",
         )
     return found
+
+
+def _interval(
+    name: str, value: float, views: list[_View], inputs: SetInputs, params: IsotropyParams
+) -> Interval | None:
+    if name == "mean_cosine":
+        return _cosine_interval(value, views, inputs.embedding_set.aligned)
+    if name.startswith("isoscore"):
+        zeta = params.zeta if name == "isoscore_star" else 0.0
+        rows = params.rows
+        rescale = params.rescale or zeta == 0.0
+        return inputs.remember(
+            ("interval of IsoScore", rows, zeta, rescale),
+            lambda: isoscore_interval(inputs, rows, value, zeta, rescale),
+        )
+    return None
 
 
 def _cosine_interval(value: float, views: list[_View], aligned: bool) -> Interval | None:

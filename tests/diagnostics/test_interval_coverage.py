@@ -54,6 +54,7 @@ CASES = [
         60, 240, 8, {},
     ),
     ("lidar", ["lidar"], 80, 240, 12, {}),
+    ("isotropy", ["isoscore", "isoscore_star"], 80, 240, 8, {}),
     ("cluster_agreement", ["nmi", "ami", "ari"], 16, 120, 6, {"starts": 2}),
 ]  # fmt: skip
 

@@ -232,15 +232,22 @@ def intervals(
     -----
     With weight w on sample x, eigenvalue k moves by ``(v_k'(x - mean))² - lambda_k`` to first order.
     """
-    if found.directions is None:
+    moved = moved_by(inputs, found, np.stack([slope for _, slope, _ in gradients], axis=1))
+    if moved is None:
         return [None] * len(gradients)
-    slopes = np.stack([slope for _, slope, _ in gradients], axis=1)
-    rows = _drawn_rows(inputs.embedding_set, found.view, found.scale)
-    moved = np.square((rows - found.mean) @ found.directions) @ slopes - found.values @ slopes
     return [
         influence_interval(estimate, moved[:, place], sizes=[found.n], limits=limits)
         for place, (estimate, _, limits) in enumerate(gradients)
     ]
+
+
+def moved_by(inputs: SetInputs, found: Spectrum, slopes: Values) -> Values | None:
+    """Return how much each drawn row moves statistics with these slopes (r, S), shape (rows, S); see `intervals`."""
+    if found.directions is None:
+        return None
+    rows = _drawn_rows(inputs.embedding_set, found.view, found.scale)
+    moved: Values = np.square((rows - found.mean) @ found.directions) @ slopes - found.values @ slopes
+    return moved
 
 
 def _drawn_rows(embedding_set: EmbeddingSet, view: str, scale: RowScale) -> Values:
