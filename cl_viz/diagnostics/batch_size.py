@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from cl_viz.core.errors import MissingInputError
 from cl_viz.core.params import param
 from cl_viz.core.result import Finding, Quantity, Result, Source, format_number
 from cl_viz.core.specs import DiagnosticSpec, QuantitySpec
 from cl_viz.diagnostics._temperature import anchor_questions as questions
+from cl_viz.diagnostics._temperature.anchor_noise import UNIT, AnchorNoise
 from cl_viz.diagnostics._temperature.anchor_questions import Anchors, TemperatureParams
 from cl_viz.diagnostics._temperature.batch_draws import SEED
 from cl_viz.diagnostics._temperature.batch_signal import BatchSignal, Part
@@ -66,11 +69,22 @@ def _quantities(signal: BatchSignal) -> dict[str, Quantity]:
         "variation_of_all": (whole.variation, whole),
         "decoupled_loss": (signal.decoupled_loss, whole),
     }
+    noise = AnchorNoise.of(anchors, signal.temperature)
+    intervals = {} if noise is None else {
+        "multiplier_of_all": noise.of_margin(lambda margin: np.exp(-np.logaddexp(0.0, -margin)), UNIT),
+        "decoupled_loss": noise.of_margin(lambda margin: margin),
+    }  # fmt: skip
     quantities = {}
     for spec in SPEC.quantities:
         value, part = found[spec.name]
         n_used = part.n_anchors or anchors.n_anchors
-        quantities[spec.name] = questions.quantity(spec, value, n_used, missing="not defined: every multiplier is 0")
+        quantities[spec.name] = questions.quantity(
+            spec,
+            value,
+            n_used,
+            missing="not defined: every multiplier is 0",
+            interval=intervals.get(spec.name),
+        )
     return quantities
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from cl_viz.core.embedding_set import EmbeddingSet
 from cl_viz.core.errors import MissingInputError
 from cl_viz.core.params import Params, param
-from cl_viz.core.result import Quantity, Source
+from cl_viz.core.result import Interval, Quantity, Source
 from cl_viz.core.specs import QuantitySpec
 from cl_viz.diagnostics._temperature.fewer_anchors import MOST, at_most
 from cl_viz.diagnostics._temperature.temperature_curves import Curves, curves
@@ -234,10 +234,11 @@ def quantity(
     unit_of_n: str = "samples",
     reference: float | None = None,
     reference_label: str = "",
+    interval: Interval | None = None,
 ) -> Quantity:
-    """Return a declared quantity; without interval, since a sample is an anchor and a negative of all others.
+    """Return a declared quantity; a value that is None, or not a finite number, is missing.
 
-    A value that is None, or not a finite number, is missing.
+    An interval has to follow a sample in both its roles, as an anchor and as a negative of all others.
     """
     known = value is not None and bool(np.isfinite(value))
     clipped = value
@@ -249,6 +250,7 @@ def quantity(
         spec.label,
         clipped if known else None,
         spec.unit,
+        interval if known else None,
         n=n,
         unit_of_n=unit_of_n,
         range=spec.range,

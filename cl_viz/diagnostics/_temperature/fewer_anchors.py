@@ -6,13 +6,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cl_viz.engine.anchor_sketch import AnchorCandidates, AnchorSketch, CandidateCells
+from cl_viz.engine.rows import choose_rows
 
 MOST = 1024
 """Anchors of one view that answer at once on two cores, whatever is asked."""
 
 
 def at_most(sketch: AnchorSketch, count: int = MOST) -> AnchorSketch:
-    """Return the sketch of `count` anchors evenly spaced among those there are; all of them where they are fewer.
+    """Return the sketch of `count` anchors drawn from those there are; all of them where they are fewer.
+
+    The draw depends only on the two numbers. Evenly spaced rows would all be of one class where classes alternate.
 
     Parameters
     ----------
@@ -23,7 +26,7 @@ def at_most(sketch: AnchorSketch, count: int = MOST) -> AnchorSketch:
     n_anchors = len(sketch.rows)
     if n_anchors <= count:
         return sketch
-    chosen = np.linspace(0, n_anchors - 1, count).astype(np.int64)
+    chosen = choose_rows(n_anchors, count, 0)
     kept, offsets = _segments(sketch.offsets, chosen)
     candidates = {
         view: _candidates(found, chosen, _segments(found.cells.offsets, chosen), kept)

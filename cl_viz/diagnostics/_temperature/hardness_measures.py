@@ -10,10 +10,11 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from cl_viz.core.result import Finding, Quantity, format_number
+from cl_viz.core.result import Finding, Interval, Quantity, format_number
 from cl_viz.core.specs import QuantitySpec
 from cl_viz.diagnostics._temperature import anchor_questions as questions
 from cl_viz.diagnostics._temperature import random_directions
+from cl_viz.diagnostics._temperature.anchor_noise import POSITIVE, UNIT, AnchorNoise
 from cl_viz.diagnostics._temperature.anchor_questions import Anchors, Negatives, Values
 from cl_viz.diagnostics._thresholds import temperature as _thresholds
 from cl_viz.engine.inputs import SetInputs
@@ -95,7 +96,26 @@ class HardnessMeasures:
             missing=missing,
             reference=reference,
             reference_label=labels.get(spec.name, "") if reference is not None else "",
+            interval=None if missing else self._interval(spec.name),
         )
+
+    def _interval(self, name: str) -> Interval | None:
+        noise = AnchorNoise.of(self.anchors, self.temperature)
+        if noise is None:
+            return None
+        # In an aligned set every anchor has as many negatives.
+        count = float(self.n_negatives[0])
+        measures: dict[str, Callable[[], Interval | None]] = {
+            "effective_negatives": lambda: noise.entropy(np.exp, POSITIVE),
+            "effective_share": lambda: noise.entropy(lambda entropy: np.exp(entropy) / count, UNIT),
+            "entropy": lambda: noise.entropy(lambda entropy: entropy, POSITIVE),
+            "false_negative_push": noise.own_label,
+            "loss": lambda: noise.of_margin(lambda margin: np.logaddexp(0.0, margin), POSITIVE),
+            "positive_slope": lambda: noise.of_margin(
+                lambda margin: np.exp(-np.logaddexp(0.0, -margin)) / self.temperature, (0.0, 1 / self.temperature)
+            ),
+        }
+        return measures[name]() if name in measures else None
 
     def _value(self, name: str) -> float:
         if name == "false_negative_push":

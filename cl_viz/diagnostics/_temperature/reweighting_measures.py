@@ -10,9 +10,10 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from cl_viz.core.result import Quantity
+from cl_viz.core.result import Interval, Quantity
 from cl_viz.core.specs import QuantitySpec
 from cl_viz.diagnostics._temperature import anchor_questions as questions
+from cl_viz.diagnostics._temperature.anchor_noise import POSITIVE, AnchorNoise
 from cl_viz.diagnostics._temperature.anchor_questions import Anchors, Values
 
 
@@ -98,8 +99,24 @@ class ReweightingMeasures:
                 reference, label = self.false_negative_push(0.0), "beta 0"
         value = math.nan if missing else self._value(spec.name)
         return questions.quantity(
-            spec, value, self.anchors.n_anchors, missing=missing, reference=reference, reference_label=label
+            spec,
+            value,
+            self.anchors.n_anchors,
+            missing=missing,
+            reference=reference,
+            reference_label=label,
+            interval=None if missing else self._interval(spec.name),
         )
+
+    def _interval(self, name: str) -> Interval | None:
+        noise = AnchorNoise.of(self.anchors, self.temperature)
+        if noise is None:
+            return None
+        if name == "plain_loss":
+            return noise.of_margin(lambda margin: np.logaddexp(0.0, margin), POSITIVE)
+        if name == "reweighted_false_negative_push":
+            return noise.own_label(self.temperature / (1 + self.beta))
+        return None
 
     def _value(self, name: str) -> float:
         if name == "weights_sample_size":
