@@ -3,73 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from cl_viz.core.embedding_set import ROLES, Column, EmbeddingSet
+from cl_viz.core.embedding_set import Column, EmbeddingSet
 from cl_viz.core.errors import FormatError
 from cl_viz.core.run import Run, Snapshot
 from cl_viz.encoders._shard_folder import layer_folder
+from cl_viz.encoders._stored_rows import StoredRows, check_lengths, stored_rows, stored_set
 from cl_viz.formats import parquet, shards
 
 ENCODED = "encoded"
 """Entry of the card."""
 SAMPLES = "samples.parquet"
 VERSION = 1
-_MOST_LAYERS = 512
 
 
-@dataclass(frozen=True)
-class EncodedCard:
-    """A checked card of a run that `cl_viz.encode` wrote; the files have fixed names and are never named by it.
-
-    Attributes
-    ----------
-    folder : Path
-    layers, views : tuple of str
-    rows : int
-    roles : Mapping[str, str]
-    facts : Mapping
-        The whole card, as shown to people.
-    """
-
-    folder: Path
-    layers: tuple[str, ...]
-    views: tuple[str, ...]
-    rows: int
-    roles: Mapping[str, str]
-    facts: Mapping[str, Any]
+class EncodedCard(StoredRows):
+    """A checked card of a run that `cl_viz.encode` wrote."""
 
 
 def encoded_card(folder: Path, facts: Mapping[str, Any], where: str) -> EncodedCard:
-    """Check the entry ``encoded`` of a card.
-
-    Raises
-    ------
-    FormatError
-        If the version is another one, or an entry is missing or cannot be used.
-    """
-    entry = facts[ENCODED]
-    version = entry.get("version") if isinstance(entry, dict) else None
-    if version != VERSION:
-        raise FormatError(
-            f"the embeddings have version {version!r}", where=where, allowed=f"version {VERSION}",
-            remedy="open the folder with the cl_viz that encoded it, or a newer one",
-        )  # fmt: skip
-    layers, views, rows, roles = (entry.get(name) for name in ("layers", "views", "rows", "roles"))
-    listed = all(
-        isinstance(names, list) and 0 < len(set(map(str, names))) == len(names) <= _MOST_LAYERS
-        and all(isinstance(name, str) for name in names)
-        for names in (layers, views)
-    )  # fmt: skip
-    if not listed or not isinstance(rows, int) or not isinstance(roles, dict):
-        raise FormatError("the card does not say which layers, views, rows and roles there are", where=where)
-    known = {role: str(column) for role, column in roles.items() if role in ROLES}
-    return EncodedCard(folder.resolve(), tuple(layers), tuple(views), rows, known, facts)
+    """Check the entry ``encoded`` of a card; raises as `stored_rows`."""
+    return EncodedCard(**vars(stored_rows(folder, facts, ENCODED, VERSION, where)))
 
 
 def encoded_run(card: EncodedCard, source: str) -> Run:
@@ -90,24 +49,15 @@ def _layer_set(card: EncodedCard, place: int, layer: str) -> EmbeddingSet:
             f"layer {layer!r} holds rows {found}", where=str(folder),
             allowed=f"{card.rows:,} rows of {', '.join(card.views)}", remedy="encode again into a new folder",
         )  # fmt: skip
-    columns = _samples(card)
-    return EmbeddingSet.from_arrays(
-        {view: arrays[view] for view in card.views}, metadata=columns,
-        roles={role: column for role, column in card.roles.items() if column in columns},  # type: ignore[misc]
-        name=str(card.facts["name"]), source=f"{card.folder}, {layer}",
-    )  # fmt: skip
+    views = {view: arrays[view] for view in card.views}
+    return stored_set(card, views, _samples(card), f"{card.folder}, {layer}")
 
 
 def _samples(card: EncodedCard) -> Mapping[str, Column]:
     path = card.folder / SAMPLES
     if not path.is_file():
         raise FormatError(f"missing: {SAMPLES}", where=str(card.folder), remedy="encode again into a new folder")
-    columns = _columns(path, path.stat().st_mtime_ns)
-    for name, values in columns.items():
-        if len(values) != card.rows:
-            raise FormatError(f"column {name!r} has {len(values):,} entries", where=str(path),
-                              allowed=f"{card.rows:,}")  # fmt: skip
-    return columns
+    return check_lengths(_columns(path, path.stat().st_mtime_ns), card.rows, path)
 
 
 @lru_cache(maxsize=8)

@@ -16,10 +16,11 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from cl_viz.core.embedding_set import Column, EmbeddingSet, Role
+from cl_viz.core.embedding_set import Column, EmbeddingSet
 from cl_viz.core.errors import FormatError
 from cl_viz.core.run import Run, Snapshot
 from cl_viz.encoders._recorded_card import SNAPSHOTS, RecordedCard
+from cl_viz.encoders._stored_rows import check_lengths, stored_set
 
 PROBE = "probe.npz"
 METRICS = "cl_viz_metrics"
@@ -140,11 +141,7 @@ def probe_columns(folder: Path, rows: int) -> Mapping[str, Column]:
         If the file is damaged, or a column has another length.
     """
     path = folder / PROBE
-    columns = _probe_columns(str(path), path.stat().st_mtime_ns)
-    for name, values in columns.items():
-        if len(values) != rows:
-            raise FormatError(f"column {name!r} has {len(values):,} entries", where=str(path), allowed=f"{rows:,}")
-    return columns
+    return check_lengths(_probe_columns(str(path), path.stat().st_mtime_ns), rows, path)
 
 
 @lru_cache(maxsize=32)
@@ -169,8 +166,4 @@ def _stored_set(card: RecordedCard, path: Path, layer: str) -> EmbeddingSet:
                 allowed=f"an array of {card.rows:,} rows", remedy="remove the file, or record the step again",
             )  # fmt: skip
         views[view] = array
-    columns = probe_columns(card.folder, card.rows)
-    roles: dict[Role, str] = {role: column for role, column in card.roles.items() if column in columns}
-    return EmbeddingSet.from_arrays(
-        views, metadata=columns, roles=roles, name=str(card.facts["name"]), source=f"{path}, {layer}"
-    )
+    return stored_set(card, views, probe_columns(card.folder, card.rows), f"{path}, {layer}")
