@@ -1,4 +1,4 @@
-"""Nothing is praised in embeddings that have collapsed to one point: what holds there holds of any rows."""
+"""Nothing is praised in embeddings that have collapsed to one point or one line."""
 
 from __future__ import annotations
 
@@ -10,9 +10,12 @@ from cl_viz.core.result import Finding, Result, format_number
 from cl_viz.core.validation import row_blocks
 from cl_viz.diagnostics._thresholds.collapse import TOTAL_VARIANCE
 from cl_viz.engine.inputs import Inputs, SetInputs, StepInputs
+from cl_viz.engine.rows import choose_rows
 
 FACTS_OF_THE_FILE = {"data_quality"}
 """Diagnostics whose good news is about the file, and stays so whatever the encoder does."""
+_MOST = 256
+"""Rows of a view, drawn with seed 0, from which the variance beside one line is told."""
 
 
 def unit_variance(inputs: SetInputs) -> float:
@@ -35,10 +38,32 @@ def _unit_variance(inputs: SetInputs) -> float:
     return max(found)
 
 
-def without_praise(result: Result, inputs: Inputs) -> Result:
-    """Return the result with its good findings qualified where the unit rows, at the last step, are one point.
+def variance_beside_a_line(inputs: SetInputs) -> float:
+    """Return the variance of the unit rows that their first principal direction leaves, the largest over views.
 
-    The variance is the criterion of the complete collapse in the ranks and the spectrum; it is read only where there is
+    On the uniform sphere it is 1 - 1 / D; 0 where all rows lie on one line.
+    """
+    return inputs.remember("variance beside a line", lambda: _variance_beside_a_line(inputs))
+
+
+def _variance_beside_a_line(inputs: SetInputs) -> float:
+    embedding_set, found = inputs.embedding_set, [0.0]
+    for view, array in embedding_set.views.items():
+        usable = np.flatnonzero(embedding_set.usable_rows[view])
+        if len(usable) < 2:
+            continue
+        drawn = usable[choose_rows(len(usable), _MOST, 0)]
+        rows = np.asarray(array[drawn], dtype=np.float64) / embedding_set.quality[view].norms[drawn][:, None]
+        rows -= rows.mean(axis=0)
+        spread = np.linalg.svd(rows, compute_uv=False)
+        found.append(float(np.square(spread[1:]).sum()) / len(drawn))
+    return max(found)
+
+
+def without_praise(result: Result, inputs: Inputs) -> Result:
+    """Return the result with its good findings qualified where the unit rows, at the last step, are a point or a line.
+
+    The limit of both is that of the complete collapse in the ranks and the spectrum; it is read only where there is
     good news to qualify.
     """
     if isinstance(inputs, StepInputs):
@@ -46,19 +71,35 @@ def without_praise(result: Result, inputs: Inputs) -> Result:
     good = any(finding.level == "good" for finding in result.findings)
     if not good or not isinstance(inputs, SetInputs) or result.diagnostic in FACTS_OF_THE_FILE:
         return result
-    variance = max(0.0, unit_variance(inputs))
-    if inputs.embedding_set.n < 2 or TOTAL_VARIANCE.level(variance) != "bad":
+    said = _collapse(inputs)
+    if not said[0]:
         return result
-    return replace(result, findings=tuple(_qualified(finding, variance) for finding in result.findings))
+    return replace(result, findings=tuple(_qualified(finding, *said) for finding in result.findings))
 
 
-def _qualified(finding: Finding, variance: float) -> Finding:
+def _collapse(inputs: SetInputs) -> tuple[str, str]:
+    """Return what the unit rows have collapsed to, and what to do; two empty texts where they have not."""
+    n, dim = inputs.embedding_set.n, inputs.embedding_set.dim
+    if n < 2:
+        return "", ""
+    variance = max(0.0, unit_variance(inputs))
+    if TOTAL_VARIANCE.level(variance) == "bad":
+        found = f"unit rows are nearly one point (total variance {format_number(variance)}, uniform sphere: 1)"
+        return found, "Mend the complete collapse first."
+    # Two rows always lie on one line.
+    if n < 3:
+        return "", ""
+    beside = variance_beside_a_line(inputs)
+    if TOTAL_VARIANCE.level(beside) == "bad":
+        sphere = format_number(1 - 1 / dim)
+        found = (
+            f"unit rows lie nearly on one line (variance beside it {format_number(beside)}, uniform sphere: {sphere})"
+        )
+        return found, "Mend the collapse to one dimension first."
+    return "", ""
+
+
+def _qualified(finding: Finding, collapse: str, advice: str) -> Finding:
     if finding.level != "good":
         return finding
-    said = f"{finding.message} This says little: unit rows are nearly one point (total variance "
-    return replace(
-        finding,
-        level="watch",
-        message=f"{said}{format_number(variance)}, uniform sphere: 1).",
-        advice="Mend the complete collapse first.",
-    )
+    return replace(finding, level="watch", message=f"{finding.message} This says little: {collapse}.", advice=advice)

@@ -128,17 +128,19 @@ def _finding(found: Individual, quantities: dict[str, Quantity]) -> Finding:
         return Finding(
             SPEC.name, "unknown", "Unknown: no row has negatives.", "To see it, add other samples.", QIU, "at_smallest"
         )
-    text = (
-        f"With rho {found.rho:g}, 90 % of the rows would choose temperatures of {format_number(low)} to "
-        f"{format_number(high)} (N = {n_rows:,})."
-    )
     limit = float(np.log(max(1.0, found.anchors.n_negatives)))
-    ends = ((found.smallest, "at_smallest", "Lower"), (found.largest, "at_largest", "Raise"))
-    end, name, verb = max(ends, key=lambda entry: found.share_at(entry[0]))
+    ends = ((found.smallest, "at_smallest", "Lower", "lowest"), (found.largest, "at_largest", "Raise", "highest"))
+    end, name, verb, which = max(ends, key=lambda entry: found.share_at(entry[0]))
     share = found.share_at(end)
+    text = f"With rho {found.rho:g}, 90 % of the rows would choose {found.middle} (N = {n_rows:,})."
     if threshold.level(share) == "good":
         return Finding(SPEC.name, "good", text, source=threshold.source, quantity="median_temperature")
-    text = text[:-1] + f"; {format_number(100 * share)} % stand at {end:g}, an end of the range."
+    at_end = f"{format_number(100 * share)} % "
+    if low == high == end:
+        text = f"With rho {found.rho:g}, {at_end}of the rows would choose {end:g}, the {which} temperature allowed "
+        text += f"(N = {n_rows:,})."
+    else:
+        text = f"{text[:-1]}; {at_end}stand at {end:g}, an end of the range."
     advice = f"{verb} rho: then the row decides, not the end of the range (log M = {format_number(limit)})."
     level = threshold.level(share) if found.anchors.inputs.card.get("loss") in ROBUST_LOSSES else "good"
     return Finding(SPEC.name, level, text, advice, threshold.source, name)

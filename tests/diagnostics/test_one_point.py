@@ -43,6 +43,22 @@ def test_what_says_little_says_so_and_what_to_mend() -> None:
     assert "collapse" in finding.advice
 
 
+def test_only_the_file_is_good_where_all_rows_lie_on_one_line() -> None:
+    results = check(_run(1e-7, 1))
+    good = {result.diagnostic for result in results if any(finding.level == "good" for finding in result.findings)}
+    assert good <= FACTS_OF_THE_FILE
+    messages = [finding.message for result in results for finding in result.findings]
+    assert any("nearly on one line (variance beside it" in message for message in messages)
+
+
+@pytest.mark.parametrize("dim", [2, D])
+def test_a_circle_is_no_line(dim: int) -> None:
+    rows = np.random.default_rng(0).normal(size=(N, 2)) @ np.eye(2, dim)
+    messages = [finding.message for finding in diagnose("spectrum", EmbeddingSet.from_arrays(rows)).findings]
+    assert any("spread around their mean" in message for message in messages)
+    assert not any("one line" in message for message in messages)
+
+
 def test_spread_rows_keep_their_good_findings() -> None:
     generator, scanner = np.random.default_rng(0), Scanner()
     spread = EmbeddingSet.from_arrays(generator.normal(size=(N, D)).astype(np.float32), label=np.arange(N) % 3)

@@ -41,6 +41,12 @@ class Individual:
         joined = np.concatenate(self.by_view)
         return joined[np.isfinite(joined)]
 
+    @property
+    def middle(self) -> str:
+        """Between which temperatures 90 % of them lie, in words."""
+        low, high = (format_number(float(np.quantile(self.every, q))) for q in (0.05, 0.95))
+        return f"temperatures of {low} to {high}" if low != high else f"a temperature of {low}"
+
     def share_at(self, end: float) -> float:
         """Share of the rows that stand at an end of the range; NaN without rows."""
         return float((self.every == end).mean()) if len(self.every) else float("nan")
@@ -65,14 +71,12 @@ def histogram(found: Individual) -> Histogram:
     # Values at an end of the range belong into the bin inside it.
     counts = np.histogram(np.clip(found.every, 0.005, 5.0), edges)[0] / len(found.every)
     middle = float(np.median(found.every))
-    low, high = (float(np.quantile(found.every, q)) for q in (0.05, 0.95))
     references = [Reference("lowest allowed", found.smallest), Reference("highest allowed", found.largest)]
     trained = found.anchors.run_temperature
     if trained is not None:
         references.append(Reference("trained at", trained))
     return Histogram(
-        f"Median temperature {format_number(middle)}, 90 % of the rows from {format_number(low)} to "
-        f"{format_number(high)}",
+        f"Median temperature {format_number(middle)}, 90 % of the rows at {found.middle}",
         TEMPERATURE,
         Axis("Rows", "share"),
         (Series("rows", edges, counts, "other", found.anchors.inputs.run, n=len(found.every)),),
