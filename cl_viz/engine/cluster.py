@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import reduce
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -94,22 +95,27 @@ class _Plan:
     neighbors: int | None
     anchors: tuple[NDArray[np.int64], ...]
     arranged: bool
-
     n_pairs: float
 
     def rows(self, piece: Piece, index: int) -> dict[str, ViewRows]:
         """Return the rows of a piece, on the device of this worker; the last few are kept."""
         key = (piece.key, piece.version, id(self))
-        if key not in _rows_at_hand:
+        with _rows_lock:
+            kept = _rows_at_hand.get(key)
+        if kept is not None:
+            return kept[1]
+        leading = self.anchors[index] if self.arranged else None
+        rows = numbered_rows(piece, self.numbering, self.dtype, resolve_device(self.device), leading)
+        with _rows_lock:
             while len(_rows_at_hand) >= PIECES_AT_HAND:
                 _rows_at_hand.pop(next(iter(_rows_at_hand)))
-            leading = self.anchors[index] if self.arranged else None
-            rows = numbered_rows(piece, self.numbering, self.dtype, resolve_device(self.device), leading)
             # The plan is kept beside them, so that no other one can have its number.
             _rows_at_hand[key] = (self, rows)
-        return _rows_at_hand[key][1]
+        return rows
 
 
+# A worker may have several threads.
+_rows_lock = Lock()
 _rows_at_hand: dict[tuple[str, str, int], tuple[_Plan, dict[str, ViewRows]]] = {}
 
 

@@ -84,10 +84,13 @@ class Moments:
     classes: Mapping[str, ClassMoments]
 
     def __add__(self, other: Moments) -> Moments:
-        return Moments(
-            {view: moments + other.views[view] for view, moments in self.views.items()},
-            {view: moments + other.classes[view] for view, moments in self.classes.items()},
-        )
+        # A part of which no row is usable has no moments of that view.
+        views, classes = {**self.views, **other.views}, {**self.classes, **other.classes}
+        for view in self.views.keys() & other.views.keys():
+            views[view] = self.views[view] + other.views[view]
+        for view in self.classes.keys() & other.classes.keys():
+            classes[view] = self.classes[view] + other.classes[view]
+        return Moments(views, classes)
 
 
 def _merge(

@@ -101,7 +101,10 @@ class _Search:
             asked[self.block[1], self.block[0]] = (other, view)
         self.asked = asked
         self.near = NearestSoFar(
-            {block: Largest(len(a), min(k, len(b) - self.within), kind, np.int64) for block, (a, b) in asked.items()}
+            {
+                block: Largest(len(a), min(k, max(0, len(b) - self.within)), kind, np.int64)
+                for block, (a, b) in asked.items()
+            }
         )
         self.size = fitted(_ROWS)
 
@@ -138,7 +141,7 @@ def largest_of_blocks(rows: dict[str, ViewRows], k: int) -> dict[Block, Largest]
     """Return what is to be filled with the `k` nearest rows, wherever neighbours are looked for."""
     kind = next(iter(rows.values())).tile(slice(0, 1)).cpu().numpy().dtype
     return {
-        (a, b): Largest(len(rows[a]), min(k, len(rows[b]) - (a == b)), kind, np.int64)
+        (a, b): Largest(len(rows[a]), min(k, max(0, len(rows[b]) - (a == b))), kind, np.int64)
         for a, b in neighbor_blocks(list(rows))
     }
 

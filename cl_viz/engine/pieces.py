@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from itertools import combinations_with_replacement
+from itertools import combinations_with_replacement, pairwise
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from cl_viz.core._partners import number_values
 from cl_viz.core.embedding_set import EmbeddingSet
-from cl_viz.core.errors import InputError
+from cl_viz.core.errors import InputError, MissingInputError
 from cl_viz.engine.moments import ClassMoments, Moments, compute_moments
 from cl_viz.engine.pair_sketch import Block
 from cl_viz.engine.rows import ViewRows, view_rows
@@ -123,9 +123,12 @@ def pieces_of(
                 allowed="on a cluster, views that are aligned row by row",
                 remedy="bring the rows of all views into one order, or scan on one machine",
             )
-        starts = range(0, source.n, rows)
-        parts = [source.select(rows=np.arange(start, min(start + rows, source.n))) for start in starts]
-        return [Piece(f"{source.fingerprint}/{start}", carried=part) for start, part in zip(starts, parts, strict=True)]
+        # A single row at the end goes to the piece before: a set has two rows or more.
+        edges = [*range(0, source.n - 1, rows), source.n]
+        return [
+            Piece(f"{source.fingerprint}/{start}", carried=source.select(rows=np.arange(start, stop)))
+            for start, stop in pairwise(edges)
+        ]
     from cl_viz.formats.shards import piece_files
 
     chosen = None if views is None else tuple(views)
@@ -149,7 +152,7 @@ def facts_of(piece: Piece) -> PieceFacts:
 
 
 def check_facts(pieces: Sequence[Piece], facts: Sequence[PieceFacts]) -> None:
-    """Raise `InputError` where a piece does not fit the first."""
+    """Raise `InputError` where a piece does not fit the first, `MissingInputError` below two usable rows in all."""
     first = facts[0]
     for piece, found in zip(pieces, facts, strict=True):
         same = (found.views, found.dim, found.labels is None) == (first.views, first.dim, first.labels is None)
@@ -162,6 +165,14 @@ def check_facts(pieces: Sequence[Piece], facts: Sequence[PieceFacts]) -> None:
                 f"{'no labels' if first.labels is None else 'labels'}",
                 remedy="write the shards again, or name views and label",
             )
+    usable = sum(len(found.usable) for found in facts)
+    if usable < 2:
+        raise MissingInputError(
+            f"{usable} of {sum(found.size for found in facts):,} rows are usable",
+            where=pieces[0].key,
+            allowed="two or more rows that are finite and not all zeros",
+            remedy="look at the shards for what is wrong with the rows",
+        )
 
 
 def numbering_of(facts: Sequence[PieceFacts]) -> Numbering:
@@ -192,7 +203,7 @@ def numbered_rows(
     found = piece.load()
     codes = found.codes("label")
     numbered = {}
-    for index, (view, own) in enumerate(view_rows(found, device, dtype).items()):
+    for index, (view, own) in enumerate(view_rows(found, device, dtype, is_part=True).items()):
         labels = None
         if codes is not None and numbering.labels is not None:
             table = np.array([*(numbering.labels[name] for name in codes[1]), -1], dtype=np.int64)

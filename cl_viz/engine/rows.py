@@ -192,6 +192,7 @@ def view_rows(
     *,
     n_leading: int | None = None,
     seed: int = 0,
+    is_part: bool = False,
 ) -> dict[str, ViewRows]:
     """Return the usable rows of every view.
 
@@ -205,17 +206,20 @@ def view_rows(
         on the device, rows stay in their own order.
     seed : int
         Of the draw.
+    is_part : bool
+        Whether the rows are a piece of a larger set, which may have no usable row.
 
     Raises
     ------
     MissingInputError
-        If a view has fewer than two usable rows.
+        If a view of a whole set has fewer than two usable rows.
     """
     labels = embedding_set.codes("label")
     found: dict[str, ViewRows] = {}
     for index, (view, array) in enumerate(embedding_set.views.items()):
         original = np.flatnonzero(embedding_set.usable_rows[view])
-        check_usable(embedding_set, view, len(original))
+        if not is_part:
+            check_usable(embedding_set, view, len(original))
         codes = None if labels is None else torch.from_numpy(labels[0][index][original]).to(device)
         found[view] = ViewRows(view, original, codes, device, array, embedding_set.quality[view].norms, dtype)
     if n_leading is not None and all(rows.fits for rows in found.values()):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import cl_viz
+from cl_viz.core.errors import MissingInputError
 from cl_viz.engine import Statistics, cluster, compiled, pieces
 from cl_viz.engine.cluster_anchors import AnchorRows
 from cl_viz.testing import clusters
@@ -74,3 +75,33 @@ def test_tasks_find_what_one_machine_finds(
             np.testing.assert_allclose(theirs.sums, seen.sums, atol=1e-5)
             np.testing.assert_allclose(theirs.top_scores, seen.top_scores, atol=1e-12)
             np.testing.assert_allclose(theirs.below, seen.below)
+
+
+@pytest.mark.parametrize("anchors", [0, 40])
+@pytest.mark.parametrize("usable", [0, 1])
+def test_a_piece_may_have_next_to_no_usable_row(usable: int, anchors: int, path: str) -> None:
+    rows = clusters(150, 9, 4, 0.4).views["view_1"].copy()
+    # With pieces of 64 rows, the second.
+    rows[64 + usable : 128] = np.nan
+    embedding_set = cl_viz.EmbeddingSet.from_arrays({"a": rows, "b": rows + 1}, label=np.arange(150) % 3)
+    found = by_tasks(embedding_set, anchors, 4)
+    expected = cl_viz.scan(embedding_set, "cpu", anchors=anchors, neighbors=4, cache=False)
+    np.testing.assert_array_equal(found.pairs.counts.sum(axis=2), expected.pairs.counts.sum(axis=2))
+    np.testing.assert_allclose(found.moments.views["a"].scatter, expected.moments.views["a"].scatter, atol=1e-9)
+    for block, near in expected.neighbors.items():
+        np.testing.assert_allclose(found.neighbors[block].scores, near.scores, atol=1e-12)
+
+
+def test_a_single_row_is_no_piece_of_its_own() -> None:
+    rows = clusters(130, 9, 4, 0.4).views["view_1"]
+    sizes = {n: [piece.load().n for piece in pieces.pieces_of(cl_viz.EmbeddingSet.from_arrays(rows[:n]), 64)]
+             for n in (65, 128, 129, 130)}  # fmt: skip
+    assert sizes == {65: [65], 128: [64, 64], 129: [64, 65], 130: [64, 64, 2]}
+
+
+def test_two_usable_rows_are_needed_in_all() -> None:
+    rows = np.full((130, 3), np.nan)
+    rows[0] = 1
+    parts = pieces.pieces_of(cl_viz.EmbeddingSet.from_arrays(rows), 64)
+    with pytest.raises(MissingInputError, match="1 of 130 rows"):
+        pieces.check_facts(parts, [pieces.facts_of(piece) for piece in parts])
