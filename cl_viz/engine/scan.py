@@ -80,7 +80,7 @@ def scan(
     cluster : distributed.Client or str, optional
         A Dask client, or the address of a scheduler, whose workers make the pass; see `cl_viz.engine.cluster`.
     progress : callable
-        Called with fraction and message after each tile; may raise `Cancelled` to stop.
+        Called with fraction and message now and then; may raise `Cancelled` to stop.
 
     Returns
     -------
@@ -93,6 +93,8 @@ def scan(
     DeviceError
         If the device is absent, or has too little memory even for small tiles.
     """
+    if not (anchors == "auto" or (isinstance(anchors, int) and anchors >= 0)):
+        raise InputError(f"anchors = {anchors!r}", where="scan", allowed='"auto" or a count >= 0')
     if cluster is not None:
         from cl_viz.engine.cluster import scan_cluster
 
@@ -106,8 +108,6 @@ def scan(
         embedding_set = load(embedding_set)
     target = resolve_device(device)
     dtype = score_type(embedding_set, target, precision)
-    if not (anchors == "auto" or (isinstance(anchors, int) and anchors >= 0)):
-        raise InputError(f"anchors = {anchors!r}", where="scan", allowed='"auto" or a count >= 0')
     if neighbors is not None and not 1 <= neighbors <= MOST_NEIGHBORS:
         raise InputError(f"neighbors = {neighbors!r}", where="scan", allowed=f"None, or 1 to {MOST_NEIGHBORS}")
     n_anchors = AUTO_ANCHORS if anchors == "auto" else anchors

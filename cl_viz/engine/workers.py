@@ -64,8 +64,8 @@ def share_out(
 
     def loop() -> None:
         torch.set_num_threads(1)
-        worker = make_worker()
         try:
+            worker = make_worker()
             while not stop.is_set():
                 with lock:
                     item = next(waiting, None)
