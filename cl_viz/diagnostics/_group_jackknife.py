@@ -12,11 +12,11 @@ from cl_viz.core.influences import Influences
 from cl_viz.core.result import Interval
 
 GROUPS = 20
+SEED = 0
+"""Of the groups."""
 
 
-def left_out_groups(
-    n_samples: int, *, within: NDArray[np.int64] | None = None, seed: int = 0
-) -> NDArray[np.int64] | None:
+def left_out_groups(n_samples: int, *, within: NDArray[np.int64] | None = None) -> NDArray[np.int64] | None:
     """Return the group of each sample, 0 to 19, shape (n_samples,); None below five samples a group.
 
     Parameters
@@ -24,11 +24,10 @@ def left_out_groups(
     n_samples : int
     within : NDArray[np.int64], shape (n_samples,), optional
         Class of each sample: groups then take alike of every class, so that leaving one out never empties a class.
-    seed : int
     """
     if n_samples < 5 * GROUPS:
         return None
-    order = np.random.default_rng(seed).permutation(n_samples)
+    order = np.random.default_rng(SEED).permutation(n_samples)
     if within is None:
         return order % GROUPS
     order = order[np.argsort(within[order], kind="stable")]
@@ -48,7 +47,7 @@ def interval_of_left_out(
     error = math.sqrt((GROUPS - 1) / GROUPS * float(np.square(values - values.mean()).sum()))
     width = float(t.ppf(0.975, GROUPS - 1)) * error
     low, high = max(limits[0], estimate - width), min(limits[1], estimate + width)
-    method = f"jackknife over {GROUPS} groups of {n_samples:,} samples"
+    method = f"jackknife over {GROUPS} groups of {n_samples:,} samples, drawn with seed {SEED}"
     # What a group contributes: the statistic's loss without it, as many times as there are others.
     kept = Influences.keep([(GROUPS - 1) * (values.mean() - values)], [GROUPS])
     return Interval(low, high, 0.95, method, kept) if low < high else None
@@ -60,7 +59,6 @@ def group_jackknife(
     n_samples: int,
     *,
     limits: tuple[float, float] = (-math.inf, math.inf),
-    seed: int = 0,
 ) -> Interval | None:
     """Return the interval of a statistic from its values without each of 20 random groups of samples.
 
@@ -73,8 +71,6 @@ def group_jackknife(
     n_samples : int
     limits : tuple of float
         Range of the quantity.
-    seed : int
-        Of the groups.
 
     Returns
     -------
@@ -86,7 +82,7 @@ def group_jackknife(
     A sample that is left out is nobody's neighbour either, so the interval holds both ways in which it counts. Source:
     Efron 1982, The Jackknife, the Bootstrap and Other Resampling Plans, chapter 2; Student's t with 19 degrees.
     """
-    group = left_out_groups(n_samples, seed=seed)
+    group = left_out_groups(n_samples)
     if group is None:
         return None
     values = np.array([without(group != place) for place in range(GROUPS)])

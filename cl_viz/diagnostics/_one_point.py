@@ -14,6 +14,11 @@ from cl_viz.engine.rows import choose_rows
 
 FACTS_OF_THE_FILE = {"data_quality"}
 """Diagnostics whose good news is about the file, and stays so whatever the encoder does."""
+LABELS_READ = {
+    "class_separation", "cluster_agreement", "feature_suppression", "label_retrieval", "linear_probe",
+    "neighbor_accuracy", "subclass_collapse",
+}  # fmt: skip
+"""Diagnostics whose good news is that labels are read: two classes may well lie at the ends of one line."""
 _MOST = 256
 """Rows of a view, drawn with seed 0, from which the variance beside one line is told."""
 
@@ -71,13 +76,13 @@ def without_praise(result: Result, inputs: Inputs) -> Result:
     good = any(finding.level == "good" for finding in result.findings)
     if not good or not isinstance(inputs, SetInputs) or result.diagnostic in FACTS_OF_THE_FILE:
         return result
-    said = _collapse(inputs)
-    if not said[0]:
+    said, advice = _collapse(inputs, line_counts=result.diagnostic not in LABELS_READ)
+    if not said:
         return result
-    return replace(result, findings=tuple(_qualified(finding, *said) for finding in result.findings))
+    return replace(result, findings=tuple(_qualified(finding, said, advice) for finding in result.findings))
 
 
-def _collapse(inputs: SetInputs) -> tuple[str, str]:
+def _collapse(inputs: SetInputs, *, line_counts: bool) -> tuple[str, str]:
     """Return what the unit rows have collapsed to, and what to do; two empty texts where they have not."""
     n, dim = inputs.embedding_set.n, inputs.embedding_set.dim
     if n < 2:
@@ -87,7 +92,7 @@ def _collapse(inputs: SetInputs) -> tuple[str, str]:
         found = f"unit rows are nearly one point (total variance {format_number(variance)}, uniform sphere: 1)"
         return found, "Mend the complete collapse first."
     # Two rows always lie on one line.
-    if n < 3:
+    if n < 3 or not line_counts:
         return "", ""
     beside = variance_beside_a_line(inputs)
     if TOTAL_VARIANCE.level(beside) == "bad":

@@ -13,11 +13,14 @@ from cl_viz.core.registry import Registry
 from cl_viz.core.result import Caveats, Finding, Result
 from cl_viz.core.run import Run
 from cl_viz.core.specs import DiagnosticSpec
-from cl_viz.diagnostics._one_point import without_praise
+from cl_viz.diagnostics._one_point import FACTS_OF_THE_FILE, without_praise
 from cl_viz.engine.inputs import Inputs, gather
 from cl_viz.engine.scanner import Scanner
 
 DIAGNOSTICS: Registry[DiagnosticSpec] = Registry("cl_viz.diagnostics", DiagnosticSpec)
+NO_INTERVAL = "a number without an interval: how far other samples would move it is not known here"
+_DRAWN = "drawn with seed 0"
+"""What methods of intervals say that draw samples or groups of them, always by this seed."""
 
 
 def diagnose(
@@ -66,8 +69,17 @@ def diagnose(
         result = without_praise(spec.compute(inputs, made), inputs)
     except MissingInputError as error:
         return unknown_result(spec, run, error, step, layer)
-    assumed = spec.params.assumed(params or {}, run.card)
-    return replace(result, caveats=replace(result.caveats, notes=(*result.caveats.notes, *assumed)))
+    return replace(result, caveats=_completed(result, spec.params.assumed(params or {}, run.card)))
+
+
+def _completed(result: Result, assumed: Sequence[str]) -> Caveats:
+    """Return the caveats with what was assumed, which numbers have no interval, and the seed that intervals draw by."""
+    caveats, found = result.caveats, [entry for entry in result.quantities.values() if entry.value is not None]
+    notes = (*caveats.notes, *assumed)
+    if result.diagnostic not in FACTS_OF_THE_FILE and any(entry.interval is None for entry in found):
+        notes = (*notes, NO_INTERVAL)
+    drawn = any(entry.interval is not None and _DRAWN in entry.interval.method for entry in found)
+    return replace(caveats, seed=0 if drawn and caveats.seed is None else caveats.seed, notes=notes)
 
 
 def estimate(

@@ -17,7 +17,13 @@ from cl_viz.core.validation import row_blocks
 from cl_viz.core.view import Axis, Lines, Reference, Series
 from cl_viz.diagnostics._collapse import spectral_ranks as ranks
 from cl_viz.diagnostics._collapse import spectral_slopes as slopes
-from cl_viz.diagnostics._collapse.spectrum import INFLUENCE_ROWS, INTERVAL_DIMENSIONS, ROWS_PER_DIMENSION
+from cl_viz.diagnostics._collapse.spectrum import (
+    INFLUENCE_ROWS,
+    INFLUENCE_SEED,
+    INTERVAL_DIMENSIONS,
+    ROWS_PER_DIMENSION,
+    of_drawn,
+)
 from cl_viz.diagnostics._thresholds import collapse as _thresholds
 from cl_viz.engine.inputs import SetInputs
 from cl_viz.engine.moments import SCATTER_DIMENSIONS
@@ -182,7 +188,7 @@ def _interval(inputs: SetInputs, params: LidarParams, scatter: SampleScatter, va
     embedding_set, names = inputs.embedding_set, inputs.embedding_set.view_names
     places = np.flatnonzero(embedding_set.usable_rows[names[0]])
     if len(places) > INFLUENCE_ROWS:
-        places = np.sort(np.random.default_rng(0).choice(places, INFLUENCE_ROWS, replace=False))
+        places = np.sort(np.random.default_rng(INFLUENCE_SEED).choice(places, INFLUENCE_ROWS, replace=False))
     views = []
     for view in names:
         rows = np.asarray(embedding_set.views[view][places], dtype=np.float64)
@@ -193,7 +199,7 @@ def _interval(inputs: SetInputs, params: LidarParams, scatter: SampleScatter, va
     within = sum(np.square((rows - centre) @ directions) @ (slope * weights) for rows in views) / (len(views) - 1)
     moved = between - within
     found = influence_interval(value, moved - moved.mean(), sizes=[scatter.n], limits=(0.0, np.inf))
-    return found if found.low < value < found.high else None
+    return of_drawn(found, scatter.n) if found.low < value < found.high else None
 
 
 def _quantity(name: str, value: float, n: int, interval: Interval | None = None) -> Quantity:

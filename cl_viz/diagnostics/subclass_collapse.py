@@ -145,7 +145,15 @@ def _finding(decoded: Decoded, of_class: Decoded | None) -> Finding:
         f"{percent(ends.high, '')}] (largest subclass: {percent(decoded.chance)}, "
         f"{_p_text(decoded)}, {size})."
     )
-    if class_read and at_chance:
+    skill = decoded.beyond_chance(1.0)
+    if class_read and at_chance and skill is not None and downstream.SKILL.level(skill.high) == "good":
+        level = "watch"
+        message = (
+            f"Too few held-out samples to say whether the subclass is read: for {percent(decoded.accuracy)} "
+            f"[{percent(ends.low, '')}, {percent(ends.high, '')}] (largest subclass: {percent(decoded.chance)}, "
+            f"{_p_text(decoded)}, {size})."
+        )
+    elif class_read and at_chance:
         assert of_class is not None
         level = "bad"
         message = (

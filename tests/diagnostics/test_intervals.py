@@ -7,8 +7,12 @@ import math
 import numpy as np
 import pytest
 
+from cl_viz.core.embedding_set import EmbeddingSet
 from cl_viz.core.result import format_number, influence_interval
+from cl_viz.diagnostics import diagnose
+from cl_viz.diagnostics._running import NO_INTERVAL
 from cl_viz.diagnostics._thresholds import scores as _thresholds
+from cl_viz.diagnostics.cross_view_retrieval import _of_median
 
 
 def test_interval_of_a_mean_is_the_usual_one() -> None:
@@ -58,3 +62,32 @@ def test_thresholds_go_in_the_direction_of_trouble() -> None:
 )
 def test_numbers_have_three_significant_digits(value: float, text: str) -> None:
     assert format_number(value) == text
+
+
+@pytest.mark.parametrize("size", [7, 40, 101])
+def test_the_interval_of_a_median_rank_holds_the_median_as_often_as_it_says(size: int) -> None:
+    generator = np.random.default_rng(0)
+    # Half of the ranks are up to 500: the median is between 500 and 501.
+    intervals = [_of_median(generator.integers(1, 1001, size)) for _ in range(2000)]
+    held = np.mean([found is not None and found.low <= 500.5 <= found.high for found in intervals])
+    # The binomial law has steps: at least 95 %, and more with few queries; three standard errors of the share.
+    assert 0.95 - 3 * math.sqrt(0.95 * 0.05 / 2000) <= held <= 0.99
+
+
+def test_a_median_of_very_few_ranks_has_no_interval() -> None:
+    assert _of_median(np.array([1, 2, 3, 4, 5])) is None
+
+
+def test_numbers_without_an_interval_say_so_and_drawing_intervals_say_their_seed() -> None:
+    rows = np.random.default_rng(0).normal(size=(120, 6))
+    found = EmbeddingSet.from_arrays({"one": rows, "two": rows + 0.1}, label=np.arange(120) % 3)
+    hidden, shown = diagnose("modality_gap", found), diagnose("neural_collapse", found)
+    assert hidden["uniformity_mean"].interval is None
+    assert NO_INTERVAL in hidden.caveats.lines()
+    assert all(entry.interval is not None for entry in shown.quantities.values())
+    assert NO_INTERVAL not in shown.caveats.lines()
+    interval = shown["nc1_quotient"].interval
+    assert interval is not None
+    assert interval.method == "jackknife over 20 groups of 120 samples, drawn with seed 0"
+    assert shown.caveats.seed == 0
+    assert NO_INTERVAL not in diagnose("data_quality", found).caveats.lines()

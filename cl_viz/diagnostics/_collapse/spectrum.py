@@ -24,8 +24,8 @@ INTERVAL_DIMENSIONS = 1024
 """Largest D with intervals: above it the eigenvectors take longer than everything else."""
 ROWS_PER_DIMENSION = 10
 """Samples per dimension from which intervals cover as often as they say."""
-INFLUENCE_ROWS = 8192
-"""Most rows whose influence is computed."""
+INFLUENCE_ROWS, INFLUENCE_SEED = 8192, 0
+"""Most rows whose influence is computed, and the seed that draws them."""
 _DIRECT_ENTRIES = 4e7
 _SMALLEST, _LARGEST = 1e-100, 1e100
 """Norms between which sums of squares, and their squares, are far from the ends of float64."""
@@ -236,9 +236,17 @@ def intervals(
     if moved is None:
         return [None] * len(gradients)
     return [
-        influence_interval(estimate, moved[:, place], sizes=[found.n], limits=limits)
+        of_drawn(influence_interval(estimate, moved[:, place], sizes=[found.n], limits=limits), found.n)
         for place, (estimate, _, limits) in enumerate(gradients)
     ]
+
+
+def of_drawn(interval: Interval, n: int) -> Interval:
+    """Return the interval; its method says where the influence is that of drawn rows of n."""
+    if n <= INFLUENCE_ROWS:
+        return interval
+    drawn = f", influence of {INFLUENCE_ROWS:,} drawn with seed {INFLUENCE_SEED}"
+    return replace(interval, method=f"{interval.method}{drawn}")
 
 
 def moved_by(inputs: SetInputs, found: Spectrum, slopes: Values) -> Values | None:
@@ -257,7 +265,7 @@ def _drawn_rows(embedding_set: EmbeddingSet, view: str, scale: RowScale) -> Valu
     """
     places = np.flatnonzero(embedding_set.usable_rows[view])
     if len(places) > INFLUENCE_ROWS:
-        places = np.sort(np.random.default_rng(0).choice(places, INFLUENCE_ROWS, replace=False))
+        places = np.sort(np.random.default_rng(INFLUENCE_SEED).choice(places, INFLUENCE_ROWS, replace=False))
     rows = np.asarray(embedding_set.views[view][places], dtype=np.float64)
     return rows / embedding_set.quality[view].norms[places][:, None] if scale == "unit" else rows
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from cl_viz.core.result import Interval, influence_interval
 from cl_viz.diagnostics._collapse import spectral_slopes as slopes
-from cl_viz.diagnostics._collapse.spectrum import RowScale, moved_by, spectrum_of
+from cl_viz.diagnostics._collapse.spectrum import RowScale, moved_by, of_drawn, spectrum_of
 from cl_viz.engine.inputs import SetInputs
 
 Values = NDArray[np.float64]
@@ -48,7 +48,7 @@ def isoscore_interval(
     if inputs.embedding_set.aligned:
         influences, sizes = [np.sum(influences, axis=0)], sizes[:1]
     made = influence_interval(value, *influences, sizes=sizes, limits=(0.0, 1.0))
-    return made if math.isfinite(made.low) and made.low < value < made.high else None
+    return of_drawn(made, max(sizes)) if math.isfinite(made.low) and made.low < value < made.high else None
 
 
 def _slope(eigenvalues: Values, zeta: float, rescale: bool) -> Values:

@@ -124,7 +124,7 @@ class Silhouettes:
         return cls(values, influence)
 
 
-def euclidean_silhouette(rows: Rows, codes: Codes, seed: int = 0) -> tuple[float, Interval | None]:
+def euclidean_silhouette(rows: Rows, codes: Codes) -> tuple[float, Interval | None]:
     """Return the mean silhouette of rows (n, D) by Euclidean distances, and its interval from left-out groups.
 
     Memory: all n x n distances, and their sums by class and group.
@@ -132,7 +132,7 @@ def euclidean_silhouette(rows: Rows, codes: Codes, seed: int = 0) -> tuple[float
     from sklearn.metrics import pairwise_distances
 
     _, place = np.unique(codes, return_inverse=True)
-    n_classes, group = int(place.max()) + 1, left_out_groups(len(rows), within=place, seed=seed)
+    n_classes, group = int(place.max()) + 1, left_out_groups(len(rows), within=place)
     distances = pairwise_distances(rows)
     counts = np.bincount(place)
     total = class_sums(place, distances, n_classes)

@@ -25,6 +25,8 @@ Values = NDArray[np.float64]
 Narrow = NDArray[np.float32]
 MOST = 400
 """Samples that leave, one after another."""
+SEED = 0
+"""Of which leave, where there are more."""
 _LEAST_LEFT = np.float32(1e-6)
 """Share of an anchor's push that is left at least when one sample leaves: what rounding knows of it."""
 
@@ -61,7 +63,7 @@ class SubsetScores:
         views : tuple of (str, tuple of str)
             Each view that has anchors, and the views that hold their negatives.
         """
-        places = choose_rows(len(rows), MOST, 0)
+        places = choose_rows(len(rows), MOST, SEED)
         chosen = rows[places]
         units = {}
         for view in embedding_set.view_names:
@@ -219,8 +221,10 @@ class SampleNoise:
             return None
         size = float(influence.var(ddof=1)) / error
         found = influence_interval(value, influence, sizes=[size], limits=limits)  # type: ignore[list-item]
-        leaving = f"{m:,} of {n_samples:,}" if m < n_samples else f"{n_samples:,}"
-        method = f"jackknife over samples, as anchors and as negatives ({leaving} samples left out one by one)"
+        leaving = f"{n_samples:,} samples left out one by one"
+        if m < n_samples:
+            leaving = f"{m:,} of {leaving}, drawn with seed {SEED}"
+        method = f"jackknife over samples, as anchors and as negatives ({leaving})"
         # Two runs are not compared sample by sample: what pairs do together is no sum over samples.
         return replace(found, method=method, influences=None)
 
