@@ -12,6 +12,11 @@ _ROOM = 32
 """Least room for scores that are not yet known to be too small."""
 
 
+def room(n_largest: int) -> int:
+    """Return how many scores of a row are held while its largest are looked for."""
+    return n_largest + max(n_largest, _ROOM)
+
+
 class Largest:
     """The largest scores of some rows; see `cl_viz.engine.row_kernels` for how they are kept.
 
@@ -23,7 +28,7 @@ class Largest:
     """
 
     def __init__(self, n_rows: int, n_largest: int, dtype: Any, beside: Any) -> None:
-        width = n_largest + max(n_largest, _ROOM)
+        width = room(n_largest)
         self.n_largest = n_largest
         self.kept: NDArray[np.floating[Any]] = np.full((n_rows, width), -np.inf, dtype=dtype)
         self.beside: NDArray[Any] = np.zeros((n_rows, width), dtype=beside)

@@ -18,9 +18,9 @@ from cl_viz.core.fact_table import fact_table
 from cl_viz.core.result import format_number
 from cl_viz.engine import compiled
 from cl_viz.engine.device import describe_device, resolve_device
+from cl_viz.engine.largest import room
 from cl_viz.engine.memory import array_bytes
 from cl_viz.engine.moments import SCATTER_DIMENSIONS
-from cl_viz.engine.nearest import nearest
 from cl_viz.engine.neighbors import neighbor_blocks
 from cl_viz.engine.precision import Precision, score_type
 from cl_viz.engine.rows import RESIDENT_BYTES
@@ -38,11 +38,12 @@ class Plan:
     device : str
         In words.
     scores : int
-        Scores that are looked at, those of anchors and neighbours included.
+        Scores that are looked at, those of anchors included, and those of neighbours where they have a pass of their
+        own (not on a CPU).
     seconds : float
         In all.
     parts : Mapping[str, float]
-        Seconds of the pairs, the anchors and the neighbours.
+        Seconds of the pairs, and what anchors and neighbours add to them.
     memory : int
         Bytes beyond the set itself.
     """
@@ -128,8 +129,11 @@ def plan(
         "neighbors": near * rates.neighbor
         + sum(_insertions(sizes[view], sizes[other], neighbors or 0) for view, other in blocks) * rates.insertion,
     }
-    memory = _memory(sizes, embedding_set.dim, dtype, n_anchors, rates, neighbors or 0)
-    scores = int(pairs + with_anchors + near)
+    shared = target.type == "cpu"
+    memory = _memory(sizes, embedding_set.dim, dtype, n_anchors, rates) + _neighbor_memory(
+        sizes, dtype, neighbors or 0, shared=shared
+    )
+    scores = int(pairs + with_anchors + (0 if shared else near))
     return Plan(describe_device(device), scores, sum(parts.values()), parts, memory)
 
 
@@ -138,8 +142,10 @@ def _rates(dim: int, device: str, precision: Precision, labelled: bool, k: int) 
     """Measure the speed of each part on random rows."""
     whole, half = (_random_set(rows, dim, labelled) for rows in (_ROWS, _ROWS // 2))
 
-    def pass_over(embedding_set: EmbeddingSet, anchors: int) -> Callable[[], object]:
-        return lambda: scan(embedding_set, device, anchors=anchors, precision=precision, cache=False)
+    def pass_over(embedding_set: EmbeddingSet, anchors: int, neighbors: int | None = None) -> Callable[[], object]:
+        return lambda: scan(
+            embedding_set, device, anchors=anchors, neighbors=neighbors, precision=precision, cache=False
+        )
 
     pass_over(half, 0)()
     seconds = _seconds(pass_over(whole, 0))
@@ -149,10 +155,10 @@ def _rates(dim: int, device: str, precision: Precision, labelled: bool, k: int) 
     sketch = scan(whole, device, anchors=_ANCHORS, precision=precision, cache=False).anchors
     neighbor = insertion = 0.0
     if k:
-        alone = _seconds(lambda: nearest(whole, 1, device, precision=precision))
-        with_k = _seconds(lambda: nearest(whole, k, device, precision=precision))
-        neighbor = alone / _ROWS**2
-        insertion = max(with_k - alone, 0.0) / _insertions(_ROWS, _ROWS, k)
+        # What they add to a pass: on a CPU they are found among its scores.
+        one, many = (_seconds(pass_over(whole, 0, count)) for count in (1, k))
+        neighbor = max(one - seconds, 0.0) / _ROWS**2
+        insertion = max(many - max(one, seconds), 0.0) / _insertions(_ROWS, _ROWS, k)
     # A candidate's place in an anchor's histogram, not the candidate, takes memory: few rows fill most of them.
     return _Rates(pair, anchor, neighbor, insertion, sum(map(array_bytes, sketch.values())) / _ANCHORS)
 
@@ -182,11 +188,23 @@ def _insertions(rows: int, columns: int, k: int) -> float:
     return rows * k * (1 + math.log(columns / k)) if k else 0.0
 
 
-def _memory(sizes: Mapping[str, int], dim: int, dtype: torch.dtype, n_anchors: int, rates: _Rates, k: int) -> int:
+def _memory(sizes: Mapping[str, int], dim: int, dtype: torch.dtype, n_anchors: int, rates: _Rates) -> int:
     views, item = len(sizes), torch.empty(0, dtype=dtype).element_size()
     resident = sum(size * dim * item for size in sizes.values() if size * dim * item <= RESIDENT_BYTES)
     anchors = sum(min(n_anchors, size) for size in sizes.values()) * views * rates.anchor_bytes
-    near = sum(sizes[view] * min(k, sizes[other]) * (8 + item) for view, other in neighbor_blocks(list(sizes)))
     # Two matrices a view, and one that is being added.
     moments = (2 * views + 1) * dim * dim * 8 if dim <= SCATTER_DIMENSIONS else 0
-    return int(resident + anchors + near + moments)
+    return int(resident + anchors + moments)
+
+
+def _neighbor_memory(sizes: Mapping[str, int], dtype: torch.dtype, k: int, *, shared: bool) -> int:
+    """Return the bytes of neighbours, at most: those found, and the lists they are gathered in."""
+    if not k:
+        return 0
+    entry = 8 + torch.empty(0, dtype=dtype).element_size()
+    blocks = neighbor_blocks(list(sizes))
+    found = sum(sizes[view] * min(k, sizes[other]) for view, other in blocks)
+    lists = sorted(sizes[view] * room(min(k, sizes[other])) for view, other in blocks)
+    # In a shared pass all lists fill at once, and what a stopped pass goes on from is a copy. Else one block of views
+    # comes after the other, both directions at once.
+    return entry * (2 * found + sum(lists) if shared else found + sum(lists[-2:]))
