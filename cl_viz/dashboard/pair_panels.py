@@ -199,7 +199,7 @@ def figure(asked: Asked, found: FoundPairs) -> None:
         view = _own_distribution(asked, found)
     view = replace(view, title=_short(headline(found)), references=_ends(found))
     st.plotly_chart(
-        render(view, state.theme(), run_colours={asked.opened.name: asked.opened.colour}),
+        render(view, state.theme(), run_colours={asked.opened.name: asked.opened.colour}, wide=True),
         theme=None,
         width="stretch",
         height=panels.MAIN_HEIGHT,

@@ -121,7 +121,11 @@ def finding_box(found: Sequence[tuple[Finding, str]], place: Callable[[Finding],
     small = any(owner for _, owner in lines[:_SHOWN_FINDINGS])
     with st.container(border=True, gap="xxsmall"):
         for finding, owner in lines[:_SHOWN_FINDINGS]:
-            text = f"{owner}{escape(brief(finding.message, _LINE - len(owner)))}"
+            # An N is not torn apart where the line breaks.
+            sentence = brief(finding.message, _LINE - len(owner)).replace(
+                "N = ", "N\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}"
+            )
+            text = f"{owner}{escape(sentence)}"
             st.markdown(f"{mark(finding.level)} " + (f":small[{text}]" if small else text))
         more = len(lines) - _SHOWN_FINDINGS
         label = "In full, with what to try" if more <= 0 else f"{more} more, and all in full with what to try"
@@ -429,10 +433,14 @@ def samples(shown: Shown, view_name: str) -> None:
         table(one_of(shown, view_name), view_name)
 
 
-def of_reference(shown: Shown, what: str = "The figures show") -> None:
+def say_whose(shown: Shown, one: Shown, what: str = "The figures show") -> None:
     """Say of which run the figures of one run are, where several are shown."""
-    if len(shown.results) > 1:
-        st.caption(f"{what} the reference run, chosen in the sidebar; the numbers are of all shown runs.")
+    if len(shown.results) < 2:
+        return
+    reference, name = state.reference_run(), one.results[0].run
+    is_reference = reference is not None and reference.name == name
+    why = "the reference run of the sidebar" if is_reference else "as the reference run of the sidebar shows none"
+    st.caption(f"{what} {escape(name)}, {why}; the numbers are of all shown runs.")
 
 
 def one_of(shown: Shown, view_name: str) -> Shown:

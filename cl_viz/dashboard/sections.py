@@ -82,8 +82,9 @@ def pairs(
                     leads_to_pairs=view in leads_to_pairs,
                     wide=False,
                 )
-    if any(view in of_one for view, _ in there):
-        panels.of_reference(shown, "Matrices show")
+    single = next((view for view, _ in there if view in of_one), None)
+    if single is not None:
+        panels.say_whose(shown, panels.one_of(shown, single), "Figures of one run show")
 
 
 def two_columns(

@@ -18,7 +18,11 @@ from cl_viz.figures.theme import FONT, Theme
 
 # Characters of a title that fit on one line, in a window of 1280: of half the page's width, and of its whole width.
 _TITLE_WIDTH = {False: 62, True: 128}
-_AXIS_WIDTH = 30
+_UPRIGHT_WIDTH = 30
+_AXIS_WIDTH = {False: 46, True: 110}
+"""Letters of a line beside the vertical axis, and of one below the other in a figure of half the page and of all."""
+_POWER_SIZE = 1.25
+"""Plotly writes the ticks of a logarithmic axis that much larger than it is told."""
 WIDE_CHARACTER = 0.0105
 NARROW_CHARACTER = 0.0185
 """Width of a letter as a share of the plot, in a figure as wide as the page and in one of half its width, at 1280."""
@@ -150,12 +154,12 @@ def new_canvas(title: str, theme: Theme, *, wide: bool = False) -> Canvas:
 
 def set_axes(canvas: Canvas, x: Axis, y: Axis, theme: Theme) -> None:
     """Give the figure its two axes, with units and fixed ranges."""
-    canvas.x |= _axis(x, theme)
-    canvas.y |= _axis(y, theme)
+    canvas.x |= _axis(x, theme, _AXIS_WIDTH[canvas.wide])
+    canvas.y |= _axis(y, theme, _UPRIGHT_WIDTH)
 
 
-def _axis(axis: Axis, theme: Theme) -> dict[str, Any]:
-    lines = textwrap.wrap(axis.title, _AXIS_WIDTH)
+def _axis(axis: Axis, theme: Theme, width: int) -> dict[str, Any]:
+    lines = textwrap.wrap(axis.title, width)
     settings: dict[str, Any] = {
         "title": {
             "text": "<br>".join(plain(line) for line in lines),
@@ -176,6 +180,8 @@ def _axis(axis: Axis, theme: Theme) -> dict[str, Any]:
         settings |= {"tickmode": "array", "tickvals": list(places), "ticktext": [plain(text) for text in texts]}
     if axis.log:
         settings |= {"type": "log", "exponentformat": "power", "dtick": 1}
+        if not axis.ticks:
+            settings["tickfont"]["size"] /= _POWER_SIZE
     if axis.range is not None:
         low, high = axis.range
         settings["range"] = [math.log10(low), math.log10(high)] if axis.log and low > 0 else [low, high]
@@ -195,7 +201,7 @@ def whiskers(
         "symmetric": False,
         "array": numbers(np.asarray(high) - np.asarray(values)),
         "arrayminus": numbers(np.asarray(values) - np.asarray(low)),
-        "color": theme.muted,
+        "color": theme.text,
         "thickness": 1.5,
         "width": 4,
     }

@@ -32,8 +32,9 @@ def classes(runs: list[state.OpenRun], step: int | None, layer: str | None) -> D
     """Draw the cosines between class means, and how far classes have collapsed to points."""
     shown = panels.ask(CLASSES, runs, step=step, layer=layer)
     if panels.has_view(shown, "class_cosines"):
-        panels.figure(panels.one_of(shown, "class_cosines"), "class_cosines", quantity="mean_cosine")
-        panels.of_reference(shown, "The matrix shows")
+        one = panels.one_of(shown, "class_cosines")
+        panels.figure(one, "class_cosines", quantity="mean_cosine")
+        panels.say_whose(shown, one, "The matrix shows")
         sections.pairs(shown, ("class_spread", "nc1_quotient"), ("class_norms", "nc2_equinorm"))
         panels.quantities(shown)
     else:

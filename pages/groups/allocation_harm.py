@@ -54,7 +54,7 @@ def groups(runs: list[state.OpenRun], step: int | None, layer: str | None) -> Dr
     if not missing.says_what_to_add(shown):
         one = panels.one_of(shown, "table")
         panels.figure(one, "accuracy")
-        panels.of_reference(shown)
+        panels.say_whose(shown, one)
         sections.pairs(one, ("alignment", ""), ("uniformity", ""))
         with st.expander("Every group", icon=":material/table_rows:"):
             panels.table(one, "table")

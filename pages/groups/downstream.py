@@ -98,8 +98,9 @@ def clusters(runs: list[state.OpenRun], step: int | None, layer: str | None) -> 
     st.subheader(CLUSTERS.question, anchor=False)
     found = panels.ask(CLUSTERS, runs, step=step, layer=layer)
     if panels.has_view(found, "contingency"):
-        panels.figure(panels.one_of(found, "contingency"), "contingency")
-        panels.of_reference(found, "The matrix shows")
+        one = panels.one_of(found, "contingency")
+        panels.figure(one, "contingency")
+        panels.say_whose(found, one, "The matrix shows")
     if found.results and found.results[0].quantities:
         closing(found)
     else:

@@ -55,7 +55,7 @@ def cosines(runs: list[state.OpenRun], step: int | None, layer: str | None) -> D
     if panels.has_view(shown, "matrix"):
         one = panels.one_of(shown, "matrix")
         panels.figure(one, "matrix", leads_to_pairs=True)
-        panels.of_reference(shown, "The matrix shows")
+        panels.say_whose(shown, one, "The matrix shows")
         panels.table(one, "pairs")
         panels.quantities(shown)
     else:

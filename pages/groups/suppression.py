@@ -36,7 +36,7 @@ def controls(aspect: str, runs: list[state.OpenRun]) -> tuple[int | None, str | 
     with st.container(horizontal=True, gap="small", vertical_alignment="bottom"):
         if aspect == "Features":
             feature_control(runs)
-        forms.control(known["upper_bound"], runs)
+            forms.control(known["upper_bound"], runs)
         layer, step = forms.layer_control(runs), forms.step_control(runs)
         with st.popover("More", icon=":material/tune:", help="View, probe, shuffles and draws"):
             for name in ("view", *SHARED):

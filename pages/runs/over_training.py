@@ -56,7 +56,7 @@ def scores(runs: list[state.OpenRun], step: int | None, layer: str | None) -> li
     if panels.has_view(ridges, "ridges"):
         one = panels.one_of(ridges, "ridges")
         panels.figure(one, "ridges", quantity="overlap_last", marked=scrubbing.marked_step(list(one.runs), step))
-        panels.of_reference(ridges, "The ridges show")
+        panels.say_whose(ridges, one, "The ridges show")
     panels.quantities(ridges)
     then(SCORES_THEN, "distribution", "auc", runs, step, layer)
     return [ridges, course(MOMENTS, runs, step, layer)]
@@ -86,7 +86,7 @@ def classes(runs: list[state.OpenRun], step: int | None, layer: str | None) -> l
         name = next(view for result in groups.results for view in result.views)
         one = panels.one_of(groups, name)
         sections.two_columns(one, marked=scrubbing.marked_step(list(one.runs), step))
-        panels.of_reference(groups, "The curves show")
+        panels.say_whose(groups, one, "The curves show")
     panels.explained(GROUPS)
     panels.quantities(groups)
     panels.caveats(groups)
@@ -100,7 +100,7 @@ def similarity(runs: list[state.OpenRun], step: int | None, layer: str | None) -
     if panels.has_view(shown, "cka"):
         one = panels.one_of(shown, "cka")
         sections.two_columns(one, left_out=("with_last",), marked=scrubbing.marked_step(list(one.runs), step))
-        panels.of_reference(shown, "The matrices show")
+        panels.say_whose(shown, one, "The matrices show")
     panels.quantities(shown)
     panels.caveats(shown)
     return [shown]

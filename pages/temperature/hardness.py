@@ -80,9 +80,10 @@ def suggested(runs: list[state.OpenRun], step: int | None, layer: str | None) ->
     """Draw the suggested range and its reasons."""
     shown = panels.ask(SUGGESTED, runs, step=step, layer=layer)
     if not missing(shown, "range"):
-        panels.figure(panels.one_of(shown, "range"), "range", quantity="low")
+        one = panels.one_of(shown, "range")
+        panels.figure(one, "range", quantity="low")
         panels.table(panels.one_of(shown, "reasons"), "reasons")
-        panels.of_reference(shown)
+        panels.say_whose(shown, one)
         closing(shown)
     return [shown]
 

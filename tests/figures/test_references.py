@@ -75,6 +75,20 @@ def test_a_title_wraps_at_the_width_of_its_figure() -> None:
     assert len(render(view).layout.title.text.split("<br>")) == 2
 
 
+def test_the_title_of_an_axis_breaks_only_where_its_side_is_too_short() -> None:
+    title = "Alignment (mean squared distance of views)"
+    view = Lines("", Axis(title), Axis(title), (Series("curve", X, X),))
+    assert render(view, wide=True).layout.xaxis.title.text == title
+    assert "<br>" in render(view, wide=True).layout.yaxis.title.text
+
+
+def test_ticks_of_a_logarithmic_axis_are_as_large_as_others() -> None:
+    # Plotly multiplies their size by 1.25.
+    view = Lines("", Axis("x", range=(0.1, 10.0), log=True), Axis("y"), (Series("curve", X, X),))
+    layout = render(view).layout
+    assert layout.xaxis.tickfont.size * 1.25 == layout.yaxis.tickfont.size
+
+
 def matrix(size: int = 4, label: str = "Training step") -> Heatmap:
     labels = tuple(f"{10 * place}" for place in range(size))
     values = np.linspace(-1, 1, size * size).reshape(size, size)
