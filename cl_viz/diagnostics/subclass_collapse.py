@@ -140,19 +140,15 @@ def _finding(decoded: Decoded, of_class: Decoded | None) -> Finding:
     at_chance = decoded.p_value > TEST_LEVEL
     level = downstream.SKILL.level(decoded.skill)
     class_read = of_class is not None and downstream.SKILL.level(of_class.skill) == "good"
-    message = (
-        f"A probe reads the subclass within its class for {percent(decoded.accuracy)} [{percent(ends.low, '')}, "
-        f"{percent(ends.high, '')}] (largest subclass: {percent(decoded.chance)}, "
-        f"{_p_text(decoded)}, {size})."
+    numbers = (
+        f"for {percent(decoded.accuracy)} [{percent(ends.low, '')}, {percent(ends.high, '')}] "
+        f"(largest subclass: {percent(decoded.chance)}, {_p_text(decoded)}, {size})."
     )
+    message = f"A probe reads the subclass within its class {numbers}"
     skill = decoded.beyond_chance(1.0)
     if class_read and at_chance and skill is not None and downstream.SKILL.level(skill.high) == "good":
-        level = "watch"
-        message = (
-            f"Too few held-out samples to say whether the subclass is read: for {percent(decoded.accuracy)} "
-            f"[{percent(ends.low, '')}, {percent(ends.high, '')}] (largest subclass: {percent(decoded.chance)}, "
-            f"{_p_text(decoded)}, {size})."
-        )
+        # A subclass that is read well is not ruled out: nothing is blamed for want of samples.
+        level, message = "watch", f"Too few held-out samples to say whether the subclass is read: {numbers}"
     elif class_read and at_chance:
         assert of_class is not None
         level = "bad"

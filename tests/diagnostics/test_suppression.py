@@ -86,6 +86,15 @@ def test_planted_class_collapse_is_bad_and_kept_subclasses_are_good() -> None:
     assert kept["subclass_to_class"].value == pytest.approx(0.75 / (0.5 * 1.25), rel=0.05)
 
 
+def test_subclasses_are_not_called_lost_for_want_of_samples() -> None:
+    finding = next(
+        finding for finding in subclass(nested_classes(48, 8, 2, 2, 0.2)).findings
+        if finding.quantity == "subclass_accuracy"
+    )  # fmt: skip
+    assert finding.level == "watch"
+    assert finding.message.startswith("Too few held-out samples to say whether the subclass is read: for 75 % [")
+
+
 def test_the_smallest_p_that_the_shuffles_can_give_is_a_bound() -> None:
     kept, lost = (subclass(nested_classes(200, 8, 2, 2, size), shuffles=19).findings[0] for size in (1.0, 0.0))
     assert "p <= 0.050 (19 shuffles)" in kept.message
