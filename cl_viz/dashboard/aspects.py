@@ -121,6 +121,12 @@ def place_in_address(spec: DiagnosticSpec) -> dict[str, str]:
     return {found.key: title} if found is not None and title else {}
 
 
+def parameters(page: str, title: str) -> frozenset[str]:
+    """Return the names of the parameters that an aspect's diagnostics take: other controls change nothing in it."""
+    names = PAGES[page].titles[title]
+    return frozenset(info.name for name in names for info in DIAGNOSTICS[name].params.describe())
+
+
 def choose(page: str) -> str:
     """Draw the choice of a page's aspect; return the title of the chosen one."""
     found = PAGES[page]

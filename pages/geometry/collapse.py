@@ -16,10 +16,10 @@ CONTROLS = {info.name: info for spec in (SPECTRUM, RANKS, DECAY, LIDAR) for info
 # Controls of each aspect.
 ROWS = {
     "Spectrum": ("rows", "centred"),
-    "Ranks": ("rows", "centred", "epsilon"),
+    "Ranks": ("epsilon",),
     "Over training": (),
-    "LiDAR": ("rows", "delta", "scaling"),
-    "Decay": ("rows", "centred", "fit_from", "fit_to"),
+    "LiDAR": ("delta", "scaling"),
+    "Decay": ("fit_from", "fit_to"),
     "Projector and backbone": (),
 }
 Drawn = Sequence[panels.Shown]
@@ -33,10 +33,12 @@ def controls(aspect: str, runs: list[state.OpenRun]) -> tuple[int | None, str | 
             forms.control(CONTROLS[name], runs)
         if aspect != "Projector and backbone":
             layer = forms.layer_control(runs)
-        if aspect != "Over training":
-            with st.popover("More", icon=":material/tune:", help="Training step, view"):
+        if "view" not in aspects.parameters(PAGE, aspect):
+            return forms.step_control(runs), layer
+        with st.popover("More", icon=":material/tune:", help="Training step, view"):
+            if aspect != "Over training":
                 step = forms.step_control(runs)
-                forms.control(CONTROLS["view"], runs)
+            forms.control(CONTROLS["view"], runs)
     return step, layer
 
 

@@ -22,7 +22,8 @@ def controls(aspect: str, runs: list[state.OpenRun]) -> tuple[int | None, str | 
         forms.control(CONTROLS["self_pairs"], runs)
         with st.popover("More", icon=":material/tune:", help="Training step, draws and seed of the bootstrap"):
             step = forms.step_control(runs)
-            forms.control(CONTROLS["bootstraps"], runs)
+            if "bootstraps" in aspects.parameters(PAGE, aspect):
+                forms.control(CONTROLS["bootstraps"], runs)
             forms.control(CONTROLS["seed"], runs)
     return step, layer
 

@@ -31,17 +31,22 @@ Drawn = Sequence[panels.Shown]
 def controls(aspect: str, runs: list[state.OpenRun]) -> tuple[int | None, str | None]:
     """Draw the controls of an aspect, in one row; return the step and the layer."""
     with st.container(horizontal=True, gap="small", vertical_alignment="bottom"):
+        taken = aspects.parameters(PAGE, aspect)
         if aspect == "Over training":
+            forms.control(CONTROLS["kernel"], runs)
             return None, forms.layer_control(runs)
         if aspect not in ("Suggested range", "Uniformity and tolerance"):
             forms.control(CONTROLS["temperature"], runs)
         for name in OWN[aspect]:
             forms.control(CONTROLS[name], runs)
         layer = forms.layer_control(runs)
+        if "negative_views" not in taken:
+            return forms.step_control(runs), layer
         with st.popover("More", icon=":material/tune:", help="Views of the negatives, training step, bins"):
             forms.control(CONTROLS["negative_views"], runs)
             step = forms.step_control(runs)
-            forms.control(CONTROLS["bins"], runs)
+            if "bins" in taken:
+                forms.control(CONTROLS["bins"], runs)
     return step, layer
 
 

@@ -11,6 +11,7 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from cl_viz.core.embedding_set import EmbeddingSet
+from cl_viz.dashboard import aspects
 
 OpenApp = Callable[..., AppTest]
 
@@ -38,6 +39,18 @@ def open_app(monkeypatch: pytest.MonkeyPatch, checkout: Path) -> OpenApp:
         return app.run()
 
     return start
+
+
+@pytest.fixture
+def controls_of_parameters() -> Callable[[AppTest, str], set[str]]:
+    """Return which parameters, of those that any aspect of a page takes, have a control in sight."""
+
+    def found(app: AppTest, page: str) -> set[str]:
+        known = set().union(*(aspects.parameters(page, title) for title in aspects.PAGES[page].titles))
+        kinds = (app.select_slider, app.slider, app.segmented_control, app.toggle, app.number_input)
+        return {str(control.key) for kind in kinds for control in kind} & known
+
+    return found
 
 
 @pytest.fixture

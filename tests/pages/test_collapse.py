@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from cl_viz.dashboard import aspects
 from cl_viz.engine import scanner
 
 Dump = Callable[..., Path]
@@ -35,7 +36,12 @@ def words(app: AppTest) -> str:
     ],
 )
 def test_every_question_has_its_aspect_and_findings_of_all_stand_on_top(
-    aspect: str, question: str, said: str, open_app: OpenApp, dump: Dump
+    aspect: str,
+    question: str,
+    said: str,
+    open_app: OpenApp,
+    dump: Dump,
+    controls_of_parameters: Callable[[AppTest, str], set[str]],
 ) -> None:
     app = open_app(dump(), page="geometry/collapse", straight=True, collapse=aspect)
     assert not app.error
@@ -43,6 +49,8 @@ def test_every_question_has_its_aspect_and_findings_of_all_stand_on_top(
     assert said in words(app)
     assert ("gray[Decay:]" in words(app)) == (aspect != "Decay")
     assert "**Definition**" in words(app)
+    taken = aspects.parameters("geometry/collapse", aspect)
+    assert controls_of_parameters(app, "geometry/collapse") == taken, "controls are those that change something"
 
 
 def test_the_spectrum_follows_its_controls(open_app: OpenApp, dump: Dump) -> None:

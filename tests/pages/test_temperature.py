@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from cl_viz.dashboard import aspects
+
 OpenApp = Callable[..., AppTest]
 Dump = Callable[..., Path]
 
@@ -36,9 +38,17 @@ def control(app: AppTest, key: str) -> object:
     ],
 )
 def test_each_control_of_hardness_moves_its_figures(
-    aspect: str, key: str, value: object, changed: str, open_app: OpenApp, dump: Dump
+    aspect: str,
+    key: str,
+    value: object,
+    changed: str,
+    open_app: OpenApp,
+    dump: Dump,
+    controls_of_parameters: Callable[[AppTest, str], set[str]],
 ) -> None:
     app = open_app(dump(), page="temperature/hardness", straight=True, hardness=aspect)
+    taken = aspects.parameters("temperature/hardness", aspect)
+    assert controls_of_parameters(app, "temperature/hardness") == taken, "controls are those that change something"
     before = drawn(app)
     assert len(before) > 1
     control(app, key).set_value(value).run()  # type: ignore[attr-defined]
