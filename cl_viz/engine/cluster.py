@@ -25,21 +25,16 @@ from cl_viz.core.errors import InputError, MissingDependencyError
 from cl_viz.core.progress import ProgressCallback, silent
 from cl_viz.engine import compiled
 from cl_viz.engine.cluster_anchors import AnchorRows, Seen, merge
+from cl_viz.engine.cluster_pairs import pairs_between, pairs_within
 from cl_viz.engine.device import resolve_device
-from cl_viz.engine.largest import Largest
 from cl_viz.engine.moments import Moments
-from cl_viz.engine.nearest import NeighborMap, neighbors_of_rows
-from cl_viz.engine.nearest_so_far import NearestSoFar
+from cl_viz.engine.nearest import NeighborMap
 from cl_viz.engine.neighbors import (
     MOST_NEIGHBORS,
     Neighbors,
-    find_mutual_neighbors,
-    find_neighbors,
-    largest_of_blocks,
     neighbor_blocks,
-    neighbors_of,
 )
-from cl_viz.engine.pair_pass import TILE, run_pairs, tile_rows, tiles
+from cl_viz.engine.pair_pass import TILE
 from cl_viz.engine.pair_sketch import Block, PairSketch
 from cl_viz.engine.pieces import (
     PIECES_AT_HAND,
@@ -57,7 +52,7 @@ from cl_viz.engine.pieces import (
 from cl_viz.engine.precision import FLOAT64_ROWS, full_float32
 from cl_viz.engine.rows import RESIDENT_BYTES, ViewRows, choose_rows
 from cl_viz.engine.statistics import Statistics
-from cl_viz.engine.tile_sizes import fitted, with_smaller_tiles
+from cl_viz.engine.tile_sizes import with_smaller_tiles
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -238,30 +233,16 @@ def _on_worker(plan: _Plan, work: Callable[[], T], where: str) -> T:
 
 
 def _pairs_of(left: Piece, right: Piece, i: int, j: int, plan: _Plan) -> _PairResult:
-    blocks, k, offsets = view_blocks(plan.views), plan.neighbors, plan.numbering.offsets
+    k, offsets = plan.neighbors, plan.numbering.offsets
     first = plan.rows(left, i)
-    # A pass over pairs that sees every score of a piece finds neighbours among them: no anchors, on a processor.
-    all_seen = k is not None and not any(map(len, plan.anchors)) and first[plan.views[0]].device.type == "cpu"
+    # With anchors, their tasks see some of the scores, and not this one.
+    all_seen = not any(map(len, plan.anchors))
     if i == j:
-        near = NearestSoFar(largest_of_blocks(first, k)) if all_seen and k else None
-        linked = [_same_rows(first[a], first[b]) for a, b in blocks]
-        size = fitted(tile_rows(first[blocks[0][0]].device, plan.dtype))
-        sketch = run_pairs(blocks, first, linked, list(tiles(blocks, first, size)), _unsaid, near=near)
-        if k is None:
-            return _PairResult(sketch, {})
-        found = (
-            neighbors_of_rows(first, k, silent)
-            if near is None
-            else {(a, b): neighbors_of(first[a], first[b], kept) for (a, b), kept in near.largest.items()}
-        )
-        return _PairResult(sketch, {i: _numbered(found, offsets[i])})
+        sketch, found = pairs_within(first, k, all_seen=all_seen)
+        return _PairResult(sketch, {i: _numbered(found, offsets[i])} if k else {})
     second = plan.rows(right, j)
-    near = _nothing_near(first, second, k) if all_seen and k else None
-    sketch = _between(first, second, blocks, near)
-    if k is None:
-        return _PairResult(sketch, {})
-    there, back = _nearest(first, second, k) if near is None else _found_between(first, second, near)
-    return _PairResult(sketch, {i: _numbered(there, offsets[j]), j: _numbered(back, offsets[i])})
+    sketch, there, back = pairs_between(first, second, k, all_seen=all_seen)
+    return _PairResult(sketch, {i: _numbered(there, offsets[j]), j: _numbered(back, offsets[i])} if k else {})
 
 
 def _numbered(found: NeighborMap, offset: int) -> Near:
@@ -293,89 +274,6 @@ def _see(anchors: AnchorRows, piece: Piece, index: int, plan: _Plan) -> _AnchorR
         return _AnchorResult(sketch, seen, anchors if index == 0 else None)
 
     return _on_worker(plan, see, piece.key)
-
-
-def _same_rows(first: ViewRows, second: ViewRows) -> NDArray[np.int64]:
-    """Return the pairs of one sample between two views of a piece, sorted; none within a view."""
-    if first is second:
-        return np.zeros((0, 2), dtype=np.int64)
-    links = np.stack([np.argsort(first.original), np.argsort(second.original)], axis=1)
-    return links[np.argsort(links[:, 0])]
-
-
-def _nothing_near(first: dict[str, ViewRows], second: dict[str, ViewRows], k: int) -> NearestSoFar:
-    """Return what is to be filled with the nearest rows of two pieces in each other."""
-    sides = {"left": first, "right": second}
-    kind = next(iter(first.values())).tile(slice(0, 1)).numpy().dtype
-    return NearestSoFar(
-        {
-            (f"{own} {view}", f"{to} {other}"): Largest(
-                len(sides[own][view]), min(k, len(sides[to][other])), kind, np.int64
-            )
-            for own, to in (("left", "right"), ("right", "left"))
-            for view, other in neighbor_blocks(list(first))
-        }
-    )
-
-
-def _found_between(
-    first: dict[str, ViewRows], second: dict[str, ViewRows], near: NearestSoFar
-) -> tuple[NeighborMap, NeighborMap]:
-    """Return the neighbours of the rows of each of two pieces in the other."""
-    found: list[NeighborMap] = [
-        {
-            (view, other): neighbors_of(rows[view], others[other], near.largest[f"{own} {view}", f"{to} {other}"])
-            for view, other in neighbor_blocks(list(rows))
-        }
-        for own, to, rows, others in (("left", "right", first, second), ("right", "left", second, first))
-    ]
-    return found[0], found[1]
-
-
-def _between(
-    first: dict[str, ViewRows], second: dict[str, ViewRows], blocks: list[Block], near: NearestSoFar | None
-) -> PairSketch:
-    """Return the sketch of the pairs between two pieces: of two views in both directions."""
-    rows = {f"{side} {view}": part for side, own in (("left", first), ("right", second)) for view, part in own.items()}
-    total = PairSketch.empty(blocks)
-    for swapped in (False, True):
-        chosen = [block for block in blocks if not swapped or block[0] != block[1]]
-        if not chosen:
-            continue
-        # The first view stands in the rows either way, as on one machine.
-        sides = [(f"right {a}", f"left {b}") if swapped else (f"left {a}", f"right {b}") for a, b in chosen]
-        nothing = [np.zeros((0, 2), dtype=np.int64) for _ in sides]
-        size = fitted(tile_rows(next(iter(rows.values())).device, next(iter(rows.values())).dtype))
-        found = run_pairs(sides, rows, nothing, list(tiles(sides, rows, size)), _unsaid, near=near)
-        total = total + _spread(found, chosen, blocks)
-    return total
-
-
-def _spread(sketch: PairSketch, blocks: list[Block], every: list[Block]) -> PairSketch:
-    """Return a sketch of some blocks as one of all, the others empty."""
-    whole = PairSketch.empty(every)
-    places = [every.index(block) for block in blocks]
-    for name in ("counts", "sums", "squares", "low", "high"):
-        getattr(whole, name)[places] = getattr(sketch, name)
-    return whole
-
-
-def _nearest(first: dict[str, ViewRows], second: dict[str, ViewRows], k: int) -> tuple[NeighborMap, NeighborMap]:
-    """Return the neighbours of the rows of two pieces in each other, from the same scores where both are asked for."""
-    blocks = neighbor_blocks(list(first))
-    left: NeighborMap = {}
-    right: NeighborMap = {}
-    for view, other in blocks:
-        if (other, view) in blocks:
-            left[view, other], right[other, view] = find_mutual_neighbors(first[view], second[other], k, _unsaid)
-        else:
-            left[view, other] = find_neighbors(first[view], second[other], k, _unsaid)
-            right[view, other] = find_neighbors(second[view], first[other], k, _unsaid)
-    return left, right
-
-
-def _unsaid(done: float) -> None:
-    """Tell nobody: progress is known task by task."""
 
 
 class _Collected:
