@@ -122,10 +122,8 @@ def finding_box(found: Sequence[tuple[Finding, str]], place: Callable[[Finding],
     with st.container(border=True, gap="xxsmall"):
         for finding, owner in lines[:_SHOWN_FINDINGS]:
             # An N is not torn apart where the line breaks.
-            sentence = brief(finding.message, _LINE - len(owner)).replace(
-                "N = ", "N\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}"
-            )
-            text = f"{owner}{escape(sentence)}"
+            sentence = escape(brief(finding.message, _LINE - len(owner)))
+            text = owner + sentence.replace(escape("N = 1")[:-1], "N\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}")
             st.markdown(f"{mark(finding.level)} " + (f":small[{text}]" if small else text))
         more = len(lines) - _SHOWN_FINDINGS
         label = "In full, with what to try" if more <= 0 else f"{more} more, and all in full with what to try"
