@@ -92,8 +92,8 @@ def _finding(steps: tuple[int, ...], at_step: list[dict[str, Quantity]]) -> Find
     best = int(gaps.argmax())
     n_used = at_step[-1]["positive_mean"].n
     text = (
-        f"The gap between the means of positives and negatives goes from {format_number(gaps[0])} at step "
-        f"{steps[0]:,} to {format_number(gaps[-1])} at step {steps[-1]:,} (N = {n_used:,})"
+        f"The mean gap of positives to negatives goes from {format_number(gaps[0])} at step {steps[0]:,} to "
+        f"{format_number(gaps[-1])} at step {steps[-1]:,} (N = {n_used:,})"
     )
     if gaps[best] <= 0:
         return Finding(

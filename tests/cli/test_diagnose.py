@@ -54,6 +54,6 @@ def test_without_a_path_it_says_what_a_path_may_be(capsys: pytest.CaptureFixture
 def test_plan_says_how_many_scores_and_how_long(dump: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["plan", str(dump), "--neighbors", "3"]) == FINE
     shown = capsys.readouterr().out.replace("\n", " ")
-    # 80 rows: half the square; every row an anchor; neighbours in four blocks of 40 by 40.
-    assert f"{80 * 80 // 2 + 80 * 80 + 4 * 40 * 40:,} scores" in shown
+    # 80 rows: half the square, and every row an anchor; neighbours are found among the same scores.
+    assert f"{80 * 80 // 2 + 80 * 80:,} scores" in shown
     assert "MB on" in shown
