@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import cl_viz
-from cl_viz.core.result import Level
+from cl_viz.core.result import LEVELS, Level
 from cl_viz.diagnostics import DIAGNOSTICS
 from cl_viz.engine.scanner import Scanner
 
@@ -17,6 +17,32 @@ PAGE = Path(__file__).resolve().parents[1] / "docs" / "findings.md"
 SHOWN: Mapping[Level, str] = {"bad": "**bad**", "watch": "watch", "unknown": "·", "good": ""}
 Levels = dict[str, dict[str, Level]]
 """Run -> diagnostic -> level."""
+EXPECTED: dict[str, dict[str, Level]] = {
+    "mnist-low-temperature": {"score_distribution": "bad", "hardness": "watch", "suggested_temperature": "watch"},
+    "mnist-high-temperature": {"hardness": "watch", "suggested_temperature": "watch"},
+    "mnist-small-batch-infonce": {"batch_size": "watch"},
+    "mnist-complete-collapse": {
+        "spectrum": "bad",
+        "dimension_ranks": "bad",
+        "isotropy": "bad",
+        "alignment_uniformity": "bad",
+        "neural_collapse": "bad",
+        "score_distribution": "bad",
+        "score_curves": "bad",
+        "rank_curves": "bad",
+    },
+    "mnist-dimensional-collapse": {"spectrum": "bad", "dimension_ranks": "watch", "rank_curves": "watch"},
+    "mnist-supervised-parity": {"spectrum": "bad", "dimension_ranks": "bad", "score_distribution": "bad"},
+    "mnist-two-towers": {"modality_gap": "watch"},
+    "mnist-rare-4-seed-0": {"representation_harm": "bad"},
+}
+"""Run -> the diagnostics that must find what was trained in, and the level that they must say at least."""
+
+
+def missed(run: str, found: Mapping[str, Level]) -> list[str]:
+    """Return the diagnostics that say less of a run than they must."""
+    expected = EXPECTED.get(run, {})
+    return [name for name, level in expected.items() if LEVELS.index(found[name]) > LEVELS.index(level)]
 
 
 def levels() -> Levels:
@@ -45,7 +71,8 @@ def page(found: Levels) -> str:
         *(f"- `{run}`: {cards[run].get('title', run)}" for run in found),
         "",
         "The rows are the quick diagnostics that found anything in any run, at the last step, in the first layer; an",
-        "empty cell is good, a dot unknown. No threshold was set with these runs in view.",
+        "empty cell is good, a dot unknown. No threshold was set with these runs in view;",
+        "[other seeds](fresh_seeds.md) of the same recipes were checked too.",
         "",
         f"Nothing to report in any run: {', '.join(f'`{name}`' for name in silent)}.",
         "",

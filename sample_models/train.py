@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for recipe in RECIPES:
             refresh_card(recipe, options.out)
         return 0
-    _provide_data(options.out)
+    provide_data(options.out)
     started = time.monotonic()
     jobs = [(name, options.out, options.fast) for name in names]
     if options.jobs == 1:
@@ -133,7 +133,7 @@ def _card(
         "description": recipe.description,
         "look_for": recipe.look_for,
         "open_by_default": recipe.open_by_default,
-        "order": RECIPES.index(recipe),
+        "order": next((place for place, known in enumerate(RECIPES) if known.name == recipe.name), len(RECIPES)),
         "loss": config.loss,
         "loss_parameters": parameters,
         "temperature": parameters.get("temperature"),
@@ -167,7 +167,8 @@ def _card(
     }
 
 
-def _provide_data(out: Path) -> None:
+def provide_data(out: Path) -> None:
+    """Copy the images into a folder that has none."""
     if not (out / DATA).exists():
         (out / DATA).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(HOME / DATA, out / DATA)
