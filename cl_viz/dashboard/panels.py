@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlencode, urlsplit
 
 import numpy as np
@@ -21,6 +21,9 @@ from cl_viz.dashboard.text import cite, cite_briefly, escape, mark
 from cl_viz.figures import compare, csv_text, python_lines
 from cl_viz.figures.clicking import with_targets
 from cl_viz.figures.many_bars import MANY, MOST, categories, tall
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
 
 MAIN_HEIGHT = 440
 """Pixels of a main figure: more than half of a window of 1280 x 800."""
@@ -213,24 +216,11 @@ def figure(
         height += _ROOM_FOR_LEGEND
     bars = _bars_control(key, shown, view_name)
     view, drawn = cache.figure(shown.results, view_name, quantity, state.theme(), colours, log_y, mark, wide, bars)
-    place = st.container()
-    if bars == "below_each_other":
-        place, height = st.container(height=height, border=False), max(height, tall(view))
-    place.plotly_chart(
-        with_targets(drawn, view) if leads_to_pairs else drawn,
-        theme=None,
-        width="stretch",
-        height=height,
-        key=key,
-        config=chart_config(f"{shown.spec.name}-{view_name}"),
-        alt=view.title,
-        on_select="rerun" if leads_to_pairs else "ignore",
-        selection_mode="points",
-    )
+    targets = with_targets(drawn, view) if leads_to_pairs else drawn
+    _chart(targets, key, view, height, bars, clicked=leads_to_pairs)
     if leads_to_pairs:
         params = {info.name: info.default for info in shown.spec.params.describe()} | dict(shown.params)
         pair_links.offer(key, drawn_runs, params, shown.step, shown.layer)
-    in_order = list(colours.values()) == list(range(len(colours))) or len(colours) == 1
     lines = python_lines(
         shown.spec.name,
         [run.expression for run in drawn_runs],
@@ -241,7 +231,7 @@ def figure(
         layer=shown.layer,
         others=_others(shown.spec, drawn_runs),
         theme=state.theme(),
-        run_colours=None if in_order and not _coloured_by_run(view) else colours,
+        run_colours=_colours_to_name(colours, view),
         log_y=log_y,
         marked=marked if isinstance(view, (Lines, Heatmap)) else None,
         wide=wide,
@@ -252,6 +242,24 @@ def figure(
         key,
         lines,
         partial(explanation, shown.spec) if explained else None,
+    )
+
+
+def _chart(drawn: Figure, key: str, view: View, height: int, bars: cache.BarsShown, *, clicked: bool) -> None:
+    """Draw the chart itself; bars below each other scroll within its height."""
+    place = st.container()
+    if bars == "below_each_other":
+        place, height = st.container(height=height, border=False), max(height, tall(view))
+    place.plotly_chart(
+        drawn,
+        theme=None,
+        width="stretch",
+        height=height,
+        key=key,
+        config=chart_config(key.removeprefix("figure ").replace(" ", "-")),
+        alt=view.title,
+        on_select="rerun" if clicked else "ignore",
+        selection_mode="points",
     )
 
 
@@ -272,6 +280,12 @@ def _others(spec: DiagnosticSpec, runs: Sequence[state.OpenRun]) -> list[str]:
     """Return the expressions of the runs that the shown ones are compared with."""
     found = (entry for run in runs for entry in cache.compared_with(spec, run))
     return list(dict.fromkeys(entry.expression for entry in found))
+
+
+def _colours_to_name(colours: Mapping[str, int], view: View) -> dict[str, int] | None:
+    """Return the runs' colours where a notebook would not choose the same by itself."""
+    in_order = list(colours.values()) == list(range(len(colours))) or len(colours) == 1
+    return None if in_order and not _coloured_by_run(view) else dict(colours)
 
 
 def _coloured_by_run(view: View) -> bool:
