@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from published import publish
 from scipy.special import entr, logsumexp
 
 import cl_viz
@@ -20,8 +20,6 @@ from cl_viz.engine.pair_sketch import PairRoles
 from cl_viz.engine.queries import AnchorQueries
 from cl_viz.testing import clusters, collapsed, paired_sphere
 
-PAGE = Path(__file__).resolve().parents[1] / "docs" / "performance.md"
-MARK = "<!-- measured by benchmarks/accuracy.py -->"
 TEMPERATURES = np.array([0.01, 0.02, 0.05, 0.1, 0.3, 1.0])
 SHARE = 0.0819
 N, DIM = 700, 24
@@ -92,9 +90,7 @@ def main() -> None:
     for quantity in quantities:
         cells = [f"{found[quantity]:.0e}" if quantity in found else "" for found in by_set.values()]
         lines.append(f"| {quantity} | " + " | ".join(cells) + " |")
-    before, _, rest = PAGE.read_text(encoding="utf-8").partition(MARK)
-    after = rest.partition(MARK)[2]
-    PAGE.write_text(before + MARK + "\n\n" + "\n".join(lines) + f"\n\n{MARK}" + after, encoding="utf-8")
+    publish("performance.md", "accuracy.py", "\n".join(lines))
     print("\n".join(lines))
 
 

@@ -8,24 +8,21 @@ other programs on the machine change little. Writes benchmarks/results/cluster.j
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import platform
 import statistics
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from published import keep, publish
 
 import cl_viz
 from cl_viz.engine import Statistics, compiled
 from cl_viz.testing import sphere
 
-CHECKOUT = Path(__file__).resolve().parents[1]
-MARK = "<!-- measured by benchmarks/bench_cluster.py -->"
 REACH = 1.3
 WORKERS = 2
 TASKS: dict[str, dict[str, Any]] = {
@@ -84,9 +81,6 @@ def table(found: dict[str, Any]) -> str:
 
 
 def write_page(found: dict[str, Any]) -> None:
-    page = CHECKOUT / "docs" / "performance.md"
-    before, _, rest = page.read_text(encoding="utf-8").partition(MARK)
-    after = rest.partition(MARK)[2]
     equal = all(mine["totals_equal"] for mine in found["tasks"].values())
     said = (
         f"N = {found['n']:,}, D = {found['dim']}, float32, {found['rounds']} rounds in turns. Medians of processor "
@@ -94,7 +88,7 @@ def write_page(found: dict[str, Any]) -> None:
         f"{WORKERS} workers of one thread. Pairs of every relation, one process against the cluster: "
         f"{'equal' if equal else 'not equal'}."
     )
-    page.write_text(f"{before}{MARK}\n\n{table(found)}\n\n{said}\n\n{MARK}{after}", encoding="utf-8")
+    publish("performance.md", "bench_cluster.py", table(found), said)
 
 
 def main() -> None:
@@ -130,8 +124,7 @@ def main() -> None:
     }
     print(table(found))
     if not arguments.no_page:
-        target = CHECKOUT / "benchmarks" / "results" / "cluster.json"
-        target.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+        keep("cluster", found)
         write_page(found)
 
 

@@ -9,15 +9,14 @@ turns. Writes benchmarks/results/cuda.json and a table in docs/performance.md.
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from published import keep, publish
 
 import cl_viz
 from cl_viz.engine import triton_tiles
@@ -28,8 +27,6 @@ from cl_viz.engine.rows import ViewRows, view_rows
 from cl_viz.engine.triton_tiles import Shape
 from cl_viz.testing import sphere
 
-CHECKOUT = Path(__file__).resolve().parents[1]
-MARK = "<!-- measured by benchmarks/bench_cuda.py -->"
 REACH_SECONDS = 3.0
 SHAPES = (
     Shape(128, 128, 32, programs=1, warps=8),
@@ -129,14 +126,11 @@ def table(found: dict[str, Any]) -> str:
 
 
 def write_page(found: dict[str, Any]) -> None:
-    page = CHECKOUT / "docs" / "performance.md"
-    before, _, rest = page.read_text(encoding="utf-8").partition(MARK)
-    after = rest.partition(MARK)[2]
     said = (
         f"{found['device']}, N = {found['n']:,}, D = {found['dim']}, labels of two kinds, {found['rounds']} rounds, "
         f"medians; torch {found['torch']}. To reach at N = 1,000,000, D = 128 on an H100: {REACH_SECONDS:.0f} s."
     )
-    page.write_text(f"{before}{MARK}\n\n{table(found)}\n\n{said}\n\n{MARK}{after}", encoding="utf-8")
+    publish("performance.md", "bench_cuda.py", table(found), said)
 
 
 def main() -> None:
@@ -159,8 +153,7 @@ def main() -> None:
         "torch": torch.__version__,
         "seconds": measure(tasks(embedding_set, device), device, arguments.rounds),
     }
-    target = CHECKOUT / "benchmarks" / "results" / "cuda.json"
-    target.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    keep("cuda", found)
     write_page(found)
     print(table(found))
 

@@ -7,21 +7,18 @@ Processor time of all threads, which other programs on the machine move less tha
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import time
-from pathlib import Path
 
 import numpy as np
 import torch
+from published import keep, publish
 
 import cl_viz
 from cl_viz.diagnostics import DIAGNOSTICS, diagnose
 from cl_viz.engine import compiled
 from cl_viz.engine.scanner import Scanner
 
-CHECKOUT = Path(__file__).resolve().parents[1]
-MARK = "<!-- measured by benchmarks/bench_diagnostics.py -->"
 MOST = 2.0
 """What the checkup may take, as a multiple of the pass."""
 
@@ -76,11 +73,7 @@ def write_page(found: dict[str, object]) -> str:
         f"pass is asked for. The first diagnostic that needs a pass pays for it: hubness for the neighbours, adaptive "
         f"temperature for pairs and anchors. {_load(found['load'])}"
     )
-    page = CHECKOUT / "docs" / "performance.md"
-    before, mark, rest = page.read_text(encoding="utf-8").partition(MARK)
-    after = rest.partition(MARK)[2] if mark else "\n"
-    start = before if mark else f"{before.rstrip()}\n\n## How long the checkup takes\n\n"
-    page.write_text(f"{start}{MARK}\n\n{text}\n\n{said}\n\n{MARK}{after}", encoding="utf-8")
+    publish("performance.md", "bench_diagnostics.py", text, said)
     return text
 
 
@@ -103,8 +96,7 @@ def main() -> None:
         "ratio_to_pass": sum(seconds.values()) / passed,
         "load": load,
     }
-    target = CHECKOUT / "benchmarks" / "results" / "diagnostics.json"
-    target.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    keep("diagnostics", found)
     print(write_page(found))
 
 

@@ -10,7 +10,6 @@ docs/performance.md.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import statistics
 import tempfile
@@ -21,6 +20,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from published import keep, publish
 from torch import nn
 
 from cl_viz.core.encoder import EncoderSpec, ImageInput, Layers, Recognised
@@ -28,8 +28,6 @@ from cl_viz.encoders import ENCODERS
 from cl_viz.encoders._encoding import Encoding
 from cl_viz.encoders._residual_network import BlockShape, ResidualNetwork, ResidualShape
 
-CHECKOUT = Path(__file__).resolve().parents[1]
-MARK = "<!-- measured by benchmarks/bench_encode.py -->"
 MOST = 1.1
 """What `encode` may take, as a multiple of the bare loop."""
 WIDTH, WORDS, SIDE, ROUNDS = 128, 1000, 32, 5
@@ -191,11 +189,7 @@ def write_page(facts: dict[str, Any], measured: dict[str, dict[str, float]]) -> 
         "memory: it reads no file, prepares no picture and writes nothing. On the clock, reading goes beside the "
         f"network where a core is free. Load {facts['load']:.1f} before."
     )
-    page = CHECKOUT / "docs" / "performance.md"
-    before, mark, rest = page.read_text(encoding="utf-8").partition(MARK)
-    after = rest.partition(MARK)[2] if mark else "\n"
-    start = before if mark else f"{before.rstrip()}\n\n## What encoding costs beside the model\n\n"
-    page.write_text(f"{start}{MARK}\n\n{table}\n\n{said}\n\n{MARK}{after}", encoding="utf-8")
+    publish("performance.md", "bench_encode.py", table, said)
     return table
 
 
@@ -209,8 +203,7 @@ def main() -> None:
     torch.set_num_threads(1)
     facts = {"threads": torch.get_num_threads(), "most": MOST, "load": os.getloadavg()[0]}
     found = measure(given.texts, given.images, given.files)
-    target = CHECKOUT / "benchmarks" / "results" / "encode.json"
-    target.write_text(json.dumps({"facts": facts, "measured": found}, indent=1) + "\n", encoding="utf-8")
+    keep("encode", {"facts": facts, "measured": found})
     print(write_page(facts, found))
 
 

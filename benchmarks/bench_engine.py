@@ -7,17 +7,16 @@ Writes benchmarks/results/engine.json and the table in docs/performance.md.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import platform
 import statistics
 import time
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import torch
+from published import keep, publish
 
 import cl_viz
 from cl_viz.engine import compiled
@@ -25,8 +24,6 @@ from cl_viz.engine.pair_sketch import PairRoles
 from cl_viz.engine.queries import AnchorQueries
 from cl_viz.testing import sphere
 
-CHECKOUT = Path(__file__).resolve().parents[1]
-MARK = "<!-- measured by benchmarks/bench_engine.py -->"
 GROWTH_SIZES, GROWTH_ROUNDS = (10_000, 80_000), 3
 TASKS = {
     "histc": ("torch.matmul + torch.histc in chunks, all N x N", None),
@@ -123,9 +120,6 @@ def table(found: dict[str, object]) -> str:
 
 
 def write_page(found: dict[str, object]) -> None:
-    page = CHECKOUT / "docs" / "performance.md"
-    before, _, rest = page.read_text(encoding="utf-8").partition(MARK)
-    after = rest.partition(MARK)[2]
     query: dict[str, float] = found["query_milliseconds"]  # type: ignore[assignment]
     slowest = max(value for name, value in query.items() if name != "points")
     others = "used" if found["contended"] else "did not use"
@@ -137,7 +131,7 @@ def write_page(found: dict[str, object]) -> None:
         f"Slowest question at one temperature, {found['query_n']:,} rows, 8,192 anchors, "
         f"{query['points']:,.0f} cells: {slowest:.1f} ms."
     )
-    page.write_text(f"{before}{MARK}\n\n{table(found)}\n\n{said}\n\n{MARK}{after}", encoding="utf-8")
+    publish("performance.md", "bench_engine.py", table(found), said)
 
 
 def growth_said(growth: object) -> str:
@@ -183,9 +177,7 @@ def main() -> None:
         # This process alone keeps its threads busy; more than that, or a load at the start, is someone else.
         "contended": load_before > 0.5 or os.getloadavg()[0] > torch.get_num_threads() + 0.5,
     }
-    target = CHECKOUT / "benchmarks" / "results" / "engine.json"
-    target.parent.mkdir(exist_ok=True)
-    target.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    keep("engine", found)
     write_page(found)
     print(table(found))
 

@@ -22,10 +22,9 @@ from typing import Any
 
 import torch
 from loss_peers import PACKAGES, Case, Loss, cases, version_of
+from published import keep, publish
 from torch import Tensor
 
-CHECKOUT = Path(__file__).resolve().parents[1]
-MARK = "<!-- measured by benchmarks/bench_losses.py -->"
 REACH = 1.1
 LARGE = ("infonce", "ntxent", "dcl", "supcon")
 """Losses whose peak memory is taken."""
@@ -150,13 +149,6 @@ def text(found: dict[str, Any]) -> str:
     )
 
 
-def write_page(found: dict[str, Any]) -> None:
-    page = CHECKOUT / "docs" / "performance.md"
-    before, mark, rest = page.read_text(encoding="utf-8").partition(MARK)
-    if mark:
-        page.write_text(f"{before}{MARK}\n\n{text(found)}\n\n{MARK}{rest.partition(MARK)[2]}", encoding="utf-8")
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--n", type=int, default=1024)
@@ -188,10 +180,8 @@ def main() -> None:
         "peaks": peaks(arguments.large, arguments.dim, {name: list(chosen[name].peers) for name in LARGE}),
         "load": os.getloadavg()[0],
     }
-    target = CHECKOUT / "benchmarks" / "results" / "losses.json"
-    target.parent.mkdir(exist_ok=True)
-    target.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-    write_page(found)
+    keep("losses", found)
+    publish("performance.md", "bench_losses.py", text(found))
     print(text(found))
 
 

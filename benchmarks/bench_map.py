@@ -6,14 +6,13 @@ table of docs/map.md. Times are seconds of processor time, so that a machine tha
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
+from published import keep, publish
 
 import cl_viz
 from cl_viz.core.embedding_set import EmbeddingSet
@@ -24,15 +23,9 @@ from cl_viz.figures.map_scene import Cloud, make_scene
 from cl_viz.figures.polygon import inside, thinned
 from cl_viz.projections import PROJECTIONS
 
-RESULTS = Path(__file__).parent / "results" / "map.json"
 FIRST_SECONDS, ZOOM_SECONDS, MOST_BYTES = 3.0, 0.5, 2_000_000
 KINDS, REPEATS = 10, 5
 LAYOUTS, LAYOUT_ROWS, LAYOUT_COLUMNS = ("pca", "umap", "tsne", "pacmap"), 10_000, 128
-PAGE = Path(__file__).parents[1] / "docs" / "map.md"
-BEGIN, END = "<!-- Made by benchmarks/bench_map.py -->", "<!-- end of the table -->"
-HEADING = """## What it takes
-
-Measured on two cores, N as said; compiling is included, as whoever asks first waits for it."""
 
 
 def clouds(n: int) -> tuple[np.ndarray, np.ndarray]:
@@ -118,11 +111,7 @@ def write_table(found: dict[str, float]) -> None:
     largest = max(found[f"{name.removesuffix(', s')}, bytes"] for name in zooms) / 1e3
     lines.append(f"| Slowest of {len(zooms)} zooms into them | {found[slowest]:.2f} s | at most {largest:,.0f} kB |")
     lines.append(f"| A lasso around many of them | {found['lasso, s']:.2f} s | no sample travels |")
-    text = PAGE.read_text(encoding="utf-8")
-    if BEGIN not in text:
-        text = f"{text.rstrip()}\n\n{HEADING}\n\n{BEGIN}\n{END}\n"
-    before, after = text.split(BEGIN)[0], text.split(END)[1]
-    PAGE.write_text(before + "\n".join([BEGIN, "", *lines, "", END]) + after, encoding="utf-8")
+    publish("map.md", "bench_map.py", "\n".join(lines))
 
 
 def datashader_seconds(n: int) -> dict[str, float]:
@@ -154,7 +143,7 @@ def main() -> None:
         print("datashader is not installed; nothing to compare with")
     for name, value in found.items():
         print(f"{name:44} {value:12,.3f}")
-    RESULTS.write_text(json.dumps({name: round(value, 4) for name, value in found.items()}, indent=1) + "\n")
+    keep("map", {name: round(value, 4) for name, value in found.items()})
     if n == 1_000_000:
         write_table(found)
     slow = [

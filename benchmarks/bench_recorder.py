@@ -6,23 +6,20 @@ Run with ``make bench``. Writes benchmarks/results/recorder.json and a table in 
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import torch
+from published import keep, publish
 from torch import nn
 
 import cl_viz
 
-CHECKOUT = Path(__file__).resolve().parents[1]
-MARK = "<!-- measured by benchmarks/bench_recorder.py -->"
 MOST = 0.02
 """Share of the training time that snapshots may take."""
 WIDTH, BATCH, PROBE, DIM = 512, 256, 512, 128
@@ -131,10 +128,7 @@ def write_page(found: Mapping[str, float]) -> str:
         f"named, medians of {found['rounds']} rounds of {found['steps']} steps, trainings with and without in turn. "
         f"The last rows hold the noise of the machine too: load {found['load']:.1f} before."
     )
-    page = CHECKOUT / "docs" / "recording.md"
-    before, mark, rest = page.read_text(encoding="utf-8").partition(MARK)
-    assert mark, f"{page} has no place marked for the table"
-    page.write_text(f"{before}{MARK}\n\n{text}\n\n{said}\n\n{MARK}{rest.partition(MARK)[2]}", encoding="utf-8")
+    publish("recording.md", "bench_recorder.py", text, said)
     return text
 
 
@@ -146,9 +140,7 @@ def main() -> None:
     arguments = parser.parse_args()
     load = os.getloadavg()[0]
     found = measure(arguments.steps, arguments.every, arguments.rounds) | {"load": load}
-    target = CHECKOUT / "benchmarks" / "results" / "recorder.json"
-    target.parent.mkdir(exist_ok=True)
-    target.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    keep("recorder", found)
     print(write_page(found))
 
 

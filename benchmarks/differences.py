@@ -10,16 +10,14 @@ from __future__ import annotations
 import argparse
 import math
 from collections import defaultdict
-from pathlib import Path
 
 import numpy as np
+from published import publish
 
 from cl_viz.core.embedding_set import EmbeddingSet
 from cl_viz.core.run import Run
 from cl_viz.diagnostics import DIAGNOSTICS, Pairing, compare_runs, compared_diagnostics, resample
 
-CHECKOUT = Path(__file__).resolve().parents[1]
-MARK = "<!-- measured by benchmarks/differences.py -->"
 SAMPLES, DIM, CLASSES = 200, 16, 5
 LEFT_OUT = ("adaptive_temperature", "modality_gap", "suggested_temperature")
 """Diagnostics that take too long for hundreds of sets, or whose numbers stand on a grid."""
@@ -105,11 +103,8 @@ def main() -> None:
         f"{100 / math.sqrt(2 * arguments.resampled * arguments.draws):.0f} %. In {holding} of {arguments.rounds} pairs "
         "any difference held at the false discovery rate of 5 %."
     )
-    page = CHECKOUT / "docs" / "comparing.md"
-    before, mark, rest = page.read_text(encoding="utf-8").partition(MARK)
-    assert mark, f"{page} has no place marked for the table"
     text = "\n".join([head, *rows_of(found)])
-    page.write_text(f"{before}{MARK}\n\n{text}\n\n{said}\n\n{MARK}{rest.partition(MARK)[2]}", encoding="utf-8")
+    publish("comparing.md", "differences.py", text, said)
     print(text, said, sep="\n\n")
 
 
