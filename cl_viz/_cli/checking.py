@@ -16,6 +16,7 @@ from cl_viz.core.embedding_set import EmbeddingSet
 from cl_viz.core.errors import ClVizError
 from cl_viz.core.result import Level, Result
 from cl_viz.core.run import Run, Snapshot
+from cl_viz.diagnostics import DIAGNOSTICS, passes_of
 from cl_viz.engine.scanner import Scanner
 from cl_viz.reporting import (
     Change,
@@ -152,6 +153,7 @@ def _check_run(
     with progress_bar(target) as report:
         snapshot = run.at(step, layer)
         embedding_set = run.get(*snapshot)
+        scanner.expect(embedding_set, passes_of(DIAGNOSTICS[name] for name in diagnostics or ()))
         results = (
             cl_viz.check(run, others=others, step=step, layer=layer, scanner=scanner, progress=report)
             if diagnostics is None

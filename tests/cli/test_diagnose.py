@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cl_viz.cli import FINE, UNUSABLE, main
+from cl_viz._cli.options import FINE, UNUSABLE
+from cl_viz.cli import main
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ import pytest
 
 import cl_viz
 from cl_viz import cli
-from cl_viz._cli import interrupts, progress
+from cl_viz._cli import interrupts, options, progress
 from cl_viz.core.errors import ClVizError
 from cl_viz.core.progress import ProgressCallback
 
@@ -44,7 +44,7 @@ def test_the_unforeseen_is_said_in_a_sentence(
         raise ZeroDivisionError("a planted mistake")
 
     monkeypatch.setattr("cl_viz.formats.inspect", fail)
-    assert cli.main(["info", str(labelled_dump)]) == cli.MISTAKE == 3
+    assert cli.main(["info", str(labelled_dump)]) == options.MISTAKE == 3
     shown = capsys.readouterr().err
     assert "ZeroDivisionError: a planted mistake" in shown
     assert "Traceback" not in shown
@@ -76,7 +76,7 @@ def test_interrupt_stops_without_a_traceback_and_without_half_a_file(tmp_path: P
         _, errors = process.communicate(timeout=60)
     finally:
         process.kill()
-    assert process.returncode == cli.STOPPED == 130
+    assert process.returncode == options.STOPPED == 130
     assert "Traceback" not in errors
     assert list(tmp_path.iterdir()) == [dump]
 
