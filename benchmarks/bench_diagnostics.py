@@ -15,7 +15,7 @@ import torch
 from published import keep, publish
 
 import cl_viz
-from cl_viz.diagnostics import DIAGNOSTICS, diagnose
+from cl_viz.diagnostics import DIAGNOSTICS, diagnose, passes_of
 from cl_viz.engine import compiled
 from cl_viz.engine.scanner import Scanner
 
@@ -38,20 +38,15 @@ def measure(embedding_set: cl_viz.EmbeddingSet) -> tuple[float, dict[str, float]
     began = time.process_time()
     cl_viz.scan(embedding_set, neighbors=200, cache=False)
     passed = time.process_time() - began
-    scanner, seconds = _Uncached(), {}
-    for spec in DIAGNOSTICS.values():
-        if spec.quick:
-            began = time.process_time()
-            diagnose(spec.name, embedding_set, scanner=scanner)
-            seconds[spec.name] = time.process_time() - began
+    scanner, seconds = Scanner(cache=False), {}
+    quick = [spec for spec in DIAGNOSTICS.values() if spec.quick]
+    # As `cl_viz.check` does.
+    scanner.expect(embedding_set, passes_of(quick))
+    for spec in quick:
+        began = time.process_time()
+        diagnose(spec.name, embedding_set, scanner=scanner)
+        seconds[spec.name] = time.process_time() - began
     return passed, seconds
-
-
-class _Uncached(Scanner):
-    """Makes every pass anew, so that nothing comes from disk."""
-
-    def statistics(self, embedding_set: cl_viz.EmbeddingSet, progress: object = None) -> cl_viz.engine.Statistics:
-        return self.keep(embedding_set, "statistics", lambda: cl_viz.scan(embedding_set, cache=False))
 
 
 def _load(load: object) -> str:
@@ -70,8 +65,8 @@ def write_page(found: dict[str, object]) -> str:
     text = "\n".join(lines)
     said = (
         f"One view, N = {found['n']:,}, D = {found['dim']}, {found['threads']} threads; at most {MOST:g} times the "
-        f"pass is asked for. The first diagnostic that needs a pass pays for it: hubness for the neighbours, adaptive "
-        f"temperature for pairs and anchors. {_load(found['load'])}"
+        f"pass is asked for. The first diagnostic that needs a pass pays for it, here adaptive temperature: pairs, "
+        f"anchors and neighbours are found in one. {_load(found['load'])}"
     )
     publish("performance.md", "bench_diagnostics.py", text, said)
     return text

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 Needs = Literal["set", "steps", "layers", "pair", "family"]
 """What a diagnostic looks at: one set; the steps of a run; its layers; a pair of runs; a family of runs."""
+Pass = Literal["statistics", "neighbors"]
+"""A look at all pairs of a set: what every score is counted in; the nearest neighbours of every row."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,8 @@ class DiagnosticSpec:
     seconds : callable or None
         ``seconds(inputs, params) -> float``: about how long `compute` takes on two cores, beyond the passes that
         `inputs` makes; None where it is a matter of a second. Needed where `quick` is False.
+    passes : tuple of Pass
+        Looks at all pairs that `compute` asks its inputs for: whoever runs several diagnostics has them made as one.
     """
 
     REQUIRED: ClassVar[tuple[str, ...]] = (
@@ -96,6 +100,7 @@ class DiagnosticSpec:
     sources: tuple[Source, ...]
     quick: bool = True
     seconds: Callable[[Any, Any], float] | None = None
+    passes: tuple[Pass, ...] = ()
 
     def quantity(self, name: str) -> QuantitySpec:
         """Return the declared quantity called `name`."""

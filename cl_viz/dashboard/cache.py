@@ -11,7 +11,7 @@ import json
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
@@ -26,7 +26,15 @@ from cl_viz.core.specs import DiagnosticSpec
 from cl_viz.core.view import View
 from cl_viz.dashboard import state
 from cl_viz.dashboard.progress import Progress
-from cl_viz.diagnostics import DIAGNOSTICS, SAMPLE_QUANTITIES, SampleQuantity, diagnose, estimate, sample_quantities
+from cl_viz.diagnostics import (
+    DIAGNOSTICS,
+    SAMPLE_QUANTITIES,
+    SampleQuantity,
+    diagnose,
+    estimate,
+    passes_of,
+    sample_quantities,
+)
 from cl_viz.engine.device import describe_device
 from cl_viz.engine.memory import array_bytes
 from cl_viz.engine.scanner import Scanner
@@ -138,6 +146,9 @@ class _AskingScanner(Scanner):
         self.stores = stores
         self.job = job
 
+    def kept(self, embedding_set: EmbeddingSet, what: Hashable) -> bool:
+        return self.stores.facts.get((embedding_set.fingerprint, what)) is not None
+
     def keep(self, embedding_set: EmbeddingSet, what: Hashable, make: Callable[[], T], scores: float = 0.0) -> T:
         key = (embedding_set.fingerprint, what)
         kept: T | None = self.stores.facts.get(key)
@@ -165,6 +176,7 @@ def result(
     layer: str | None = None,
     *,
     only_kept: bool = False,
+    beside: Collection[str] = (),
 ) -> Result:
     """Return what a diagnostic finds on an open run, computing it only once.
 
@@ -178,6 +190,8 @@ def result(
     step, layer : optional
     only_kept : bool
         Ask before any computation that is not quick, whatever its estimate.
+    beside : collection of str
+        Diagnostics that are going to be asked of the same run: what they all look at is found in one pass.
 
     Raises
     ------
@@ -198,6 +212,7 @@ def result(
     if state.is_stopped(job):
         raise LongWork(f"{spec.title} was stopped", where=job, remedy="compute it when you need it")
     scanner = _AskingScanner(stores, job)
+    scanner.expect(run.get(step, layer), passes_of(DIAGNOSTICS[each] for each in {name, *beside}))
     runs = [entry.run for entry in others]
     if not state.is_confirmed(job):
         seconds = estimate(name, run, others=runs, step=step, layer=layer, params=params, scanner=scanner)

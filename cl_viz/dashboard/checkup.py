@@ -33,11 +33,13 @@ def show(runs: Sequence[state.OpenRun]) -> Results:
     problems = st.container()
     waiting: list[cache.LongWork] = []
     drawn_at = 0.0
-    for spec in sorted((spec for spec in DIAGNOSTICS.values() if spec.quick), key=_cost):
+    quick = sorted((spec for spec in DIAGNOSTICS.values() if spec.quick), key=_cost)
+    beside = [spec.name for spec in quick]
+    for spec in quick:
         for opened in runs:
             with problems, errors.boundary(f"{spec.name} {opened.name}"):
                 try:
-                    results[opened.name][spec.name] = cache.result(opened, spec.name, {})
+                    results[opened.name][spec.name] = cache.result(opened, spec.name, {}, beside=beside)
                 except cache.LongWork as work:
                     waiting.append(work)
             # Drawing takes a moment itself: it must not become the work.

@@ -137,7 +137,8 @@ def _compute(
             errors.show_long_work([cache.LongWork.lasting(what, left, job)], "all numbers")
             return
         with errors.boundary(f"numbers {name} {opened.name}"):
-            results[opened.name].append(cache.result(opened, name, {}, step, layer))
+            beside = {asked for run, asked in missing if run is opened}
+            results[opened.name].append(cache.result(opened, name, {}, step, layer, beside=beside))
         if now - drawn > _BETWEEN_DRAWINGS:
             draw()
             drawn = time.monotonic()

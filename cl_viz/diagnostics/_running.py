@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +12,7 @@ from cl_viz.core.progress import ProgressCallback, silent
 from cl_viz.core.registry import Registry
 from cl_viz.core.result import Caveats, Finding, Result
 from cl_viz.core.run import Run
-from cl_viz.core.specs import DiagnosticSpec
+from cl_viz.core.specs import DiagnosticSpec, Pass
 from cl_viz.diagnostics._one_point import FACTS_OF_THE_FILE, without_praise
 from cl_viz.engine.inputs import Inputs, gather
 from cl_viz.engine.scanner import Scanner
@@ -142,6 +142,11 @@ def unknown_result(
     return Result(spec.name, run.name, {}, {}, (finding,), caveats)
 
 
+def passes_of(specs: Iterable[DiagnosticSpec]) -> frozenset[Pass]:
+    """Return which looks at all pairs of a run's own set some diagnostics take; see `Scanner.expect`."""
+    return frozenset(name for spec in specs if spec.needs in ("set", "pair", "family") for name in spec.passes)
+
+
 def check(
     target: Run | EmbeddingSet,
     *,
@@ -161,6 +166,7 @@ def check(
     run = _as_run(target)
     keeper = scanner or Scanner()
     quick = [spec for spec in DIAGNOSTICS.values() if spec.quick]
+    keeper.expect(run.get(step, layer), passes_of(quick))
     results = []
     for index, spec in enumerate(quick):
 

@@ -146,6 +146,7 @@ SPEC = DiagnosticSpec(
     needs="set",
     params=AdaptiveTemperatureParams,
     compute=compute,
+    passes=("statistics",),
     quantities=(
         QuantitySpec("alignment", "Alignment", "Mean score of the positives (A).", "cosine", (-1.0, 1.0), "higher"),
         QuantitySpec("adapted_temperature", "Adapted temperature", "tau_0 (1 + alpha (A - A_0))."),

@@ -269,6 +269,7 @@ SPEC = DiagnosticSpec(
     needs="set",
     params=AlignmentUniformityParams,
     compute=compute,
+    passes=("statistics",),
     quantities=(
         QuantitySpec(
             "alignment",

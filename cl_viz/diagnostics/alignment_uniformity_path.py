@@ -130,6 +130,7 @@ SPEC = DiagnosticSpec(
     needs="steps",
     params=AlignmentUniformityParams,
     compute=compute,
+    passes=("statistics",),
     quantities=(
         _at("first", "alignment"),
         _at("last", "alignment"),

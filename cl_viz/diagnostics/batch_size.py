@@ -129,6 +129,7 @@ SPEC = DiagnosticSpec(
     needs="set",
     params=BatchSizeParams,
     compute=compute,
+    passes=("statistics",),
     quantities=(
         QuantitySpec(
             "multiplier",

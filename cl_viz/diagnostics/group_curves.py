@@ -194,6 +194,7 @@ SPEC = DiagnosticSpec(
     needs="steps",
     params=GroupParams,
     compute=compute,
+    passes=("neighbors",),
     quick=False,
     seconds=seconds,
     quantities=(

@@ -191,6 +191,7 @@ SPEC = DiagnosticSpec(
     needs="set",
     params=GroupTableParams,
     compute=compute,
+    passes=("neighbors",),
     quick=False,
     seconds=seconds,
     quantities=(

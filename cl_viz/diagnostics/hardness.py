@@ -44,6 +44,7 @@ SPEC = DiagnosticSpec(
     needs="set",
     params=HardnessParams,
     compute=compute,
+    passes=("statistics",),
     quantities=(
         QuantitySpec(
             "effective_negatives",

@@ -236,6 +236,7 @@ SPEC = DiagnosticSpec(
     needs="set",
     params=HubnessParams,
     compute=compute,
+    passes=("neighbors",),
     quantities=(
         QuantitySpec(
             "skewness",

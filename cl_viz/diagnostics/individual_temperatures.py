@@ -159,6 +159,7 @@ SPEC = DiagnosticSpec(
     needs="set",
     params=IndividualParams,
     compute=compute,
+    passes=("statistics",),
     quantities=(
         _temperature("median_temperature", "Median temperature", "Median over rows of the best temperature."),
         _temperature("mean_temperature", "Mean temperature", "Mean over rows of the best temperature."),

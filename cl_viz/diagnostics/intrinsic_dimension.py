@@ -342,6 +342,7 @@ SPEC = DiagnosticSpec(
     needs="set",
     params=IntrinsicDimensionParams,
     compute=compute,
+    passes=("neighbors",),
     seconds=seconds,
     quantities=(
         _dimension("two_nn", "TwoNN", "From the ratio of each row's two nearest distances, largest ratios left out."),

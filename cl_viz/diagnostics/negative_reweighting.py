@@ -96,6 +96,7 @@ SPEC = DiagnosticSpec(
     needs="set",
     params=ReweightingParams,
     compute=compute,
+    passes=("statistics",),
     quantities=(
         QuantitySpec("plain_loss", "NT-Xent loss", "Loss with all negatives weighing alike; mean.", "nats"),
         QuantitySpec(

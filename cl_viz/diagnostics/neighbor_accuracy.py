@@ -214,6 +214,7 @@ SPEC = DiagnosticSpec(
     needs="set",
     params=NeighborAccuracyParams,
     compute=compute,
+    passes=("neighbors",),
     quantities=(
         *QUANTITIES,
         QuantitySpec(

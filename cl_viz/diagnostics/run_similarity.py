@@ -373,6 +373,7 @@ SPEC = DiagnosticSpec(
     needs="pair",
     params=RunSimilarityParams,
     compute=compute,
+    passes=("neighbors",),
     quick=False,
     seconds=seconds,
     quantities=(

@@ -131,6 +131,7 @@ SPEC = DiagnosticSpec(
     needs="steps",
     params=RoleParams,
     compute=compute,
+    passes=("statistics",),
     quantities=(
         QuantitySpec(
             "positive_mean", "Positive mean", "Mean score of the positives, last step.", "cosine", (-1.0, 1.0)

@@ -69,6 +69,7 @@ SPEC = DiagnosticSpec(
     needs="set",
     params=ScoreDistributionParams,
     compute=compute,
+    passes=("statistics",),
     quantities=(
         QuantitySpec(
             "auc",
@@ -171,10 +172,13 @@ SPEC = DiagnosticSpec(
     traps=(
         "Densities hide numbers: there are N positives and N(N-1) negatives. Zhu et al. plot moments, not histograms; "
         "their negative variance is the mean variance within an anchor, smaller than the pooled variance. The overlap "
-        "depends on the bins, 100 over [-1, 1] always, and is too small for a few hundred positives or fewer, most of "
-        "whose bins are empty; so it has no interval, and the Gaussian overlap stands beside it. Means over anchors "
-        "have none either: a sample is an anchor and a negative of all others, and the spread of the anchors shows "
-        "only the first. Near-duplicate embeddings of a collapsed run still have an AUC: look at d' and at where both "
+        "depends on the bins, 100 over [-1, 1] always, and is too small where positives are few and most bins hold "
+        "none of them: it has no interval where that moves it by more than half a standard error, and the Gaussian "
+        "overlap stands beside it. The Kolmogorov-Smirnov distance is the largest of many and a little too large: "
+        "its interval, of the distance at that score, needs 50 samples on its smaller side. Intervals of variances "
+        "need the more samples the more a few of them decide. Means over anchors let samples leave one by one: a "
+        "sample is an anchor and a negative of all others, and the spread of the anchors alone would show only the "
+        "first. Near-duplicate embeddings of a collapsed run still have an AUC: look at d' and at where both "
         "lie. With label positives every same-label pair is a positive, so the false-negative share is unknown. Scores "
         "of an augmented view depend on the augmentation: compare runs under the same one."
     ),

@@ -158,6 +158,7 @@ SPEC = DiagnosticSpec(
     needs="steps",
     params=SimilarityMatrixParams,
     compute=compute,
+    passes=("neighbors",),
     quick=False,
     seconds=seconds,
     quantities=(

@@ -110,6 +110,7 @@ SPEC = DiagnosticSpec(
     needs="set",
     params=SuggestionParams,
     compute=compute,
+    passes=("statistics",),
     quantities=(
         QuantitySpec("low", "Lowest suggested temperature", "The highest of the lower limits below."),
         QuantitySpec("high", "Highest suggested temperature", "The upper limit below."),

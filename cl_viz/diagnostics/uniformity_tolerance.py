@@ -160,6 +160,7 @@ SPEC = DiagnosticSpec(
     needs="set",
     params=UniformityToleranceParams,
     compute=compute,
+    passes=("statistics",),
     quantities=(
         QuantitySpec(
             "tolerance",

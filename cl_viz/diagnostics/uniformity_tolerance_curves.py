@@ -103,6 +103,7 @@ SPEC = DiagnosticSpec(
     needs="steps",
     params=UniformityToleranceParams,
     compute=compute,
+    passes=("statistics",),
     quantities=AT_ONE_STEP.quantities,
     definition=(
         "The uniformity and the tolerance of the run at each training step. Each step is one point of the path; the "

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cl_viz.core.embedding_set import EmbeddingSet
 from cl_viz.engine import compiled
-from cl_viz.engine.largest import Largest
+from cl_viz.engine.largest import Largest, room
 from cl_viz.engine.nearest_so_far import Block, NearestSoFar
 from cl_viz.engine.pair_pass import Scratch
 from cl_viz.engine.rows import ViewRows
@@ -32,7 +33,8 @@ class Neighbors:
     rows : NDArray[np.int64], shape (n,)
         The usable rows of `view`, ascending: what row i of the arrays below is about.
     indices : NDArray[np.int64], shape (n, k)
-        Rows of `other`, nearest first. Of equal scores any may come first.
+        Rows of `other`, nearest first; of equal scores the smaller row. Where more score as high as the last ones do,
+        any of those may be left out.
     scores : NDArray[np.float32 or np.float64], shape (n, k)
         Their cosines.
     """
@@ -43,11 +45,22 @@ class Neighbors:
     indices: NDArray[np.int64]
     scores: NDArray[np.floating]
 
+    def first(self, k: int) -> Neighbors:
+        """Return the `k` nearest of each row; all there are, where they are fewer."""
+        return replace(self, indices=self.indices[:, :k], scores=self.scores[:, :k])
+
 
 def neighbor_blocks(views: list[str]) -> list[tuple[str, str]]:
     """Return where neighbours are looked for: within each view, and from each view in the next one, cyclically."""
     within = [(view, view) for view in views]
     return within + [(view, views[(index + 1) % len(views)]) for index, view in enumerate(views) if len(views) > 1]
+
+
+def list_bytes(embedding_set: EmbeddingSet, k: int) -> int:
+    """Return the memory of the lists that the `k` nearest of every row gather in, all blocks of views at once."""
+    sizes = dict(zip(embedding_set.view_names, embedding_set.sizes, strict=True))
+    entry = 4 + 8  # a score in float32, as sets have it that are large enough to matter, and a row
+    return sum(sizes[view] * room(min(k, sizes[other])) * entry for view, other in neighbor_blocks(list(sizes)))
 
 
 def find_neighbors(view: ViewRows, other: ViewRows, k: int, report: Callable[[float], None]) -> Neighbors:
@@ -150,4 +163,13 @@ def neighbors_of(view: ViewRows, other: ViewRows, largest: Largest) -> Neighbors
     """Return what was found for the rows of `view` in `other`, in the order and numbering of the set."""
     scores, columns = largest.found(compiled.kernels(view.device))
     order = np.argsort(view.original)
-    return Neighbors(view.name, other.name, view.original[order], other.original[columns[order]], scores[order])
+    scores, indices = scores[order], other.original[columns[order]]
+    _order_ties(scores, indices)
+    return Neighbors(view.name, other.name, view.original[order], indices, scores)
+
+
+def _order_ties(scores: NDArray[np.floating], indices: NDArray[np.int64]) -> None:
+    """Put neighbours of equal score in ascending order, in place: tiles come in any order."""
+    (tied,) = np.nonzero((scores[:, 1:] == scores[:, :-1]).any(axis=1))
+    by_score = np.lexsort((indices[tied], -scores[tied]))
+    indices[tied] = np.take_along_axis(indices[tied], by_score, axis=1)

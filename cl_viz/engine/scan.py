@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import combinations_with_replacement
 from pathlib import Path
@@ -29,7 +29,7 @@ from cl_viz.engine.precision import Precision, full_float32, score_type
 from cl_viz.engine.resume import Unfinished, unfinished
 from cl_viz.engine.rows import ViewRows, compact_links, view_rows
 from cl_viz.engine.statistics import Statistics
-from cl_viz.engine.storage import cached
+from cl_viz.engine.storage import cached, kept_statistics
 from cl_viz.engine.tile_sizes import fitted, with_smaller_tiles
 
 if TYPE_CHECKING:
@@ -112,9 +112,19 @@ def scan(
         raise InputError(f"neighbors = {neighbors!r}", where="scan", allowed=f"None, or 1 to {MOST_NEIGHBORS}")
     n_anchors = AUTO_ANCHORS if anchors == "auto" else anchors
     job = _Job(embedding_set, target, dtype, n_anchors, neighbors, seed, cache, progress)
-    found = cached(embedding_set.fingerprint, job.parameters, job.run) if cache else job.run()
+    found = job.cached() if cache else job.run()
     progress(1.0, "done")
     return found
+
+
+def kept_neighbors(embedding_set: EmbeddingSet, device: str, anchors: Literal["auto"] | int) -> NeighborMap | None:
+    """Return the most neighbours that `scan` keeps, where an earlier scan with these arguments left them on disk."""
+    target = resolve_device(device)
+    dtype = score_type(embedding_set, target, "auto")
+    n_anchors = AUTO_ANCHORS if anchors == "auto" else anchors
+    job = _Job(embedding_set, target, dtype, n_anchors, MOST_NEIGHBORS, 0, True, silent)
+    found = kept_statistics(embedding_set.fingerprint, job.parameters)
+    return None if found is None else dict(found.neighbors)
 
 
 @dataclass(frozen=True)
@@ -140,6 +150,15 @@ class _Job:
             "precision": str(self.dtype),
             "device": str(self.device),
         }
+
+    def cached(self) -> Statistics:
+        """Return the statistics from disk, where a scan with as many neighbours or more left them there, or scan."""
+        wider = {**self.parameters, "neighbors": MOST_NEIGHBORS}
+        found = cached(self.embedding_set.fingerprint, self.parameters, self.run, wider)
+        fewer = (
+            {} if self.neighbors is None else {at: kept.first(self.neighbors) for at, kept in found.neighbors.items()}
+        )
+        return replace(found, neighbors=fewer)
 
     def run(self) -> Statistics:
         """Scan, with smaller tiles where the device's memory does not suffice."""

@@ -143,28 +143,42 @@ def entry_name(fingerprint: str, parameters: Mapping[str, Any]) -> str:
     return f"{hashlib.blake2b(key.encode(), digest_size=20).hexdigest()}.safetensors"
 
 
-def cached(fingerprint: str, parameters: Mapping[str, Any], compute: Callable[[], Statistics]) -> Statistics:
+def cached(
+    fingerprint: str,
+    parameters: Mapping[str, Any],
+    compute: Callable[[], Statistics],
+    wider: Mapping[str, Any] | None = None,
+) -> Statistics:
     """Return the kept statistics of this set and these parameters, or compute and keep them.
 
     An entry that is damaged, old, or of another set is computed anew. Where nothing can be kept (no safetensors, no
     room on the disk) they are computed each time, and what took less than `KEEP_ABOVE_SECONDS` is not kept. The
-    entries used longest ago give way above `FOLDER_BYTES`.
+    entries used longest ago give way above `FOLDER_BYTES`. An entry of the parameters `wider`, which holds all of this
+    and more, is as good.
     """
-    path = cache_folder() / entry_name(fingerprint, parameters)
-    try:
-        found = load_statistics(path)
-        if found.fingerprint == fingerprint:
-            os.utime(path)
+    for at in (parameters, wider):
+        found = None if at is None else kept_statistics(fingerprint, at)
+        if found is not None:
             return found
-    except (FormatError, MissingDependencyError, OSError):
-        pass
     began = time.monotonic()
     computed = compute()
     if time.monotonic() - began >= KEEP_ABOVE_SECONDS:
         with suppress(MissingDependencyError, OSError):
+            path = cache_folder() / entry_name(fingerprint, parameters)
             save_statistics(computed, path)
             make_room(path)
     return computed
+
+
+def kept_statistics(fingerprint: str, parameters: Mapping[str, Any]) -> Statistics | None:
+    """Return the kept statistics of this set and these parameters, or None; a damaged entry is none."""
+    path = cache_folder() / entry_name(fingerprint, parameters)
+    with suppress(FormatError, MissingDependencyError, OSError):
+        found = load_statistics(path)
+        if found.fingerprint == fingerprint:
+            os.utime(path)
+            return found
+    return None
 
 
 def make_room(newest: Path) -> None:

@@ -12,10 +12,14 @@ import pytest
 import cl_viz
 from cl_viz.core.embedding_set import EmbeddingSet
 from cl_viz.core.errors import Cancelled, InputError
+from cl_viz.core.progress import ProgressCallback, silent
 from cl_viz.core.result import LEVELS, Result
 from cl_viz.core.run import Run, Snapshot
 from cl_viz.core.view import Heatmap, Histogram, Table
 from cl_viz.diagnostics import DIAGNOSTICS, estimate
+from cl_viz.engine import Statistics
+from cl_viz.engine.nearest import NeighborMap
+from cl_viz.engine.scanner import Scanner
 from cl_viz.figures import csv_text
 from cl_viz.reporting import as_document, as_text
 
@@ -73,9 +77,43 @@ def target(request: pytest.FixtureRequest) -> Run | EmbeddingSet:
     return INPUTS[request.param]()
 
 
+class _Noting(Scanner):
+    """Notes which passes are asked for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: set[str] = set()
+
+    def statistics(self, embedding_set: EmbeddingSet, progress: ProgressCallback = silent) -> Statistics:
+        self.asked.add("statistics")
+        return super().statistics(embedding_set, progress)
+
+    def neighbors(self, embedding_set: EmbeddingSet, progress: ProgressCallback = silent) -> NeighborMap:
+        self.asked.add("neighbors")
+        return super().neighbors(embedding_set, progress)
+
+
 @pytest.fixture(scope="module", params=list(DIAGNOSTICS))
-def result(request: pytest.FixtureRequest, target: Run | EmbeddingSet) -> Result:
-    return cl_viz.diagnose(request.param, target)
+def looked(request: pytest.FixtureRequest, target: Run | EmbeddingSet) -> tuple[Result, set[str]]:
+    scanner = _Noting()
+    return cl_viz.diagnose(request.param, target, scanner=scanner), scanner.asked
+
+
+@pytest.fixture(scope="module")
+def result(looked: tuple[Result, set[str]]) -> Result:
+    return looked[0]
+
+
+def test_only_declared_passes_are_asked_for(looked: tuple[Result, set[str]]) -> None:
+    result, asked = looked
+    assert asked <= set(DIAGNOSTICS[result.diagnostic].passes)
+
+
+@pytest.mark.parametrize("name", [name for name, spec in DIAGNOSTICS.items() if spec.needs == "set" and spec.quick])
+def test_declared_passes_are_asked_for(name: str) -> None:
+    scanner = _Noting()
+    cl_viz.diagnose(name, INPUTS["two views with labels"](), scanner=scanner)
+    assert scanner.asked == set(DIAGNOSTICS[name].passes)
 
 
 def test_declared_quantities_are_reported_and_no_others(result: Result) -> None:

@@ -11,6 +11,7 @@ from cl_viz.core.run import Run, Snapshot
 from cl_viz.engine import scanner as scanner_module
 from cl_viz.engine.inputs import FamilyInputs, LayerInputs, PairInputs, gather
 from cl_viz.engine.scanner import Scanner
+from tests.engine.comparing import assert_same
 
 
 def _set(seed: int, dim: int = 4) -> EmbeddingSet:
@@ -71,7 +72,9 @@ def test_progress_of_several_sets_rises_to_one() -> None:
     assert seen[-1] == pytest.approx(1.0)
 
 
-def test_a_scanner_makes_each_pass_once(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def made(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Names of the passes that scanners have made."""
     made: list[str] = []
     for name in ("scan", "nearest", "scan_rows", "compute_moments"):
         real = getattr(scanner_module, name)
@@ -81,6 +84,10 @@ def test_a_scanner_makes_each_pass_once(monkeypatch: pytest.MonkeyPatch) -> None
             return real(*given, **named)  # type: ignore[operator]
 
         monkeypatch.setattr(scanner_module, name, counting)
+    return made
+
+
+def test_a_scanner_makes_each_pass_once(made: list[str]) -> None:
     keeper, run = Scanner(), _run("a", 1)
     for _ in range(2):
         inputs = gather("set", run, scanner=keeper)
@@ -90,3 +97,38 @@ def test_a_scanner_makes_each_pass_once(monkeypatch: pytest.MonkeyPatch) -> None
         assert inputs.rows([0.1])["view_1"].entropy.shape == (1, 12)  # type: ignore[union-attr]
         assert inputs.remember("number", lambda: len(made)) == 4  # type: ignore[union-attr]
     assert sorted(made) == ["compute_moments", "nearest", "scan", "scan_rows"]
+
+
+@pytest.mark.parametrize("first", ["statistics", "neighbors"])
+def test_what_is_expected_together_is_found_in_one_pass(made: list[str], first: str) -> None:
+    keeper, embedding_set = Scanner(), _set(1)
+    alone = Scanner()
+    apart = alone.statistics(embedding_set), alone.neighbors(embedding_set)
+    assert made == ["scan", "nearest"]
+    keeper.expect(embedding_set, ["statistics"])
+    keeper.expect(embedding_set, ["neighbors"])
+    assert made == ["scan", "nearest"]
+    order = [keeper.statistics, keeper.neighbors]
+    for ask in order if first == "statistics" else order[::-1]:
+        ask(embedding_set)
+    assert made == ["scan", "nearest", "scan"]
+    assert_same(keeper.statistics(embedding_set), apart[0])
+    assert_same(keeper.neighbors(embedding_set), apart[1])
+    assert made == ["scan", "nearest", "scan"]
+
+
+def test_who_expects_one_pass_pays_for_that_one(made: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    keeper, embedding_set = Scanner(), _set(1)
+    keeper.expect(embedding_set, ["neighbors"])
+    assert keeper.neighbors(embedding_set)
+    assert made == ["nearest"]
+    # Once one of them is there, the other is found on its own; so is that of another set.
+    keeper.expect(embedding_set, ["statistics", "neighbors"])
+    assert not keeper.statistics(embedding_set).neighbors
+    assert not keeper.statistics(_set(2)).neighbors
+    assert made == ["nearest", "scan", "scan"]
+    # Lists that one pass could not hold are filled block by block.
+    monkeypatch.setattr(scanner_module, "LIST_BYTES", 100)
+    keeper.expect(_set(3), ["statistics", "neighbors"])
+    assert keeper.neighbors(_set(3))
+    assert made[3:] == ["nearest"]

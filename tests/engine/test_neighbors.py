@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
 import cl_viz
+from cl_viz.core.embedding_set import EmbeddingSet
 from cl_viz.core.errors import InputError
 from cl_viz.engine import compiled
+from cl_viz.engine.nearest import nearest
 from cl_viz.testing import clusters, sphere
 
 
@@ -42,6 +46,50 @@ def test_neighbours_are_those_of_a_full_sort(k: int, precision: str, fast: bool)
         np.testing.assert_allclose(np.take_along_axis(scores[usable], near.indices, axis=1), near.scores, atol=fine)
         assert (near.indices == expected).mean() > (0.9999 if precision == "float64" else 0.99)
         assert all(len(set(row)) == k for row in near.indices.tolist())
+
+
+def _two_views() -> EmbeddingSet:
+    views = {view: array.copy() for view, array in clusters(900, 10, 6, 0.4).views.items()}
+    views["view_1"][7], views["view_2"][640] = np.nan, 0.0
+    return EmbeddingSet.from_arrays(views)
+
+
+def _modalities() -> EmbeddingSet:
+    generator = np.random.default_rng(0)
+    images, texts = generator.normal(size=(300, 8)), generator.normal(size=(900, 8))
+    texts[11] = np.inf
+    return EmbeddingSet.from_arrays(
+        {"image": images, "text": texts}, pairs=np.stack([np.arange(900) // 3, np.arange(900)], axis=1)
+    )
+
+
+def _repeated() -> EmbeddingSet:
+    """Rows whose scores are exact in any order of sums, with many ties: signs in eight dimensions, each thrice."""
+    return EmbeddingSet.from_arrays(np.tile(1.0 - 2 * ((np.arange(64)[:, None] >> np.arange(8)) & 1), (3, 1)))
+
+
+@pytest.mark.parametrize("fast", [False, True])
+@pytest.mark.parametrize("make", [_two_views, _modalities, _repeated, lambda: EmbeddingSet.from_arrays(sphere(90, 4))])
+def test_neighbours_of_a_pass_are_those_of_their_own(make: Callable[[], EmbeddingSet], fast: bool) -> None:
+    if fast and not compiled.wait():
+        pytest.skip(compiled.failure())
+    embedding_set = make()
+    before = compiled.enable(fast)
+    beside = cl_viz.scan(embedding_set, anchors=100, neighbors=200, cache=False).neighbors
+    alone = nearest(embedding_set, 200)
+    compiled.enable(before)
+    assert set(beside) == set(alone)
+    for block, own in alone.items():
+        np.testing.assert_array_equal(beside[block].rows, own.rows)
+        np.testing.assert_allclose(beside[block].scores, own.scores, atol=1e-15)
+        np.testing.assert_array_equal(beside[block].indices, own.indices)
+
+
+def test_of_equal_scores_the_smaller_row_comes_first() -> None:
+    near = nearest(_repeated(), 191)["view_1", "view_1"]
+    tied = near.scores[:, 1:] == near.scores[:, :-1]
+    assert tied.any()
+    assert (near.indices[:, 1:][tied] > near.indices[:, :-1][tied]).all()
 
 
 def test_a_small_set_has_as_many_neighbours_as_it_has_rows() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import signal
@@ -16,9 +17,12 @@ import pytest
 import cl_viz
 from cl_viz.core.errors import FormatError
 from cl_viz.engine import load_statistics, save_statistics, storage
+from cl_viz.engine.scan import kept_neighbors
+from cl_viz.engine.scanner import Scanner
 from cl_viz.testing import clusters
 from tests.engine.comparing import assert_same
 
+scan_module = importlib.import_module("cl_viz.engine.scan")
 safetensors = pytest.importorskip("safetensors")
 save_file = pytest.importorskip("safetensors.numpy").save_file
 
@@ -98,6 +102,20 @@ def test_the_cache_keeps_what_fits_and_computes_what_does_not(tmp_path: Path, mo
     assert_same(first, scan(embedding_set))
     assert computed[-2:] == [True, False]
     assert entry.exists()
+
+
+def test_statistics_with_neighbours_serve_who_asks_for_fewer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(storage.CACHE_VARIABLE, str(tmp_path))
+    monkeypatch.setattr(storage, "KEEP_ABOVE_SECONDS", 0.0)
+    assert kept_neighbors(example(), "auto", "auto") is None
+    whole = cl_viz.scan(example(), neighbors=200)
+    plain = cl_viz.scan(example(), cache=False)
+    assert_same(kept_neighbors(example(), "auto", "auto"), whole.neighbors)
+    monkeypatch.setattr(scan_module, "compute_moments", lambda _: pytest.fail("the set was scanned again"))
+    assert_same(cl_viz.scan(example()), plain)
+    few = cl_viz.scan(example(), neighbors=7).neighbors["view_1", "view_2"]
+    np.testing.assert_array_equal(few.indices, whole.neighbors["view_1", "view_2"].indices[:, :7])
+    assert_same(Scanner().neighbors(example()), whole.neighbors)
 
 
 def test_what_is_computed_at_once_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

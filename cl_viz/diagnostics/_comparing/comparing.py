@@ -12,7 +12,7 @@ from cl_viz.core.run import Run
 from cl_viz.diagnostics._comparing.resampling import resample
 from cl_viz.diagnostics._comparing.run_table import RunTable, tabulate
 from cl_viz.diagnostics._comparing.same_samples import Pairing, pairing
-from cl_viz.diagnostics._running import DIAGNOSTICS, diagnose
+from cl_viz.diagnostics._running import DIAGNOSTICS, diagnose, passes_of
 from cl_viz.engine.scanner import Scanner
 
 
@@ -82,6 +82,8 @@ def compare_runs(
     pairings = pairings_with(made, reference, step, layer)
     share = 1.0 if not resamples else 0.1
     results: dict[str, list[Result]] = {name: [] for name in names}
+    for run in made:
+        keeper.expect(run.get(step, layer), passes_of(DIAGNOSTICS[name] for name in asked))
     for place, (run, name) in enumerate([(run, name) for run in made for name in asked]):
         progress(share * place / (len(made) * len(asked)), f"{run.name}: {DIAGNOSTICS[name].title}")
         results[run.name].append(diagnose(name, run, step=step, layer=layer, scanner=keeper))
