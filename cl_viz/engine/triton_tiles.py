@@ -73,7 +73,7 @@ def failure() -> str:
 
 
 def _try(device: torch.device) -> bool:
-    """Whether the kernel compiles and runs."""
+    """Whether the kernel compiles, runs, and counts rightly."""
     global _failure
     if find_spec("triton") is None:
         _failure = "triton is not installed"
@@ -81,13 +81,10 @@ def _try(device: torch.device) -> bool:
         _failure = f"{torch.cuda.get_device_name(device)} is older than compute capability {_OLDEST[0]}.{_OLDEST[1]}"
     else:
         try:
-            rows = torch.ones((2, 16), device=device) / 4
-            tried = TritonPairs(PairSketch.empty([("a", "a")]), device)
-            tried.add(0, rows, rows, (None, None), np.zeros((0, 2), dtype=np.int64), diagonal=True)
-            tried.flush()
-            if tried.sketch.counts.sum() == 1:
-                return True
-            _failure = "the kernel counted wrongly"
+            from cl_viz.engine.triton_trial import trial
+
+            _failure = trial(device)
+            return not _failure
         except torch.OutOfMemoryError:
             raise
         except Exception as error:

@@ -22,6 +22,7 @@ from cl_viz.engine import compiled, triton_tiles
 from cl_viz.engine.pair_pass import PairAccumulator, mark_links, relation_tile
 from cl_viz.engine.pair_sketch import PairSketch
 from cl_viz.engine.triton_tiles import Shape, TritonPairs
+from cl_viz.engine.triton_trial import trial
 from cl_viz.testing import clusters
 
 FIELDS = ("counts", "sums", "squares", "low", "high")
@@ -116,6 +117,24 @@ def scanned(use_triton: Callable[[bool], None]) -> dict[str, PairSketch]:
     return found
 
 
+class Forgetful(TritonPairs):
+    """Loses the last row."""
+
+    def add(self, block: int, left: torch.Tensor, right: torch.Tensor, labels: Any, links: Any, **named: Any) -> None:
+        """Add all rows but the last."""
+        codes = tuple(part[:-1] for part in labels)
+        super().add(block, left[:-1], right[:-1], codes, links[links[:, 1] < len(right) - 1], **named)
+
+
+def trials() -> dict[str, str]:
+    """Return what a trial says of the kernel, and of one that counts wrongly."""
+    found = {"right": trial(torch.device("cpu"))}
+    triton_tiles.TritonPairs = Forgetful  # type: ignore[misc]
+    found["wrong"] = trial(torch.device("cpu"))
+    triton_tiles.TritonPairs = TritonPairs  # type: ignore[misc]
+    return found
+
+
 def main() -> None:
     torch.set_num_threads(1)
     compiled.enable(False)
@@ -128,6 +147,7 @@ def main() -> None:
     found |= {f"{name}/triton": with_triton(case) for name, case in cases().items()}
     found |= {f"a whole pass/{name}": sketch for name, sketch in scanned(use_triton).items()}
     arrays = {f"{name}/{field}": getattr(sketch, field) for name, sketch in found.items() for field in FIELDS}
+    arrays |= {f"trial/{name}/said": np.array(said) for name, said in trials().items()}
     np.savez(sys.argv[1], **arrays)
 
 

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 import cl_viz
-from cl_viz.engine import bins, triton_tiles
+from cl_viz.engine import bins, triton_tiles, triton_trial
 from cl_viz.engine.triton_tiles import TritonPairs, partner_table
 from cl_viz.testing import clusters, collapsed, sphere
 
@@ -79,6 +79,19 @@ def test_a_whole_pass_finds_what_torch_finds(interpreted: Found) -> None:
     assert plain["counts"].sum() == 118 * 117 // 2
 
 
+def test_a_kernel_that_counts_wrongly_is_found_out(interpreted: Found) -> None:
+    assert str(interpreted["trial/right"]["said"]) == ""
+    assert "wrong bins" in str(interpreted["trial/wrong"]["said"])
+
+
+def test_the_trial_holds_every_relation_and_scores_close_to_1() -> None:
+    rows, codes = triton_trial._rows(), triton_trial._labels().numpy()
+    counts = triton_trial._counts(rows @ rows.T, codes, np.array([[0, 1]]))
+    assert (counts.sum(axis=1) > 0).all()
+    assert (counts[:, bins.COARSE_BINS :].sum(axis=1)[1:] > 0).sum() >= 2
+    assert counts.sum() == len(rows) * (len(rows) - 1) // 2
+
+
 def assert_close(plain: dict[str, np.ndarray], kernel: dict[str, np.ndarray]) -> None:
     """Assert that two sketches differ by no more than products that round differently."""
     totals = plain["counts"].sum(axis=2)
@@ -118,7 +131,7 @@ def test_a_kernel_that_does_not_compile_is_left_alone(monkeypatch: pytest.Monkey
     monkeypatch.setattr(triton_tiles, "_failure", "")
     monkeypatch.setattr(triton_tiles, "find_spec", lambda name: name)
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (9, 0))
-    monkeypatch.setattr(torch, "ones", broken)
+    monkeypatch.setattr(triton_tiles, "TritonPairs", broken)
     for _ in range(2):
         assert not triton_tiles.usable(torch.device("cuda", 0), torch.float32)
     assert triton_tiles.failure() == "RuntimeError: Failed to find C compiler"
