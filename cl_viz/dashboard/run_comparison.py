@@ -110,7 +110,7 @@ def _against_lines(runs: Runs, sides: Sequence[object]) -> str:
         "import cl_viz\nfrom cl_viz.diagnostics import Point, against, card_facts\n\n"
         f"runs = [{', '.join(opened.expression for opened in runs)}]\n"
         f"points = [Point(run.name, {value(str(sides[0]))}, {value(str(sides[1]))}) for run in runs]\n"
-        "cl_viz.render(against(points))"
+        "cl_viz.render(against(points), wide=True)"
     )
 
 
@@ -144,7 +144,7 @@ def every_pair(runs: Runs, step: int | None, layer: str | None, k: int) -> None:
         lines = (
             "import cl_viz\nfrom cl_viz.diagnostics import run_matrix\n\n"
             f"runs = [{', '.join(opened.expression for opened in runs)}]\n"
-            f"cl_viz.render(run_matrix(runs, k={k}{where_in_python(step, layer)}).view({labels[str(measure)]!r}))"
+            f"cl_viz.render(run_matrix(runs, k={k}{where_in_python(step, layer)}).view({labels[str(measure)]!r}), wide=True)"
         )
         _figure(found.view(labels[str(measure)]), "every pair", runs, lines)
         left_out = [f"Left out: {reason}." for reason in found.left_out.values()]
@@ -197,7 +197,7 @@ def moved_samples(shown: panels.Shown, k: int) -> None:
 
 
 def _figure(view: View, name: str, runs: Runs, lines: str, explain: Callable[[], None] | None = None) -> None:
-    drawn = render(view, state.theme(), run_colours={opened.name: opened.colour for opened in runs})
+    drawn = render(view, state.theme(), run_colours={opened.name: opened.colour for opened in runs}, wide=True)
     st.plotly_chart(
         drawn, theme=None, width="stretch", height=panels.MAIN_HEIGHT, key=f"figure {name}",
         config=panels.chart_config(name.replace(" ", "-")), alt=view.title,

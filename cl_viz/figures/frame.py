@@ -23,11 +23,13 @@ _AXIS_WIDTH = {False: 46, True: 110}
 """Letters of a line beside the vertical axis, and of one below the other in a figure of half the page and of all."""
 _POWER_SIZE = 1.25
 """Plotly writes the ticks of a logarithmic axis that much larger than it is told."""
-WIDE_CHARACTER = 0.0105
+WIDE_CHARACTER = 0.0085
 NARROW_CHARACTER = 0.0185
 """Width of a letter as a share of the plot, in a figure as wide as the page and in one of half its width, at 1280."""
 _TITLE_SIZE = 15
 _TEXT_SIZE = 13
+
+_TOGETHER = "N = ".replace(" ", "\N{NO-BREAK SPACE}")
 
 Box = tuple[float, float, float, float]
 """Left, right, bottom, top of a text, as shares of the plot."""
@@ -104,7 +106,7 @@ class Canvas:
 
 def new_canvas(title: str, theme: Theme, *, wide: bool = False) -> Canvas:
     """Return an empty canvas with paper, title, type and hover of the theme; the title wraps at the figure's width."""
-    lines = textwrap.wrap(title, _TITLE_WIDTH[wide], break_on_hyphens=False) or [""]
+    lines = balanced(title, _TITLE_WIDTH[wide])
     layout = {
         "template": "none",
         "paper_bgcolor": theme.background,
@@ -150,6 +152,23 @@ def new_canvas(title: str, theme: Theme, *, wide: bool = False) -> Canvas:
         "bargap": 0.35,
     }
     return Canvas([], layout, wide=wide)
+
+
+def balanced(text: str, width: int) -> list[str]:
+    """Return text in as few lines of `width` letters as it needs, about equally long; an N stays with its number.
+
+    A line that ends at half the figure looks meant where all lines do: how wide the figure is drawn is not known.
+    """
+    text = text.replace("N = ", _TOGETHER)
+    lines = textwrap.wrap(text, width, break_on_hyphens=False) or [""]
+    for narrower in range(width - 1, len(text) // max(len(lines), 1) - 1, -1):
+        if narrower < 1 or len(lines) == 1:
+            break
+        found = textwrap.wrap(text, narrower, break_on_hyphens=False)
+        if len(found) > len(lines):
+            break
+        lines = found
+    return [line.replace(_TOGETHER, "N = ") for line in lines]
 
 
 def set_axes(canvas: Canvas, x: Axis, y: Axis, theme: Theme) -> None:

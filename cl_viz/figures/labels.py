@@ -6,6 +6,9 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from cl_viz.figures.frame import Box, Canvas, on_axis, plain, touches
 
 Side = Literal["left", "centre", "right"]
@@ -44,12 +47,57 @@ class Label:
     places: tuple[Place, ...]
 
 
+Segments = NDArray[np.float64]
+"""What is drawn, shape (n, 4): from where to where, across and up, as shares of the plot."""
+NO_SEGMENTS: Segments = np.zeros((0, 4))
+
 # Anchor of the text, and how many pixels it keeps from the point.
 _ANCHORS: dict[Side, tuple[str, int]] = {"left": ("right", -7), "centre": ("center", 0), "right": ("left", 7)}
 
 
-def add_labels(canvas: Canvas, labels: list[Label], *, log_y: bool = False) -> bool:
-    """Write each label at its first place where it touches neither another label nor the plot's edge.
+def segments(across: NDArray[np.float64], up: NDArray[np.float64]) -> Segments:
+    """Return the parts of a curve, and its points: one that is not a number is nowhere, and joins no others."""
+    ends = np.column_stack([across[:-1], up[:-1], across[1:], up[1:]])
+    every = np.concatenate([ends, np.column_stack([across, up, across, up])])
+    there: Segments = every[np.isfinite(every).all(axis=1)]
+    return there
+
+
+def crosses(box: Box, drawn: Segments) -> bool:
+    """Whether any segment has a part inside a box (Liang and Barsky 1984)."""
+    left, right, bottom, top = box
+    start, way = drawn[:, :2], drawn[:, 2:] - drawn[:, :2]
+    low, high = np.array([left, bottom]) - start, np.array([right, top]) - start
+    # A segment that does not move along an axis is between its two sides all the way, or nowhere.
+    still = way == 0
+    way = np.where(still, 1.0, way)
+    first, last = np.minimum(low / way, high / way), np.maximum(low / way, high / way)
+    inside = (low < 0) & (high > 0)
+    first = np.where(still, np.where(inside, -np.inf, np.inf), first)
+    last = np.where(still, np.where(inside, np.inf, -np.inf), last)
+    return bool((np.maximum(first.max(axis=1), 0.0) < np.minimum(last.min(axis=1), 1.0)).any()) if len(drawn) else False
+
+
+def add_labels(
+    canvas: Canvas,
+    labels: list[Label],
+    *,
+    log_y: bool = False,
+    curves: Segments = NO_SEGMENTS,
+    lines: Segments = NO_SEGMENTS,
+) -> bool:
+    """Write each label at its first place where it touches no curve, no other label and not the plot's edge.
+
+    Parameters
+    ----------
+    canvas : Canvas
+    labels : list of Label
+    log_y : bool
+        Whether the vertical axis is logarithmic.
+    curves : Segments
+        What no label may cover.
+    lines : Segments
+        What a label covers only where it has no other place.
 
     Returns
     -------
@@ -59,8 +107,7 @@ def add_labels(canvas: Canvas, labels: list[Label], *, log_y: bool = False) -> b
     chosen: list[tuple[Label, Place]] = []
     taken = list(canvas.taken)
     for label in labels:
-        free = (place for place in label.places if not _blocked(_box(label, place, canvas.letter), taken))
-        place = next(free, None)
+        place = _first_free(label, canvas.letter, taken, curves, lines)
         if place is None:
             return False
         chosen.append((label, place))
@@ -79,14 +126,26 @@ def add_labels(canvas: Canvas, labels: list[Label], *, log_y: bool = False) -> b
     return True
 
 
+def _first_free(label: Label, letter: float, taken: list[Box], curves: Segments, lines: Segments) -> Place | None:
+    found = None
+    for place in label.places:
+        box = _box(label, place, letter)
+        if _blocked(box, taken, curves):
+            continue
+        if not crosses(box, lines):
+            return place
+        found = found or place
+    return found
+
+
 def _box(label: Label, place: Place, letter: float) -> Box:
     width = letter * len(label.text)
     left = place.across - {"left": 1.0, "centre": 0.5, "right": 0.0}[place.side] * width
     return left, left + width, place.up - HEIGHT / 2, place.up + HEIGHT / 2
 
 
-def _blocked(box: Box, taken: list[Box]) -> bool:
+def _blocked(box: Box, taken: list[Box], curves: Segments) -> bool:
     left, right, bottom, top = box
     if left < -0.001 or right > 1.001 or bottom < -0.06 or top > 1.06:
         return True
-    return any(touches(box, other) for other in taken)
+    return any(touches(box, other) for other in taken) or crosses(box, curves)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
@@ -11,13 +12,19 @@ from numpy.typing import NDArray
 
 from cl_viz.core.view import Axis, Lines, Series
 from cl_viz.figures.frame import Canvas, new_canvas, numbers, plain, set_axes
-from cl_viz.figures.labels import Label, Place, add_labels
+from cl_viz.figures.labels import HEIGHT, NO_SEGMENTS, Label, Place, Segments, Side, add_labels, segments
 from cl_viz.figures.references import add_references
 from cl_viz.figures.strokes import DIRECT_LABELS, Stroke, add_style_legend, is_several, line_colours, strokes
 from cl_viz.figures.theme import Theme, translucent
 
-_LETTER_HEIGHT = 0.07
-"""Height of a label as a share of the plot."""
+_LIFTS = (0.0, 0.03, 0.06, 0.1, 0.15, 0.2)
+"""How far from what it must not cover a label may stand, as shares of the plot."""
+_ANCHORS = 25
+"""Places along a curve where its name may end."""
+_PADDING = 0.055
+"""Room that plotly leaves at the ends of an axis that it chooses itself, as a share of the values' range."""
+Curve = tuple[NDArray[np.float64], NDArray[np.float64]]
+"""Where a curve runs, across and up, as shares of the plot."""
 _LOG_TICKS = 8
 """Most ticks of a logarithmic axis."""
 
@@ -40,7 +47,14 @@ def draw_lines(view: Lines, theme: Theme, colours: Mapping[str, int], *, wide: b
         canvas.layout["showlegend"] = False
     elif len(view.series) <= DIRECT_LABELS and not view.y.ticks:
         # Curves on ticks of their own stand above each other: a name beside one of them would stand on the next.
-        canvas.layout["showlegend"] = not add_labels(canvas, _labels(view, found, canvas.letter), log_y=view.y.log)
+        drawn, lines = _shares(view), _reference_lines(view)
+        canvas.layout["showlegend"] = not add_labels(
+            canvas,
+            _labels(view, found, drawn),
+            log_y=view.y.log,
+            curves=np.concatenate([segments(across, up) for across, up in drawn]),
+            lines=lines,
+        )
     return canvas.figure()
 
 
@@ -62,6 +76,8 @@ def _add_curve(canvas: Canvas, view: Lines, entry: Series, stroke: Stroke) -> No
         y=numbers(entry.y),
         mode="markers" if ring else "lines+markers" if view.markers else "lines",
         line={"color": stroke.colour, "dash": stroke.dash, "width": 2},
+        # A marker at the end of an axis is seen whole.
+        cliponaxis=False if ring or view.markers else None,
         marker={"color": stroke.colour, "size": 15, "symbol": "circle-open", "line": {"width": 2.5}}
         if ring
         else {"color": stroke.colour, "size": 7},
@@ -99,30 +115,80 @@ def _add_band(canvas: Canvas, entry: Series, stroke: Stroke) -> None:
     )
 
 
-def _labels(view: Lines, found: list[Stroke], letter: float) -> list[Label]:
-    """One label at the end of each curve, where it can be beside all curves."""
-    curves = [(_on(entry.x, view.x), _on(entry.y, view.y)) for entry in view.series]
-    heights = np.concatenate([y[np.isfinite(y)] for _, y in curves] or [np.zeros(0)])
-    low, high = (0.0, 1.0) if not len(heights) else (heights.min(), heights.max())
-    if view.y.range is not None and np.isfinite(_on(view.y.range, view.y)).all():
-        low, high = _on(view.y.range, view.y)
-    height = float(high - low) or 1.0
+def _labels(view: Lines, found: list[Stroke], drawn: list[Curve]) -> list[Label]:
+    """One label a curve, near its end where that is free, and else further along."""
     labels = []
-    for entry, stroke, (_, y) in zip(view.series, found, curves, strict=True):
-        there = np.flatnonzero(np.isfinite(y))
+    low, high = _ends(view.y, _heights(view), _PADDING)
+    for entry, stroke, (across, up) in zip(view.series, found, drawn, strict=True):
+        there = np.flatnonzero(np.isfinite(across) & np.isfinite(up))
         # A curve may end, or be nowhere, before its last place: the label stands where something is drawn.
         if not len(there) or np.asarray(entry.x).dtype.kind not in "iuf":
             continue
         last = there[-1]
-        ups = [float(y[last]) + rise * height for rise in (0.05, -0.05, 0.09, -0.09, 0.13, -0.13)]
-        places = [
-            Place(float(entry.x[last]), 10**up if view.y.log else up, 1.0, (up - float(low)) / height, "left")
-            for up in ups
-        ]
-        width = letter * len(entry.name)
-        covered = {place: _covers(view, curves, place, width, (float(low), height)) for place in places}
-        labels.append(Label(entry.name, stroke.colour, tuple(sorted(places, key=covered.__getitem__))))
+        sides: tuple[Side, Side] = ("left", "right")
+        places = [(0.0, _at(entry, view, across[last], up[last], last, (low, high), "right"))]
+        for place in dict.fromkeys(np.linspace(last, there[0], _ANCHORS).round().astype(int).tolist()):
+            for lift in _LIFTS if np.isfinite(across[place] + up[place]) else ():
+                cost = lift + 0.3 * float(across[last] - across[place])
+                for away in (HEIGHT / 2 + 0.015 + lift, -HEIGHT / 2 - 0.015 - lift):
+                    for side in sides:
+                        at = _at(entry, view, across[place], up[place] + away, place, (low, high), side)
+                        places.append((cost, at))
+        inside = sorted((pair for pair in places if HEIGHT / 3 < pair[1].up < 1), key=lambda pair: pair[0])
+        labels.append(Label(entry.name, stroke.colour, tuple(at for _, at in inside)))
     return labels
+
+
+def _at(
+    entry: Series, view: Lines, across: float, up: float, place: int, ends: tuple[float, float], side: Side
+) -> Place:
+    """Return the place beside a point of a curve, `up` above the foot of the plot."""
+    value = float(ends[0] + up * (ends[1] - ends[0]))
+    return Place(float(entry.x[place]), 10**value if view.y.log else value, float(across), float(up), side)
+
+
+def _shares(view: Lines) -> list[Curve]:
+    """Return where each curve runs, as shares of the plot's width and height."""
+    wide = _ends(view.x, _values(view.x, *(entry.x for entry in view.series)), _PADDING if view.markers else 0.0)
+    high = _ends(view.y, _heights(view), _PADDING)
+    return [
+        ((_on(entry.x, view.x) - wide[0]) / (wide[1] - wide[0]), (_on(entry.y, view.y) - high[0]) / (high[1] - high[0]))
+        for entry in view.series
+    ]
+
+
+def _reference_lines(view: Lines) -> Segments:
+    """Return where the dashed lines run."""
+    wide = _ends(view.x, _values(view.x, *(entry.x for entry in view.series)), _PADDING if view.markers else 0.0)
+    high = _ends(view.y, _heights(view), _PADDING)
+    found = []
+    for entry in view.references:
+        axis, (low, top) = (view.x, wide) if entry.on == "x" else (view.y, high)
+        share = float((_on([entry.at], axis)[0] - low) / (top - low))
+        found.append((share, 0.0, share, 1.0) if entry.on == "x" else (0.0, share, 1.0, share))
+    lines = np.array(found).reshape(-1, 4)
+    return lines[np.isfinite(lines).all(axis=1)] if len(lines) else NO_SEGMENTS
+
+
+def _heights(view: Lines) -> NDArray[np.float64]:
+    parts = [part for entry in view.series for part in (entry.y, entry.low, entry.high) if part is not None]
+    return _values(view.y, *parts)
+
+
+def _values(axis: Axis, *parts: NDArray[Any]) -> NDArray[np.float64]:
+    values = np.concatenate([_on(part, axis) for part in parts])
+    finite: NDArray[np.float64] = values[np.isfinite(values)]
+    return finite
+
+
+def _ends(axis: Axis, values: NDArray[np.float64], padding: float) -> tuple[float, float]:
+    """Return the ends of an axis as it shows values: those it was given, or those of its values with some room."""
+    given = _on(axis.range, axis) if axis.range is not None else np.full(2, np.nan)
+    if np.isfinite(given).all() and given[0] != given[1]:
+        return float(given[0]), float(given[1])
+    low, high = (float(values.min()), float(values.max())) if len(values) else (0.0, 1.0)
+    room = padding * (high - low) if high > low else 1.0
+    return low - room, high + room
 
 
 def _on(values: object, axis: Axis) -> NDArray[np.float64]:
@@ -132,26 +198,3 @@ def _on(values: object, axis: Axis) -> NDArray[np.float64]:
         return np.arange(found.size, dtype=np.float64)
     found = found.astype(np.float64)
     return np.log10(np.where(found > 0, found, np.nan)) if axis.log else found
-
-
-def _covers(
-    view: Lines,
-    curves: list[tuple[NDArray[np.float64], NDArray[np.float64]]],
-    place: Place,
-    width: float,
-    ends: tuple[float, float],
-) -> bool:
-    """Whether a curve runs through the place of a label, `width` (a share of the plot) wide and left of its point."""
-    low, height = ends
-    point = float(_on(place.x, view.x))
-    for x, y in curves:
-        there = np.isfinite(x) & np.isfinite(y)
-        if there.sum() < 2:
-            continue
-        across, up = x[there], (y[there] - low) / height
-        first, last = _on(view.x.range, view.x) if view.x.range else (across.min(), across.max())
-        order = np.argsort(across, kind="stable")
-        under = np.interp(np.linspace(point - width * (last - first), point, 12), across[order], up[order])
-        if bool((np.abs(under - place.up) < _LETTER_HEIGHT / 2).any()):
-            return True
-    return False
