@@ -9,17 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cl_viz.core.params import Params, param
-from cl_viz.core.result import Finding, Interval, Quantity, Result, Source, format_number
+from cl_viz.core.result import Finding, Quantity, Result, Source, format_number
 from cl_viz.core.specs import DiagnosticSpec, QuantitySpec
 from cl_viz.core.view import Axis, Lines, Series, Table, View
 from cl_viz.diagnostics._dense import neighbors as dense
 from cl_viz.diagnostics._geometry.near_rows import NearRows, near_rows
 from cl_viz.diagnostics._geometry.sphere_null import HubnessNull, hubness_of_sphere
-from cl_viz.diagnostics._group_jackknife import group_jackknife
+from cl_viz.diagnostics._group_jackknife import GROUPS, interval_of_left_out, left_out_groups
 from cl_viz.diagnostics._sample_columns import sample_columns
 from cl_viz.diagnostics._thresholds import geometry as _thresholds
 from cl_viz.engine.inputs import SetInputs
 
+_ANYWHERE = (-math.inf, math.inf)
 LISTED = 200
 """Rows of the table of hubs."""
 _EQUAL = 1e-6
@@ -97,6 +98,7 @@ def _quantities(views: list[_View], params: HubnessParams, inputs: SetInputs) ->
     }
     aligned = inputs.embedding_set.aligned
     n_used = len(views[0].near) if aligned else sum(len(view.near) for view in views)
+    without = _left_out(views, params) if aligned or len(views) == 1 else {}
     found = {}
     for spec in SPEC.quantities:
         values = [measures[spec.name] for measures in by_view]
@@ -108,7 +110,9 @@ def _quantities(views: list[_View], params: HubnessParams, inputs: SetInputs) ->
             spec.label,
             value if defined else None,
             spec.unit,
-            _interval(spec, value, views, params) if defined and (aligned or len(views) == 1) else None,
+            interval_of_left_out(value, without[spec.name], len(views[0].near), spec.range or _ANYWHERE)
+            if defined and spec.name in without
+            else None,
             n=n_used,
             range=spec.range,
             reference=reference if reference is not None and math.isfinite(reference) else None,
@@ -118,18 +122,21 @@ def _quantities(views: list[_View], params: HubnessParams, inputs: SetInputs) ->
     return found
 
 
-def _interval(spec: QuantitySpec, value: float, views: list[_View], params: HubnessParams) -> Interval | None:
-    if spec.name not in _WITH_INTERVAL:
-        return None
+def _left_out(views: list[_View], params: HubnessParams) -> dict[str, NDArray[np.float64]]:
+    """Return the measures that have an interval without each group of samples, mean over views, shape (groups,)."""
     narrow = [view.near.narrow(params.k) for view in views]
+    group = left_out_groups(len(narrow[0]))
+    if group is None:
+        return {}
+    values = np.empty((len(_WITH_INTERVAL), len(narrow), GROUPS))
+    for place in range(GROUPS):
+        for number, near in enumerate(narrow):
+            counts = near.occurrences(params.k, group != place)
+            values[:, number, place] = [measure(counts) for measure in _WITH_INTERVAL.values()]
+    return dict(zip(_WITH_INTERVAL, values.mean(axis=1), strict=True))
 
-    def without(keep: NDArray[np.bool_]) -> float:
-        return float(np.mean([_measures(near.occurrences(params.k, keep), params)[spec.name] for near in narrow]))
 
-    return group_jackknife(value, without, len(narrow[0]), limits=spec.range or (-math.inf, math.inf))
-
-
-_WITH_INTERVAL = {"skewness", "robin_hood", "gini"}
+_WITH_INTERVAL = {"skewness": dense.skewness, "robin_hood": dense.robin_hood, "gini": dense.gini}
 """Smooth statistics of the counts; a share of rows at or beyond a count is not, and its jackknife is too short."""
 
 

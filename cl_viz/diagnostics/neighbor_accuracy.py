@@ -13,7 +13,7 @@ from cl_viz.core.specs import DiagnosticSpec, QuantitySpec
 from cl_viz.core.view import Axis, Lines, Reference, Series, Table
 from cl_viz.diagnostics._groups.judgement import QUANTITIES, Judgement, percent
 from cl_viz.diagnostics._groups.labelled_view import LabelledView, ViewParams, labelled_view
-from cl_viz.diagnostics._groups.probes import Codes, vote
+from cl_viz.diagnostics._groups.probes import Codes, vote, votes_by_count
 from cl_viz.diagnostics._proportions import share_of_hits, wilson
 from cl_viz.engine.inputs import SetInputs
 from cl_viz.engine.neighbors import MOST_NEIGHBORS, Neighbors
@@ -42,6 +42,7 @@ class NeighborAccuracyParams(ViewParams):
         "samples are judged.",
         low=0,
         high=MOST_NEIGHBORS,
+        zero="automatic",
     )
     vote_temperature: float = param(
         0.1, "A vote weighs exp(score / temperature): low lets the nearest decide.", low=0.01, high=1.0, log=True
@@ -143,6 +144,7 @@ def compute(inputs: SetInputs, params: NeighborAccuracyParams) -> Result:
             ),
         ),
         params=given.as_dict(),
+        settled={} if given.neighbours else {"neighbours": f"{most:,}"},
     )
 
 
@@ -154,7 +156,8 @@ def _curve(votes: Votes, judgement: Judgement, params: NeighborAccuracyParams, r
     series = []
     kinds = (("weighted", params.vote_temperature), ("one vote each", None))
     for name, temperature in kinds:
-        hits = [int((votes.at(k, temperature) == votes.judged.codes).sum()) for k in counts]
+        said = votes_by_count(votes.codes, votes.scores, votes.n_classes, counts, temperature)
+        hits = [int(right) for right in (said == votes.judged.codes).sum(axis=1)]
         ends = [wilson(hit, n_rows) for hit in hits]
         series.append(
             Series(

@@ -97,7 +97,12 @@ class Scanner:
         """
         for view, usable in embedding_set.usable_rows.items():
             check_usable(embedding_set, view, int(usable.sum()))
-        return self.keep(embedding_set, "moments", lambda: compute_moments(embedding_set))
+
+        def make() -> Moments:
+            known = self.kept(embedding_set, "statistics")
+            return self.statistics(embedding_set).moments if known else compute_moments(embedding_set)
+
+        return self.keep(embedding_set, "moments", make)
 
     def neighbors(self, embedding_set: EmbeddingSet, progress: ProgressCallback = silent) -> NeighborMap:
         """Return the 200 nearest neighbours of every row (all others, where there are fewer)."""

@@ -143,9 +143,10 @@ def test_measures_of_a_ranking_that_one_can_count_by_hand() -> None:
     assert found.reciprocal_rank(2) == pytest.approx([1, 0])
 
 
-def test_a_few_relevant_rows_are_counted_as_they_are_sorted(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("digits", [1, 12])
+def test_a_few_relevant_rows_are_counted_as_they_are_sorted(monkeypatch: pytest.MonkeyPatch, digits: int) -> None:
     generator = np.random.default_rng(0)
-    scores = np.round(generator.normal(size=(30, 50)), 1)
+    scores = np.round(generator.normal(size=(30, 50)), digits)
     relevant = generator.random((30, 50)) < 0.06
     relevant[:, 7] = True
     monkeypatch.setattr(_ranking, "_FEW", 100)

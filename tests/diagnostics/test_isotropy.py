@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.special import logsumexp
 
 import cl_viz
 from cl_viz.diagnostics._dense import geometry as dense
@@ -105,6 +106,15 @@ def test_huge_norms_do_not_overflow() -> None:
     found = diagnose(1e4 * _crooked())
     assert found["partition_raw"].value == 0.0
     assert found["partition_unit"].value == pytest.approx(dense.partition_isotropy(dense.unit_rows(_crooked())))
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e4])
+def test_sums_over_both_signs_are_those_of_the_definition(scale: float) -> None:
+    from cl_viz.diagnostics._geometry.isotropy_measures import _log_sums
+
+    along = scale * np.random.default_rng(0).normal(size=(50, 7))
+    expected = [logsumexp(along, axis=0), logsumexp(-along, axis=0)]
+    np.testing.assert_allclose(_log_sums(along.copy()), expected, rtol=1e-12)
 
 
 def test_blocks_add_up(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -47,6 +47,20 @@ def test_a_vote_depends_on_differences_of_scores_only(seed: int, shift: float) -
     assert np.array_equal(probes.vote(codes, scores, 3, 7, 0.1), probes.vote(codes, scores + shift, 3, 7, 0.1))
 
 
+@pytest.mark.parametrize("temperature", [None, 0.2])
+def test_votes_of_several_counts_are_those_of_each(temperature: float | None) -> None:
+    generator = np.random.default_rng(0)
+    codes, scores = generator.integers(-1, 4, (60, 12)), -np.sort(-generator.uniform(size=(60, 12)), axis=1)
+    codes[7] = -1
+    counts = [1, 2, 5, 12]
+    every = probes.votes_by_count(codes, scores, 4, counts, temperature)
+    assert [found.tolist() for found in every] == [
+        probes.vote(codes, scores, 4, k, temperature).tolist() for k in counts
+    ]
+    assert (every[:, 7] == -1).all()
+    assert len({tuple(found) for found in every.tolist()}) == len(counts)
+
+
 def test_many_classes_are_voted_on_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     generator = np.random.default_rng(0)
     codes, scores = generator.integers(-1, 50, (40, 11)), generator.uniform(size=(40, 11))

@@ -91,12 +91,19 @@ def test_a_scanner_makes_each_pass_once(made: list[str]) -> None:
     keeper, run = Scanner(), _run("a", 1)
     for _ in range(2):
         inputs = gather("set", run, scanner=keeper)
-        assert inputs.statistics.n_used == 12  # type: ignore[union-attr]
         assert inputs.moments.views["view_1"].count == 12  # type: ignore[union-attr]
+        assert inputs.statistics.n_used == 12  # type: ignore[union-attr]
         assert inputs.neighbors["view_1", "view_1"].indices.shape == (12, 11)  # type: ignore[union-attr]
         assert inputs.rows([0.1])["view_1"].entropy.shape == (1, 12)  # type: ignore[union-attr]
         assert inputs.remember("number", lambda: len(made)) == 4  # type: ignore[union-attr]
     assert sorted(made) == ["compute_moments", "nearest", "scan", "scan_rows"]
+
+
+def test_statistics_at_hand_hold_the_moments(made: list[str]) -> None:
+    keeper, embedding_set = Scanner(), _set(1)
+    found = keeper.statistics(embedding_set)
+    assert keeper.moments(embedding_set) is found.moments
+    assert made == ["scan"]
 
 
 @pytest.mark.parametrize("first", ["statistics", "neighbors"])

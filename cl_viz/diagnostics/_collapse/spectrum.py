@@ -27,6 +27,7 @@ ROWS_PER_DIMENSION = 10
 INFLUENCE_ROWS, INFLUENCE_SEED = 8192, 0
 """Most rows whose influence is computed, and the seed that draws them."""
 _DIRECT_ENTRIES = 4e7
+_FACTOR_BYTES = 64 << 20
 _SMALLEST, _LARGEST = 1e-100, 1e100
 """Norms between which sums of squares, and their squares, are far from the ends of float64."""
 _STEP = {"float16": 2.0**-10, "bfloat16": 2.0**-7, "float32": 2.0**-23, "float64": 2.0**-52}
@@ -199,15 +200,19 @@ def _floor(
     return max(sums, centring, stored, float(np.finfo(np.float64).tiny))
 
 
-def scaled_rows(embedding_set: EmbeddingSet, view: str, scale: RowScale) -> Iterator[tuple[slice, Values]]:
+def scaled_rows(
+    embedding_set: EmbeddingSet, view: str, scale: RowScale, block_bytes: int | None = None
+) -> Iterator[tuple[slice, Values]]:
     """Yield (rows, block): usable rows in float64, unit or as they are, block by block."""
     array, usable = embedding_set.views[view], embedding_set.usable_rows[view]
     norms = embedding_set.quality[view].norms
-    for rows in row_blocks(array):
+    for rows in row_blocks(array) if block_bytes is None else row_blocks(array, block_bytes):
         keep = usable[rows]
         if keep.any():
-            block = np.asarray(array[rows][keep], dtype=np.float64)
-            yield rows, block / norms[rows][keep][:, None] if scale == "unit" else block
+            block = array[rows if keep.all() else np.flatnonzero(keep) + rows.start].astype(np.float64)
+            if scale == "unit":
+                block /= norms[rows][keep][:, None]
+            yield rows, block
 
 
 def intervals(
@@ -277,6 +282,7 @@ def triangular_factor(inputs: SetInputs, view: str) -> Values:
     ``sqrt(eps)`` times the largest.
     """
     factor = np.empty((0, inputs.embedding_set.dim))
-    for _, block in scaled_rows(inputs.embedding_set, view, "raw"):
+    # Each block is decomposed together with the factor: few large ones cost less than many small ones.
+    for _, block in scaled_rows(inputs.embedding_set, view, "raw", _FACTOR_BYTES):
         factor = np.asarray(np.linalg.qr(np.concatenate([factor, block]), mode="r"))
     return factor

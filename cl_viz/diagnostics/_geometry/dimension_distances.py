@@ -18,7 +18,9 @@ REPEATED = 1e-6
 """Two rows nearer than this share of the median nearest distance are one row."""
 _LOOKED_AT = 8
 _EXACT_COLUMNS = 32
-_BLOCK_BYTES = 64 << 20
+_NEAR = 1 - 1e-3
+"""Score from which two rows may be so close that their score does not say how close."""
+_BLOCK_BYTES = 2 << 20
 Values = NDArray[np.float64]
 
 
@@ -87,7 +89,7 @@ def dimension_distances(
         If fewer than three different rows are left.
     """
     units = _UnitRows(embedding_set, near)
-    closest = units.distances(np.arange(len(near)), near.places[:, :_LOOKED_AT])
+    closest = _closest(units, near)
     first = closest[:, 0]
     typical = float(np.median(first[first > 0])) if (first > 0).any() else 0.0
     original = _originals(near.places[:, :_LOOKED_AT], closest <= REPEATED * typical)
@@ -111,6 +113,18 @@ def dimension_distances(
     places, distances = np.take_along_axis(places, order, axis=1), np.take_along_axis(distances, order, axis=1)
     places[np.isnan(distances)] = -1
     return DimensionDistances(near.view, anchors, places, distances, len(near), int(repeated.sum()))
+
+
+def _closest(units: _UnitRows, near: NearRows) -> Values:
+    """Return the distances of every row to its nearest few, exactly where they may be repeats, shape (n, at most 8).
+
+    Elsewhere a score says well enough how far apart two rows are.
+    """
+    scores = near.scores[:, :_LOOKED_AT].astype(np.float64)
+    found: Values = np.sqrt(np.maximum(2 - 2 * scores, 0.0))
+    row, column = np.nonzero(scores >= _NEAR)
+    found[row, column] = units.distances(row, near.places[row, column][:, None])[:, 0]
+    return found
 
 
 def _originals(places: NDArray[np.int64], equal: NDArray[np.bool_]) -> NDArray[np.int64]:
@@ -138,7 +152,8 @@ class _UnitRows:
 
     def at(self, places: NDArray[np.int64]) -> Values:
         rows = self.rows[places]
-        found: Values = np.asarray(self.array[rows], dtype=np.float64) / self.norms[rows][..., None]
+        found = self.array[rows].astype(np.float64)
+        found /= self.norms[rows][..., None]
         return found
 
     def distances(
@@ -149,8 +164,9 @@ class _UnitRows:
         step = max(1, _BLOCK_BYTES // (8 * self.array.shape[1] * max(1, places.shape[1])))
         for start in range(0, len(anchors), step):
             part = slice(start, start + step)
-            apart = self.at(places[part]) - self.at(anchors[part])[:, None, :]
+            apart = self.at(places[part])
+            apart -= self.at(anchors[part])[:, None, :]
             found[part] = np.sqrt(np.einsum("akd,akd->ak", apart, apart))
-            if report is not None:
+            if report is not None and not start % (64 * step):
                 report(min(1.0, (start + step) / len(anchors)), "distances to neighbours")
         return found

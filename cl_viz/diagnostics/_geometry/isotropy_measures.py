@@ -19,6 +19,8 @@ from cl_viz.engine.moments import ViewMoments
 
 RowKind = Literal["unit", "raw"]
 Values = NDArray[np.float64]
+SAFE_EXPONENT = 300.0
+"""Up to here exp(x) and exp(-x) are far from the ends of float64, and one is 1 over the other."""
 ROUNDING = 1e-14
 """Differences below this share of the mean row are rounding: rows that are equal have no spread."""
 
@@ -132,12 +134,20 @@ def partition(
     vectors = vectors * np.where(mean @ vectors < 0, -1.0, 1.0)
     logs = np.full((2, len(mean)), -np.inf)
     for rows, share in _blocks(embedding_set, view, kind):
-        along = rows @ vectors
-        for side, sign in enumerate((1.0, -1.0)):
-            logs[side] = np.logaddexp(logs[side], logsumexp(sign * along, axis=0))
+        logs = np.logaddexp(logs, _log_sums(rows @ vectors))
         report(share, f"isotropy of {view}")
     logs -= math.log(moments.count)
     return Partition(logs[0], logs[1])
+
+
+def _log_sums(along: Values) -> Values:
+    """Return the logs of the sums over rows of exp(along) and of exp(-along), shape (2, D); `along` is used up."""
+    if np.abs(along).max(initial=0.0) > SAFE_EXPONENT:
+        return np.stack([logsumexp(along, axis=0), logsumexp(-along, axis=0)])
+    np.exp(along, out=along)
+    sums = along.sum(axis=0)
+    np.reciprocal(along, out=along)
+    return np.log(np.stack([sums, along.sum(axis=0)]))
 
 
 def mean_cosines(embedding_set: EmbeddingSet, view: str, moments: ViewMoments, kind: RowKind) -> MeanCosines:
@@ -150,9 +160,9 @@ def mean_cosines(embedding_set: EmbeddingSet, view: str, moments: ViewMoments, k
         unit = rows if kind == "unit" else rows / np.linalg.norm(rows, axis=1, keepdims=True)
         own.append((unit @ total - 1) / (count - 1))
         apart = rows - centre
-        norms = np.linalg.norm(apart, axis=1, keepdims=True)
+        norms = np.sqrt(np.einsum("nd,nd->n", apart, apart))
         at_centre |= bool((norms <= 1e-12 * max(1.0, float(np.linalg.norm(centre)))).any())
-        centred_sum += (apart / np.where(norms > 0, norms, 1.0)).sum(axis=0)
+        centred_sum += (1 / np.where(norms > 0, norms, 1.0)) @ apart
     values = np.concatenate(own)
     centred = math.nan if at_centre else float((centred_sum @ centred_sum - count) / (count * (count - 1)))
     return MeanCosines(float(values.mean()), values, centred)
@@ -165,5 +175,7 @@ def _blocks(embedding_set: EmbeddingSet, view: str, kind: RowKind) -> Iterator[t
     for rows in row_blocks(array):
         keep = usable[rows]
         if keep.any():
-            block = np.asarray(array[rows][keep], dtype=np.float64)
-            yield (block / norms[rows][keep][:, None] if kind == "unit" else block), rows.stop / len(array)
+            block = array[rows if keep.all() else np.flatnonzero(keep) + rows.start].astype(np.float64)
+            if kind == "unit":
+                block /= norms[rows][keep][:, None]
+            yield block, rows.stop / len(array)

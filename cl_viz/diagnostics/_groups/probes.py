@@ -254,23 +254,40 @@ def vote(
     -----
     Source: Wu et al. 2018, Unsupervised Feature Learning via Non-Parametric Instance Discrimination.
     """
-    predicted = np.full(len(neighbor_codes), -1, dtype=np.int64)
+    return votes_by_count(neighbor_codes, scores, n_classes, [k], temperature)[0]
+
+
+def votes_by_count(
+    neighbor_codes: Codes,
+    scores: NDArray[np.floating[Any]],
+    n_classes: int,
+    counts: Sequence[int],
+    temperature: float | None,
+) -> Codes:
+    """Return what `vote` returns for each of several `counts` of neighbours, ascending, shape (counts, n).
+
+    The votes of fewer neighbours are added to, not counted again.
+    """
+    predicted = np.full((len(counts), len(neighbor_codes)), -1, dtype=np.int64)
+    most = max(counts)
     step = max(1, _BLOCK_VOTES // max(1, n_classes + neighbor_codes.shape[1]))
     for start in range(0, len(neighbor_codes), step):
         block = slice(start, start + step)
-        codes, near = neighbor_codes[block], scores[block].astype(np.float64)
+        codes, near = neighbor_codes[block], scores[block]
         if (codes < 0).any():
             order = np.argsort(codes < 0, axis=1, kind="stable")
             codes, near = np.take_along_axis(codes, order, axis=1), np.take_along_axis(near, order, axis=1)
-        codes, near = codes[:, :k], near[:, :k]
+        codes, near = codes[:, :most], near[:, :most].astype(np.float64)
         known = codes >= 0
-        weights = np.ones(near.shape)
-        if temperature is not None:
-            weights = np.exp((near - near[:, :1]) / temperature)
+        weights = np.exp((near - near[:, :1]) / temperature) if temperature is not None else np.ones(near.shape)
+        weights *= known
         places = np.arange(len(codes))[:, None] * n_classes + np.maximum(codes, 0)
-        votes = np.bincount(places.ravel(), (weights * known).ravel(), minlength=len(codes) * n_classes)
-        winner = votes.reshape(len(codes), n_classes).argmax(axis=1)
-        predicted[block] = np.where(known.any(axis=1), winner, -1)
+        votes, done = np.zeros(len(codes) * n_classes), 0
+        for row, k in zip(predicted, counts, strict=True):
+            added = slice(done, k)
+            votes += np.bincount(places[:, added].ravel(), weights[:, added].ravel(), minlength=len(votes))
+            winner, done = votes.reshape(len(codes), n_classes).argmax(axis=1), k
+            row[block] = np.where(known[:, :k].any(axis=1), winner, -1)
     return predicted
 
 
