@@ -254,7 +254,8 @@ def vote(
     -----
     Source: Wu et al. 2018, Unsupervised Feature Learning via Non-Parametric Instance Discrimination.
     """
-    return votes_by_count(neighbor_codes, scores, n_classes, [k], temperature)[0]
+    (predicted,) = votes_by_count(neighbor_codes, scores, n_classes, [k], temperature)
+    return predicted
 
 
 def votes_by_count(
