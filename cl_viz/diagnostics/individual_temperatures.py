@@ -12,6 +12,7 @@ from cl_viz.core.result import Finding, Quantity, Result, Source, format_number
 from cl_viz.core.specs import DiagnosticSpec, QuantitySpec
 from cl_viz.diagnostics._temperature import anchor_questions as questions
 from cl_viz.diagnostics._temperature.anchor_questions import Anchors, TemperatureParams, Values
+from cl_viz.diagnostics._temperature.individual_noise import IndividualNoise
 from cl_viz.diagnostics._temperature.individual_views import Individual, views
 from cl_viz.diagnostics._temperature.row_temperatures import (
     all_queries,
@@ -93,18 +94,33 @@ def _quantities(found: Individual, params: IndividualParams) -> dict[str, Quanti
         "log_negatives": float(np.log(max(1.0, found.anchors.n_negatives))),
         "mean_slope": mean_slope(found.anchors, params.temperature, params.rho),
     }
+    noise = IndividualNoise.of(found) if n_rows else None
+    ends = {} if noise is None else {spec.name: noise.interval(spec.name) for spec in SPEC.quantities}
+    if noise is not None and found.smallest <= params.temperature <= found.largest:
+        slopes = _slopes(found.anchors, params.temperature, params.rho)
+        ends["mean_slope"] = noise.slope(slopes, params.temperature, SLOPE_LIMIT)
     return {
-        spec.name: questions.quantity(spec, values[spec.name], n_rows, unit_of_n="rows of all views")
+        spec.name: questions.quantity(
+            spec, values[spec.name], n_rows, unit_of_n="rows of all views", interval=ends.get(spec.name)
+        )
         for spec in SPEC.quantities
     }
 
 
+def _slopes(anchors: Anchors, temperature: float, rho: float) -> tuple[Values, ...]:
+    """Return rho - KL of every anchor at one temperature, by view; asked once."""
+
+    def make() -> tuple[Values, ...]:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return tuple(np.log(q.n_negatives) - q.entropy([temperature])[0] for q in all_queries(anchors))
+
+    kept = anchors.statistics.remember(("divergence of anchors", anchors.roles, temperature), make)
+    return tuple(rho - divergence for divergence in kept)
+
+
 def mean_slope(anchors: Anchors, temperature: float, rho: float) -> float:
     """Return the mean slope rho - KL, clipped as the authors clip it; views of a sample are averaged before."""
-    slopes: list[Values] = []
-    for queries in all_queries(anchors):
-        with np.errstate(divide="ignore", invalid="ignore"):
-            slopes.append(rho - (np.log(queries.n_negatives) - queries.entropy([temperature])[0]))
+    slopes = _slopes(anchors, temperature, rho)
     rows = [queries.sketch.rows for queries in all_queries(anchors)]
     paired = anchors.inputs.embedding_set.aligned and all(np.array_equal(rows[0], other) for other in rows)
     every = np.mean(slopes, axis=0) if paired else np.concatenate(slopes)

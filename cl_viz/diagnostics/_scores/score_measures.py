@@ -11,14 +11,17 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from cl_viz.core.embedding_set import EmbeddingSet
 from cl_viz.core.errors import MissingInputError
 from cl_viz.core.result import Interval, Quantity
 from cl_viz.core.specs import QuantitySpec
 from cl_viz.diagnostics._dense.scores import gaussian_overlap
-from cl_viz.diagnostics._scores.influence import Measure, PairInfluence
+from cl_viz.diagnostics._scores import separation_intervals as intervals
+from cl_viz.diagnostics._scores.anchor_intervals import AnchorIntervals
+from cl_viz.diagnostics._scores.influence import PairInfluence
+from cl_viz.diagnostics._scores.separation_intervals import at_bins
 from cl_viz.engine import score_histogram as separation
 from cl_viz.engine.anchor_sketch import AnchorSketch
-from cl_viz.engine.bins import edges as bin_edges
 from cl_viz.engine.candidate_points import relative_penalty_share
 from cl_viz.engine.inputs import SetInputs
 from cl_viz.engine.pair_sketch import PairRoles, Relation
@@ -38,8 +41,7 @@ class ScoreMeasures:
     statistics: Statistics
     roles: PairRoles
     temperature: float
-    aligned: bool
-    dim: int
+    embedding_set: EmbeddingSet
     positives: ScoreHistogram
     negatives: ScoreHistogram
 
@@ -75,8 +77,17 @@ class ScoreMeasures:
             raise MissingInputError(
                 "there are no negative pairs: every pair is a positive", where=inputs.run, remedy="add other samples"
             )
-        aligned = inputs.embedding_set.aligned
-        return cls(statistics, roles, temperature, aligned, inputs.embedding_set.dim, found, against)
+        return cls(statistics, roles, temperature, inputs.embedding_set, found, against)
+
+    @property
+    def aligned(self) -> bool:
+        """Whether the views' rows are one draw of samples."""
+        return self.embedding_set.aligned
+
+    @property
+    def dim(self) -> int:
+        """Dimensions of the embeddings."""
+        return self.embedding_set.dim
 
     @property
     def negatives_in_words(self) -> str:
@@ -144,16 +155,17 @@ class ScoreMeasures:
         self.statistics.pairs.false_negatives(self.roles)
         return [relative_penalty_share(sketch, self.roles, self.temperature) for sketch in self.anchors]
 
-    def anchor_mean(self, by_view: list[Scores]) -> Estimate:
-        """Return the mean over the anchors of all views, without an interval.
+    def anchor_mean(self, by_view: list[Scores], interval: Callable[[AnchorIntervals], Interval | None]) -> Estimate:
+        """Return the mean over the anchors of all views.
 
         A sample is an anchor, and a negative of all other anchors: the spread of the anchors' own values leaves the
-        second out, and an interval made of it would be too short.
+        second out, so that the interval lets samples leave one by one.
         """
         known = np.concatenate([values[np.isfinite(values)] for values in by_view])
         if not len(known):
             raise MissingInputError("no anchor has such pairs", remedy="add samples")
-        return float(known.mean()), None
+        noise = AnchorIntervals.of(self.statistics, self.embedding_set, self.roles)
+        return float(known.mean()), None if noise is None else interval(noise)
 
     @property
     def n_anchors(self) -> int:
@@ -177,15 +189,16 @@ def _per_anchor(sketch: AnchorSketch, values: Scores) -> Scores:
 def _auc(m: ScoreMeasures) -> Estimate:
     value = separation.auc(m.positives, m.negatives)
     below, above = separation.placement(m.negatives), 1 - separation.placement(m.positives)
-    positive = m.influence.positive(_at_bins(below), value)
-    negative = m.influence.negative(_at_bins(above), value)
+    positive = m.influence.positive(at_bins(below), value)
+    negative = m.influence.negative(at_bins(above), value)
     return value, m.influence.interval(value, positive, negative, limits=UNIT)
 
 
 def _auc_per_anchor(m: ScoreMeasures) -> Estimate:
     if m.roles.positives == "labels":
         raise MissingInputError("the rank of the positive needs views", remedy="add a second view of the samples")
-    return m.anchor_mean(m.anchor_positive_rank())
+    ranks = m.anchor_positive_rank()
+    return m.anchor_mean(ranks, lambda noise: noise.rank(ranks))
 
 
 def _dprime(m: ScoreMeasures) -> Estimate:
@@ -209,14 +222,24 @@ def _dprime(m: ScoreMeasures) -> Estimate:
 
 
 def _overlap(m: ScoreMeasures) -> Estimate:
-    # No interval: with few positives most of the 100 bins are empty, and the value is too small by more than any
-    # interval around it would show.
-    return separation.overlap(m.positives, m.negatives), None
+    value = separation.overlap(m.positives, m.negatives)
+    return value, intervals.overlap(m, value)
 
 
 def _overlap_gaussian(m: ScoreMeasures) -> Estimate:
     deviations = [math.sqrt(h.variance) for h in (m.positives, m.negatives)]
-    return gaussian_overlap(m.positives.mean, deviations[0], m.negatives.mean, deviations[1]), None
+    value = gaussian_overlap(m.positives.mean, deviations[0], m.negatives.mean, deviations[1])
+    return value, intervals.overlap_gaussian(m, value)
+
+
+def _kolmogorov_smirnov(m: ScoreMeasures) -> Estimate:
+    value = separation.kolmogorov_smirnov(m.positives, m.negatives)
+    return value, intervals.kolmogorov_smirnov(m, value)
+
+
+def _wasserstein(m: ScoreMeasures) -> Estimate:
+    value = separation.wasserstein(m.positives, m.negatives)
+    return value, intervals.wasserstein(m, value)
 
 
 def _mean(side: Literal["positive", "negative"]) -> Callable[[ScoreMeasures], Estimate]:
@@ -229,9 +252,9 @@ def _mean(side: Literal["positive", "negative"]) -> Callable[[ScoreMeasures], Es
 
 
 def _positive_variance(m: ScoreMeasures) -> Estimate:
-    # No interval: positives are skew, and one made from the fourth moments of some hundred of them covers 88 %, not 95.
     count = m.positives.count
-    return (m.positives.variance * (count - 1) / count if count > 1 else math.nan), None
+    value = m.positives.variance * (count - 1) / count if count > 1 else math.nan
+    return value, None if math.isnan(value) else intervals.positive_variance(m, value)
 
 
 def _negative_variance(m: ScoreMeasures) -> Estimate:
@@ -241,7 +264,7 @@ def _negative_variance(m: ScoreMeasures) -> Estimate:
         with np.errstate(invalid="ignore", divide="ignore"):
             variance = np.maximum(0.0, squares - total**2 / count) / (count - 1)
         by_view.append(np.where(count > 1, variance, np.nan))
-    return m.anchor_mean(by_view)
+    return m.anchor_mean(by_view, lambda noise: noise.variance(by_view))
 
 
 def _negative_variance_pooled(m: ScoreMeasures) -> Estimate:
@@ -263,18 +286,12 @@ def _false_negative_top(m: ScoreMeasures) -> Estimate:
         scores, same = sketch.tail(m.roles)
         there = np.isfinite(scores[:, :TOP])
         by_view.append((same[:, :TOP] & there).sum(axis=1) / np.maximum(1, there.sum(axis=1)))
-    return m.anchor_mean(by_view)
+    return m.anchor_mean(by_view, lambda noise: noise.top(by_view, TOP))
 
 
-def _at_bins(values: Scores) -> Measure:
-    """Return the measure that looks a score up in per-bin values."""
-    edges = bin_edges()
-
-    def measure(scores: Scores) -> Scores:
-        place = np.clip(np.searchsorted(edges, scores, side="right") - 1, 0, len(values) - 1)
-        return values[place]
-
-    return measure
+def _false_negative_push(m: ScoreMeasures) -> Estimate:
+    by_view = m.false_negative_push()
+    return m.anchor_mean(by_view, lambda noise: noise.push(by_view, m.temperature))
 
 
 _MEASURES: dict[str, Callable[[ScoreMeasures], Estimate]] = {
@@ -283,8 +300,8 @@ _MEASURES: dict[str, Callable[[ScoreMeasures], Estimate]] = {
     "dprime": _dprime,
     "overlap": _overlap,
     "overlap_gaussian": _overlap_gaussian,
-    "kolmogorov_smirnov": lambda m: (separation.kolmogorov_smirnov(m.positives, m.negatives), None),
-    "wasserstein": lambda m: (separation.wasserstein(m.positives, m.negatives), None),
+    "kolmogorov_smirnov": _kolmogorov_smirnov,
+    "wasserstein": _wasserstein,
     "positive_mean": _mean("positive"),
     "positive_variance": _positive_variance,
     "negative_mean": _mean("negative"),
@@ -292,7 +309,7 @@ _MEASURES: dict[str, Callable[[ScoreMeasures], Estimate]] = {
     "negative_variance_pooled": _negative_variance_pooled,
     "false_negative_share": _false_negative_share,
     "false_negative_share_top10": _false_negative_top,
-    "false_negative_push": lambda m: m.anchor_mean(m.false_negative_push()),
+    "false_negative_push": _false_negative_push,
 }
 
 

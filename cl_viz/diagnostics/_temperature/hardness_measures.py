@@ -109,13 +109,15 @@ class HardnessMeasures:
             "effective_negatives": lambda: noise.entropy(np.exp, POSITIVE),
             "effective_share": lambda: noise.entropy(lambda entropy: np.exp(entropy) / count, UNIT),
             "entropy": lambda: noise.entropy(lambda entropy: entropy, POSITIVE),
+            "effective_sample_size": noise.sample_size,
+            "hardest_share": lambda: noise.hardest(noise.split(self.hardest_share)),
             "false_negative_push": noise.own_label,
             "loss": lambda: noise.of_margin(lambda margin: np.logaddexp(0.0, margin), POSITIVE),
             "positive_slope": lambda: noise.of_margin(
                 lambda margin: np.exp(-np.logaddexp(0.0, -margin)) / self.temperature, (0.0, 1 / self.temperature)
             ),
         }
-        return measures[name]() if name in measures else None
+        return measures[name]()
 
     def _value(self, name: str) -> float:
         if name == "false_negative_push":

@@ -15,6 +15,7 @@ from cl_viz.core.specs import QuantitySpec
 from cl_viz.diagnostics._temperature import anchor_questions as questions
 from cl_viz.diagnostics._temperature.anchor_noise import POSITIVE, AnchorNoise
 from cl_viz.diagnostics._temperature.anchor_questions import Anchors, Values
+from cl_viz.diagnostics._temperature.reweighting_noise import ReweightingNoise
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,17 @@ class ReweightingMeasures:
             return noise.of_margin(lambda margin: np.logaddexp(0.0, margin), POSITIVE)
         if name == "reweighted_false_negative_push":
             return noise.own_label(self.temperature / (1 + self.beta))
-        return None
+        if name == "weights_sample_size":
+            return noise.sample_size(self.temperature / self.beta) if self.beta else None
+        weighed = ReweightingNoise.of(noise, self.beta, self.prior)
+        if weighed is None:
+            return None
+        if name == "reweighted_loss":
+            return weighed.loss(self.here[0])
+        if name == "clamped_share":
+            return weighed.clamped(self.here[1].astype(np.float64)) if self.prior else None
+        loss, kept = weighed.truncated(self.kept_share)
+        return loss if name == "truncated_loss" else kept
 
     def _value(self, name: str) -> float:
         if name == "weights_sample_size":

@@ -91,20 +91,21 @@ class Leaving:
     ----------
     scores : NDArray[np.float32], shape (K, m, m)
         Anchors by samples that leave.
-    temperature : float
+    temperature : float or NDArray[np.float64], shape (m, 1)
+        Of all anchors, or of each.
     log_sum : NDArray[np.float64], shape (m,)
         Of the anchors, over all their negatives.
     same : NDArray[np.bool_] or None, shape (m, m)
     """
 
     scores: Narrow
-    temperature: float
+    temperature: float | Values
     log_sum: Values
     same: NDArray[np.bool_] | None
 
     @lazily
     def _logits(self) -> Narrow:
-        found = self.scores / np.float32(self.temperature)
+        found = self.scores / np.asarray(self.temperature, dtype=np.float32)
         found -= self.log_sum.astype(np.float32)[:, None]
         return np.asarray(np.minimum(found, np.float32(0)))
 
@@ -154,10 +155,13 @@ class SampleNoise:
         Which of the anchors leave.
     n_samples : int
         Samples of the set.
+    most_anchors : int or None
+        Of so many drawn anchors the mean is; None for all that values are given of.
     """
 
     places: NDArray[np.int64]
     n_samples: int
+    most_anchors: int | None = None
 
     def interval(
         self,
@@ -195,18 +199,32 @@ class SampleNoise:
         What pairs of samples do together is counted twice by leaving samples out one by one (Efron and Stein 1981, The
         Jackknife Estimate of Variance).
         """
-        m, n_anchors, n_samples = len(self.places), len(by_view[0]), self.n_samples
         own = np.mean(by_view, axis=0)
-        if m < 3 or not np.isfinite(own).all():
+        if len(self.places) < 3 or not np.isfinite(own).all():
             return None
-        moved = np.zeros((m, m))
+        moved = self._moved(by_view, without)
+        if not np.isfinite(moved).all():
+            return None
+        influence = own[self.places] + (self.n_samples - 1) / (len(moved) - 1) * moved.sum(axis=0)
+        error = self._squared_error(own, influence, moved, pairs_twice=pairs_twice)
+        if error <= 0:
+            return None
+        size = float(influence.var(ddof=1)) / error
+        found = influence_interval(value, influence, sizes=[size], limits=limits)  # type: ignore[list-item]
+        # Two runs are not compared sample by sample: what pairs do together is no sum over samples.
+        return replace(found, method=self._method, influences=None)
+
+    def _moved(self, by_view: tuple[Values, ...], without: Callable[[int], NDArray[np.floating]]) -> Values:
+        """Return how much each anchor loses when each sample leaves, mean over views; 0 for itself, (m, m)."""
+        moved = np.zeros((len(self.places), len(self.places)))
         for view, values in enumerate(by_view):
             moved += (values[self.places][:, None] - without(view)) / len(by_view)
         np.fill_diagonal(moved, 0.0)
-        if not np.isfinite(moved).all():
-            return None
-        scale = (n_samples - 1) / (m - 1)
-        influence = own[self.places] + scale * moved.sum(axis=0)
+        return moved
+
+    def _squared_error(self, own: Values, influence: Values, moved: Values, *, pairs_twice: bool) -> float:
+        """Return the variance of the mean: between samples, less what drawing them adds, and of drawn anchors."""
+        m, n_samples = len(moved), self.n_samples
         spread = float(influence.var(ddof=1))
         if n_samples > m:
             mean = moved.sum(axis=0) / (m - 1)
@@ -216,17 +234,15 @@ class SampleNoise:
         if pairs_twice:
             together = n_samples * _interaction(moved)
             spread -= together / 2 * min(1.0, together / spread) if spread > 0 else 0.0
-        error = spread / n_samples + float(own.var(ddof=1)) * (1 / n_anchors - 1 / n_samples)
-        if error <= 0:
-            return None
-        size = float(influence.var(ddof=1)) / error
-        found = influence_interval(value, influence, sizes=[size], limits=limits)  # type: ignore[list-item]
-        leaving = f"{n_samples:,} samples left out one by one"
-        if m < n_samples:
+        n_anchors = min(len(own), self.most_anchors or len(own))
+        return spread / n_samples + float(own.var(ddof=1)) * (1 / n_anchors - 1 / n_samples)
+
+    @property
+    def _method(self) -> str:
+        m, leaving = len(self.places), f"{self.n_samples:,} samples left out one by one"
+        if m < self.n_samples:
             leaving = f"{m:,} of {leaving}, drawn with seed {SEED}"
-        method = f"jackknife over samples, as anchors and as negatives ({leaving})"
-        # Two runs are not compared sample by sample: what pairs do together is no sum over samples.
-        return replace(found, method=method, influences=None)
+        return f"jackknife over samples, as anchors and as negatives ({leaving})"
 
 
 def _interaction(moved: Values) -> float:
