@@ -24,6 +24,7 @@ class ParamInfo:
     unit: str = ""
     log: bool = False
     card_key: str | None = None
+    zero: str = ""
 
     @property
     def allowed(self) -> str:
@@ -47,6 +48,7 @@ def param(
     unit: str = "",
     log: bool = False,
     card_key: str | None = None,
+    zero: str = "",
 ) -> T:
     """Declare a parameter of a `Params` class.
 
@@ -66,6 +68,9 @@ def param(
         The control moves on a logarithmic scale.
     card_key : str, optional
         Key of a run's card whose value is the default for that run.
+    zero : str
+        What a control shows in the place of 0, in a word or two, where 0 is no number but leaves the choice to the
+        data; what was chosen then stands in `Result.settled`.
     """
     info = {
         "help": help,
@@ -75,6 +80,7 @@ def param(
         "unit": unit,
         "log": log,
         "card_key": card_key,
+        "zero": zero,
     }
     declared: T = field(default=default, metadata=info)
     return declared

@@ -290,6 +290,10 @@ class Result:
     findings : tuple of Finding
         Worst first.
     caveats : Caveats
+    params : Mapping[str, Any]
+        As they were given.
+    settled : Mapping[str, str]
+        What came out of those that left the choice to the data.
     """
 
     diagnostic: str
@@ -299,6 +303,7 @@ class Result:
     findings: tuple[Finding, ...]
     caveats: Caveats
     params: Mapping[str, Any] = field(default_factory=dict)
+    settled: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "findings", tuple(worst_first(self.findings)))

@@ -11,7 +11,7 @@ from streamlit.delta_generator import DeltaGenerator
 from cl_viz.core.result import Finding, Quantity, Result, worst_first
 from cl_viz.core.specs import DiagnosticSpec
 from cl_viz.dashboard import aspects, cache, errors, panels, state
-from cl_viz.dashboard.navigation import SECTIONS, page_path
+from cl_viz.dashboard.navigation import SECTIONS, page_path, page_title
 from cl_viz.dashboard.sidebar import chip_image
 from cl_viz.dashboard.text import escape, short_mark
 from cl_viz.diagnostics import DIAGNOSTICS
@@ -134,11 +134,31 @@ def paragraphs(results: Results) -> None:
             st.markdown(f"{chip_image(name)} **{escape(name)}**: {summary(findings, missing)}")
             problems = [finding for finding in findings if finding.level in ("bad", "watch")]
             for finding in problems[:SHOWN_PROBLEMS]:
-                panels.finding_line(finding)
+                _problem(finding, name)
             if len(problems) > SHOWN_PROBLEMS:
                 with st.expander(f"{len(problems) - SHOWN_PROBLEMS} more", type="compact"):
                     for finding in problems[SHOWN_PROBLEMS:]:
-                        panels.finding_line(finding)
+                        _problem(finding, name)
+
+
+def _problem(finding: Finding, run: str) -> None:
+    """Draw a finding, with a link to the figures that show it."""
+    spec = DIAGNOSTICS[finding.diagnostic]
+    with st.container(horizontal=True, gap="small"):
+        panels.finding_line(finding)
+        _link(spec, run, page_title(spec.page.rpartition("/")[2]), icon=":material/arrow_forward:")
+
+
+def _link(spec: DiagnosticSpec, run: str, label: str, icon: str | None = None) -> None:
+    """Draw a link to the page of a question, at its figures of a run."""
+    st.page_link(
+        page_path(spec.page),
+        label=label,
+        icon=icon,
+        query_params={state.RUN_PARAMETER: [run], **aspects.place_in_address(spec)},
+        help=f"Open {escape(spec.title)} with {escape(run)}",
+        width="content",
+    )
 
 
 def summary(findings: Sequence[Finding], missing: int = 0) -> str:
@@ -196,12 +216,7 @@ def _cell(spec: DiagnosticSpec, run: str, result: Result | None) -> None:
     quantity = headline(result) if result is not None else None
     label = short_mark(result.level) if result is not None else ":gray[:material/hourglass: not computed]"
     with st.container(gap=None):
-        st.page_link(
-            page_path(spec.page),
-            label=label if quantity is None else f"{label} **{escape(quantity.text().split(' [')[0])}**",
-            query_params={state.RUN_PARAMETER: [run], **aspects.place_in_address(spec)},
-            help=f"Open {escape(spec.title)} with {escape(run)}",
-        )
+        _link(spec, run, label if quantity is None else f"{label} **{escape(quantity.text().split(' [')[0])}**")
         if quantity is not None:
             # The link above is set in by about one letter.
             st.caption(f"&ensp;{escape(quantity.label)}")

@@ -9,6 +9,7 @@ from typing import Any
 import streamlit as st
 
 from cl_viz.core.params import ParamInfo, Params
+from cl_viz.core.result import Result
 from cl_viz.core.specs import DiagnosticSpec
 from cl_viz.dashboard.state import OpenRun
 from cl_viz.dashboard.text import escape
@@ -29,7 +30,7 @@ def control(info: ParamInfo, runs: Sequence[OpenRun]) -> None:
     label = _label(info)
     common: dict[str, Any] = {
         "key": info.name,
-        "help": escape(info.help),
+        "help": escape(info.help.replace("0: ", "Left empty: ") if info.zero else info.help),
         "bind": "query-params",
         "persist_state": "page",
     }
@@ -50,10 +51,28 @@ def control(info: ParamInfo, runs: Sequence[OpenRun]) -> None:
             st.select_slider(label, [OWN, *options], value=OWN, width=SLIDER_WIDTH, **common)
         else:
             st.select_slider(label, options, value=f"{info.default:g}", width=SLIDER_WIDTH, **common)
+    elif info.zero:
+        # Empty stands for 0: a number of 0 would be taken for one.
+        least, step = (1, 1) if isinstance(info.default, int) else (0.0, 0.01)
+        st.number_input(label, least, info.high, None, step, placeholder=info.zero, width=SLIDER_WIDTH, **common)
     elif info.low is not None and info.high is not None:
         st.slider(label, info.low, info.high, info.default, _step(info), width=SLIDER_WIDTH, **common)
     else:
         st.number_input(label, info.low, info.high, info.default, width=SLIDER_WIDTH, **common)
+
+
+def say_settled(results: Sequence[Result]) -> None:
+    """Say what came out of the controls that leave the choice to the data, where they do."""
+    parts = []
+    for name in dict.fromkeys(name for result in results for name in result.settled):
+        values = dict.fromkeys(result.settled[name] for result in results if name in result.settled)
+        label = name.replace("_", " ")
+        if len(values) == 1:
+            parts.append(f"{label} {next(iter(values))}")
+        else:
+            parts += [f"{label} {result.settled[name]} ({result.run})" for result in results if name in result.settled]
+    if parts:
+        st.caption(f"Chosen by the data: {escape(', '.join(parts))}")
 
 
 def in_words(value: object) -> str:

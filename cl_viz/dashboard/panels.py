@@ -83,6 +83,7 @@ def ask(
         with errors.boundary(f"{spec.name} {opened.name}"):
             results.append(cache.result(opened, spec.name, params, step, layer))
             having.append(opened)
+    forms.say_settled(results)
     return Shown(spec, tuple(having), tuple(results), params, step, layer)
 
 

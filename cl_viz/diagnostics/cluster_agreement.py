@@ -36,7 +36,7 @@ HALVES, FEWEST, _STARTS = 20, 100, 3
 class ClusterAgreementParams(ViewParams):
     """How k-means is run."""
 
-    clusters: int = param(0, "Number of clusters; 0 takes the number of labels.", low=0, high=1000)
+    clusters: int = param(0, "Number of clusters. 0: as many as labels.", low=0, high=1000, zero="automatic")
     rows: str = param("unit", "Rows that are clustered.", choices=("unit", "stored"))
     starts: int = param(10, "Starts of k-means; the one with the smallest sum of squares counts.", low=1, high=100)
     most_samples: int = param(
@@ -172,6 +172,7 @@ def compute(inputs: SetInputs, params: ClusterAgreementParams) -> Result:
             ),
         ),
         params=params.as_dict(),
+        settled={} if params.clusters else {"clusters": f"{clusters:,}"},
     )
 
 

@@ -44,9 +44,10 @@ class FeatureSuppressionParams(ViewParams):
     upper_bound: float = param(
         0.0,
         "Accuracy at which the feature can be read from the raw inputs or by a supervised encoder: open those as a run "
-        "of their own (flattened pixels, say) and take the probe's accuracy there; 0: not known.",
+        "of their own (flattened pixels, say) and take the probe's accuracy there. 0: not known.",
         low=0.0,
         high=1.0,
+        zero="not known",
     )
     regularisation: float = param(
         1.0, "C of the logistic regression: low holds the coefficients near 0.", low=1e-4, high=1e4, log=True

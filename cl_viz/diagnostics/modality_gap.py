@@ -31,10 +31,18 @@ class ModalityGapParams(Params):
     """Which views, and how many of their pairs."""
 
     first_view: int = param(
-        0, "The view that is moved, counted from 1; 0: whichever lies farthest from the other.", low=0, high=16
+        0,
+        "The view that is moved, counted from 1. 0: whichever lies farthest from the other.",
+        low=0,
+        high=16,
+        zero="automatic",
     )
     second_view: int = param(
-        0, "The view that stays, counted from 1; 0: whichever lies farthest from the other.", low=0, high=16
+        0,
+        "The view that stays, counted from 1. 0: whichever lies farthest from the other.",
+        low=0,
+        high=16,
+        zero="automatic",
     )
     temperature: float = training_temperature("Temperature of the contrastive loss along the shift")
     pairs: int = param(
@@ -141,6 +149,11 @@ def compute(inputs: SetInputs, params: ModalityGapParams) -> Result:
             ),
         ),
         params=params.as_dict(),
+        settled={
+            name: view
+            for name, view in zip(("first_view", "second_view"), names, strict=True)
+            if not getattr(params, name)
+        },
     )
 
 

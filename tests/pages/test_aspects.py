@@ -35,6 +35,38 @@ def test_the_checkup_links_to_the_aspect_that_holds_the_figure(name: str, open_a
     assert app.segmented_control(key=key).value == title
 
 
+def test_a_finding_of_the_checkup_links_to_the_page_and_the_aspect_that_show_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    links: list[tuple[str, str, dict[str, object]]] = []
+    monkeypatch.setattr(
+        "streamlit.page_link",
+        lambda page, *, label, query_params, **_: links.append((page, label, query_params)),
+    )
+    monkeypatch.setattr("cl_viz.dashboard.checkup.chip_image", lambda _: "")
+
+    def draw() -> None:
+        from cl_viz.core.result import Caveats, Finding, Result
+        from cl_viz.dashboard import checkup
+
+        found = [
+            Result(name, "a", {}, {}, (Finding(name, "bad", f"{name} (N = 10)"),), Caveats(10, 0, 3, ("v",)))
+            for name in ("isotropy", "modality_gap", "spectrum", "lidar", "hubness")
+        ]
+        checkup.paragraphs({"a": {result.diagnostic: result for result in found}})
+
+    assert not AppTest.from_function(draw).run().exception
+    place = ("pages/geometry/alignment_uniformity.py", "Alignment & uniformity")
+    collapse = ("pages/geometry/collapse.py", "Collapse")
+    assert links == [
+        (*place, {"run": ["a"], "alignment_uniformity": "Isotropy"}),
+        ("pages/geometry/modality_gap.py", "Modality gap", {"run": ["a"]}),
+        (*collapse, {"run": ["a"], "collapse": "Spectrum"}),
+        (*collapse, {"run": ["a"], "collapse": "LiDAR"}),
+        (*place, {"run": ["a"], "alignment_uniformity": "Hubs"}),
+    ]
+
+
 def test_findings_that_runs_share_are_said_once_and_cut_to_their_line() -> None:
     def draw() -> None:
         from cl_viz.core.result import Finding

@@ -43,7 +43,10 @@ def test_a_control_changes_its_own_figure_and_a_grid_adds_one(
     assert charts(app) == before + 1
     app.segmented_control(key="downstream").set_value("Neighbours").run()
     titles = [element.proto.spec for element in app.get("plotly_chart")]
-    app.slider(key="neighbours").set_value(1).run()
+    assert app.number_input(key="neighbours").placeholder == "automatic"
+    assert any(element.value == "Chosen by the data: neighbours 20" for element in app.caption)
+    app.number_input(key="neighbours").set_value(1).run()
+    assert not any("Chosen by the data" in element.value for element in app.caption)
     assert not app.exception
     assert app.get("plotly_chart")[0].proto.spec != titles[0]
 
