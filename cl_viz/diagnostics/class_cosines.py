@@ -27,6 +27,8 @@ _LISTED_PAIRS = 200
 _PERMUTATIONS = 499
 _PERMUTED_ROWS = 1000
 _CHANCE = 0.05
+_FEWEST = 10
+"""Samples of each of two classes from which the spread of their cosines is known."""
 
 GRETTON = Source(
     "Gretton et al. 2012, A Kernel Two-Sample Test", "https://jmlr.org/papers/v13/gretton12a.html"
@@ -92,6 +94,15 @@ def compute(inputs: SetInputs, params: ClassCosinesParams) -> Result:
     closest, weakest = _places(found.corrected, largest=True), _places(found.separation, largest=False)
     chance = None if weakest is None else _chance(inputs, found, weakest, params.seed)
     quantities = _quantities(inputs, found, matrix, closest, weakest, params)
+    if closest is not None:
+        quantities["closest"] = replace(
+            quantities["closest"], interval=_of_pair(inputs, found, closest, separation=False)
+        )
+    # Means that may be the same have a separation near 0, whose spread no influence shows.
+    if weakest is not None and chance is not None and chance <= _CHANCE:
+        quantities["least_separation"] = replace(
+            quantities["least_separation"], interval=_of_pair(inputs, found, weakest, separation=True)
+        )
     view = inputs.embedding_set.view_names[0]
     n_used = int(found.counts.sum())
     notes = (
@@ -203,6 +214,29 @@ def _influences(inputs: SetInputs, found: ClassCosines) -> tuple[list[Floats], l
         )
 
     return inputs.remember("class cosine influences", make)
+
+
+def _of_pair(inputs: SetInputs, found: ClassCosines, pair: tuple[int, int], *, separation: bool) -> Interval | None:
+    """Return the interval of one entry of the matrix, or of one separation, given the pair of classes.
+
+    Samples of the two classes are two draws; the pair itself is taken as given.
+    """
+    counts = [int(found.counts[k]) for k in pair]
+    if min(counts) < _FEWEST:
+        return None
+    value = float((found.separation if separation else found.corrected)[pair])
+    parts = []
+    for own, other in (pair, pair[::-1]):
+        rows = _rows_of(inputs, found.names[own])
+        across = rows @ found.means[other] - found.corrected[pair]
+        if separation:
+            # The sample's mean cosine with the others of its class.
+            within = (found.counts[own] * (rows @ found.means[own]) - 1) / (found.counts[own] - 1)
+            across = within - found.corrected[own, own] - across
+        parts.append(across)
+    limits = (-2.0, 2.0) if separation else (-1.0, 1.0)
+    interval = influence_interval(value, *parts, limits=limits)
+    return replace(interval, method=f"{interval.method}, given these two classes")
 
 
 def _interval(value: float, parts: list[Floats], n: int) -> Interval:
@@ -382,8 +416,10 @@ SPEC = DiagnosticSpec(
         "samples, much for 20. It is left out here unless asked for; the numbers for the closest classes and the "
         "separation never count it. A common mean of all samples raises every cosine: compare cells, not their level. "
         "Two classes with equal means may still differ in shape. A class with one sample has no cosine with itself. "
-        f"Above {SHOWN_CLASSES} classes the figure shows those of the closest pairs. The closest pair is the largest "
-        "of many and has no interval."
+        f"Above {SHOWN_CLASSES} classes the figure shows those of the closest pairs. The intervals of the closest "
+        "pair and of the least separation are those of these two classes: that they were the extreme ones of many is "
+        "not in them, so that with few samples a class another draw may put another pair there. A separation no larger "
+        "than chance has none."
     ),
     sources=(MAITY, GRETTON),
 )

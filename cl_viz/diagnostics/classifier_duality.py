@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cl_viz.core.result import Finding, Interval, Quantity, Result, Source, format_number
 from cl_viz.core.specs import DiagnosticSpec, QuantitySpec
 from cl_viz.core.view import Axis, Bars, Reference, Series
 from cl_viz.diagnostics._collapse.class_frame import ClassFrame
+from cl_viz.diagnostics._collapse.frame_jackknife import left_out_heads, left_out_statistics
 from cl_viz.diagnostics._collapse.labelled_classes import (
     RIDGE,
     Head,
@@ -21,11 +24,14 @@ from cl_viz.diagnostics._collapse.labelled_classes import (
 from cl_viz.diagnostics._collapse.neural_collapse_views import MOST_CLASSES
 from cl_viz.diagnostics._collapse.spectrum import view_name
 from cl_viz.diagnostics._dense import neural_collapse as measures
+from cl_viz.diagnostics._dense.neural_collapse import ClassStatistics
+from cl_viz.diagnostics._group_jackknife import interval_of_left_out
 from cl_viz.diagnostics._proportions import wilson
 from cl_viz.diagnostics._thresholds import collapse as _thresholds
 from cl_viz.diagnostics.neural_collapse import NeuralCollapseParams
 from cl_viz.engine.inputs import SetInputs
 
+Values = NDArray[np.float64]
 HAN = Source(
     "Han, Papyan and Donoho 2022, Neural collapse under MSE loss: proximity to and dynamics on the central path",
     "https://arxiv.org/abs/2106.02073",
@@ -37,7 +43,10 @@ def compute(inputs: SetInputs, params: NeuralCollapseParams) -> Result:
     view = view_name(inputs, params.view)
     classes = labelled_classes(inputs, view, params.rows, params.mean)
     head = least_squares_head(inputs, classes)
-    quantities = {spec.name: _quantity(spec, classes, head) for spec in SPEC.quantities}
+    left_out = left_out_statistics(inputs, classes, params.mean)
+    heads = None if left_out is None else left_out_heads(inputs, classes, head, left_out)
+    without = None if left_out is None or heads is None else list(zip(heads, left_out, strict=True))
+    quantities = {spec.name: _quantity(spec, classes, head, without) for spec in SPEC.quantities}
     cosines = _cosines(classes, head)
     notes = (
         f"numbers are of view {view}, {classes.count} classes",
@@ -63,16 +72,23 @@ def _cosines(classes: LabelledClasses, head: Head) -> np.ndarray:
         return np.clip(measures.nc3_cosines(head.weights, classes.statistics), -1.0, 1.0)
 
 
-def _quantity(spec: QuantitySpec, classes: LabelledClasses, head: Head) -> Quantity:
-    found, interval = classes.statistics, None
-    value = math.nan
-    with np.errstate(invalid="ignore", divide="ignore"):
-        if spec.name == "nc3_self_duality":
-            value = measures.nc3_product_error(head.weights, found)
-        elif spec.name == "nc3_cosine":
-            value = float(_cosines(classes, head).mean())
-        elif spec.name == "nc2_etf_of_head":
-            value = measures.nc2_etf_error_of_head(head.weights)
+_MEASURES: dict[str, Callable[[Values, ClassStatistics], float]] = {
+    "nc3_self_duality": measures.nc3_product_error,
+    "nc3_cosine": lambda weights, found: float(np.clip(measures.nc3_cosines(weights, found), -1.0, 1.0).mean()),
+    "nc2_etf_of_head": lambda weights, found: measures.nc2_etf_error_of_head(weights),
+}
+
+
+def _quantity(
+    spec: QuantitySpec, classes: LabelledClasses, head: Head, without: list[tuple[Values, ClassStatistics]] | None
+) -> Quantity:
+    value, interval = math.nan, None
+    if spec.name in _MEASURES:
+        measure, limits = _MEASURES[spec.name], spec.range or (-math.inf, math.inf)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            value = measure(head.weights, classes.statistics)
+            values = None if without is None else np.array([measure(weights, found) for weights, found in without])
+        interval = None if values is None else interval_of_left_out(value, values, classes.n, limits)
     shares = {
         "nc4_agreement": head.agree, "head_accuracy": head.head_correct, "centre_accuracy": head.centre_correct
     }  # fmt: skip
@@ -84,7 +100,7 @@ def _quantity(spec: QuantitySpec, classes: LabelledClasses, head: Head) -> Quant
         spec.label,
         value if finite else None,
         spec.unit,
-        interval,
+        interval if finite else None,
         n=classes.n,
         range=spec.range,
         missing="" if finite else "use embeddings whose class means differ: these are equal up to rounding",
@@ -244,7 +260,9 @@ SPEC = DiagnosticSpec(
     traps=(
         "Weights trained together with the encoder (the papers') can be closer to the means than a head fitted "
         "afterwards. Accuracies are on the rows that the head was fitted to: with N not far above D it fits anything, "
-        "so read the agreement, and take accuracies from the Downstream page. Under unequal classes least squares "
+        "so read the agreement, and take accuracies from the Downstream page. Intervals of NC3 leave out groups of "
+        "samples and need ten samples a dimension: below that the head follows single rows. Under unequal classes "
+        "least squares "
         "gives large classes longer weights. The limit in the finding is a rule of thumb."
     ),
     sources=(_thresholds.PAPYAN, HAN),

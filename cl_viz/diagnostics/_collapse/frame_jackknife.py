@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from cl_viz.diagnostics._collapse.labelled_classes import LabelledClasses, labelled_rows
+from cl_viz.diagnostics._collapse.labelled_classes import Head, LabelledClasses, labelled_rows, ridged_scatter
 from cl_viz.diagnostics._dense.neural_collapse import ClassStatistics, GlobalMean, centre_of, mean_directions
 from cl_viz.diagnostics._group_jackknife import GROUPS, left_out_groups
 from cl_viz.engine.inputs import SetInputs
@@ -17,6 +17,8 @@ SMALLEST_CLASS = 10
 """Rows of the smallest class from which leaving a twentieth out says how the class varies."""
 _SUMS = 3e7
 """Most entries of the sums of residuals of every group and class, 240 MB."""
+_ROWS_PER_DIMENSION = 10
+"""Rows for each dimension from which the weights of a head move in proportion to what is left out."""
 _WORK = 2e10
 """Most products for the rows along the directions that remain without each group: a second or two."""
 
@@ -109,3 +111,43 @@ def _projected(
         projected = (total[owner == place] - shift.sum(axis=0)) / one.counts.sum()
         made.append(replace(one, projected=np.maximum(projected, 0.0)))
     return made
+
+
+def left_out_heads(
+    inputs: SetInputs, classes: LabelledClasses, head: Head, left_out: list[ClassStatistics]
+) -> list[Values] | None:
+    """Return the head's weights without each group, once; None where N is below ten times D, or there is too much.
+
+    Least squares has the gradient 0, so that the rows of a group pull against all others: what they pull, over the
+    scatter of what is left, is how far the weights move without them, to first order in the group's share.
+    """
+    n_classes, dim = head.weights.shape
+    size = GROUPS * n_classes * dim
+    if classes.n < _ROWS_PER_DIMENSION * dim or size > _SUMS or n_classes * dim * classes.n + size * dim > _WORK:
+        return None
+    key = ("heads without groups", classes.view, classes.scale)
+    return inputs.remember(key, lambda: _left_out_heads(inputs, classes, head, left_out))
+
+
+def _left_out_heads(
+    inputs: SetInputs, classes: LabelledClasses, head: Head, left_out: list[ClassStatistics]
+) -> list[Values] | None:
+    from scipy.linalg import solve
+
+    found = classes.statistics
+    overall = (found.counts @ found.means) / found.counts.sum()
+    group = left_out_groups(classes.n, within=classes.codes[classes.codes >= 0])
+    assert group is not None
+    pull, start = np.zeros((GROUPS, *head.weights.shape)), 0
+    for own, block in labelled_rows(inputs, classes.view, classes.scale, classes.codes):
+        wrong = -(block @ head.weights.T + head.bias)
+        wrong[np.arange(len(own)), own] += 1
+        own_group = group[start : start + len(own)]
+        start += len(own)
+        for place in range(GROUPS):
+            there = own_group == place
+            pull[place] += wrong[there].T @ (block[there] - overall)
+    scatter = ridged_scatter(inputs, classes, overall)
+    moved = solve(scatter, pull.reshape(-1, pull.shape[2]).T, assume_a="pos").T.reshape(pull.shape)
+    shares = np.array([one.counts.sum() for one in left_out]) / found.counts.sum()
+    return [head.weights - change / share for change, share in zip(moved, shares, strict=True)]

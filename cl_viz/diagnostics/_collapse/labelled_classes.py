@@ -197,6 +197,13 @@ def least_squares_head(inputs: SetInputs, classes: LabelledClasses) -> Head:
     return inputs.remember(("head", classes.view, classes.scale), lambda: _fit(inputs, classes))
 
 
+def ridged_scatter(inputs: SetInputs, classes: LabelledClasses, overall: Values) -> Values:
+    """Return the scatter of the labelled rows around `overall`, with the ridge of the head."""
+    scatter = _scatter(inputs, classes, overall)
+    scatter[np.diag_indices(len(scatter))] += RIDGE * np.trace(scatter) / len(scatter)
+    return scatter
+
+
 def _scatter(inputs: SetInputs, classes: LabelledClasses, overall: Values) -> Values:
     """Return the scatter of the labelled rows; that of all rows is known where all are labelled."""
     moments = inputs.moments.views[classes.view]
@@ -214,8 +221,7 @@ def _fit(inputs: SetInputs, classes: LabelledClasses) -> Head:
 
     found = classes.statistics
     overall = (found.counts @ found.means) / found.counts.sum()
-    scatter = _scatter(inputs, classes, overall)
-    scatter[np.diag_indices(len(scatter))] += RIDGE * np.trace(scatter) / len(scatter)
+    scatter = ridged_scatter(inputs, classes, overall)
     weights: Values = solve(scatter, (found.counts[:, None] * (found.means - overall)).T, assume_a="pos").T
     bias = found.counts / found.counts.sum() - weights @ overall
     head, centre, agree = 0, 0, 0
