@@ -108,10 +108,16 @@ PAGES: Mapping[str, Aspects] = {
         },
     ),
     "runs/compare": Aspects(
-        "compared", {"How alike": ("run_similarity",), "Steps and layers": ("step_similarity", "layer_similarity")}
+        "compared",
+        {
+            "All numbers": (),
+            "One against another": (),
+            "How alike": ("run_similarity",),
+            "Steps and layers": ("step_similarity", "layer_similarity"),
+        },
     ),
 }
-"""Aspects of pages, by page; of the Compare page those that a diagnostic leads to."""
+"""Aspects of pages, by page."""
 
 
 def place_in_address(spec: DiagnosticSpec) -> dict[str, str]:
@@ -145,6 +151,7 @@ def findings(
     runs: Sequence[state.OpenRun],
     step: int | None = None,
     layer: str | None = None,
+    own: Sequence[tuple[Finding, str]] = (),
 ) -> None:
     """Draw what all aspects of a page found, worst first; what lies in another aspect names it.
 
@@ -157,6 +164,8 @@ def findings(
     runs : sequence of OpenRun
     step, layer : optional
         Where the other aspects are asked; what would take long is left to them.
+    own : sequence of (Finding, str)
+        What the page found itself, and of which run.
     """
     found = PAGES[page]
     names = {part.spec.name for part in drawn}
@@ -172,9 +181,8 @@ def findings(
         return "" if title in ("", chosen) or finding.diagnostic in names else title
 
     every = [*drawn, *others]
-    panels.finding_box(
-        [(finding, result.run) for part in every for result in part.results for finding in result.findings], place
-    )
+    told = [(finding, result.run) for part in every for result in part.results for finding in result.findings]
+    panels.finding_box([*own, *told], place)
 
 
 def _quietly(spec: DiagnosticSpec, runs: Sequence[state.OpenRun], step: int | None, layer: str | None) -> panels.Shown:
@@ -183,6 +191,10 @@ def _quietly(spec: DiagnosticSpec, runs: Sequence[state.OpenRun], step: int | No
     Errors and questions are drawn by its own aspect.
     """
     runs = one_of_each_family(runs) if spec.needs == "family" else runs
+    reference = state.reference_run()
+    if spec.needs == "pair" and reference is not None:
+        # Beside others the reference run is what they are compared with; alone, it says what to add.
+        runs = [opened for opened in runs if opened.name != reference.name] or runs
     params = forms.chosen(spec, runs)
     step = None if spec.needs == "steps" else step
     layer = None if spec.needs == "layers" else layer

@@ -144,7 +144,8 @@ def every_pair(runs: Runs, step: int | None, layer: str | None, k: int) -> None:
         lines = (
             "import cl_viz\nfrom cl_viz.diagnostics import run_matrix\n\n"
             f"runs = [{', '.join(opened.expression for opened in runs)}]\n"
-            f"cl_viz.render(run_matrix(runs, k={k}{where_in_python(step, layer)}).view({labels[str(measure)]!r}), wide=True)"
+            f"found = run_matrix(runs, k={k}{where_in_python(step, layer)})\n"
+            f"cl_viz.render(found.view({labels[str(measure)]!r}), wide=True)"
         )
         _figure(found.view(labels[str(measure)]), "every pair", runs, lines)
         left_out = [f"Left out: {reason}." for reason in found.left_out.values()]

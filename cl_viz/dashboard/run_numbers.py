@@ -8,8 +8,9 @@ from typing import Any, Literal, get_args
 
 import pandas as pd
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
-from cl_viz.core.result import Result
+from cl_viz.core.result import Finding, Result
 from cl_viz.core.view import Table
 from cl_viz.dashboard import cache, errors, panels, state
 from cl_viz.dashboard.text import escape
@@ -39,10 +40,27 @@ _BETWEEN_DRAWINGS = 1.0
 _TABLE_HEIGHT = 560
 
 
-def all_numbers(runs: Runs, step: int | None, layer: str | None) -> None:
-    """Draw the table of every quick number of every run, filled in while it is computed."""
+def all_numbers(
+    runs: Runs,
+    step: int | None,
+    layer: str | None,
+    row: DeltaGenerator,
+    say: Callable[[Sequence[tuple[Finding, str]]], None],
+) -> None:
+    """Draw the table of every quick number of every run, filled in while it is computed.
+
+    Parameters
+    ----------
+    runs : sequence of OpenRun
+    step, layer : optional
+    row : DeltaGenerator
+        The row of the page's controls, to which those of the table are added.
+    say : callable
+        Draws what is found, each finding with the run it is of, in the place of what it drew before.
+    """
     reference = _reference(runs)
-    cells, by, only, draws = _table_controls([opened.name for opened in runs if opened is not reference])
+    with row:
+        cells, by, only, draws = _table_controls([opened.name for opened in runs if opened is not reference])
     place, problems = st.empty(), st.container()
     results: dict[str, list[Result]] = {opened.name: [] for opened in runs}
     missing = []
@@ -64,6 +82,7 @@ def all_numbers(runs: Runs, step: int | None, layer: str | None) -> None:
     def draw() -> tuple[Table, RunTable]:
         table = tabulate(results, pairings, reference.name, resamples)
         view = table.view([row for row in table.sorted_by(by) if not only or row.strength(by) > 1], cells)
+        say([(finding, run) for run, finding in table.findings])
         with place.container():
             _draw_table(view, table)
         return view, table
@@ -103,22 +122,21 @@ def _reference(runs: Runs) -> state.OpenRun:
 
 def _table_controls(others: Sequence[str]) -> tuple[Shown, str, bool, int]:
     """Draw what the table shows; return its cells, the run it is sorted by, whether it is cut, and the resamples."""
-    with st.container(horizontal=True, gap="small", vertical_alignment="bottom"):
-        shown = st.segmented_control(
-            "Cells", get_args(Shown), default="values", required=True, key="cells", bind="query-params",
-            help="The numbers themselves, or their differences from the reference run; each with its 95 % interval.",
-        )  # fmt: skip
-        by = st.selectbox(
-            "Sorted by the difference of", [ANY, *others], key="sorted_by", bind="query-params", width=240,
-            help="Rows whose difference from the reference is the largest multiple of noise come first.",
-        )  # fmt: skip
-        noise = st.selectbox(
-            "Noise judged by", list(NOISE), key="noise", bind="query-params", width=230,
-            help="At once: by the influence of each sample, of numbers that have one. Resamples: every diagnostic is "
-            "computed again on other draws of the same samples, the same ones in runs that share them; this takes "
-            "longer and judges more numbers.",
-        )  # fmt: skip
-        only = st.toggle("Only beyond noise", key="only_beyond", bind="query-params")
+    shown = st.segmented_control(
+        "Cells", get_args(Shown), default="values", required=True, key="cells", bind="query-params",
+        help="The numbers themselves, or their differences from the reference run; each with its 95 % interval.",
+    )  # fmt: skip
+    by = st.selectbox(
+        "Sorted by the difference of", [ANY, *others], key="sorted_by", bind="query-params", width=220,
+        help="Rows whose difference from the reference is the largest multiple of noise come first.",
+    )  # fmt: skip
+    noise = st.selectbox(
+        "Noise judged by", list(NOISE), key="noise", bind="query-params", width=170,
+        help="At once: by the influence of each sample, of numbers that have one. Resamples: every diagnostic is "
+        "computed again on other draws of the same samples, the same ones in runs that share them; this takes "
+        "longer and judges more numbers.",
+    )  # fmt: skip
+    only = st.toggle("Only beyond noise", key="only_beyond", bind="query-params")
     return shown or "values", "" if by in (None, ANY) else str(by), only, NOISE.get(str(noise), 0)
 
 
@@ -150,7 +168,6 @@ def numbers_seconds(runs: Runs, step: int | None, layer: str | None) -> float:
 
 
 def _draw_table(view: Table, table: RunTable) -> None:
-    panels.finding_box([(finding, run) for run, finding in table.findings])
     st.markdown(f"**{escape(view.title)}**")
     frame = pd.DataFrame(dict(view.columns))
     config: dict[str, Any] = {

@@ -1,29 +1,27 @@
 """Compare: all numbers of the runs, one against another, how alike they are, and their steps and layers."""
 
+from collections.abc import Sequence
+
 import streamlit as st
 
+from cl_viz.core.result import Finding
 from cl_viz.core.specs import DiagnosticSpec
-from cl_viz.dashboard import forms, panels, run_comparison, run_numbers, state
+from cl_viz.dashboard import aspects, forms, panels, run_comparison, run_numbers, state
 from cl_viz.diagnostics import DIAGNOSTICS
 
 PAIR, STEPS, LAYERS = (DIAGNOSTICS[name] for name in ("run_similarity", "step_similarity", "layer_similarity"))
-
-
-ASPECTS = ("All numbers", "One against another", "How alike", "Steps and layers")
+PAGE = "runs/compare"
 CONTROLS = {info.name: info for info in PAIR.params.describe()}
+# Controls of each aspect.
+ROWS = {"How alike": ("k", "rows", "variance"), "Steps and layers": ("k", "rows")}
+Drawn = Sequence[panels.Shown]
 
 
-def controls(runs: list[state.OpenRun]) -> tuple[str, int | None, str | None]:
-    """Draw the controls, in one row; return what is looked at, the step and the layer."""
-    with st.container(horizontal=True, gap="small", vertical_alignment="bottom"):
-        aspect = st.segmented_control(
-            "Aspect", ASPECTS, default=ASPECTS[0], required=True, key="compared", bind="query-params",
-            help="Only the figures of the chosen one are computed.",
-        )  # fmt: skip
-        if aspect in ASPECTS[2:]:
-            for name in ("k", "rows", "variance") if aspect == "How alike" else ("k", "rows"):
-                forms.control(CONTROLS[name], runs)
-        return str(aspect), forms.step_control(runs), forms.layer_control(runs)
+def controls(aspect: str, runs: list[state.OpenRun]) -> tuple[int | None, str | None]:
+    """Draw the controls of an aspect; return the step and the layer."""
+    for name in ROWS.get(aspect, ()):
+        forms.control(CONTROLS[name], runs)
+    return forms.step_control(runs), forms.layer_control(runs)
 
 
 def with_reference(shown: panels.Shown) -> None:
@@ -61,9 +59,8 @@ def within(spec: DiagnosticSpec, runs: list[state.OpenRun], missing: str, **wher
     return shown
 
 
-def how_alike(runs: list[state.OpenRun], step: int | None, layer: str | None) -> None:
+def how_alike(runs: list[state.OpenRun], step: int | None, layer: str | None) -> Drawn:
     """Draw each run beside the reference run, every pair of runs, and the samples whose neighbours changed most."""
-    top = st.container()
     reference = state.reference_run()
     others = [opened for opened in runs if reference is None or opened.name != reference.name]
     # Alone, the reference run says what to add.
@@ -72,13 +69,11 @@ def how_alike(runs: list[state.OpenRun], step: int | None, layer: str | None) ->
     with_reference(pair)
     run_comparison.every_pair(runs, step, layer, neighbors)
     run_comparison.moved_samples(pair, neighbors)
-    with top:
-        panels.findings(pair)
+    return [pair]
 
 
-def steps_and_layers(runs: list[state.OpenRun], step: int | None, layer: str | None) -> None:
+def steps_and_layers(runs: list[state.OpenRun], step: int | None, layer: str | None) -> Drawn:
     """Draw the steps of each run, and its layers, beside each other."""
-    top = st.container()
     trained = [opened for opened in runs if len(opened.run.steps) > 1]
     layered = [opened for opened in runs if len(opened.run.layers) > 1]
     steps = within(
@@ -94,22 +89,33 @@ def steps_and_layers(runs: list[state.OpenRun], step: int | None, layer: str | N
         "of one run to see it.",
         step=step,
     )
-    with top:
-        panels.findings(steps, layers)
+    return [steps, layers]
 
 
-DRAWN = dict(
-    zip(
-        ASPECTS,
-        (run_numbers.all_numbers, run_comparison.one_against_another, how_alike, steps_and_layers),
-        strict=True,
-    )
-)
+def show(runs: list[state.OpenRun]) -> None:
+    """Draw the page: what was found, the choice of an aspect, its controls and its figures."""
+    top = st.empty()
+    chosen = aspects.choose(PAGE)
+    row = st.container(horizontal=True, gap="small", vertical_alignment="bottom")
+    with row:
+        step, layer = controls(chosen, runs)
+
+    def say(own: Sequence[tuple[Finding, str]] = (), drawn: Drawn = ()) -> None:
+        with top.container():
+            aspects.findings(PAGE, chosen, drawn, runs, step, layer, own)
+
+    if chosen == "All numbers":
+        run_numbers.all_numbers(runs, step, layer, row, say)
+    elif chosen == "One against another":
+        run_comparison.one_against_another(runs, step, layer)
+        say()
+    else:
+        say(drawn=(how_alike if chosen == "How alike" else steps_and_layers)(runs, step, layer))
+
 
 st.title("How do the runs differ?", anchor=False)
 shown_runs = state.shown_runs()
 if shown_runs:
-    chosen, at_step, at_layer = controls(shown_runs)
-    DRAWN[chosen](shown_runs, at_step, at_layer)
+    show(shown_runs)
 else:
     panels.no_runs()

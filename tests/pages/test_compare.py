@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from cl_viz.dashboard import checkup, run_numbers
+from cl_viz.dashboard import aspects, checkup, run_numbers
 
 Dump = Callable[..., Path]
 OpenApp = Callable[..., AppTest]
@@ -73,6 +73,18 @@ def test_steps_and_layers_of_sample_runs_are_compared(open_app: OpenApp) -> None
     assert any("CKA, first with last step" in title for title in shown)
     assert any(title.startswith("Least alike: projector and backbone") for title in shown)
     assert "The matrices show mnist-healthy" in texts(app)
+
+
+def test_findings_stand_above_the_choice_of_an_aspect(open_app: OpenApp, dump: Dump) -> None:
+    app = open_app(dump("first.npz"), dump("second.npz", spread=2.0), page=PAGE, compared="How alike", straight=True)
+    for title in aspects.PAGES[PAGE].titles:
+        app.segmented_control(key="compared").set_value(title).run()
+        assert boxes(app) == []
+        kinds = [(element.type, getattr(element, "key", None)) for element in app.main]
+        drawn = [str(getattr(element, "value", "")) for element in app.main]
+        first = next(place for place, value in enumerate(drawn) if "-badge[:material/" in value)
+        assert first < next(place for place, kind in enumerate(kinds) if kind[1] == "compared"), title
+        assert "CKA with first is" in "\n".join(drawn[: first + 3]), title
 
 
 def three(dump: Dump) -> list[Path]:
