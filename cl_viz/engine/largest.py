@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 _ROOM = 32
@@ -17,6 +18,27 @@ def room(n_largest: int) -> int:
     return n_largest + max(n_largest, _ROOM)
 
 
+class Kept(Protocol):
+    """What keeps the largest scores of some rows, wherever it does.
+
+    Attributes
+    ----------
+    n_rows, n_largest : int
+    """
+
+    n_rows: int
+    n_largest: int
+
+    def merge(self, rows: slice, scores: NDArray[Any], beside: NDArray[Any]) -> None:
+        """Add entries of some rows, shape (rows, n)."""
+
+    def merge_scores(self, rows: slice, scores: torch.Tensor, first: int) -> None:
+        """Add scores of some rows, shape (rows, n), with their numbers from `first` on beside them."""
+
+    def found(self, kernels: SimpleNamespace | None) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Return the largest scores of each row, descending, and what belongs to them; -inf where there are fewer."""
+
+
 class Largest:
     """The largest scores of some rows; see `cl_viz.engine.row_kernels` for how they are kept.
 
@@ -25,11 +47,13 @@ class Largest:
     n_rows, n_largest : int
     dtype, beside : numpy types
         Of the scores, and of what belongs to each.
+    width : int, optional
+        Scores of a row that are held while its largest are looked for; by default `room` of them.
     """
 
-    def __init__(self, n_rows: int, n_largest: int, dtype: Any, beside: Any) -> None:
-        width = room(n_largest)
-        self.n_largest = n_largest
+    def __init__(self, n_rows: int, n_largest: int, dtype: Any, beside: Any, width: int | None = None) -> None:
+        width = width or room(n_largest)
+        self.n_rows, self.n_largest = n_rows, n_largest
         self.kept: NDArray[np.floating[Any]] = np.full((n_rows, width), -np.inf, dtype=dtype)
         self.beside: NDArray[Any] = np.zeros((n_rows, width), dtype=beside)
         self.fill = np.zeros(n_rows, dtype=np.int64)
@@ -57,6 +81,11 @@ class Largest:
         fill[:] = np.isfinite(kept[:, :n_kept]).sum(axis=1)
         if n_kept == self.n_largest:
             limit[:] = kept[:, n_kept - 1]
+
+    def merge_scores(self, rows: slice, scores: torch.Tensor, first: int) -> None:
+        """Add scores of some rows, shape (rows, n), with their numbers from `first` on beside them."""
+        top, place = scores.topk(min(self.n_largest, scores.shape[1]), dim=1)
+        self.merge(rows, top.cpu().numpy(), place.cpu().numpy() + first)
 
     def found(self, kernels: SimpleNamespace | None) -> tuple[NDArray[Any], NDArray[Any]]:
         """Return the largest scores of each row, descending, and what belongs to them; -inf where there are fewer."""

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from cl_viz.engine.compiled import Kernels
-from cl_viz.engine.largest import Largest
+from cl_viz.engine.largest import Kept, Largest
 
 Block = tuple[str, str]
 Numbers = NDArray[np.int64]
@@ -29,12 +29,11 @@ class NearestSoFar:
         between two views is offered to its row, and to its column if the other direction is there too.
     """
 
-    def __init__(self, largest: Mapping[Block, Largest]) -> None:
+    def __init__(self, largest: Mapping[Block, Kept]) -> None:
         self.largest = largest
         # Two tiles of the same rows must not write at once.
         self._locks = {
-            block: [Lock() for _ in range(0, max(1, len(kept.fill)), _ROWS_OF_A_LOCK)]
-            for block, kept in largest.items()
+            block: [Lock() for _ in range(0, max(1, kept.n_rows), _ROWS_OF_A_LOCK)] for block, kept in largest.items()
         }
 
     def offer(
@@ -49,7 +48,7 @@ class NearestSoFar:
         to_rows: bool = True,
         to_columns: bool = True,
     ) -> None:
-        """Offer a tile to its rows and columns.
+        """Offer a tile to its rows and columns, where these are kept in the main memory.
 
         Parameters
         ----------
@@ -63,13 +62,13 @@ class NearestSoFar:
         to_rows, to_columns : bool
             Where to offer the scores.
         """
-        if to_rows and block in self.largest:
-            kept = self.largest[block]
+        kept = self.largest.get(block)
+        if to_rows and isinstance(kept, Largest):
             with self._locked(block, rows):
                 kernels.keep_neighbours(scores, rows, columns, diagonal, kept.n_largest, *kept.arrays)
         back = block[::-1]
-        if to_columns and not diagonal and back in self.largest:
-            kept = self.largest[back]
+        kept = self.largest.get(back)
+        if to_columns and not diagonal and isinstance(kept, Largest):
             with self._locked(back, columns):
                 kernels.keep_neighbours_of_columns(scores, rows, columns, kept.n_largest, *kept.arrays)
 
@@ -93,10 +92,8 @@ class NearestSoFar:
             self._merge(block[::-1], columns, scores.T, rows.start)
 
     def _merge(self, block: Block, rows: slice, scores: torch.Tensor, first: int) -> None:
-        kept = self.largest[block]
-        top, place = scores.topk(min(kept.n_largest, scores.shape[1]), dim=1)
         with self._locked(block, np.array([rows.start, rows.stop - 1])):
-            kept.merge(rows, top.cpu().numpy(), place.cpu().numpy() + first)
+            self.largest[block].merge_scores(rows, scores, first)
 
     @contextmanager
     def _locked(self, block: Block, rows: Numbers) -> Iterator[None]:

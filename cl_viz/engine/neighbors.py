@@ -9,12 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cl_viz.core.embedding_set import EmbeddingSet
-from cl_viz.engine import compiled
-from cl_viz.engine.largest import Largest, room
+from cl_viz.engine import compiled, triton_neighbors
+from cl_viz.engine.device_largest import DeviceLargest
+from cl_viz.engine.largest import Kept, Largest, room
 from cl_viz.engine.nearest_so_far import Block, NearestSoFar
-from cl_viz.engine.pair_pass import Scratch
+from cl_viz.engine.pair_pass import Scratch, tile_rows
 from cl_viz.engine.rows import ViewRows
 from cl_viz.engine.tile_sizes import fitted
+from cl_viz.engine.triton_neighbors import TileLists
 from cl_viz.engine.workers import share_out
 
 MOST_NEIGHBORS = 200
@@ -108,18 +110,13 @@ class _Search:
         self.within = view is other
         # Parts of one view may be searched against each other: names would not tell them apart.
         self.block = ("rows", "rows") if self.within else ("rows", "columns")
-        kind = view.tile(slice(0, 1)).cpu().numpy().dtype
         asked = {self.block: (view, other)}
         if both:
             asked[self.block[1], self.block[0]] = (other, view)
         self.asked = asked
-        self.near = NearestSoFar(
-            {
-                block: Largest(len(a), min(k, max(0, len(b) - self.within)), kind, np.int64)
-                for block, (a, b) in asked.items()
-            }
-        )
-        self.size = fitted(_ROWS)
+        self.on_device = kept_on_device(list(asked.values()), k)
+        self.near = NearestSoFar({block: _kept(a, b, k, on_device=self.on_device) for block, (a, b) in asked.items()})
+        self.size = fitted(tile_rows(view.device, view.dtype) if self.on_device else _ROWS)
 
     def work(self) -> list[tuple[slice, slice]]:
         """Return the tiles: rows and columns."""
@@ -137,6 +134,9 @@ class _Search:
             diagonal = self.within and part == span
             kernels = compiled.kernels(self.view.device)
             left, right = self.view.tile(part), self.other.tile(span)
+            if self.on_device:
+                TileLists(self.near, self.block, part, span, diagonal=diagonal).offer(left, right)
+                return
             if kernels is None:
                 self.near.offer_with_torch(self.block, left @ right.T, part, span, diagonal=diagonal)
                 return
@@ -150,17 +150,46 @@ class _Search:
         return [neighbors_of(view, other, self.near.largest[block]) for block, (view, other) in self.asked.items()]
 
 
-def largest_of_blocks(rows: dict[str, ViewRows], k: int) -> dict[Block, Largest]:
+def found_in_the_pass(rows: dict[str, ViewRows], k: int) -> bool:
+    """Whether neighbours are found among the scores of the pass over pairs, and need none of their own.
+
+    On a device, if the lists of all blocks of views fit in its memory.
+    """
+    pairs = [(rows[a], rows[b]) for a, b in neighbor_blocks(list(rows))]
+    return pairs[0][0].device.type == "cpu" or kept_on_device(pairs, k)
+
+
+def kept_on_device(pairs: list[tuple[ViewRows, ViewRows]], k: int) -> bool:
+    """Whether the `k` nearest of each first rows in the second ones are kept on the device, all at once."""
+    entries = sum(len(view) * _n_largest(view, other, k) for view, other in pairs)
+    return triton_neighbors.on_device(pairs[0][0].device, pairs[0][0].dtype, entries)
+
+
+def largest_of_blocks(rows: dict[str, ViewRows], k: int) -> dict[Block, Kept]:
     """Return what is to be filled with the `k` nearest rows, wherever neighbours are looked for."""
-    kind = next(iter(rows.values())).tile(slice(0, 1)).cpu().numpy().dtype
-    return {
-        (a, b): Largest(len(rows[a]), min(k, max(0, len(rows[b]) - (a == b))), kind, np.int64)
-        for a, b in neighbor_blocks(list(rows))
-    }
+    blocks = neighbor_blocks(list(rows))
+    on_device = kept_on_device([(rows[a], rows[b]) for a, b in blocks], k)
+    return {(a, b): _kept(rows[a], rows[b], k, on_device=on_device) for a, b in blocks}
 
 
-def neighbors_of(view: ViewRows, other: ViewRows, largest: Largest) -> Neighbors:
+def _n_largest(view: ViewRows, other: ViewRows, k: int) -> int:
+    return min(k, max(0, len(other) - (view is other)))
+
+
+def _kept(view: ViewRows, other: ViewRows, k: int, *, on_device: bool) -> Kept:
+    n_largest = _n_largest(view, other, k)
+    if not on_device:
+        kind = view.tile(slice(0, 1)).cpu().numpy().dtype
+        return Largest(len(view), n_largest, kind, np.int64)
+    kept = DeviceLargest(len(view), n_largest, view.device)
+    kept.raise_limits(view, other)
+    return kept
+
+
+def neighbors_of(view: ViewRows, other: ViewRows, largest: Kept) -> Neighbors:
     """Return what was found for the rows of `view` in `other`, in the order and numbering of the set."""
+    if isinstance(largest, DeviceLargest):
+        largest.complete(view, other)
     scores, columns = largest.found(compiled.kernels(view.device))
     order = np.argsort(view.original)
     scores, indices = scores[order], other.original[columns[order]]

@@ -10,12 +10,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from cl_viz.engine import bins, compiled, triton_tiles
+from cl_viz.engine import bins, compiled, triton_neighbors, triton_tiles
 from cl_viz.engine.compiled import Kernels
 from cl_viz.engine.fused_tiles import FusedAnchors, FusedPairs
 from cl_viz.engine.nearest_so_far import NearestSoFar
 from cl_viz.engine.pair_sketch import Block, PairSketch, Relation
 from cl_viz.engine.rows import ColumnTile, ViewRows
+from cl_viz.engine.triton_neighbors import TileLists
 from cl_viz.engine.triton_tiles import TritonPairs
 from cl_viz.engine.workers import share_out
 
@@ -205,7 +206,14 @@ class PairAccumulator:
         )
         diagonal = first is second and tile.rows == tile.columns
         left, right = first.tile(tile.rows), second.tile(tile.columns)
-        self._triton.add(tile.block, left, right, labels, links, diagonal=diagonal)
+        if self.near is None:
+            self._triton.add(tile.block, left, right, labels, links, diagonal=diagonal)
+            return
+        lists = TileLists(self.near, self.blocks[tile.block], tile.rows, tile.columns, diagonal=diagonal)
+        fused = lists if triton_neighbors.usable(first.device, first.dtype) else None
+        self._triton.add(tile.block, left, right, labels, links, diagonal=diagonal, lists=fused)
+        if fused is None:
+            lists.offer_with_torch(left, right)
 
     def _add_with_torch(self, tile: Tile) -> None:
         first, second = (self.rows[view] for view in self.blocks[tile.block])

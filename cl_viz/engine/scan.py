@@ -22,7 +22,13 @@ from cl_viz.engine.device import resolve_device
 from cl_viz.engine.moments import Moments, compute_moments
 from cl_viz.engine.nearest import NeighborMap, neighbors_of_rows
 from cl_viz.engine.nearest_so_far import NearestSoFar
-from cl_viz.engine.neighbors import MOST_NEIGHBORS, largest_of_blocks, neighbor_blocks, neighbors_of
+from cl_viz.engine.neighbors import (
+    MOST_NEIGHBORS,
+    found_in_the_pass,
+    largest_of_blocks,
+    neighbor_blocks,
+    neighbors_of,
+)
 from cl_viz.engine.pair_pass import TILE, Tile, run_pairs, tile_rows, tiles
 from cl_viz.engine.pair_sketch import Block, PairSketch
 from cl_viz.engine.precision import Precision, full_float32, score_type
@@ -180,8 +186,7 @@ class _Job:
         with unfinished(embedding_set.fingerprint, parameters) as parts:
             moments: list[Moments] = []
             aside = [lambda: moments.append(compute_moments(embedding_set))]
-            # A GPU keeps no scores that could be offered to their rows: there, neighbours have a pass of their own.
-            near = self._nearest_so_far(rows, parts) if self.device.type == "cpu" else None
+            near = self._nearest_so_far(rows, parts)
             anchors, counted = self._anchors(rows, links, parts, aside, near)
             sketch = self._pairs(rows, blocks, links, tile_size, parts, [] if moments else aside, near)
             neighbors = self._neighbors(rows, parts, near)
@@ -257,8 +262,11 @@ class _Job:
         return found, counted
 
     def _nearest_so_far(self, rows: dict[str, ViewRows], parts: Unfinished) -> NearestSoFar | None:
-        """Return what the passes over anchors and pairs offer their scores to, as an earlier pass left it."""
-        if self.neighbors is None:
+        """Return what the passes over anchors and pairs offer their scores to, as an earlier pass left it.
+
+        None where neighbours are not asked for, or have a pass of their own.
+        """
+        if self.neighbors is None or not found_in_the_pass(rows, self.neighbors):
             return None
         largest = largest_of_blocks(rows, self.neighbors)
         for block, (scores, numbers) in parts.parts.get(_SO_FAR, {}).items():

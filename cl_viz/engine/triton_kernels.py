@@ -5,6 +5,10 @@ scores are a matrix product in registers; each is turned into a bin and added, w
 that no other program adds to. One number holds a bin's count and the sum of its scores, as in
 `cl_viz.engine.kernels`: here of their distance from the bin's lower edge in steps of 2**-24, which is exact for every
 float32 of at least a half and rounds smaller ones to 3e-8.
+
+Neighbours are found among the same scores: one above the limit of its row, or of its column, is written to the next
+free place of a list, of which an atomic counter knows; see `cl_viz.engine.triton_neighbors`. That is compiled only into
+kernels that are asked for it.
 """
 
 from __future__ import annotations
@@ -13,6 +17,7 @@ import triton
 import triton.language as tl
 
 from cl_viz.engine import bins
+from cl_viz.engine.device_largest import LAST
 from cl_viz.engine.pair_sketch import Relation
 
 COUNT_SHIFT = 40
@@ -43,6 +48,7 @@ _SAME_LABEL = tl.constexpr(int(Relation.SAME_LABEL))
 _DIFFERENT_LABEL = tl.constexpr(int(Relation.DIFFERENT_LABEL))
 _UNKNOWN_LABEL = tl.constexpr(int(Relation.UNKNOWN_LABEL))
 _RELATIONS = tl.constexpr(len(Relation))
+_LAST = tl.constexpr(LAST)
 
 
 @triton.jit
@@ -119,10 +125,76 @@ def add_close_scores(scores, relation, histogram, near, n_near):
 
 
 @triton.jit
+def append(scores, above, lists, numbers, fill, found, CAPACITY: tl.constexpr):
+    """Append scores and numbers to lists, where `above`; all of shape (ROWS, COLUMNS).
+
+    `fill` counts also what has no room. An entry is that of `cl_viz.engine.device_largest.pack`.
+    """
+    place = tl.atomic_add(fill + lists, 1, mask=above, sem="relaxed")
+    bits = scores.to(tl.int32, bitcast=True)
+    order = tl.where(bits < 0, bits ^ _LAST, bits).to(tl.int64)
+    # All bits of a number turned over: `LAST` less the number.
+    entry = (order << 32) | (numbers ^ _LAST).to(tl.int64)
+    tl.store(found + lists.to(tl.int64) * CAPACITY + place, entry, mask=above & (place < CAPACITY))
+
+
+@triton.jit
+def offer_tile(
+    scores, rows, columns, n_rows, n_columns, diagonal,
+    row_limits, column_limits, row_fill, column_fill, row_found, column_found, first_row_number, first_column_number,
+    ROWS: tl.constexpr, COLUMNS: tl.constexpr,
+    TO_ROWS: tl.constexpr, TO_COLUMNS: tl.constexpr, CAPACITY: tl.constexpr,
+):  # fmt: skip
+    """Append the scores of a tile that are above the limits of their rows and columns to the lists of these."""
+    of_rows, of_columns = tl.full((ROWS,), float("inf"), tl.float32), tl.full((COLUMNS,), float("inf"), tl.float32)
+    if TO_ROWS:
+        of_rows = tl.load(row_limits + rows, mask=rows < n_rows, other=float("inf"))
+    if TO_COLUMNS:
+        of_columns = tl.load(column_limits + columns, mask=columns < n_columns, other=float("inf"))
+    high = scores > tl.minimum(of_rows[:, None], of_columns[None, :])
+    # Few tiles hold one, once limits are good. Which pairs count is asked then: it would take registers.
+    if tl.max(tl.max(high.to(tl.int32), axis=1), axis=0) > 0:
+        counted = (rows < n_rows)[:, None] & (columns < n_columns)[None, :]
+        counted = counted & ((diagonal == 0) | (columns[None, :] > rows[:, None]))
+        row = tl.broadcast_to(rows[:, None], (ROWS, COLUMNS))
+        column = tl.broadcast_to(columns[None, :], (ROWS, COLUMNS))
+        if TO_ROWS:
+            above = counted & (scores > of_rows[:, None])
+            append(scores, above, row, first_column_number + column, row_fill, row_found, CAPACITY)
+        if TO_COLUMNS:
+            above = counted & (scores > of_columns[None, :])
+            append(scores, above, column, first_row_number + row, column_fill, column_found, CAPACITY)
+
+
+@triton.jit
+def find_near(
+    left, right,
+    row_limits, column_limits, row_fill, column_fill, row_found, column_found, first_row_number, first_column_number,
+    n_rows, n_columns, dim, diagonal,
+    ROWS: tl.constexpr, COLUMNS: tl.constexpr, DEPTH: tl.constexpr, PRECISION: tl.constexpr,
+    TO_ROWS: tl.constexpr, TO_COLUMNS: tl.constexpr, CAPACITY: tl.constexpr,
+):  # fmt: skip
+    """Append scores that are above limits, and bin none; see `bin_tiles`."""
+    row_tiles, column_tiles = tl.cdiv(n_rows, ROWS), tl.cdiv(n_columns, COLUMNS)
+    for tile in range(tl.program_id(0), row_tiles * column_tiles, tl.num_programs(0)):
+        first_row, first_column = (tile % row_tiles) * ROWS, (tile // row_tiles) * COLUMNS
+        if (diagonal == 0) | (first_column + COLUMNS > first_row + 1):
+            rows, columns = first_row + tl.arange(0, ROWS), first_column + tl.arange(0, COLUMNS)
+            scores = tile_scores(left, right, rows, columns, n_rows, n_columns, dim, ROWS, COLUMNS, DEPTH, PRECISION)
+            offer_tile(
+                scores, rows, columns, n_rows, n_columns, diagonal, row_limits, column_limits, row_fill, column_fill,
+                row_found, column_found, first_row_number, first_column_number,
+                ROWS, COLUMNS, TO_ROWS, TO_COLUMNS, CAPACITY,
+            )  # fmt: skip
+
+
+@triton.jit
 def bin_tiles(
     left, right, row_labels, column_labels, partners, near, packed, lows, highs, squares,
+    row_limits, column_limits, row_fill, column_fill, row_found, column_found, first_row_number, first_column_number,
     n_rows, n_columns, dim, n_partners, n_near, diagonal,
     ROWS: tl.constexpr, COLUMNS: tl.constexpr, DEPTH: tl.constexpr, LABELLED: tl.constexpr, PRECISION: tl.constexpr,
+    TO_ROWS: tl.constexpr, TO_COLUMNS: tl.constexpr, CAPACITY: tl.constexpr,
 ):  # fmt: skip
     """Add all pairs of some rows and columns; where `diagonal`, rows are columns and only pairs above it count.
 
@@ -140,6 +212,14 @@ def bin_tiles(
         Is added to.
     lows, highs, squares : pointers to float32, float32, float64, (programs, 4)
         Extremes and sums of squares; are brought up to date.
+    row_limits, column_limits : pointers to float32, (n_rows,) and (n_columns,)
+        Where TO_ROWS or TO_COLUMNS, scores above them are appended; the other's pointers are None.
+    row_fill, column_fill : pointers to int32, (n_rows,) and (n_columns,)
+        How many scores were above the limit of each; are added to.
+    row_found, column_found : pointers to int64, (n_rows, CAPACITY) and (n_columns, CAPACITY)
+        Those for which there was room, in no order.
+    first_row_number, first_column_number : int
+        What the first row and column are called in the lists.
     """
     program, n_programs = tl.program_id(0), tl.num_programs(0)
     row_tiles, column_tiles = tl.cdiv(n_rows, ROWS), tl.cdiv(n_columns, COLUMNS)
@@ -153,6 +233,12 @@ def bin_tiles(
         if (diagonal == 0) | (first_column + COLUMNS > first_row + 1):
             rows, columns = first_row + tl.arange(0, ROWS), first_column + tl.arange(0, COLUMNS)
             scores = tile_scores(left, right, rows, columns, n_rows, n_columns, dim, ROWS, COLUMNS, DEPTH, PRECISION)
+            if TO_ROWS | TO_COLUMNS:
+                offer_tile(
+                    scores, rows, columns, n_rows, n_columns, diagonal, row_limits, column_limits, row_fill,
+                    column_fill, row_found, column_found, first_row_number, first_column_number,
+                    ROWS, COLUMNS, TO_ROWS, TO_COLUMNS, CAPACITY,
+                )  # fmt: skip
             relation = tile_relations(
                 row_labels, column_labels, partners, n_partners, rows, columns, first_column, n_rows, n_columns,
                 ROWS, COLUMNS, LABELLED,

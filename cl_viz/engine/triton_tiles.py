@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from importlib.util import find_spec
 from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -18,10 +19,15 @@ from numpy.typing import NDArray
 from cl_viz.engine import bins
 from cl_viz.engine.pair_sketch import PairSketch, Relation
 
+if TYPE_CHECKING:
+    from cl_viz.engine.triton_neighbors import TileLists
+
 TILE = 16_384
 """Rows that one call scores: milliseconds of work on a large GPU, so that a pass stops soon and calls cost nothing."""
 MOST_PARTNERS = 256
 """Most partners of one row in a tile; with more, torch does the tile."""
+PRECISION = "tf32x3"
+"""Each product is made of three, whose error is that of float32; one alone would move scores between bins."""
 _OLDEST = (8, 0)
 """Compute capability from which matrix units take float32 in parts."""
 
@@ -55,6 +61,12 @@ SHAPE = Shape()
 """As compiled for an H100: 64 KiB of shared memory and all registers of a multiprocessor, next to nothing spilled."""
 _LEAST_PROGRAMS = 128
 """So many histograms hold the pairs of one call; a small device runs their programs one after the other."""
+NO_LISTS: dict[str, Any] = {
+    **dict.fromkeys(["row_limits", "column_limits", "row_fill", "column_fill", "row_found", "column_found"]),
+    **dict.fromkeys(["first_row_number", "first_column_number", "CAPACITY"], 0),
+    **dict.fromkeys(["TO_ROWS", "TO_COLUMNS"], False),
+}
+"""What a kernel is given where no neighbours are asked for; see `cl_viz.engine.triton_neighbors`."""
 
 
 def usable(device: torch.device, dtype: torch.dtype = torch.float32) -> bool:
@@ -107,7 +119,7 @@ class TritonPairs:
 
     def __init__(self, sketch: PairSketch, device: torch.device, shape: Shape | None = None) -> None:
         self.sketch, self.device, self.shape = sketch, device, shape or SHAPE
-        self._programs = self.shape.programs * _processors(device)
+        self._programs = programs(device, self.shape)
         cells = (self._programs, len(Relation))
         self._packed = torch.zeros((*cells, bins.BINS), dtype=torch.int64, device=device)
         self._lows = torch.full(cells, torch.inf, device=device)
@@ -126,6 +138,7 @@ class TritonPairs:
         links: NDArray[np.int64],
         *,
         diagonal: bool = False,
+        lists: TileLists | None = None,
     ) -> None:
         """Score all pairs of some rows and add them.
 
@@ -141,6 +154,8 @@ class TritonPairs:
             Pairs of one sample, as rows of `left` and `right`, sorted.
         diagonal : bool
             Whether both are the same rows: only pairs above the diagonal count.
+        lists : TileLists, optional
+            Of the rows' and the columns' neighbours: are offered every score.
         """
         shape, kernels = self.shape, _kernels()
         tiles = -(-len(left) // shape.rows) * -(-len(right) // shape.columns)
@@ -153,7 +168,11 @@ class TritonPairs:
         codes = [None if part is None else part.to(torch.int32) for part in labels]
         labelled = codes[0] is not None and codes[1] is not None
         partners = partner_table(links, len(left))
-        self._launch(kernels, left.contiguous(), right.contiguous(), codes if labelled else None, partners, diagonal)
+        left, right = left.contiguous(), right.contiguous()
+        asked = NO_LISTS if lists is None else lists.arguments()
+        self._launch(kernels, left, right, codes if labelled else None, partners, diagonal, asked)
+        if lists is not None:
+            lists.take(left, right)
 
     def flush(self) -> None:
         """Hand everything over to the sketch."""
@@ -182,6 +201,7 @@ class TritonPairs:
         codes: list[torch.Tensor | None] | None,
         partners: NDArray[np.int32],
         diagonal: bool,
+        asked: dict[str, Any],
     ) -> None:
         shape = self.shape
         # What is not read is given some memory all the same.
@@ -189,9 +209,10 @@ class TritonPairs:
         table = torch.from_numpy(partners).to(self.device) if partners.size else self._near
         kernels.bin_tiles[(self._programs,)](
             left, right, of_rows, of_columns, table, self._near, self._packed, self._lows, self._highs, self._squares,
-            len(left), len(right), left.shape[1], partners.shape[1], len(self._near), int(diagonal),
-            ROWS=shape.rows, COLUMNS=shape.columns, DEPTH=shape.depth, LABELLED=codes is not None, PRECISION="tf32x3",
-            num_warps=shape.warps, num_stages=shape.stages,
+            n_rows=len(left), n_columns=len(right), dim=left.shape[1], n_partners=partners.shape[1],
+            n_near=len(self._near), diagonal=int(diagonal),
+            ROWS=shape.rows, COLUMNS=shape.columns, DEPTH=shape.depth, LABELLED=codes is not None, PRECISION=PRECISION,
+            num_warps=shape.warps, num_stages=shape.stages, **asked,
         )  # fmt: skip
 
 
@@ -226,10 +247,12 @@ def _kernels() -> ModuleType:
     return triton_kernels
 
 
-def _processors(device: torch.device) -> int:
+def programs(device: torch.device, shape: Shape) -> int:
+    """Return how many programs a call is made of."""
     if device.type != "cuda":
-        return 1
-    return max(_LEAST_PROGRAMS, int(torch.cuda.get_device_properties(device).multi_processor_count))
+        return shape.programs
+    processors = int(torch.cuda.get_device_properties(device).multi_processor_count)
+    return shape.programs * max(_LEAST_PROGRAMS, processors)
 
 
 @lru_cache(maxsize=8)

@@ -18,11 +18,15 @@ import numpy as np
 import torch
 
 import cl_viz
-from cl_viz.engine import compiled, triton_tiles
+from cl_viz.engine import compiled, device_largest, triton_neighbors, triton_tiles
+from cl_viz.engine.device_largest import DeviceLargest
+from cl_viz.engine.nearest import nearest
+from cl_viz.engine.nearest_so_far import NearestSoFar
 from cl_viz.engine.pair_pass import PairAccumulator, mark_links, relation_tile
 from cl_viz.engine.pair_sketch import PairSketch
+from cl_viz.engine.triton_neighbors import TileLists
 from cl_viz.engine.triton_tiles import Shape, TritonPairs
-from cl_viz.engine.triton_trial import trial
+from cl_viz.engine.triton_trial import trial, trial_of_neighbors
 from cl_viz.testing import clusters
 
 FIELDS = ("counts", "sums", "squares", "low", "high")
@@ -117,6 +121,85 @@ def scanned(use_triton: Callable[[bool], None]) -> dict[str, PairSketch]:
     return found
 
 
+def near_cases() -> dict[str, dict[str, Any]]:
+    """Return rows of one view or two, and how many neighbours: those of the second are found beside the first's."""
+    few = exact_rows(7, 8, 2.0, 13)
+    return {
+        "one view": {"views": [exact_rows(53, 21, 2.0, 11)], "k": 5},
+        "two views of different size": {"views": [exact_rows(37, 33, 1.0, 2), exact_rows(70, 33, 1.0, 2)], "k": 6},
+        "one way of two": {"views": [exact_rows(20, 9, 1.0, 3), exact_rows(41, 9, 1.0, 4)], "k": 4, "both": False},
+        "more than there are": {"views": [exact_rows(9, 6, 2.0, 12)], "k": 50},
+        "ties": {"views": [few.repeat(6, 1)], "k": 8},
+        "no room": {"views": [exact_rows(40, 12, 0.1, 14)], "k": 6, "room": 2},
+        "no room in two views": {
+            "views": [exact_rows(18, 12, 0.3, 14), exact_rows(50, 12, 0.3, 15)],
+            "k": 6,
+            "room": 1,
+        },
+        "scores below zero": {"views": [exact_rows(11, 5, 0.1, 16), -exact_rows(30, 5, 0.1, 16)], "k": 3},
+    }
+
+
+def near_of(case: dict[str, Any]) -> dict[str, np.ndarray]:
+    """Return what is found for a case in tiles of 24 rows, every other of which is counted too, and what there is."""
+    views = case["views"]
+    names = ("a", "a") if len(views) == 1 else ("a", "b")
+    left, right = views[0], views[-1]
+    within = len(views) == 1
+    asked = {names: (left, right)} | ({names[::-1]: (right, left)} if case.get("both", True) else {})
+    near = NearestSoFar(
+        {
+            block: DeviceLargest(len(rows), min(case["k"], len(others) - within), rows.device)
+            for block, (rows, others) in asked.items()
+        }
+    )
+    pairs = TritonPairs(PairSketch.empty([names]), left.device, SMALL)
+    rows, columns = (
+        [slice(start, min(start + 24, len(part))) for start in range(0, len(part), 24)] for part in (left, right)
+    )
+    n_tiles = 0
+    for part in rows:
+        for span in columns:
+            if within and part.start > span.start:
+                continue
+            diagonal = within and part == span
+            lists = TileLists(near, names, part, span, diagonal=diagonal, room=case.get("room"))
+            if n_tiles % 2:
+                pairs.add(
+                    0, left[part], right[span], (None, None), NO_LINKS, diagonal=diagonal, lists=lists
+                )  # fmt: skip
+            else:
+                lists.offer_with_triton(left[part], right[span], SMALL)
+            n_tiles += 1
+    found = {}
+    for number, (block, (own, others)) in enumerate(asked.items()):
+        exact = own @ others.T
+        if within:
+            exact.fill_diagonal_(-torch.inf)
+        scores, numbers = near.largest[block].found(None)
+        found[f"scores {number}"], found[f"numbers {number}"] = scores, numbers
+        found[f"exact {number}"] = exact.numpy()
+    return found
+
+
+def scanned_near(use_triton: Callable[[bool], None]) -> dict[str, dict[str, np.ndarray]]:
+    """Return the neighbours that a whole pass, and one for neighbours alone, find either way."""
+    made = clusters(50, 10, 3, 0.5)
+    views = {view: array.astype(np.float32) for view, array in made.views.items()}
+    views["view_1"][3] = np.nan
+    embedding_set = cl_viz.EmbeddingSet.from_arrays(views, label=made.role("label"))
+    device_largest._LEAST_SAMPLED = 16
+    found = {}
+    for name, use in (("torch", False), ("triton", True)):
+        use_triton(use)
+        beside = cl_viz.scan(embedding_set, "cpu", anchors=12, neighbors=5, precision="float32", cache=False).neighbors
+        alone = nearest(embedding_set, 5, "cpu", precision="float32")
+        for way, blocks in (("beside", beside), ("alone", alone)):
+            for (view, other), kept in blocks.items():
+                found[f"neighbours {way} {view} {other}/{name}"] = {"scores": kept.scores, "indices": kept.indices}
+    return found
+
+
 class Forgetful(TritonPairs):
     """Loses the last row."""
 
@@ -132,21 +215,36 @@ def trials() -> dict[str, str]:
     triton_tiles.TritonPairs = Forgetful  # type: ignore[misc]
     found["wrong"] = trial(torch.device("cpu"))
     triton_tiles.TritonPairs = TritonPairs  # type: ignore[misc]
+    found["right neighbours"] = trial_of_neighbors(torch.device("cpu"))
+    append = DeviceLargest.merge_entries
+    # The largest of each tile is lost.
+    DeviceLargest.merge_entries = lambda self, rows, entries: append(self, rows, entries.sort(dim=1).values[:, :-1])  # type: ignore[method-assign]
+    found["wrong neighbours"] = trial_of_neighbors(torch.device("cpu"))
+    DeviceLargest.merge_entries = append  # type: ignore[method-assign]
     return found
 
 
 def main() -> None:
     torch.set_num_threads(1)
     compiled.enable(False)
-    usable = triton_tiles.usable
+    before = triton_tiles.usable, triton_neighbors.usable, triton_neighbors.on_device
 
     def use_triton(use: bool) -> None:
-        triton_tiles.usable = (lambda device, dtype: True) if use else usable  # type: ignore[assignment]
+        instead = (lambda *about: True,) * 3 if use else before
+        triton_tiles.usable, triton_neighbors.usable, triton_neighbors.on_device = instead
 
     found = {f"{name}/torch": with_torch(case) for name, case in cases().items()}
     found |= {f"{name}/triton": with_triton(case) for name, case in cases().items()}
     found |= {f"a whole pass/{name}": sketch for name, sketch in scanned(use_triton).items()}
     arrays = {f"{name}/{field}": getattr(sketch, field) for name, sketch in found.items() for field in FIELDS}
+    arrays |= {
+        f"near {name}/triton/{field}": array
+        for name, case in near_cases().items()
+        for field, array in near_of(case).items()
+    }
+    arrays |= {
+        f"{name}/{field}": array for name, kept in scanned_near(use_triton).items() for field, array in kept.items()
+    }
     arrays |= {f"trial/{name}/said": np.array(said) for name, said in trials().items()}
     np.savez(sys.argv[1], **arrays)
 

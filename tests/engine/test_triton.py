@@ -79,9 +79,59 @@ def test_a_whole_pass_finds_what_torch_finds(interpreted: Found) -> None:
     assert plain["counts"].sum() == 118 * 117 // 2
 
 
+@pytest.mark.parametrize(
+    ("case", "sides"),
+    [
+        ("one view", 1),
+        ("two views of different size", 2),
+        ("one way of two", 1),
+        ("more than there are", 1),
+        ("ties", 1),
+        ("no room", 1),
+        ("no room in two views", 2),
+        ("scores below zero", 2),
+    ],
+)
+def test_the_kernel_finds_the_nearest(case: str, sides: int, interpreted: Found) -> None:
+    found = interpreted[f"near {case}/triton"]
+    assert len(found) == 3 * sides
+    for side in range(sides):
+        assert_nearest(found[f"scores {side}"], found[f"numbers {side}"], found[f"exact {side}"])
+
+
+def assert_nearest(scores: np.ndarray, numbers: np.ndarray, exact: np.ndarray) -> None:
+    """Assert that exact scores of each row were kept, the largest, each once, and of ties the first."""
+    np.testing.assert_array_equal(scores, -np.sort(-exact, axis=1)[:, : scores.shape[1]])
+    np.testing.assert_array_equal(np.take_along_axis(exact, numbers, axis=1), scores)
+    assert all(len(set(row)) == len(row) for row in numbers.tolist())
+    tied = scores[:, 1:] == scores[:, :-1]
+    assert (numbers[:, 1:][tied] > numbers[:, :-1][tied]).all()
+
+
+def test_the_cases_of_neighbours_are_those_that_they_are_named_after(interpreted: Found) -> None:
+    ties = interpreted["near ties/triton"]["exact 0"]
+    assert ((ties == ties.max(axis=1, keepdims=True)).sum(axis=1) == 5).all()
+    assert interpreted["near more than there are/triton"]["scores 0"].shape == (9, 8)
+    assert (interpreted["near scores below zero/triton"]["scores 0"] < 0).all()
+
+
+@pytest.mark.parametrize("way", ["beside", "alone"])
+def test_a_pass_with_the_kernel_finds_the_neighbours_that_torch_finds(way: str, interpreted: Found) -> None:
+    blocks = [name.removesuffix("/torch") for name in interpreted if name.startswith(f"neighbours {way}")]
+    blocks = [name for name in blocks if f"{name}/triton" in interpreted and not name.endswith("/triton")]
+    assert len(blocks) == 4
+    for block in blocks:
+        plain, kernel = interpreted[f"{block}/torch"], interpreted[f"{block}/triton"]
+        assert plain["scores"].shape == (49, 5)
+        np.testing.assert_allclose(kernel["scores"], plain["scores"], atol=1e-6)
+        assert (kernel["indices"] == plain["indices"]).mean() > 0.99
+
+
 def test_a_kernel_that_counts_wrongly_is_found_out(interpreted: Found) -> None:
     assert str(interpreted["trial/right"]["said"]) == ""
     assert "wrong bins" in str(interpreted["trial/wrong"]["said"])
+    assert str(interpreted["trial/right neighbours"]["said"]) == ""
+    assert "wrong neighbours of 300 of 300 rows" in str(interpreted["trial/wrong neighbours"]["said"])
 
 
 def test_the_trial_holds_every_relation_and_scores_close_to_1() -> None:
