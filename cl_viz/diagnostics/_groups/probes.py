@@ -254,7 +254,7 @@ def vote(
     -----
     Source: Wu et al. 2018, Unsupervised Feature Learning via Non-Parametric Instance Discrimination.
     """
-    (predicted,) = votes_by_count(neighbor_codes, scores, n_classes, [k], temperature)
+    predicted: Codes = votes_by_count(neighbor_codes, scores, n_classes, [k], temperature)[0]
     return predicted
 
 
