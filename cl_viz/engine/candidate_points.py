@@ -207,17 +207,6 @@ class CandidatePoints:
         list(_threads().map(do, self._parts))
         return found
 
-    def drawn(self, count: int, generator: np.random.Generator) -> CandidatePoints:
-        """Return so many candidates of each anchor, drawn without replacement."""
-        whole = np.rint(self.counts).astype(np.int64)
-        found = np.zeros(len(whole), dtype=np.float32)
-        for start, stop in zip(self.starts[:-1], self.starts[1:], strict=True):
-            part = whole[start:stop]
-            found[start:stop] = generator.multivariate_hypergeometric(
-                part, min(count, int(part.sum())), method="marginals"
-            )
-        return replace(self, counts=found, joined=False, _levels={})
-
     @cached_property
     def _owner(self) -> NDArray[np.int64]:
         return np.repeat(np.arange(len(self.starts) - 1), np.diff(self.starts))

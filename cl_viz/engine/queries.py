@@ -6,36 +6,22 @@ Temperatures come as an array of T; answers have shape (T, A) for anchors, or (T
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cl_viz.core.errors import InputError, MissingInputError
+from cl_viz.core.lazily import lazily
 from cl_viz.engine.anchor_sketch import OTHER, SAME, AnchorSketch
+from cl_viz.engine.batch_expectation import BatchExpectation
 from cl_viz.engine.candidate_points import CandidatePoints
 from cl_viz.engine.pair_sketch import PairRoles, Relation
+from cl_viz.engine.score_grid import ScoreGrid
 from cl_viz.engine.score_histogram import ScoreHistogram
 
 Values = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class BatchLoss:
-    """Loss at a batch size, an average over batches drawn without replacement.
-
-    Attributes
-    ----------
-    mean : NDArray[np.float64], shape (T,)
-        Over anchors' positives and draws.
-    standard_error : NDArray[np.float64], shape (T,)
-        Of the mean, from the draws; 0 if a batch holds every negative. Says nothing of which anchors were drawn.
-    """
-
-    mean: Values
-    standard_error: Values
 
 
 @dataclass(frozen=True)
@@ -83,9 +69,19 @@ class AnchorQueries:
         """Negatives of each anchor, shape (A,)."""
         return self.points.total
 
+    @lazily
+    def grid(self) -> ScoreGrid:
+        """The negatives on a grid of scores."""
+        return ScoreGrid.of(self.points)
+
+    @lazily
+    def own_grid(self) -> ScoreGrid:
+        """Those of the anchor's own label."""
+        return ScoreGrid.of(self.points, own=True)
+
     def log_sum_exp(self, temperatures: ArrayLike) -> Values:
         """Return log of the sum over negatives of exp(s / tau), (T, A); -inf without negatives."""
-        return np.stack([self.points.log_mass(1 / tau) for tau in _temperatures(temperatures)])
+        return np.stack([self._negatives(1 / tau).log_mass(1 / tau) for tau in _temperatures(temperatures)])
 
     def supcon_out_loss(self, temperatures: ArrayLike) -> Values:
         """Return SupCon with the mean outside the logarithm (Khosla and others 2020, eq. 2), (T, A).
@@ -122,7 +118,7 @@ class AnchorQueries:
         """Return the entropy of the relative penalties, natural log, (T, A); NaN without negatives."""
         found = []
         for tau in _temperatures(temperatures):
-            total, mean = self.points.mass_and_mean(1 / tau)
+            total, mean = self._negatives(1 / tau).mass_and_mean(1 / tau)
             with np.errstate(divide="ignore", invalid="ignore"):
                 found.append(np.where(total > 0, np.maximum(0.0, np.log(total) - mean / tau), np.nan))
         return np.stack(found)
@@ -136,7 +132,7 @@ class AnchorQueries:
         """Return 1 / sum of squared relative penalties, in [1, effective negatives], (T, A)."""
         found = []
         for tau in _temperatures(temperatures):
-            single, double = self.points.masses((1 / tau, 2 / tau))
+            single, double = self._negatives(2 / tau).masses((1 / tau, 2 / tau))
             with np.errstate(divide="ignore", invalid="ignore"):
                 found.append(np.square(single) / double)
         return np.stack(found)
@@ -145,7 +141,10 @@ class AnchorQueries:
         """Return the share of the relative penalties on negatives of the anchor's own label, (T, A)."""
         found = []
         for tau in _temperatures(temperatures):
-            total, own = self.points.mass_and_own(1 / tau)
+            if self.grid.fits(1 / tau):
+                (total,), (own,) = (grid.masses([1 / tau]) for grid in (self.grid, self.own_grid))
+            else:
+                total, own = self.points.mass_and_own(1 / tau)
             found.append(np.divide(own, total, out=np.full(len(total), np.nan), where=total > 0))
         return np.stack(found)
 
@@ -196,7 +195,9 @@ class AnchorQueries:
         with np.errstate(divide="ignore", invalid="ignore"):
             log_count = np.log(self.n_negatives)
             for tau in _temperatures(temperatures):
-                weighted = self.points.log_mass((1 + concentration) / tau) - self.points.log_mass(concentration / tau)
+                factors = (1 + concentration) / tau, concentration / tau
+                largest = self.points.largest / tau
+                weighted = np.subtract(*np.log(self._negatives(factors[0]).masses(factors))) + largest
                 # All relative to the positive: log of (M E_w[exp(s / tau)] / p), and so on.
                 hard = (log_count + weighted)[owner] - self.sketch.positives / tau
                 least = log_count[owner] - 1 / tau - self.sketch.positives / tau
@@ -206,20 +207,42 @@ class AnchorQueries:
                 losses.append(np.logaddexp(0.0, np.maximum(log_estimate, least)))
         return np.stack(losses), np.stack(clamped)
 
-    def batch_loss(self, temperatures: ArrayLike, n_negatives: int, *, draws: int = 16, seed: int = 0) -> BatchLoss:
-        """Return mean InfoNCE when an anchor meets so many negatives, drawn without replacement from all of its own.
+    def batch_loss(self, temperatures: ArrayLike, n_negatives: int) -> Values:
+        """Return the InfoNCE of each positive to expect in a batch, (T, P).
 
-        Every temperature sees the same draws. `mean_field_batch_loss` needs none, and is too high.
+        The mean over all batches of so many negatives, drawn without replacement from those of the anchor; all of
+        them where it has no more. See `cl_viz.engine.batch_expectation`.
         """
+        return self._expected(temperatures, n_negatives, BatchExpectation.loss, self.loss)
+
+    def batch_npc_multiplier(self, temperatures: ArrayLike, n_negatives: int) -> Values:
+        """Return 1 - P(positive) to expect in a batch, (T, P); see `batch_loss`."""
+        return self._expected(temperatures, n_negatives, BatchExpectation.multiplier, self.npc_multiplier)
+
+    def _expected(
+        self,
+        temperatures: ArrayLike,
+        n_negatives: int,
+        ask: Callable[[BatchExpectation, Values, NDArray[np.int64]], Values],
+        of_all: Callable[[Values], Values],
+    ) -> Values:
+        """Return expected values for every positive, anchors with as many negatives at a time."""
         self._check_batch(n_negatives)
-        taus = _temperatures(temperatures)
-        generator = np.random.default_rng(seed)
-        found = np.zeros((draws, len(taus)))
-        for part in range(draws):
-            drawn = self.points.drawn(n_negatives, generator)
-            mass = np.stack([drawn.log_mass(1 / tau) for tau in taus])
-            found[part] = np.logaddexp(0.0, self._against_positives(mass, taus)).mean(axis=1)
-        return BatchLoss(found.mean(axis=0), found.std(axis=0, ddof=1) / math.sqrt(draws))
+        self._need_views()
+        taus, owner, positives = _temperatures(temperatures), self.sketch.anchor_of_positive(), self.sketch.positives
+        total = self.n_negatives
+        found = of_all(taus) if (total[owner] <= n_negatives).any() else np.empty((len(taus), len(owner)))
+        for anchors, number in _alike(total, n_negatives):
+            place = np.full(len(total), -1)
+            place[anchors] = np.arange(len(anchors))
+            own = np.flatnonzero(place[owner] >= 0)
+            if not len(own):
+                continue
+            grid = self.grid.chosen(anchors)
+            for index, tau in enumerate(taus):
+                law = BatchExpectation.of(grid, tau, n_negatives, number, positives[own].min())
+                found[index, own] = ask(law, positives[own] / tau, place[owner[own]])
+        return found
 
     def mean_field_batch_loss(self, temperatures: ArrayLike, n_negatives: int) -> Values:
         """Return the mean-field shortcut to `batch_loss`, (T,): the negatives' sum stands at its expectation.
@@ -232,6 +255,10 @@ class AnchorQueries:
         mass = self.log_sum_exp(temperatures) + log_share
         found: Values = np.logaddexp(0.0, self._against_positives(mass, temperatures)).mean(axis=1)
         return found
+
+    def _negatives(self, factor: float) -> ScoreGrid | CandidatePoints:
+        """Return what sums exp(factor * s) over negatives: the grid, where its points are close enough."""
+        return self.grid if self.grid.fits(factor) else self.points
 
     def _check_batch(self, n_negatives: int) -> None:
         if n_negatives < 1:
@@ -279,6 +306,20 @@ def uniformity(histograms: Sequence[ScoreHistogram], t: ArrayLike) -> Values:
     each = [[histogram.log_mean_exp(2 * value) - 2 * value for value in values] for histogram in histograms]
     found: Values = np.mean(each, axis=0)
     return found
+
+
+def _alike(total: Values, n_drawn: int) -> Iterator[tuple[NDArray[np.int64], float]]:
+    """Yield anchors with more candidates than a batch holds, those of nearly one number together, and that number.
+
+    How many there are in all matters by their share in the batch; 2 % more or less of that moves nothing.
+    """
+    anchors = np.flatnonzero(total > n_drawn)
+    order = anchors[np.argsort(total[anchors], kind="stable")]
+    low = 0
+    while low < len(order):
+        high = int(np.searchsorted(total[order], total[order[low]] * 1.02, side="right"))
+        yield np.sort(order[low:high]), float(total[order[low:high]].mean())
+        low = high
 
 
 def _temperatures(temperatures: ArrayLike) -> Values:

@@ -37,3 +37,26 @@ def entr(values: np.ndarray) -> np.ndarray:
     """Return ``-p log p`` of each entry, 0 at 0."""
     safe = np.where(values > 0, values, 1.0)
     return -safe * np.log(safe)
+
+
+def exact_expectation(margins: np.ndarray, n_drawn: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the mean of log(1 + X) and of X / (1 + X) over all draws of so many columns, X the sum of exp(margin).
+
+    The Laplace transform of X at t is the coefficient of z**n in a product over columns, here of a binomial law that is
+    then conditioned on its number; the integrals over log t are finely spaced sums.
+    """
+    count = margins.shape[1]
+    share, step = n_drawn / count, 0.3
+    log_t = np.arange(-logsumexp(margins, axis=1).max() - 16, 4, step)
+    missed = np.exp(-np.exp(np.minimum(margins[:, None] + log_t[:, None], 50.0)))
+    ways = np.zeros((*missed.shape[:2], n_drawn + 1))
+    ways[..., 0] = 1
+    binomial = np.zeros(n_drawn + 1)
+    binomial[0] = 1
+    for column in range(count):
+        ways[..., 1:] = ways[..., 1:] * (1 - share) + ways[..., :-1] * share * missed[..., column, None]
+        binomial[1:] = binomial[1:] * (1 - share) + binomial[:-1] * share
+        ways[..., 0] *= 1 - share
+        binomial[0] *= 1 - share
+    weighted = step * (1 - ways[..., -1] / binomial[-1]) * np.exp(-np.exp(log_t))
+    return weighted.sum(axis=1), (weighted * np.exp(log_t)).sum(axis=1)

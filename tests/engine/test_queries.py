@@ -13,7 +13,7 @@ from cl_viz.core.errors import InputError, MissingInputError
 from cl_viz.engine.pair_sketch import PairRoles, Relation
 from cl_viz.engine.queries import AnchorQueries, uniformity
 from cl_viz.testing import clusters, collapsed, paired_sphere, sphere
-from tests.engine.comparing import entr, logsumexp
+from tests.engine.comparing import entr, exact_expectation, logsumexp
 
 TAUS = np.array([0.01, 0.02, 0.05, 0.1, 0.3, 1.0])
 SETS: dict[str, Callable[[], cl_viz.EmbeddingSet]] = {
@@ -111,7 +111,7 @@ def test_reweighted_and_debiased_loss(case: Case, beta: float, prior: float) -> 
         assert abs(loss[index].mean() - expected.mean()) <= 1e-3 * max(expected.mean(), 1e-2), (tau, beta, prior)
         assert abs(clamped[index].mean() - expected_clamped.mean()) <= 3e-3
     if beta == prior == 0:
-        np.testing.assert_allclose(loss, ask.loss(TAUS), rtol=1e-9)
+        np.testing.assert_allclose(loss, ask.loss(TAUS), rtol=1e-5)
 
 
 def test_uniformity(case: Case) -> None:
@@ -131,23 +131,62 @@ def test_uniformity(case: Case) -> None:
 def test_batch_loss_is_that_of_drawn_batches(case: Case, size: int) -> None:
     ask, brute, _ = case
     taus = np.array([0.05, 0.5])
-    found = ask.batch_loss(taus, size, draws=8)
+    found, multiplier = ask.batch_loss(taus, size), ask.batch_npc_multiplier(taus, size)
     generator = np.random.default_rng(5)
-    draws = 8 if size < 699 else 1
-    expected = np.empty((draws, 2))
+    draws = 12 if size < 699 else 1
+    expected = np.empty((draws, 2, 2))
     for draw in range(draws):
         keys = generator.random(brute.scores.shape)
         chosen = np.take_along_axis(brute.scores, np.argpartition(keys, size - 1, axis=1)[:, :size], axis=1)
         for index, tau in enumerate(taus):
-            expected[draw, index] = np.logaddexp(0, logsumexp(chosen / tau, axis=1) - brute.positive / tau).mean()
-    error = np.hypot(found.standard_error, expected.std(axis=0) / np.sqrt(max(1, draws - 1)))
-    mean = expected.mean(axis=0)
-    assert (np.abs(found.mean - mean) <= 3 * error + 1e-3 * np.maximum(mean, 1e-2)).all()
+            loss = np.logaddexp(0, logsumexp(chosen / tau, axis=1) - brute.positive / tau)
+            expected[draw, :, index] = loss.mean(), -np.expm1(-loss).mean()
+    error = 3 * expected.std(axis=0) / np.sqrt(max(1, draws - 1))
+    for answer, mean, reach in zip((found, multiplier), expected.mean(axis=0), error, strict=True):
+        assert (np.abs(answer.mean(axis=1) - mean) <= reach + 1e-3 * np.maximum(mean, 1e-2)).all()
     mean_field = ask.mean_field_batch_loss(taus, size)
-    assert (mean_field >= found.mean - 3 * found.standard_error - 1e-5).all()
+    assert (mean_field >= found.mean(axis=1) - 1e-3 * mean_field).all()
     if size == 699:
         np.testing.assert_allclose(mean_field, ask.loss(taus).mean(axis=1), rtol=1e-9)
-        np.testing.assert_allclose(found.mean, mean_field, rtol=1e-4)
+        np.testing.assert_array_equal(found, ask.loss(taus))
+        np.testing.assert_array_equal(multiplier, ask.npc_multiplier(taus))
+
+
+@pytest.mark.parametrize("n_drawn", [1, 4, 25, 55])
+@pytest.mark.parametrize("name", ["paired", "clusters", "collapsed"])
+def test_expected_loss_of_every_positive_is_exact(name: str, n_drawn: int) -> None:
+    made = {
+        "paired": lambda: paired_sphere(60, 24, 0.5),
+        "clusters": lambda: clusters(60, 24, 6, 0.05),
+        "collapsed": lambda: collapsed(60, 24, 0.003),
+    }
+    embedding_set = made[name]()
+    brute = Brute(embedding_set)
+    ask = AnchorQueries.of(cl_viz.scan(embedding_set, cache=False).anchors["view_1"], PairRoles())
+    for tau in (0.01, 0.05, 1.0):
+        loss, multiplier = exact_expectation((brute.scores - brute.positive[:, None]) / tau, n_drawn)
+        np.testing.assert_allclose(ask.batch_loss([tau], n_drawn)[0], loss, rtol=1e-3, atol=5e-4)
+        assert_close(ask.batch_loss([tau], n_drawn).mean(), loss.mean())
+        assert_close(ask.batch_npc_multiplier([tau], n_drawn).mean(), multiplier.mean())
+
+
+def test_expected_loss_of_anchors_with_unlike_numbers_of_negatives() -> None:
+    generator = np.random.default_rng(3)
+    first, second = generator.normal(size=(2, 80, 16)) + 0.5
+    # The first rows have three partners each, so fewer negatives than the others.
+    links = np.array([[row, (row + step) % 80] for row in range(80) for step in range(3 if row < 10 else 1)])
+    embedding_set = cl_viz.EmbeddingSet.from_arrays({"a": first, "b": second}, pairs=links)
+    ask = AnchorQueries.of(cl_viz.scan(embedding_set, cache=False).anchors["a"], PairRoles())
+    assert sorted(set(ask.n_negatives)) == [77, 79]
+    unit = [part / np.linalg.norm(part, axis=1, keepdims=True) for part in (first, second)]
+    scores = unit[0] @ unit[1].T
+    found, owner = ask.batch_loss([0.1], 40)[0], ask.sketch.anchor_of_positive()
+    for row in (0, 40):
+        others = np.delete(scores[row], links[links[:, 0] == row, 1])
+        expected = exact_expectation((others[None] - scores[row, row]) / 0.1, 40)[0]
+        assert np.abs(found[owner == row] - expected).min() <= 1e-3
+    with_all = ask.batch_loss([0.1], 77)[0]
+    np.testing.assert_array_equal(with_all[owner == 0], ask.loss([0.1])[0, owner == 0])
 
 
 def test_negatives_of_both_views_are_asked_together() -> None:

@@ -1,0 +1,175 @@
+"""`ScoreGrid`: the candidates of every anchor on one common grid of scores, so that sums over them are products.
+
+A candidate stands on the four grid points around its score with the weights of cubic interpolation (of which two may be
+negative), so that counts, means, second and third moments within a cell stay what they are. The sum of any smooth
+function of the score over the candidates of every anchor is then one product of matrices, whatever their number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from cl_viz.engine import bins
+from cl_viz.engine.candidate_points import CandidatePoints
+
+Values = NDArray[np.float64]
+Narrow = NDArray[np.float32]
+STEP = 2 / bins.ANCHOR_BINS
+"""Distance of two grid points, in scores."""
+_ANCHORS_AT_ONCE = 128
+_SMOOTH = 0.4
+"""Largest change of factor * s from one grid point to the next."""
+_REACH = 40.0
+"""How far factor * s may lie above its base."""
+_BEFORE, _AFTER = 1, 2
+"""Grid points below and above the cell of a score that have a part of it."""
+
+
+@dataclass(frozen=True)
+class ScoreGrid:
+    """Weights of the candidates of A anchors on K grid points.
+
+    Attributes
+    ----------
+    scores : NDArray[np.float64], shape (K,)
+        The grid points that any anchor needs, ascending.
+    weights : torch.Tensor of float32, shape (A, K)
+        Candidates of an anchor at a grid point.
+    largest : NDArray[np.float64], shape (A,)
+        Largest score of each anchor.
+    most_above, least_above : NDArray[np.float64], shape (K,)
+        Candidates at and above each grid point: of the anchor that has the most and the fewest there.
+    """
+
+    scores: Values
+    weights: torch.Tensor
+    largest: Values
+    most_above: Values
+    least_above: Values
+
+    @classmethod
+    def of(cls, points: CandidatePoints, *, own: bool = False) -> ScoreGrid:
+        """Put points on the grid; with `own` those of the anchor's own label only."""
+        n_anchors = len(points.starts) - 1
+        owner = np.repeat(np.arange(n_anchors), np.diff(points.starts))
+        place = (points.distance + points.largest[owner] + 1) / STEP
+        first = int(np.floor(place.min(initial=0.0 if not len(place) else np.inf))) - _BEFORE
+        width = int(np.floor(place.max(initial=first))) + _AFTER + 1 - first
+        weights = torch.empty((n_anchors, width), dtype=torch.float32)
+        most, least = np.zeros(width), np.full(width, np.inf)
+        counts = points.counts * points.own if own else points.counts
+        for rows, part in _bands(points.starts):
+            anchor, shape = owner[part] - rows.start, (rows.stop - rows.start, width)
+            found = _spread(place[part] - first, counts[part], points.variance[part], anchor, shape)
+            weights[rows] = torch.from_numpy(found).float()
+            above = np.cumsum(found[:, ::-1], axis=1)[:, ::-1]
+            np.maximum(most, above.max(axis=0), out=most)
+            np.minimum(least, above.min(axis=0), out=least)
+        return cls(
+            np.asarray((first + np.arange(width)) * STEP - 1, dtype=np.float64),
+            weights,
+            points.largest,
+            most,
+            np.maximum(least, 0.0),
+        )
+
+    def chosen(self, anchors: NDArray[np.int64]) -> ScoreGrid:
+        """Return the grid of some anchors; of all, itself."""
+        if len(anchors) == len(self.weights):
+            return self
+        return replace(self, weights=self.weights[torch.from_numpy(anchors)], largest=self.largest[anchors])
+
+    def fits(self, factor: float) -> bool:
+        """Whether exp(factor * s) is smooth enough between grid points: off by 6e-4 of itself at most."""
+        return factor * STEP <= _SMOOTH
+
+    def masses(self, factors: Sequence[float]) -> list[Values]:
+        """Return for each factor the sum over candidates of exp(factor * (s - largest)), shape (A,)."""
+        bases = [_Bases(self, factor) for factor in factors]
+        sums = self._sums([base.weights for base in bases])
+        return [np.maximum(base.chosen(found), 0.0) for base, found in zip(bases, sums, strict=True)]
+
+    def log_mass(self, factor: float) -> Values:
+        """Return log of the sum over candidates of exp(factor * s), shape (A,); -inf without any."""
+        with np.errstate(divide="ignore"):
+            found: Values = np.log(self.masses([factor])[0]) + factor * self.largest
+        return found
+
+    def mass_and_mean(self, factor: float) -> tuple[Values, Values]:
+        """Return the mass, and the mean under it of the distance to the largest; 0 without candidates."""
+        base = _Bases(self, factor)
+        total, above = (base.chosen(found) for found in self._sums([base.weights, base.weights * base.distances]))
+        total = np.maximum(total, 0.0)
+        mean = np.divide(above, total, out=np.zeros(len(total)), where=total > 0)
+        return total, np.where(total > 0, mean - base.height, 0.0)
+
+    def _sums(self, functions: Sequence[Values]) -> list[torch.Tensor]:
+        """Return the sums of some functions over the candidates of each anchor."""
+        together = self.weights @ torch.from_numpy(np.concatenate(functions, axis=1)).float()
+        return list(torch.split(together.double(), [function.shape[1] for function in functions], dim=1))
+
+
+class _Bases:
+    """exp(factor * s) relative to several scores, so that each anchor finds one that is near its largest.
+
+    In single precision no one base would do for all anchors at a low temperature.
+
+    Attributes
+    ----------
+    weights : NDArray[np.float64], shape (K, bases)
+    distances : NDArray[np.float64], shape (K, bases)
+        Score less the base.
+    height : NDArray[np.float64], shape (A,)
+        How far the largest score of an anchor is above its base.
+    """
+
+    def __init__(self, grid: ScoreGrid, factor: float) -> None:
+        self.factor = factor
+        lowest = grid.largest.min(initial=1.0)
+        apart = _REACH / max(factor, 1.0)
+        self.which = ((grid.largest - lowest) / apart).astype(np.int64)
+        bases = lowest + np.arange(int(self.which.max(initial=0)) + 1) * apart
+        self.distances = grid.scores[:, None] - bases
+        logits = np.minimum(factor * self.distances, _REACH + 20)
+        # What single precision holds with half its digits only is also slow to multiply, and nothing beside the rest.
+        self.weights = np.where(logits > -80, np.exp(logits), 0.0)
+        self.height = grid.largest - bases[self.which]
+
+    def chosen(self, sums: torch.Tensor) -> Values:
+        """Return the sums of each anchor over its own base, as if that were its largest score."""
+        own = sums.numpy()[np.arange(len(self.which)), self.which]
+        return np.asarray(own * np.exp(-self.factor * self.height))
+
+
+def _bands(starts: NDArray[np.int64]) -> Iterator[tuple[slice, slice]]:
+    """Yield anchors, some at a time, and their points."""
+    for low in range(0, len(starts) - 1, _ANCHORS_AT_ONCE):
+        high = min(low + _ANCHORS_AT_ONCE, len(starts) - 1)
+        yield slice(low, high), slice(int(starts[low]), int(starts[high]))
+
+
+def _spread(
+    place: Values, counts: Narrow, variance: Narrow, anchor: NDArray[np.int64], shape: tuple[int, int]
+) -> Values:
+    """Return the weights of some anchors' points on the grid; `place` counts grid points."""
+    cell = np.floor(place)
+    part = place - cell
+    # Half the mean square distance of a point's candidates to it, which shifts what a polynomial weighs on average.
+    half = variance * (0.5 / STEP**2)
+    below, above = part - 1, part + 1
+    shares = (
+        half * (1 - part) - part * below * (part - 2) / 6,
+        half * (3 * part - 2) + above * below * (part - 2) / 2,
+        half * (1 - 3 * part) - above * part * (part - 2) / 2,
+        half * part + above * part * below / 6,
+    )
+    target = anchor * shape[1] + cell.astype(np.int64)
+    found = np.zeros(shape[0] * shape[1])
+    for step, share in enumerate(shares, start=-_BEFORE):
+        found += np.bincount(target + step, weights=counts * share, minlength=len(found))
+    return found.reshape(shape)
