@@ -19,6 +19,9 @@ LABELS_READ = {
     "neighbor_accuracy", "subclass_collapse",
 }  # fmt: skip
 """Diagnostics whose good news is that labels are read: two classes may well lie at the ends of one line."""
+FRAMES_OF_CLASSES = {"class_cosines", "classifier_duality", "neural_collapse", "neural_collapse_curves"}
+"""Diagnostics of the frame of the class means: K classes need K - 1 directions, so a line is all that two can fill. The
+simplex equiangular tight frame of two classes, at which neural collapse ends, is two opposite points on a line."""
 _MOST = 256
 """Rows of a view, drawn with seed 0, from which the variance beside one line is told."""
 
@@ -76,10 +79,18 @@ def without_praise(result: Result, inputs: Inputs) -> Result:
     good = any(finding.level == "good" for finding in result.findings)
     if not good or not isinstance(inputs, SetInputs) or result.diagnostic in FACTS_OF_THE_FILE:
         return result
-    said, advice = _collapse(inputs, line_counts=result.diagnostic not in LABELS_READ)
+    said, advice = _collapse(inputs, line_counts=_line_counts(result.diagnostic, inputs))
     if not said:
         return result
     return replace(result, findings=tuple(_qualified(finding, said, advice) for finding in result.findings))
+
+
+def _line_counts(diagnostic: str, inputs: SetInputs) -> bool:
+    """Whether good news of a diagnostic says little of rows on one line."""
+    if diagnostic in LABELS_READ:
+        return False
+    codes = inputs.embedding_set.codes("label")
+    return diagnostic not in FRAMES_OF_CLASSES or codes is None or len(np.unique(codes[0][0][codes[0][0] >= 0])) != 2
 
 
 def _collapse(inputs: SetInputs, *, line_counts: bool) -> tuple[str, str]:

@@ -18,7 +18,16 @@ from cl_viz.engine.inputs import Inputs, gather
 from cl_viz.engine.scanner import Scanner
 
 DIAGNOSTICS: Registry[DiagnosticSpec] = Registry("cl_viz.diagnostics", DiagnosticSpec)
-NO_INTERVAL = "a number without an interval: how far other samples would move it is not known here"
+NO_INTERVAL = "without an interval, so that it is not known how far other samples would move it"
+"""What is said of the numbers that have none; their labels follow."""
+NO_ESTIMATES = {
+    "feature_suppression": {"features", "p_value"},
+    "group_table": {"compared"},
+    "individual_temperatures": {"log_negatives"},
+    "spectrum": {"above_floor"},
+    "subclass_collapse": {"p_value"},
+}
+"""Counts, parameters and tests, by diagnostic: they are what they are, and no interval is missing."""
 _DRAWN = "drawn with seed 0"
 """What methods of intervals say that draw samples or groups of them, always by this seed."""
 
@@ -76,8 +85,10 @@ def _completed(result: Result, assumed: Sequence[str]) -> Caveats:
     """Return the caveats with what was assumed, which numbers have no interval, and the seed that intervals draw by."""
     caveats, found = result.caveats, [entry for entry in result.quantities.values() if entry.value is not None]
     notes = (*caveats.notes, *assumed)
-    if result.diagnostic not in FACTS_OF_THE_FILE and any(entry.interval is None for entry in found):
-        notes = (*notes, NO_INTERVAL)
+    known = NO_ESTIMATES.get(result.diagnostic, set())
+    bare = [entry.label for entry in found if entry.interval is None and entry.name not in known]
+    if bare and result.diagnostic not in FACTS_OF_THE_FILE:
+        notes = (*notes, f"{NO_INTERVAL}: {'; '.join(bare)}")
     drawn = any(entry.interval is not None and _DRAWN in entry.interval.method for entry in found)
     return replace(caveats, seed=0 if drawn and caveats.seed is None else caveats.seed, notes=notes)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -250,22 +251,25 @@ def _quantities(found: GapMeasures) -> dict[str, Quantity]:
     n_drawn, n_samples = len(drawn.rows), len(found.pairs.samples)
     gap = found.pairs.gap_norm
     aligned = 2 - 2 * drawn.scores
-    own = [measures.uniformity(rows) for rows in (drawn.first, drawn.second)]
+    first, second, across = (
+        measures.spread_of(*rows)
+        for rows in ((drawn.first, drawn.first), (drawn.second, drawn.second), (drawn.first, drawn.second))
+    )
+    both = measures.Spread((first.value + second.value) / 2, (first.influence + second.influence) / 2)
+    own = float(np.clip(drawn.own_score(), -1, 1))
     spread = influence_interval(gap, found.pairs.influence, limits=(0.0, 2.0)) if found.real and gap < 2 else None
     values: dict[str, tuple[float, Interval | None, int, str]] = {
         "gap_norm": (min(2.0, gap), spread, n_samples, "samples"),
         "separability": (plane.accuracy, wilson(plane.hits, plane.n), plane.n, "held-out rows"),
-        "separability_auc": (plane.auc, None, plane.n, "held-out rows"),
+        "separability_auc": (plane.auc, _auc_interval(plane), plane.n, "held-out rows"),
         "separability_margin": (plane.margin, None, plane.n, "held-out rows"),
         "alignment": (float(aligned.mean()), _mean_interval(aligned, (0.0, 4.0)), n_drawn, "pairs"),
         "positive_mean": (float(drawn.scores.mean()), _mean_interval(drawn.scores, (-1.0, 1.0)), n_drawn, "pairs"),
-        "own_mean": (float(np.clip(drawn.own_score(), -1, 1)), None, n_drawn, "samples"),
-        "uniformity_first": (min(0.0, own[0]), None, n_drawn, "samples"),
-        "uniformity_second": (min(0.0, own[1]), None, n_drawn, "samples"),
-        "uniformity_mean": (min(0.0, sum(own) / 2), None, n_drawn, "samples"),
-        "cross_uniformity": (
-            min(0.0, measures.cross_uniformity(drawn.first, drawn.second)), None, n_drawn, "samples",
-        ),
+        "own_mean": (own, _influenced(own, drawn.own_influence(), (-1.0, 1.0)), n_drawn, "samples"),
+        "uniformity_first": (min(0.0, first.value), _influenced(first.value, first.influence), n_drawn, "samples"),
+        "uniformity_second": (min(0.0, second.value), _influenced(second.value, second.influence), n_drawn, "samples"),
+        "uniformity_mean": (min(0.0, both.value), _influenced(both.value, both.influence), n_drawn, "samples"),
+        "cross_uniformity": (min(0.0, across.value), _influenced(across.value, across.influence), n_drawn, "samples"),
     }  # fmt: skip
     best = float(DELTAS[int(found.losses.argmin())])
     values["lowest_loss_shift"] = best, None, min(n_drawn, BATCH), "pairs"
@@ -288,9 +292,21 @@ def _quantities(found: GapMeasures) -> dict[str, Quantity]:
 def _mean_interval(values: NDArray[np.float64], limits: tuple[float, float]) -> Interval | None:
     """Return the interval of a mean over samples; None where all are alike, and their spread says nothing."""
     mean = float(values.mean())
-    if values.std() <= 1e-12 or not limits[0] < mean < limits[1]:
+    return _influenced(mean, values - mean, limits)
+
+
+def _influenced(
+    value: float, influence: NDArray[np.float64], limits: tuple[float, float] = (-math.inf, 0.0)
+) -> Interval | None:
+    """Return the interval from each sample's influence; None where none moves anything, or at an end of the range."""
+    if influence.std() <= 1e-12 or not limits[0] < value < limits[1]:
         return None
-    return influence_interval(mean, values - mean, limits=limits)
+    return influence_interval(value, influence, limits=limits)
+
+
+def _auc_interval(plane: measures.Separability) -> Interval:
+    """Return the interval of the AUC of held-out pairs, given the plane that the others drew."""
+    return influence_interval(plane.auc, plane.influence, limits=(0.0, 1.0))
 
 
 def _recall(direction: str, when: str) -> QuantitySpec:
@@ -367,7 +383,9 @@ SPEC = DiagnosticSpec(
         "by pair, never by row. With several captions an image, means are weighted by image; otherwise a "
         "much-described image would pull its centre. Uniformity across views leaves the pairs themselves out. The "
         "first view alone is moved, as the authors do; its rows leave the gap's length behind once they are normalised "
-        "again, so that the centres meet at a delta longer than the gap."
+        "again, so that the centres meet at a delta longer than the gap. Intervals of separability are given the plane "
+        "that was drawn. The margin is that of a single row and the shift of the lowest loss one of a few steps: "
+        "neither has an interval."
     ),
     sources=(_thresholds.LIANG, _thresholds.FAHIM, _thresholds.SEPARABLE.source),
 )  # fmt: skip

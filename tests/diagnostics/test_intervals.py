@@ -9,8 +9,8 @@ import pytest
 
 from cl_viz.core.embedding_set import EmbeddingSet
 from cl_viz.core.result import format_number, influence_interval
-from cl_viz.diagnostics import diagnose
-from cl_viz.diagnostics._running import NO_INTERVAL
+from cl_viz.diagnostics import DIAGNOSTICS, diagnose
+from cl_viz.diagnostics._running import NO_ESTIMATES, NO_INTERVAL
 from cl_viz.diagnostics._thresholds import scores as _thresholds
 from cl_viz.diagnostics.cross_view_retrieval import _of_median
 
@@ -78,16 +78,22 @@ def test_a_median_of_very_few_ranks_has_no_interval() -> None:
     assert _of_median(np.array([1, 2, 3, 4, 5])) is None
 
 
-def test_numbers_without_an_interval_say_so_and_drawing_intervals_say_their_seed() -> None:
+def test_numbers_without_an_interval_are_named_and_drawing_intervals_say_their_seed() -> None:
     rows = np.random.default_rng(0).normal(size=(120, 6))
     found = EmbeddingSet.from_arrays({"one": rows, "two": rows + 0.1}, label=np.arange(120) % 3)
     hidden, shown = diagnose("modality_gap", found), diagnose("neural_collapse", found)
-    assert hidden["uniformity_mean"].interval is None
-    assert NO_INTERVAL in hidden.caveats.lines()
+    bare = [entry.label for entry in hidden.quantities.values() if entry.interval is None]
+    assert "Margin" in bare
+    assert f"{NO_INTERVAL}: {'; '.join(bare)}" in hidden.caveats.lines()
     assert all(entry.interval is not None for entry in shown.quantities.values())
-    assert NO_INTERVAL not in shown.caveats.lines()
+    assert NO_INTERVAL not in "".join(shown.caveats.lines())
     interval = shown["nc1_quotient"].interval
     assert interval is not None
     assert interval.method == "jackknife over 20 groups of 120 samples, drawn with seed 0"
     assert shown.caveats.seed == 0
-    assert NO_INTERVAL not in diagnose("data_quality", found).caveats.lines()
+    assert NO_INTERVAL not in "".join(diagnose("data_quality", found).caveats.lines())
+
+
+def test_what_is_no_estimate_is_declared() -> None:
+    for name, known in NO_ESTIMATES.items():
+        assert known <= {spec.name for spec in DIAGNOSTICS[name].quantities}, name

@@ -70,3 +70,15 @@ def test_spread_rows_keep_their_good_findings() -> None:
 def test_what_never_was_there_is_not_kept_well(name: str) -> None:
     assert DIAGNOSTICS[name].needs == "steps"
     assert diagnose(name, _run(1e-5, 1)).level in ("bad", "watch")
+
+
+@pytest.mark.parametrize(("classes", "level"), [(2, "good"), (3, "watch")])
+def test_two_classes_need_no_more_than_a_line(classes: int, level: str) -> None:
+    """Two opposite points are the simplex ETF of two classes; three classes on a line have collapsed."""
+    generator = np.random.default_rng(0)
+    label = np.arange(N) % classes
+    angle = np.linspace(-0.35, 0.35, classes)[label] + 0.12 * generator.normal(size=N)
+    rows = np.stack([np.cos(angle), np.sin(angle)], axis=1) @ np.eye(2, D)
+    found = EmbeddingSet.from_arrays(rows + 1e-3 * generator.normal(size=rows.shape), label=label)
+    for name in ("neural_collapse", "class_cosines"):
+        assert {finding.level for finding in diagnose(name, found).findings} == {level}, name

@@ -82,7 +82,9 @@ def _frame(frame: ClassFrame, quantities: Mapping[str, Quantity]) -> Finding:
         "simplex": "The class means form a simplex equiangular tight frame",
         "neither": "The class means form neither an orthogonal frame nor a simplex ETF",
     }
-    return Finding(NAME, "good", f"{words[frame.frame]} ({rest}).", source=source, quantity=name)
+    two = " Around their own mean two class means are opposite whatever the encoder does."
+    two = two if frame.classes.count == 2 else ""
+    return Finding(NAME, "good", f"{words[frame.frame]} ({rest}).{two}", source=source, quantity=name)
 
 
 def _percent(share: Quantity) -> str:

@@ -54,22 +54,39 @@ def alignment(first: Rows, second: Rows) -> float:
 
 def uniformity(rows: Rows, t: float = 2.0) -> float:
     """Log mean of exp(-t squared distance) over pairs of different rows (Wang and Isola 2020)."""
-    scores = rows @ rows.T
-    np.fill_diagonal(scores, -np.inf)
-    return _log_mean_gaussian(scores, t, len(rows) * (len(rows) - 1))
+    return spread_of(rows, rows, t).value
 
 
 def cross_uniformity(first: Rows, second: Rows, t: float = 2.0) -> float:
     """Log mean of exp(-t squared distance) over rows of two modalities that are not a pair."""
+    return spread_of(first, second, t).value
+
+
+@dataclass(frozen=True)
+class Spread:
+    """A uniformity, and what each sample does to it.
+
+    Attributes
+    ----------
+    value : float
+    influence : NDArray[np.float64], shape (n,)
+        Of each sample, mean 0: its share of the sum over pairs, twice as large as that of all others is none.
+    """
+
+    value: float
+    influence: Array
+
+
+def spread_of(first: Rows, second: Rows, t: float = 2.0) -> Spread:
+    """Return the log mean of exp(-t squared distance) over rows of two views that are not of one sample."""
     scores = first @ second.T
     np.fill_diagonal(scores, -np.inf)
-    return _log_mean_gaussian(scores, t, len(first) * (len(first) - 1))
-
-
-def _log_mean_gaussian(scores: Array, t: float, count: int) -> float:
     highest = scores.max()
-    total = np.exp(2 * t * (scores - highest)).sum()
-    return float(-2 * t + 2 * t * highest + np.log(total) - np.log(count))
+    mass = np.exp(2 * t * (scores - highest))
+    of_first, of_second = mass.sum(axis=1), mass.sum(axis=0)
+    total, count = of_first.sum(), len(first) * (len(first) - 1)
+    value = float(-2 * t + 2 * t * highest + np.log(total) - np.log(count))
+    return Spread(value, len(first) * (of_first + of_second) / total - 2)
 
 
 @dataclass(frozen=True)
@@ -84,6 +101,8 @@ class Separability:
     n : int
         Held-out rows.
     hits : int
+    influence : NDArray[np.float64], shape (n / 2,)
+        Of each held-out pair on the AUC, given the plane; mean 0.
     """
 
     accuracy: float
@@ -91,6 +110,7 @@ class Separability:
     margin: float
     n: int
     hits: int
+    influence: Array
 
 
 def separability(first: Rows, second: Rows, seed: int) -> Separability:
@@ -110,7 +130,23 @@ def separability(first: Rows, second: Rows, seed: int) -> Separability:
     length = probe.steepness
     signed = decision * np.where(own == 1, 1, -1) / (length if length > 0 else 1.0)
     hits = int((predicted == own).sum())
-    return Separability(hits / len(own), float(roc_auc_score(own, decision)), float(signed.min()), len(own), hits)
+    auc = float(roc_auc_score(own, decision))
+    influence = _placements(decision[:n_test], decision[n_test:], auc)
+    return Separability(hits / len(own), auc, float(signed.min()), len(own), hits, influence)
+
+
+def _placements(first: Array, second: Array, auc: float) -> Array:
+    """Return what each held-out pair does to the AUC: both of its rows' places among the other view's, less the mean.
+
+    Source: DeLong, DeLong and Clarke-Pearson 1988; the two rows of a pair are one draw.
+    """
+
+    def above(values: Array, others: Array) -> Array:
+        ordered = np.sort(others)
+        found: Array = (np.searchsorted(ordered, values) + np.searchsorted(ordered, values, side="right")) / 2
+        return found / len(others)
+
+    return above(second, first) + 1 - above(first, second) - 2 * auc
 
 
 def exchange_null(first: Rows, second: Rows, draws: int, seed: int) -> Array:

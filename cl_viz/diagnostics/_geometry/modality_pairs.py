@@ -180,3 +180,10 @@ class DrawnPairs:
         n_rows = len(self.rows)
         sums = [float(np.square(rows.sum(axis=0)).sum()) for rows in (self.first, self.second)]
         return float(np.mean([(total - n_rows) / (n_rows * (n_rows - 1)) for total in sums]))
+
+    def own_influence(self) -> NDArray[np.float64]:
+        """Return what each sample does to `own_score`, mean 0, shape (n,): it is in all pairs of its two rows."""
+        n_rows, value = len(self.rows), self.own_score()
+        own = [(rows @ rows.sum(axis=0) - 1) / (n_rows - 1) for rows in (self.first, self.second)]
+        found: NDArray[np.float64] = 2 * (np.mean(own, axis=0) - value)
+        return found
