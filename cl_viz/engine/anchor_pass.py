@@ -251,13 +251,13 @@ class _CandidateScanner:
         for span in spans:
             tile = scratch.columns(self.other, span.columns)
             scores = scratch.product(left, tile.rows)
-            holes = self._holes(part, span.columns)
-            holes[:, 1] = tile.places(holes[:, 1])
-            holes = holes[np.lexsort((holes[:, 1], holes[:, 0]))]
+            links = self._holes(part, span.columns)
+            if len(links):
+                links[:, 1] = tile.places(links[:, 1])
+                links = links[np.lexsort((links[:, 1], links[:, 0]))]
             labels = (None if self.labels is None else self.labels[part].numpy(), tile.labels)
-            if span.counted:
-                pairs.add_scores(kernels, block, scores, labels, holes, diagonal=span.diagonal)
-            seen.add(scores, labels, holes, positives, self.moments[part])
+            counting = (pairs.fused(kernels, scores.dtype), block) if span.counted else None
+            seen.add(scores, labels, links, positives, self.moments[part], counting, diagonal=span.diagonal)
             if pairs.near is not None:
                 pairs.near.offer(
                     kernels, (self.view.name, self.other.name), scores, self.anchors[part], tile.numbers(),
@@ -269,10 +269,11 @@ class _CandidateScanner:
     def _holes(self, part: slice, columns: slice) -> NDArray[np.int64]:
         """Return the pairs of a tile that no anchor sees: of one sample, and with itself."""
         holes = links_of_tile(self.links, part, columns)
-        if self.view is self.other:
-            itself = np.stack([np.arange(part.start, part.stop), self.anchors[part]], axis=1)
-            holes = np.concatenate([holes, links_of_tile(itself, part, columns)])
-        return holes
+        anchors = self.anchors[part]
+        if self.view is not self.other or anchors[-1] < columns.start or anchors[0] >= columns.stop:
+            return holes
+        itself = np.stack([np.arange(part.start, part.stop), anchors], axis=1)
+        return np.concatenate([holes, links_of_tile(itself, part, columns)])
 
     def _add_with_torch(
         self, part: slice, spans: list[Span], left: torch.Tensor, pairs: PairAccumulator, block: int

@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cl_viz.engine import bins
+from cl_viz.engine.fixed_point import MEAN_STEPS
 from cl_viz.engine.pair_sketch import PairRoles, negative_relations
-from cl_viz.engine.row_kernels import MEAN_STEPS, TAIL
+from cl_viz.engine.row_kernels import TAIL
 
 Number = TypeVar("Number", np.int64, np.float64)
 STEP = 2 / bins.ANCHOR_BINS / MEAN_STEPS

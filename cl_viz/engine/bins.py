@@ -18,8 +18,8 @@ LOG_FLOOR = 2e-10
 """Below this distance from 1 two scores are a tie."""
 COARSE_BINS = UNIFORM_BINS - round(NEAR_ONE / WIDTH)
 BINS = COARSE_BINS + LOG_BINS
-ANCHOR_BINS = 1024
-"""Bins of one anchor's own histogram, uniform over [-1, 1]."""
+ANCHOR_BINS = 1250
+"""Bins of one anchor's own histogram, uniform over [-1, 1]: four of the uniform ones each."""
 
 _LOG_SCALE = LOG_BINS / math.log(NEAR_ONE / LOG_FLOOR)
 

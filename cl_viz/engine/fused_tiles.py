@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cl_viz.engine import bins, kernels, row_kernels
+from cl_viz.engine import bins, fixed_point
 from cl_viz.engine.anchor_sketch import CandidateCells, narrow_counts
 from cl_viz.engine.largest import Largest
 from cl_viz.engine.pair_sketch import PairSketch, Relation
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from cl_viz.engine.compiled import Kernels
 
 Labels = NDArray[np.int64]
-_NO_LABELS = np.zeros(0, dtype=np.int64)
+_HELD = 160
+"""Scores of an anchor that are held while its largest are looked for: those above its limit, all tiles together."""
 _NO_LINKS = np.zeros((0, 2), dtype=np.int64)
 
 
@@ -37,10 +38,11 @@ class FusedPairs:
     def __init__(self, functions: Kernels, sketch: PairSketch, dtype: np.dtype[Any]) -> None:
         self._kernels, self._sketch = functions, sketch
         self._exact = dtype.itemsize == 8
-        self._grid, self._near, self._bias = kernels.score_grid(dtype), _near_bins(), _fixed_bias()
+        self._grid, self._bias = fixed_point.score_grid(dtype), _fixed_bias()
+        self._near = fixed_point.no_near_bins() if self._exact else _near_bins()
         self._packed = np.zeros((len(Relation), bins.BINS), dtype=np.int64)
         self._limits = np.empty((len(Relation), 2), dtype=np.int32)
-        self._places = np.zeros((2, 0), dtype=np.int32)
+        self._fixed = np.zeros(0, dtype=np.int32)
         self._block = -1
         self._held = np.zeros(1, dtype=np.int64)
 
@@ -68,19 +70,23 @@ class FusedPairs:
         links : NDArray[np.int64], shape (P, 2)
             Pairs of one sample, as row and column of the tile, sorted.
         """
+        if len(self._fixed) < scores.shape[1]:
+            self._fixed = np.zeros(scores.shape[1], dtype=np.int32)
+        edges, first_links = tile_parts(self._kernels, scores, row_labels, column_labels, links)
+        self._kernels.bin_tile(
+            scores, diagonal, edges, links, first_links, self._grid, self._exact, self._near, self._fixed,
+            *self.arrays(block),
+        )  # fmt: skip
+
+    def arrays(self, block: int) -> tuple[NDArray[Any], ...]:
+        """Return what the kernels add pairs of a block of the sketch to."""
         if block != self._block:
             self.flush()
             self._limits[:] = np.iinfo(np.int32).max, np.iinfo(np.int32).min
             self._block = block
-        if self._places.shape[1] < scores.shape[1]:
-            self._places = np.zeros((2, scores.shape[1]), dtype=np.int32)
-        labelled = row_labels is not None and column_labels is not None
-        labels = (row_labels, column_labels, True) if labelled else (_NO_LABELS, _NO_LABELS, False)
-        first_links = np.searchsorted(links[:, 0], np.arange(len(scores) + 1)) if len(links) else _no_links(len(scores))
         sketch = self._sketch
-        self._kernels.bin_tile(
-            scores, diagonal, *labels, links, first_links, self._grid, self._exact, self._near,
-            self._places[0], self._places[1], self._packed, self._held, self._bias, self._limits,
+        return (
+            self._packed, self._held, self._bias, self._limits,
             sketch.counts[block], sketch.sums[block], sketch.squares[block], sketch.low[block], sketch.high[block],
         )  # fmt: skip
 
@@ -91,6 +97,32 @@ class FusedPairs:
             self._kernels.unpack(self._packed, self._held, self._bias, counts, sums)
 
 
+def tile_parts(
+    kernels: Kernels,
+    scores: NDArray[Any],
+    row_labels: Labels | None,
+    column_labels: Labels | None,
+    links: NDArray[np.int64],
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return where in a tile the columns of each relation to a row begin, and where the links of each row do."""
+    n_rows, n_columns = scores.shape
+    if row_labels is None or column_labels is None:
+        edges = _no_edges(n_rows, n_columns)
+    else:
+        edges = np.empty((n_rows, 5), dtype=np.int64)
+        kernels.find_edges(row_labels, column_labels, edges)
+    if not len(links):
+        return edges, _no_links(n_rows)
+    return edges, np.searchsorted(links[:, 0], np.arange(n_rows + 1)).astype(np.int64)
+
+
+@lru_cache(maxsize=16)
+def _no_edges(n_rows: int, n_columns: int) -> NDArray[np.int64]:
+    edges = np.full((n_rows, 5), n_columns, dtype=np.int64)
+    edges[:, 0] = 0
+    return edges
+
+
 @lru_cache(maxsize=16)
 def _no_links(n_rows: int) -> NDArray[np.int64]:
     return np.zeros(n_rows + 1, dtype=np.int64)
@@ -98,12 +130,12 @@ def _no_links(n_rows: int) -> NDArray[np.int64]:
 
 @lru_cache(maxsize=1)
 def _near_bins() -> NDArray[np.int32]:
-    return kernels.near_bins()
+    return fixed_point.near_bins()
 
 
 @lru_cache(maxsize=1)
 def _fixed_bias() -> NDArray[np.float64]:
-    return kernels.fixed_bias()
+    return fixed_point.fixed_bias()
 
 
 class FusedAnchors:
@@ -118,26 +150,42 @@ class FusedAnchors:
         Candidates that each will see at most.
     dtype : numpy.dtype
         Of the scores: float32 or float64.
+    cells : NDArray[np.int64], shape (n_anchors or more, 2, ANCHOR_BINS), optional
+        Zeros to use, and zeros again once `cells` has been asked for.
     """
 
-    def __init__(self, kernels: Kernels, n_anchors: int, n_candidates: int, dtype: np.dtype[Any]) -> None:
+    def __init__(
+        self,
+        kernels: Kernels,
+        n_anchors: int,
+        n_candidates: int,
+        dtype: np.dtype[Any],
+        cells: NDArray[np.int64] | None = None,
+    ) -> None:
         self._kernels = kernels
-        self._exact = dtype.itemsize == 8 or n_candidates >= row_kernels.MOST_CANDIDATES
-        self._grid = np.array([1.0, bins.ANCHOR_BINS / 2], dtype=dtype)
+        self._exact = dtype.itemsize == 8 or n_candidates >= fixed_point.PACKED_CANDIDATES
+        self._grid = fixed_point.score_grid(dtype)
+        self._near = fixed_point.no_near_bins() if dtype.itemsize == 8 else _near_bins()
         shape, none = (n_anchors, 2, bins.ANCHOR_BINS), (n_anchors, 2, 0)
-        self._packed = np.zeros(none if self._exact else shape, dtype=np.int64)
+        self._cells = np.zeros(none if self._exact else shape, dtype=np.int64) if cells is None else cells[:n_anchors]
         self._counts = np.zeros(shape if self._exact else none, dtype=np.int64)
         self._sums = np.zeros(shape if self._exact else none)
-        self._largest = Largest(n_anchors, TAIL, dtype, np.bool_)
-        self._places = np.zeros((2, 0), dtype=np.int32)
+        self._within = np.tile(np.array([bins.ANCHOR_BINS, 0]), (n_anchors, 1))
+        self._own = np.zeros(bins.UNIFORM_BINS, dtype=np.int64)
+        self._fixed = np.zeros(0, dtype=np.int32)
+        self._largest = Largest(n_anchors, TAIL, dtype, np.bool_, _HELD)
+        self._uncounted = FusedPairs(kernels, PairSketch.empty([("", "")]), dtype)
 
     def add(
         self,
         scores: NDArray[Any],
         labels: tuple[Labels | None, Labels | None],
-        holes: NDArray[np.int64],
+        links: NDArray[np.int64],
         positives: tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.float64]],
         moments: NDArray[np.float64],
+        pairs: tuple[FusedPairs, int] | None = None,
+        *,
+        diagonal: bool = False,
     ) -> None:
         """Add a tile of the anchors against candidates, whose labels ascend.
 
@@ -146,38 +194,46 @@ class FusedAnchors:
         scores : NDArray, shape (anchors, candidates)
         labels : pair of NDArray[np.int64] or of None
             Of the anchors and of the candidates.
-        holes : NDArray[np.int64], shape (P, 2)
-            Pairs that do not count, sorted: the anchor itself, and pairs of one sample.
+        links : NDArray[np.int64], shape (P, 2)
+            Pairs that are no candidates, sorted: the anchor itself, and pairs of one sample.
         positives : tuple
             Scores of the anchors' positives, where each anchor's begin, and the counts below them, which are added to.
         moments : NDArray[np.float64], shape (anchors, 4, 3)
             Are added to.
+        pairs : pair of FusedPairs and int, optional
+            Where the tile's pairs are counted too, and in which block.
+        diagonal : bool
+            Whether rows and columns are the same: only pairs above the diagonal are counted.
         """
-        row_labels, column_labels = labels
-        labelled = row_labels is not None and column_labels is not None
-        known = (row_labels, column_labels, True) if labelled else (_NO_LABELS, _NO_LABELS, False)
-        values, offsets, below = positives
-        # A product of matrices and a sum of products differ by rounding: equal scores must stay equal.
-        tolerance = scores.dtype.type(8 * np.finfo(scores.dtype).eps)
-        if self._places.shape[1] < scores.shape[1]:
-            self._places = np.zeros((2, scores.shape[1]), dtype=np.int32)
+        if len(self._fixed) < scores.shape[1]:
+            self._fixed = np.zeros(scores.shape[1], dtype=np.int32)
+        edges, first_links = tile_parts(self._kernels, scores, *labels, links)
+        counting, block = pairs or (self._uncounted, 0)
         self._kernels.anchor_tile(
-            scores, *known, holes, values.astype(scores.dtype), offsets, tolerance, self._grid, self._exact,
-            self._places[0], self._places[1], self._packed, self._counts, self._sums, moments, below,
-            *self._largest.arrays,
+            scores, pairs is not None, diagonal, edges, links, first_links, self._grid, self._exact, self._near,
+            self._fixed, self._own, self._cells, self._counts, self._sums, self._within, moments,
+            *counting.arrays(block),
         )  # fmt: skip
+        self._kernels.limits_of_largest(self._cells, self._counts, self._within, self._exact, TAIL, self._largest.limit)
+        self._kernels.keep_candidates(scores, edges, links, first_links, *self._largest.arrays)
+        values, offsets, below = positives
+        if len(values):
+            # A product of matrices and a sum of products differ by rounding: equal scores must stay equal.
+            tolerance = scores.dtype.type(8 * np.finfo(scores.dtype).eps)
+            self._kernels.count_below(
+                scores, edges, links, first_links, values.astype(scores.dtype), offsets, tolerance, below
+            )
 
     def cells(self) -> CandidateCells:
-        """Return the filled cells of all tiles added."""
+        """Return the filled cells of all tiles added, once."""
         if self._exact:
             return CandidateCells.of(self._counts, self._sums)
-        packed = self._packed.reshape(len(self._packed), -1)
-        filled = np.zeros(len(packed), dtype=np.int64)
-        self._kernels.count_filled(packed, filled)
+        filled = np.zeros(len(self._cells), dtype=np.int64)
+        self._kernels.count_filled(self._cells, self._within, filled)
         offsets = np.concatenate([[0], np.cumsum(filled)]).astype(np.int64)
         places = np.empty(offsets[-1], dtype=np.uint16)
         counts, means = np.empty(offsets[-1], dtype=np.uint32), np.empty(offsets[-1], dtype=np.int16)
-        self._kernels.compact(packed, places, counts, means)
+        self._kernels.compact(self._cells, self._within, places, counts, means)
         return CandidateCells(offsets, places, narrow_counts(counts), means)
 
     def tail(self) -> tuple[NDArray[Any], NDArray[Any]]:
@@ -194,7 +250,7 @@ def warm_up(kernels: Kernels, dtype: type[np.floating[Any]]) -> None:
     pairs.flush()
     anchors = FusedAnchors(kernels, 2, 2, kind)
     positives = (np.zeros(2), np.arange(3), np.zeros((2, len(Relation))))
-    anchors.add(scores, (labels, labels), _NO_LINKS, positives, np.zeros((2, len(Relation), 3)))
+    anchors.add(scores, (labels, labels), _NO_LINKS, positives, np.zeros((2, len(Relation), 3)), (pairs, 0))
     anchors.cells(), anchors.tail()
     numbers = np.arange(2)
     largest = Largest(2, 1, kind, np.int64)

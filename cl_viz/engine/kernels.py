@@ -1,16 +1,20 @@
-"""Loops over a tile of scores, to be compiled: one visit bins, counts, sums and keeps the extremes.
+"""Loops over a tile of scores, to be compiled: one visit bins, counts and sums, for all pairs and for single anchors.
 
 Plain Python as it stands; `compile_with` puts the compiled functions in the place of these. `cl_viz.engine.compiled`
 does that where numba is installed, and nothing calls them before.
 
 Columns of a tile come sorted by label, so that the pairs of one row fall into at most four runs of one relation, cut
 where a pair of one sample stands between. A run goes through short loops, each of which works on many scores at once:
-scores become bins and fixed-point places within them, in buffers that stay in the nearest cache; a last loop adds
-each place to a histogram whose cells hold count and sum in one number.
+scores become fixed-point numbers in a buffer that stays in the nearest cache; a last loop adds the place of each to a
+histogram whose cells hold count and sum in one number (`cl_viz.engine.fixed_point`). A run that anchors see goes to a
+histogram of its own first, which is then added to that of all pairs and, four bins to one, to the anchor's: so each
+score is placed once.
 
 Arrays shared by the kernels: `scores` (rows, columns) in float32 or float64; `grid` of its type, see `score_grid`;
-`row_labels` and `column_labels` (ascending) as int64 codes, -1 where unknown; `index` and `place`, room for the bins
-and places of one row as int32.
+`edges` (rows, 5), where the columns of unknown, of smaller, of the row's and of greater label begin, and the end;
+`links` (row and column, sorted; those of a row begin at `first_links`), pairs of one sample; `fixed`, room for one
+row. Of all pairs: `packed` (4, BINS), emptied into `counts` and `sums` (4, BINS) before `held` (1,) pairs are too many
+for it; `squares`, `lows`, `highs` (4,); `limits` (4, 2), the extremes in fixed point; `near`, the bins close to 1.
 
 Numba keeps compiled functions by file: a loop must not call one of another file, whose change it would not notice.
 """
@@ -22,192 +26,176 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
 
-from cl_viz.engine import bins
+from cl_viz.engine import bins, fixed_point
 from cl_viz.engine.pair_sketch import Relation
-
-FRACTION_BITS = 12
-"""Bits of a score's place within its bin: 1e-7 in score units, what float32 tells apart."""
-COUNT_SHIFT = 38
-PACKED_PAIRS = (1 << 25) - 1
-"""Most pairs that a packed histogram may hold: places in a bin, below 2**12, add up to less than 2**38, and a count
-stays below 2**25."""
 
 _SAME_SAMPLE, _SAME_LABEL = int(Relation.SAME_SAMPLE), int(Relation.SAME_LABEL)
 _DIFFERENT_LABEL, _UNKNOWN_LABEL = int(Relation.DIFFERENT_LABEL), int(Relation.UNKNOWN_LABEL)
-_FRACTION, _FRACTION_MASK = np.int32(FRACTION_BITS), np.int32((1 << FRACTION_BITS) - 1)
-_ROWS_AT_ONCE = 64
-_ONE_PAIR = np.int64(1) << COUNT_SHIFT
-_SUM_MASK = np.int64(_ONE_PAIR - 1)
-_PLACES_PER_BIN = np.float32(1 << FRACTION_BITS)
+_FRACTION, _PLACE = np.int32(fixed_point.FRACTION_BITS), np.int32((1 << fixed_point.FRACTION_BITS) - 1)
+_JOINED_FRACTION = np.int32(fixed_point.FRACTION_BITS + fixed_point.JOINED_BITS)
+_JOINED_PLACE = np.int32((1 << int(_JOINED_FRACTION)) - 1)
+_JOINED = 1 << fixed_point.JOINED_BITS
+_SHIFT = np.int64(fixed_point.COUNT_SHIFT)
+_ONE = np.int64(1) << _SHIFT
+_SUM_MASK = np.int64(_ONE - 1)
+_MOST_PACKED = fixed_point.PACKED_PAIRS
+_LEAST_FIXED, _MOST_FIXED = np.int32(0), np.int32((bins.UNIFORM_BINS << fixed_point.FRACTION_BITS) - 1)
+# From the last uniform bin on scores are binned one by one: rounding may put its upper end on either side.
+_LAST_UNIFORM = bins.COARSE_BINS - 1
+_FIRST_NEAR = np.int32(_LAST_UNIFORM << fixed_point.FRACTION_BITS)
 _NEAR_ONE, _LOG_FLOOR, _LOG_BINS, _COARSE_BINS = bins.NEAR_ONE, bins.LOG_FLOOR, bins.LOG_BINS, bins.COARSE_BINS
 _LOG_SCALE = bins.LOG_BINS / math.log(bins.NEAR_ONE / bins.LOG_FLOOR)
-_FIRST_NEAR = np.int32(bins.COARSE_BINS - 1)
-_WIDTH = bins.WIDTH
-_STEPS_TO_ONE = np.float32(1 << 24)
+_WIDTH, _ANCHOR_BINS, _ANCHOR_WIDTH = bins.WIDTH, bins.ANCHOR_BINS, 2.0 / bins.ANCHOR_BINS
+_STEPS_TO_ONE, _MEAN_STEPS = np.float32(1 << 24), np.float64(fixed_point.MEAN_STEPS)
+_ROWS_AT_ONCE = 64
+# A run so much shorter than its range of bins has no histogram of its own.
+_CELLS_A_SCORE = 4
 
 
-def score_grid(dtype: Any) -> NDArray[Any]:
-    """Return 1, bins per unit and the start of the logarithmic bins, in the scores' own type."""
-    return np.array([1.0, 1.0 / bins.WIDTH, 1.0 - bins.NEAR_ONE], dtype=dtype)
-
-
-def near_bins() -> NDArray[np.int32]:
-    """Return the bin of each float32 score close to 1, by its distance from 1 in steps of 2**-24."""
-    steps = torch.arange(math.ceil(bins.NEAR_ONE * 2**24) + 2, dtype=torch.float32)
-    return bins.bin_index(1.0 - steps / 2**24).numpy().astype(np.int32)
-
-
-def fixed_bias() -> NDArray[np.float64]:
-    """Return the mean that cutting a float32 score to its fixed-point place takes off, in bins, by bin.
-
-    A place is cut to 2**-FRACTION_BITS; float32 numbers below 2**(24 - FRACTION_BITS) are finer than that.
-    """
-    with np.errstate(divide="ignore"):
-        exponent = np.floor(np.log2(np.arange(bins.BINS)))
-    spacing = np.exp2(np.maximum(exponent, -23) - 23)
-    return np.asarray(np.maximum(2.0**-FRACTION_BITS - spacing, 0.0) / 2)
+def find_edges(row_labels, column_labels, edges):
+    """Write into `edges` (rows, 5) where the columns of each relation to a row begin; labels of columns ascend."""
+    n_columns = column_labels.size
+    n_unknown = np.searchsorted(column_labels, 0)
+    for row in range(row_labels.size):
+        label = row_labels[row]
+        if row > 0 and label == row_labels[row - 1]:
+            edges[row] = edges[row - 1]
+            continue
+        edges[row, 0] = 0
+        edges[row, 1:] = n_columns
+        if label >= 0:
+            edges[row, 1] = n_unknown
+            edges[row, 2] = np.searchsorted(column_labels, label)
+            edges[row, 3] = np.searchsorted(column_labels, label, side="right")
 
 
 def _bin(score, grid):
     """Return the bin of one score, as `bins.bin_index` does."""
-    if score >= grid[2]:
+    if score >= grid[4]:
         distance = max(1.0 - np.float64(score), _LOG_FLOOR)
         fine = int(math.log(_NEAR_ONE / distance) * _LOG_SCALE)
         return _COARSE_BINS + min(max(fine, 0), _LOG_BINS - 1)
-    return min(max(int((score + grid[0]) * grid[1]), 0), _COARSE_BINS - 1)
+    return min(max(int((score + grid[0]) * grid[2]), 0), _COARSE_BINS - 1)
 
 
-def _add_one_by_one(run, grid, exact, near, counts, sums):
-    """Add scores to the cells of their bins; those near 1 by logarithm, or by table where they are few."""
-    for place in range(run.size):
-        score = run[place]
-        if not exact and score >= grid[2]:
-            step = int((np.float32(1.0) - np.float32(score)) * _STEPS_TO_ONE)
-            found = np.int64(near[min(max(step, 0), near.size - 1)])
-        else:
-            found = np.int64(_bin(score, grid))
-        counts[found] += 1
-        sums[found] += score
+def _add_exactly(score, grid, near, counts, sums):
+    """Add a score to the cell of its bin; a float32 score near 1 is looked up."""
+    if near.size and score >= grid[4]:
+        step = int((np.float32(1.0) - np.float32(score)) * _STEPS_TO_ONE)
+        found = np.int64(near[min(max(step, 0), near.size - 1)])
+    else:
+        found = np.int64(_bin(score, grid))
+    counts[found] += 1
+    sums[found] += score
+
+
+def _powers(run):
+    """Return the sum of the scores, and of their squares."""
+    total, squares = 0.0, 0.0
+    for number in range(run.size):
+        wide = np.float64(run[number])
+        total += wide
+        squares += wide * wide
+    return total, squares
 
 
 def _sum_of_squares(run):
     total = 0.0
-    for place in range(run.size):
-        wide = np.float64(run[place])
+    for number in range(run.size):
+        wide = np.float64(run[number])
         total += wide * wide
     return total
 
 
 def _keep_extremes(run, relation, lows, highs):
     low, high = run[0], run[0]
-    for place in range(run.size):
-        low = min(low, run[place])
-        high = max(high, run[place])
+    for number in range(run.size):
+        low = min(low, run[number])
+        high = max(high, run[number])
     lows[relation] = min(lows[relation], np.float64(low))
     highs[relation] = max(highs[relation], np.float64(high))
 
 
-def _to_fixed(run, grid, index, place):
-    """Write each score's bin and its place within it, as whole numbers."""
-    one, scale = grid[0], grid[1]
+def _to_fixed(run, grid, fixed):
+    """Write scores in fixed point, those that rounding took out of [-1, 1] at its ends; return the extremes."""
+    one, steps = grid[0], grid[1]
+    low, high = _MOST_FIXED, _LEAST_FIXED
     for number in range(run.size):
-        # A power of 2 moves no digit: cutting this to bins finds the bin that `bins.bin_index` finds.
-        fixed = np.int32(np.float32((run[number] + one) * scale) * _PLACES_PER_BIN)
-        index[number] = fixed >> _FRACTION
-        place[number] = fixed & _FRACTION_MASK
-
-
-def _range_of(index):
-    low, high = index[0], index[0]
-    for number in range(index.size):
-        low = min(low, index[number])
-        high = max(high, index[number])
+        found = min(max(np.int32((run[number] + one) * steps), _LEAST_FIXED), _MOST_FIXED)
+        fixed[number] = found
+        low, high = min(low, found), max(high, found)
     return low, high
 
 
-def _add_packed(index, place, packed):
-    for number in range(index.size):
+def _add_packed(fixed, fraction, mask, cells):
+    for number in range(fixed.size):
+        found = fixed[number]
         # An unsigned index: a signed one would be tested for counting from the end.
-        packed[np.uint32(index[number])] += _ONE_PAIR + np.int64(place[number])
+        cells[np.uint32(found >> fraction)] += _ONE + np.int64(found & mask)
 
 
-def _add_run(run, relation, grid, exact, near, index, place, packed, limits, counts, sums, squares, lows, highs):
-    """Add the scores of one run, all of one relation."""
-    squares[relation] += _sum_of_squares(run)
-    if exact:
-        _keep_extremes(run, relation, lows, highs)
-        _add_one_by_one(run, grid, exact, near, counts[relation], sums[relation])
-        return
-    bins_of, places = index[: run.size], place[: run.size]
-    _to_fixed(run, grid, bins_of, places)
-    low, high = _range_of(bins_of)
+def _note(run, relation, fixed, low, high, grid, near, limits, counts, sums, lows, highs):
+    """Keep what packed cells do not: the extremes of a run, and its scores near 1 in their own bins."""
     if low <= limits[relation, 0] or high >= limits[relation, 1]:
         _keep_extremes(run, relation, lows, highs)
         limits[relation, 0] = min(low, limits[relation, 0])
         limits[relation, 1] = max(high, limits[relation, 1])
-    if low < 0 or high >= _FIRST_NEAR:
-        _add_one_by_one(run, grid, exact, near, counts[relation], sums[relation])
-    else:
-        _add_packed(bins_of, places, packed[relation])
+    if high >= _FIRST_NEAR:
+        for number in range(run.size):
+            if fixed[number] >= _FIRST_NEAR:
+                _add_exactly(run[number], grid, near, counts[relation], sums[relation])
+
+
+def _add_run(run, relation, grid, exact, near, fixed, packed, limits, counts, sums, squares, lows, highs):
+    """Add the scores of one run, all of one relation."""
+    squares[relation] += _sum_of_squares(run)
+    if exact:
+        _keep_extremes(run, relation, lows, highs)
+        for number in range(run.size):
+            _add_exactly(run[number], grid, near, counts[relation], sums[relation])
+        return
+    places = fixed[: run.size]
+    low, high = _to_fixed(run, grid, places)
+    _note(run, relation, places, low, high, grid, near, limits, counts, sums, lows, highs)
+    _add_packed(places, _FRACTION, _PLACE, packed[relation])
 
 
 def unpack(packed, held, bias, counts, sums):
     """Hand what `packed` (4, BINS) holds over to `counts` and `sums` (4, BINS), and empty it."""
     held[0] = 0
-    scale = 1.0 / np.float64(_PLACES_PER_BIN)
+    scale = 1.0 / np.float64(_PLACE + 1)
     for relation in range(packed.shape[0]):
-        for place in range(packed.shape[1]):
+        for place in range(_LAST_UNIFORM):
             cell = packed[relation, place]
             if cell != 0:
-                count = cell >> COUNT_SHIFT
+                count = cell >> _SHIFT
                 total = np.float64(cell & _SUM_MASK) * scale + count * (place + bias[place])
                 counts[relation, place] += count
                 sums[relation, place] += total * _WIDTH - count
-                packed[relation, place] = 0
-
-
-def _find_edges(label, column_labels, labelled, edges):
-    """Write where the columns of unknown, of smaller, of this and of greater label begin."""
-    edges[1:] = column_labels.size if labelled else edges[4]
-    if labelled and label >= 0:
-        edges[1] = np.searchsorted(column_labels, 0)
-        edges[2] = np.searchsorted(column_labels, label)
-        edges[3] = np.searchsorted(column_labels, label, side="right")
+        packed[relation] = 0
 
 
 def bin_tile(
-    scores, diagonal, row_labels, column_labels, labelled, links, first_links, grid, exact, near,
-    index, place, packed, held, bias, limits, counts, sums, squares, lows, highs,
+    scores, diagonal, edges, links, first_links, grid, exact, near, fixed,
+    packed, held, bias, limits, counts, sums, squares, lows, highs,
 ):  # fmt: skip
     """Add a tile; on the diagonal only what is above it.
 
-    Pairs of one sample, `links` (row and column of the tile, sorted; those of a row begin at `first_links`), are told
-    apart. Float32 scores go to `packed` (4, BINS), where one number holds a bin's count and sum, and which is emptied
-    before `held` (1,) pairs are too many for it; runs close to 1, and all if `exact`, to `counts` and `sums` (4, BINS).
-    `limits` (4, 2) are the bins of the extremes `lows` and `highs`.
+    Float32 scores go to `packed`; those close to 1, and all if `exact`, to `counts` and `sums`.
     """
     n_rows, n_columns = scores.shape
-    edges = np.zeros(5, dtype=np.int64)
-    edges[1:] = n_columns
     relations = np.array([_UNKNOWN_LABEL, _DIFFERENT_LABEL, _SAME_LABEL, _DIFFERENT_LABEL])
-    top = 0
-    while top < n_rows:
-        bottom = top + 1
-        while bottom < n_rows and (not labelled or row_labels[bottom] == row_labels[top]):
-            bottom += 1
+    for top in range(0, n_rows, _ROWS_AT_ONCE):
         # Few rows at a time, whose scores stay in the cache until the last of their runs is done.
-        bottom = min(bottom, top + max(1, (PACKED_PAIRS - held[0]) // n_columns), top + _ROWS_AT_ONCE)
-        if held[0] + (bottom - top) * n_columns > PACKED_PAIRS:
+        bottom = min(top + _ROWS_AT_ONCE, n_rows)
+        if held[0] + (bottom - top) * n_columns > _MOST_PACKED:
             unpack(packed, held, bias, counts, sums)
         held[0] += (bottom - top) * n_columns
-        _find_edges(row_labels[top] if labelled else np.int64(-1), column_labels, labelled, edges)
         for number in range(4):
             relation = relations[number]
             for row in range(top, bottom):
-                start, stop = max(edges[number], row + 1 if diagonal else 0), edges[number + 1]
+                start, stop = max(edges[row, number], row + 1 if diagonal else 0), edges[row, number + 1]
                 link = first_links[row]
                 while start < stop:
                     while link < first_links[row + 1] and links[link, 1] < start:
@@ -215,24 +203,161 @@ def bin_tile(
                     end = min(stop, links[link, 1]) if link < first_links[row + 1] else stop
                     if end > start:
                         # A slice: from a start the compiler cannot see, every index would be tested.
-                        _add_run(scores[row, start:end], relation, grid, exact, near,
-                                 index, place, packed, limits, counts, sums, squares, lows, highs)  # fmt: skip
+                        _add_run(scores[row, start:end], relation, grid, exact, near, fixed,
+                                 packed, limits, counts, sums, squares, lows, highs)  # fmt: skip
                     start = end + 1
-        top = bottom
     for link in range(links.shape[0]):
         row, column = links[link]
         if column > row or not diagonal:
-            _add_run(scores[row, column : column + 1], _SAME_SAMPLE, grid, exact, near,
-                     index, place, packed, limits, counts, sums, squares, lows, highs)  # fmt: skip
+            _add_run(scores[row, column : column + 1], _SAME_SAMPLE, grid, exact, near, fixed,
+                     packed, limits, counts, sums, squares, lows, highs)  # fmt: skip
+
+
+def _see_exactly(run, grid, counts, sums):
+    """Add scores to an anchor's counts, and to the sums of what lies above the bin's middle."""
+    for number in range(run.size):
+        found = min(max(int((run[number] + grid[0]) * grid[3]), 0), _ANCHOR_BINS - 1)
+        counts[found] += 1
+        sums[found] += run[number] - ((found + 0.5) * _ANCHOR_WIDTH - 1.0)
+
+
+def _join(own, cells):
+    """Add cells of the uniform bins to an anchor's, which are as wide as four: places count from the first of these."""
+    for number in range(cells.size):
+        one, two, three, four = own[number, 0], own[number, 1], own[number, 2], own[number, 3]
+        bins_up = (two >> _SHIFT) + ((three >> _SHIFT) << 1) + (four >> _SHIFT) * 3
+        cells[number] += one + two + three + four + (bins_up << _FRACTION)
+
+
+def _move(own, cells):
+    for number in range(own.size):
+        cells[number] += own[number]
+
+
+def _see_run(
+    run, relation, counted, grid, exact, near, fixed, own, cells, seen_counts, seen_sums, within, moments,
+    packed, limits, counts, sums, squares, lows, highs,
+):  # fmt: skip
+    """Add the scores of one run to what an anchor has seen, and to all pairs if they are counted."""
+    side = 0 if relation == _SAME_LABEL else 1
+    total, powers = _powers(run)
+    moments[relation, 0] += run.size
+    moments[relation, 1] += total
+    moments[relation, 2] += powers
+    if exact:
+        _see_exactly(run, grid, seen_counts[side], seen_sums[side])
+        within[0], within[1] = 0, _ANCHOR_BINS
+        if counted:
+            _add_run(run, relation, grid, exact, near, fixed, packed, limits, counts, sums, squares, lows, highs)
+        return
+    places = fixed[: run.size]
+    low, high = _to_fixed(run, grid, places)
+    if counted:
+        squares[relation] += powers
+        _note(run, relation, places, low, high, grid, near, limits, counts, sums, lows, highs)
+    first, last = low >> _FRACTION, high >> _FRACTION
+    within[0] = min(within[0], first // _JOINED)
+    within[1] = max(within[1], last // _JOINED + 1)
+    if run.size < (last - first) // _CELLS_A_SCORE:
+        _add_packed(places, _JOINED_FRACTION, _JOINED_PLACE, cells[side])
+        if counted:
+            _add_packed(places, _FRACTION, _PLACE, packed[relation])
+        return
+    _add_packed(places, _FRACTION, _PLACE, own)
+    start, stop = first // _JOINED, last // _JOINED + 1
+    part = own[start * _JOINED : stop * _JOINED]
+    _join(part.reshape(stop - start, _JOINED), cells[side, start:stop])
+    if counted:
+        _move(part, packed[relation, start * _JOINED : stop * _JOINED])
+    part[:] = 0
+
+
+def anchor_tile(
+    scores, counted, diagonal, edges, links, first_links, grid, exact, near, fixed, own,
+    cells, seen_counts, seen_sums, within, moments, packed, held, bias, limits, counts, sums, squares, lows, highs,
+):  # fmt: skip
+    """Add a tile of anchors against candidates to what each anchor has seen, and to all pairs if it is `counted`.
+
+    Of the pairs of a tile on the diagonal, where `links` hold each anchor itself, those above it are counted. Pairs of
+    one sample are no candidates. Float32 scores go to `cells` (anchors, 2, ANCHOR_BINS), by way of `own`, the zeros of
+    one histogram of all pairs; all if `exact` to `seen_counts` and `seen_sums` of that shape. `within` (anchors, 2):
+    first bin with any, and what follows the last. `moments` (anchors, 4, 3): count, sum and sum of squares.
+    """
+    n_columns = scores.shape[1]
+    relations = np.array([_UNKNOWN_LABEL, _DIFFERENT_LABEL, _SAME_LABEL, _DIFFERENT_LABEL])
+    for anchor in range(scores.shape[0]):
+        if counted:
+            if held[0] + n_columns > _MOST_PACKED:
+                unpack(packed, held, bias, counts, sums)
+            held[0] += n_columns
+        for number in range(4):
+            relation, start, stop = relations[number], edges[anchor, number], edges[anchor, number + 1]
+            link = first_links[anchor]
+            while start < stop:
+                while link < first_links[anchor + 1] and links[link, 1] < start:
+                    link += 1
+                end = min(stop, links[link, 1]) if link < first_links[anchor + 1] else stop
+                if end > start:
+                    _see_run(scores[anchor, start:end], relation, counted and (not diagonal or start > anchor),
+                             grid, exact, near, fixed, own, cells[anchor], seen_counts[anchor], seen_sums[anchor],
+                             within[anchor], moments[anchor],
+                             packed, limits, counts, sums, squares, lows, highs)  # fmt: skip
+                start = end + 1
+        for link in range(first_links[anchor], first_links[anchor + 1]):
+            column = links[link, 1]
+            if counted and (column > anchor or not diagonal):
+                _add_run(scores[anchor, column : column + 1], _SAME_SAMPLE, grid, exact, near, fixed,
+                         packed, limits, counts, sums, squares, lows, highs)  # fmt: skip
+
+
+def limits_of_largest(cells, seen_counts, within, exact, n_largest, limit):
+    """Raise each anchor's limit to just below the bin that holds its `n_largest`-th largest candidate."""
+    for anchor in range(within.shape[0]):
+        found, place = 0, within[anchor, 1]
+        while found < n_largest and place > within[anchor, 0]:
+            place -= 1
+            if exact:
+                found += seen_counts[anchor, 0, place] + seen_counts[anchor, 1, place]
+            else:
+                found += (cells[anchor, 0, place] >> _SHIFT) + (cells[anchor, 1, place] >> _SHIFT)
+        if found >= n_largest and place > 0:
+            # Rounding puts a score into a neighbouring bin if it is very near.
+            limit[anchor] = max(limit[anchor], place * _ANCHOR_WIDTH - 1.0 - _ANCHOR_WIDTH / 64)
+
+
+def count_filled(cells, within, filled):
+    """Write how many cells of each anchor hold candidates."""
+    for anchor in range(cells.shape[0]):
+        for side in range(2):
+            for cell in cells[anchor, side, within[anchor, 0] : within[anchor, 1]]:
+                filled[anchor] += cell != 0
+
+
+def compact(cells, within, places, counts, means):
+    """Write the filled cells one after another and empty them: place, count, and mean place from the bin's middle."""
+    number = 0
+    for anchor in range(cells.shape[0]):
+        for side in range(2):
+            for place in range(within[anchor, 0], within[anchor, 1]):
+                cell = cells[anchor, side, place]
+                if cell != 0:
+                    count = cell >> _SHIFT
+                    mean = (np.float64(cell & _SUM_MASK) / count) / np.float64(_JOINED_PLACE + 1)
+                    places[number] = side * _ANCHOR_BINS + place
+                    counts[number] = count
+                    means[number] = np.int16(np.rint((mean - 0.5) * _MEAN_STEPS))
+                    cells[anchor, side, place] = 0
+                    number += 1
 
 
 # Each after those it calls.
 _FUNCTIONS: tuple[Callable[..., Any], ...] = (
-    _bin, _add_one_by_one, _sum_of_squares, _keep_extremes, _to_fixed, _range_of, _add_packed, _add_run, unpack,
-    _find_edges, bin_tile,
+    find_edges, _bin, _add_exactly, _powers, _sum_of_squares, _keep_extremes, _to_fixed, _add_packed, _note, _add_run,
+    unpack, bin_tile, _see_exactly, _join, _move, _see_run, anchor_tile,
+    limits_of_largest, count_filled, compact,
 )  # fmt: skip
 # Sums over a run may be taken in any order: that is what lets them be taken many at a time.
-_ANY_ORDER: dict[str, set[str]] = {"_sum_of_squares": {"reassoc", "nsz", "contract"}}
+_ANY_ORDER: dict[str, set[str]] = {name: {"reassoc", "nsz", "contract"} for name in ("_powers", "_sum_of_squares")}
 
 
 def compile_with(njit: Callable[..., Any]) -> dict[str, Callable[..., Any]]:

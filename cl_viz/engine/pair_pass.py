@@ -78,11 +78,14 @@ class Scratch:
     def __init__(self) -> None:
         self._buffer: torch.Tensor | None = None
         self._columns: tuple[ViewRows, ColumnTile] | None = None
+        self._cells = np.zeros((0, 2, bins.ANCHOR_BINS), dtype=np.int64)
 
     def anchors(self, kernels: Kernels, n_anchors: int, n_candidates: int, dtype: torch.dtype) -> FusedAnchors:
-        """Return empty histograms for a band of anchors."""
+        """Return empty histograms for a band of anchors, in memory that the next band uses again."""
+        if len(self._cells) < n_anchors and dtype == torch.float32:
+            self._cells = np.zeros((n_anchors, 2, bins.ANCHOR_BINS), dtype=np.int64)
         kind = torch.empty(0, dtype=dtype).numpy().dtype
-        return FusedAnchors(kernels, n_anchors, n_candidates, kind)
+        return FusedAnchors(kernels, n_anchors, n_candidates, kind, self._cells if dtype == torch.float32 else None)
 
     def product(self, left: torch.Tensor, right: torch.Tensor) -> NDArray[np.floating[Any]]:
         """Return the scores of all pairs, shape (len(left), len(right)), valid until the next call."""
@@ -160,9 +163,13 @@ class PairAccumulator:
         diagonal: bool,
     ) -> None:
         """Add scores with the compiled kernels; see `FusedPairs.add`."""
+        self.fused(kernels, scores.dtype).add(block, scores, *labels, diagonal=diagonal, links=links)
+
+    def fused(self, kernels: Kernels, dtype: np.dtype[Any]) -> FusedPairs:
+        """Return what adds scores of this type with the compiled kernels."""
         if self._fused is None:
-            self._fused = FusedPairs(kernels, self.sketch, scores.dtype)
-        self._fused.add(block, scores, *labels, diagonal=diagonal, links=links)
+            self._fused = FusedPairs(kernels, self.sketch, dtype)
+        return self._fused
 
     def add_tensor(self, block: int, scores: torch.Tensor, relation: torch.Tensor, *, diagonal: bool) -> None:
         """Add scores whose relations are known; on the diagonal only what is above it."""

@@ -23,7 +23,7 @@ from cl_viz.engine.neighbors import Neighbors
 from cl_viz.engine.pair_sketch import PairSketch
 from cl_viz.engine.statistics import Statistics
 
-VERSION = 3
+VERSION = 4
 """Of what is stored: raise it when a field changes its meaning, or the same set would give other numbers."""
 CACHE_VARIABLE = "CL_VIZ_CACHE"
 """Environment variable that names another cache folder."""

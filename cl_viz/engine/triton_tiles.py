@@ -257,6 +257,6 @@ def programs(device: torch.device, shape: Shape) -> int:
 
 @lru_cache(maxsize=8)
 def _near_bins(device: torch.device) -> torch.Tensor:
-    from cl_viz.engine.kernels import near_bins
+    from cl_viz.engine.fixed_point import near_bins
 
     return torch.from_numpy(near_bins()).to(device)

@@ -137,7 +137,9 @@ def test_anchors_see_what_torch_sees(
             expected = np.bincount(place[anchor, chosen], minlength=bins.ANCHOR_BINS)
             np.testing.assert_array_equal(counts[anchor, side], expected)
             total = np.bincount(place[anchor, chosen], weights=scores[anchor, chosen], minlength=bins.ANCHOR_BINS)
-            np.testing.assert_allclose(sums[anchor, side], total, atol=3 * STEP * max(1, expected.max()))
+            # A float32 score is cut to its place in a bin of all pairs.
+            fine = 3 * STEP + (1.1e-7 if kind is np.float32 else 0.0)
+            np.testing.assert_allclose(sums[anchor, side], total, atol=fine * max(1, expected.max()))
         there = scores[anchor][~left_out[anchor]]
         np.testing.assert_array_equal(largest[anchor], np.sort(there)[::-1][:TAIL])
         assert agree[anchor].sum() <= counts[anchor, 0].sum()
