@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from cl_viz.core.result import Finding, Quantity, Result, Source, format_number
 from cl_viz.core.specs import DiagnosticSpec, QuantitySpec
 from cl_viz.core.view import Axis, Histogram, Lines, Reference, Series, View
 from cl_viz.diagnostics._temperature import anchor_questions as questions
+from cl_viz.diagnostics._temperature.adaptive_noise import adaptive_intervals
 from cl_viz.diagnostics._temperature.anchor_questions import Anchors, TemperatureParams, Values
 from cl_viz.engine.inputs import SetInputs
 
@@ -44,6 +45,9 @@ def compute(inputs: SetInputs, params: AdaptiveTemperatureParams) -> Result:
     adapted = params.temperature * (1 + params.alpha * (alignment - params.reference_alignment))
     losses = np.logaddexp(0.0, anchors.margins(adapted)) if adapted >= SMALLEST else None
     quantities = _quantities(anchors, alignment, adapted, losses)
+    if losses is not None:
+        intervals = adaptive_intervals(anchors, alignment, adapted, params.temperature * params.alpha)
+        quantities = {name: replace(one, interval=intervals.get(name)) for name, one in quantities.items()}
     notes = (
         f"temperature {params.temperature:g} at alignment {params.reference_alignment:g}, alpha {params.alpha:g}",
         *anchors.notes,

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cl_viz.core.params import param
-from cl_viz.core.result import Finding, Quantity, Result, Source, format_number
+from cl_viz.core.result import Finding, Interval, Quantity, Result, Source, format_number
 from cl_viz.core.specs import DiagnosticSpec, QuantitySpec
 from cl_viz.diagnostics._temperature import anchor_questions as questions
 from cl_viz.diagnostics._temperature.anchor_questions import WANG_LIU, Anchors, NegativeParams
+from cl_viz.diagnostics._temperature.suggested_noise import limit_intervals
 from cl_viz.diagnostics._temperature.suggested_range import Suggestion, suggest, views
 from cl_viz.diagnostics._thresholds import scores as _scores
 from cl_viz.diagnostics._thresholds import temperature as _thresholds
@@ -56,7 +57,7 @@ def compute(inputs: SetInputs, params: SuggestionParams) -> Result:
     return Result(
         diagnostic=SPEC.name,
         run=inputs.run,
-        quantities={spec.name: _quantity(found, spec) for spec in SPEC.quantities},
+        quantities=_quantities(found),
         views=views(found),
         findings=(_finding(found),),
         caveats=inputs.caveats(notes=notes),
@@ -64,7 +65,12 @@ def compute(inputs: SetInputs, params: SuggestionParams) -> Result:
     )
 
 
-def _quantity(found: Suggestion, spec: QuantitySpec) -> Quantity:
+def _quantities(found: Suggestion) -> dict[str, Quantity]:
+    intervals = limit_intervals(found)
+    return {spec.name: _quantity(found, spec, intervals.get(spec.name)) for spec in SPEC.quantities}
+
+
+def _quantity(found: Suggestion, spec: QuantitySpec, interval: Interval | None) -> Quantity:
     anchors, missing = found.anchors, ""
     ends = {"low": found.low, "high": found.high}
     if spec.name in ends:
@@ -77,7 +83,11 @@ def _quantity(found: Suggestion, spec: QuantitySpec) -> Quantity:
         if spec.name == "for_labels" and anchors.has_labels:
             missing = "add samples of another label"
     return questions.quantity(
-        spec, limit, found.n, missing=missing or "no temperature from 0.005 to 5.12 meets this wish"
+        spec,
+        limit,
+        found.n,
+        missing=missing or "no temperature from 0.005 to 5.12 meets this wish",
+        interval=interval,
     )
 
 
@@ -155,7 +165,9 @@ SPEC = DiagnosticSpec(
         "The four limits are rules of thumb, not results; the controls change them. Without labels one of the reasons "
         "is missing, and the range begins lower. All negatives of the set count here; in training those of a batch "
         "do, so with a small batch the limit of the gradient lies higher (see the figure of the batch size). No range "
-        "says which features are learned: only a run trained at another temperature does."
+        "says which features are learned: only a run trained at another temperature does. An end of the range has the "
+        "interval of the wish that decides it, given that it decides; one at an end of the temperatures looked at, or "
+        "where a handful of negatives share the push, has none."
     ),
     sources=(WANG_LIU, YEH, _scores.FALSE_NEGATIVE_PUSH.source),
 )

@@ -62,6 +62,17 @@ def individual(inputs: SetInputs) -> Asked:
     return individual_temperatures._quantities(found, params)
 
 
+def asked_of(name: str, **params: float) -> Callable[[SetInputs], Asked]:
+    def ask(inputs: SetInputs) -> Asked:
+        found = cl_viz.diagnose(
+            name, inputs.embedding_set, params={**params, "negative_views": "all"}, scanner=inputs.scanner
+        )
+        return found.quantities
+
+    ask.__name__ = name
+    return ask
+
+
 QUESTIONS: list[tuple[Callable[[SetInputs], Asked], set[str]]] = [
     (
         scores,
@@ -72,6 +83,14 @@ QUESTIONS: list[tuple[Callable[[SetInputs], Asked], set[str]]] = [
     (
         reweighted,
         {"reweighted_loss", "clamped_share", "weights_sample_size", "truncated_loss", "kept_push"},
+    ),
+    (
+        asked_of("adaptive_temperature", temperature=0.2),
+        {"alignment", "adapted_temperature", "coupling", "loss"},
+    ),
+    (
+        asked_of("suggested_temperature", fewest_negatives=30.0, most_even=0.5, least_signal=0.8),
+        {"low", "high", "for_negatives", "for_labels", "for_signal", "for_hardness"},
     ),
     (individual, {"mean_temperature", "median_temperature", "high_temperature", "at_smallest"}),
 ]  # fmt: skip
