@@ -16,7 +16,7 @@ import torch
 from cl_viz.core.embedding_set import EmbeddingSet
 from cl_viz.core.fact_table import fact_table
 from cl_viz.core.result import format_number
-from cl_viz.engine import compiled
+from cl_viz.engine import compiled, triton_neighbors
 from cl_viz.engine.device import describe_device, resolve_device
 from cl_viz.engine.largest import room
 from cl_viz.engine.memory import array_bytes
@@ -39,7 +39,7 @@ class Plan:
         In words.
     scores : int
         Scores that are looked at, those of anchors included, and those of neighbours where they have a pass of their
-        own (not on a CPU).
+        own (neither on a CPU nor on a CUDA device with room for all lists).
     seconds : float
         In all.
     parts : Mapping[str, float]
@@ -129,9 +129,10 @@ def plan(
         "neighbors": near * rates.neighbor
         + sum(_insertions(sizes[view], sizes[other], neighbors or 0) for view, other in blocks) * rates.insertion,
     }
-    shared = target.type == "cpu"
+    on_device = triton_neighbors.on_device(target, dtype, sum(_entries(sizes, neighbors or 0)))
+    shared = target.type == "cpu" or on_device
     memory = _memory(sizes, embedding_set.dim, dtype, n_anchors, rates) + _neighbor_memory(
-        sizes, dtype, neighbors or 0, shared=shared
+        sizes, dtype, neighbors or 0, shared=shared, on_device=on_device
     )
     scores = int(pairs + with_anchors + (0 if shared else near))
     return Plan(describe_device(device), scores, sum(parts.values()), parts, memory)
@@ -197,14 +198,20 @@ def _memory(sizes: Mapping[str, int], dim: int, dtype: torch.dtype, n_anchors: i
     return int(resident + anchors + moments)
 
 
-def _neighbor_memory(sizes: Mapping[str, int], dtype: torch.dtype, k: int, *, shared: bool) -> int:
+def _entries(sizes: Mapping[str, int], k: int) -> list[int]:
+    """Return how many neighbours each block of views has."""
+    return [sizes[view] * min(k, sizes[other]) for view, other in neighbor_blocks(list(sizes))]
+
+
+def _neighbor_memory(sizes: Mapping[str, int], dtype: torch.dtype, k: int, *, shared: bool, on_device: bool) -> int:
     """Return the bytes of neighbours, at most: those found, and the lists they are gathered in."""
     if not k:
         return 0
     entry = 8 + torch.empty(0, dtype=dtype).element_size()
-    blocks = neighbor_blocks(list(sizes))
-    found = sum(sizes[view] * min(k, sizes[other]) for view, other in blocks)
-    lists = sorted(sizes[view] * room(min(k, sizes[other])) for view, other in blocks)
+    found = sum(_entries(sizes, k))
+    if on_device:
+        return 2 * entry * found + triton_neighbors.list_bytes(max(sizes.values()), found, k)
+    lists = sorted(sizes[view] * room(min(k, sizes[other])) for view, other in neighbor_blocks(list(sizes)))
     # In a shared pass all lists fill at once, and what a stopped pass goes on from is a copy. Else one block of views
     # comes after the other, both directions at once.
     return entry * (2 * found + sum(lists) if shared else found + sum(lists[-2:]))

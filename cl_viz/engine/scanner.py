@@ -147,8 +147,8 @@ class Scanner:
             self.keep(embedding_set, other, lambda: parts[other])
             return cast(Statistics | NeighborMap, parts[asked])
 
-        # On a CPU each product is made once: what is left of neighbours' cost is that of their lists.
-        share = 0.5 if resolve_device(self.device).type == "cpu" else 1.0
+        # On a CPU and with CUDA each product is made once: what is left of neighbours' cost is that of their lists.
+        share = 1.0 if resolve_device(self.device).type == "mps" else 0.5
         scores = pair_scores(embedding_set) + anchor_scores(embedding_set) + share * neighbor_scores(embedding_set)
         return self.keep(embedding_set, asked, make, scores=scores)
 

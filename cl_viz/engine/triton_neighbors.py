@@ -33,6 +33,21 @@ def capacity(n_largest: int) -> int:
     return 512 if n_largest <= 64 else 1024
 
 
+def list_bytes(n_rows: int, n_entries: int, n_largest: int) -> int:
+    """Return the memory that neighbours take on a device, at most: entries of lists, and room for a tile's candidates.
+
+    Parameters
+    ----------
+    n_rows : int
+        Of the largest view.
+    n_entries, n_largest : int
+        Of all lists, and of each.
+    """
+    # A tile is twice as wide as it is high.
+    of_tile = min(n_rows, triton_tiles.TILE) + min(n_rows, 2 * triton_tiles.TILE)
+    return 8 * (n_entries + of_tile * capacity(n_largest))
+
+
 def on_device(device: torch.device, dtype: torch.dtype, n_entries: int) -> bool:
     """Whether so many entries of lists are kept on the device, and not in the main memory."""
     if device.type != "cuda" or dtype != torch.float32:
