@@ -18,7 +18,9 @@ from cl_viz.core.embedding_set import EmbeddingSet
 from cl_viz.core.run import Run
 from cl_viz.diagnostics import DIAGNOSTICS, Pairing, compare_runs, compared_diagnostics, resample
 
-SAMPLES, DIM, CLASSES = 200, 16, 5
+SAMPLES, DIM, CLASSES = 400, 16, 5
+FEWEST = 30
+"""Pairs of equal runs in which a number must be judged for its rate to be shown."""
 LEFT_OUT = ("adaptive_temperature", "modality_gap", "suggested_temperature")
 """Diagnostics that take too long for hundreds of sets, or whose numbers stand on a grid."""
 CENTRES = np.random.default_rng(99).normal(size=(CLASSES, DIM)) * 0.55
@@ -69,14 +71,14 @@ def rows_of(found: dict[str, dict[str, list[float]]]) -> list[str]:
     lines = []
     for name in sorted({key.partition(".")[0] for key in found}, key=lambda name: DIAGNOSTICS[name].title):
         own = {key: entry for key, entry in found.items() if key.startswith(f"{name}.")}
-        rates = [100 * np.mean(entry["marked"]) for entry in own.values() if entry["marked"]]
+        rates = [100 * np.mean(entry["marked"]) for entry in own.values() if len(entry["marked"]) >= FEWEST]
         ratios = {
             way: [
                 math.sqrt(float(np.nanmean(np.square(entry[way])))) / float(np.std(entry["moved"], ddof=1))
                 for entry in own.values()
-                if np.std(entry["moved"]) > 0 and np.isfinite(entry[way]).any()
+                if np.std(entry["moved"]) > 0 and np.isfinite(entry[way]).sum() >= fewest
             ]
-            for way in ("influences", "resamples")
+            for way, fewest in (("influences", FEWEST), ("resamples", 1))
         }
         marked = f"{len(rates)}: {np.mean(rates):.1f}, at most {max(rates):.1f}" if rates else "none"
         cells = [f"{min(values):.2f} to {max(values):.2f}" if values else "" for values in ratios.values()]
@@ -97,7 +99,8 @@ def main() -> None:
     )
     said = (
         f"{arguments.rounds} pairs of equal runs, N = {SAMPLES}, D = {DIM}, two views, {CLASSES} classes; resamples of "
-        f"{arguments.resampled} of them, {arguments.draws} draws each. A rate of 5 % is known to "
+        f"{arguments.resampled} of them, {arguments.draws} draws each; numbers that have an interval in fewer than "
+        f"{FEWEST} pairs are left out. A rate of 5 % is known to "
         f"{100 * math.sqrt(0.05 * 0.95 / arguments.rounds):.1f} points, the true error to "
         f"{100 / math.sqrt(2 * arguments.rounds):.0f} %, that by resamples to "
         f"{100 / math.sqrt(2 * arguments.resampled * arguments.draws):.0f} %. In {holding} of {arguments.rounds} pairs "
