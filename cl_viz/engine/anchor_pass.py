@@ -22,7 +22,7 @@ from cl_viz.engine.tile_sizes import fitted
 from cl_viz.engine.workers import share_out
 
 ANCHOR_TILE = 256
-COLUMN_TILE = 2048
+COLUMN_TILE = 4096
 DEVICE_ANCHOR_TILE, DEVICE_COLUMN_TILE = 512, 65_536
 """Of tiles whose scores a GPU keeps for a moment: few large steps."""
 Links = dict[tuple[str, str], NDArray[np.int64]]
@@ -220,7 +220,8 @@ class _CandidateScanner:
 
     def found(self, order: NDArray[np.int64], positives: NDArray[np.int64]) -> AnchorCandidates:
         """Return what the anchors have seen, once every part has been added, in this order of them."""
-        cells = CandidateCells.join([self.cells[start] for start in sorted(self.cells)], order)
+        parts = [self.cells[start] for start in sorted(self.cells)]
+        cells = CandidateCells.join(parts, order, compiled.kernels(self.view.device))
         return AnchorCandidates(
             cells, self.moments[order], self.below[positives], self.top_scores[order], self.top_same[order]
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from itertools import pairwise
+from types import SimpleNamespace
 from typing import TypeVar
 
 import numpy as np
@@ -70,17 +70,36 @@ class CandidateCells:
         return cls(offsets, place.astype(np.uint16), narrow_counts(filled), means.astype(np.int16))
 
     @classmethod
-    def join(cls, parts: Sequence[CandidateCells], order: NDArray[np.int64]) -> CandidateCells:
+    def join(
+        cls, parts: Sequence[CandidateCells], order: NDArray[np.int64], kernels: SimpleNamespace | None = None
+    ) -> CandidateCells:
         """Return the cells of the anchors of all parts; `order` says which anchor comes first, second, ..."""
-        where = [(part, int(start), int(stop)) for part in parts for start, stop in pairwise(part.offsets.tolist())]
-        chosen = [where[anchor] for anchor in order.tolist()]
-        offsets = np.concatenate([[0], np.cumsum([stop - start for _, start, stop in chosen])]).astype(np.int64)
-        return cls(
+        lengths = np.concatenate([np.diff(part.offsets) for part in parts])[order]
+        offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+        begins = np.empty(len(order), dtype=np.int64)
+        begins[order] = offsets[:-1]
+        # One type for all counts: two bytes where they suffice everywhere.
+        kind = np.result_type(*[part.counts.dtype for part in parts])
+        found = cls(
             offsets,
-            np.concatenate([part.places[start:stop] for part, start, stop in chosen]),
-            np.concatenate([part.counts[start:stop] for part, start, stop in chosen]),
-            np.concatenate([part.residuals[start:stop] for part, start, stop in chosen]),
+            np.empty(offsets[-1], dtype=np.uint16),
+            np.empty(offsets[-1], dtype=kind),
+            np.empty(offsets[-1], dtype=np.int16),
         )
+        first = 0
+        for part in parts:
+            to = begins[first : first + len(part.offsets) - 1]
+            first += len(to)
+            for source, target in (
+                (part.places, found.places),
+                (part.counts.astype(kind, copy=False), found.counts),
+                (part.residuals, found.residuals),
+            ):
+                if kernels is None:
+                    target[np.repeat(to - part.offsets[:-1], np.diff(part.offsets)) + np.arange(len(source))] = source
+                else:
+                    kernels.copy_runs(source, part.offsets, to, target)
+        return found
 
     def keys(self) -> NDArray[np.int64]:
         """Return ``anchor * 2 * ANCHOR_BINS + place`` of every cell, ascending."""

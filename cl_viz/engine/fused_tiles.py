@@ -252,6 +252,8 @@ def warm_up(kernels: Kernels, dtype: type[np.floating[Any]]) -> None:
     positives = (np.zeros(2), np.arange(3), np.zeros((2, len(Relation))))
     anchors.add(scores, (labels, labels), _NO_LINKS, positives, np.zeros((2, len(Relation), 3)), (pairs, 0))
     anchors.cells(), anchors.tail()
+    for entry in (np.uint16, np.uint32, np.int16):
+        kernels.copy_runs(np.zeros(1, dtype=entry), np.arange(2), np.zeros(1, dtype=np.int64), np.zeros(1, dtype=entry))
     numbers = np.arange(2)
     largest = Largest(2, 1, kind, np.int64)
     kernels.keep_neighbours(scores, numbers, numbers, True, 1, *largest.arrays)

@@ -350,11 +350,18 @@ def compact(cells, within, places, counts, means):
                     number += 1
 
 
+def copy_runs(source, offsets, begins, target):
+    """Copy runs, which begin in `source` at `offsets`, to where they begin in `target`."""
+    for run in range(begins.size):
+        length = offsets[run + 1] - offsets[run]
+        target[begins[run] : begins[run] + length] = source[offsets[run] : offsets[run + 1]]
+
+
 # Each after those it calls.
 _FUNCTIONS: tuple[Callable[..., Any], ...] = (
     find_edges, _bin, _add_exactly, _powers, _sum_of_squares, _keep_extremes, _to_fixed, _add_packed, _note, _add_run,
     unpack, bin_tile, _see_exactly, _join, _move, _see_run, anchor_tile,
-    limits_of_largest, count_filled, compact,
+    limits_of_largest, count_filled, compact, copy_runs,
 )  # fmt: skip
 # Sums over a run may be taken in any order: that is what lets them be taken many at a time.
 _ANY_ORDER: dict[str, set[str]] = {name: {"reassoc", "nsz", "contract"} for name in ("_powers", "_sum_of_squares")}
