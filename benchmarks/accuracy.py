@@ -7,7 +7,10 @@ largest over temperatures from 0.01 to 1.
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,12 +19,14 @@ from scipy.special import entr, logsumexp
 
 import cl_viz
 from cl_viz.engine import score_histogram
-from cl_viz.engine.pair_sketch import PairRoles
-from cl_viz.engine.queries import AnchorQueries
+from cl_viz.engine.pair_sketch import PairRoles, Relation
+from cl_viz.engine.queries import AnchorQueries, uniformity
 from cl_viz.testing import clusters, collapsed, paired_sphere
 
 TEMPERATURES = np.array([0.01, 0.02, 0.05, 0.1, 0.3, 1.0])
 SHARE = 0.0819
+REWEIGHTED = ((0.0, 0.1), (1.0, 0.0), (1.0, 0.1))
+DRAWN, BATCH_ANCHORS = 31, 60
 N, DIM = 700, 24
 SETS: dict[str, Callable[[], cl_viz.EmbeddingSet]] = {
     "sphere": lambda: paired_sphere(N, DIM, 0.5, classes=6),
@@ -31,6 +36,8 @@ SETS: dict[str, Callable[[], cl_viz.EmbeddingSet]] = {
     "collapsed": lambda: collapsed(N, DIM, 0.003),
 }
 Values = NDArray[np.float64]
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from tests.engine.comparing import exact_expectation  # noqa: E402
 
 
 def relative(found: float, expected: float) -> float:
@@ -67,6 +74,12 @@ def errors(embedding_set: cl_viz.EmbeddingSet) -> dict[str, float]:
         ),
         "truncated loss": (ask.truncated_loss(TEMPERATURES, SHARE), lambda tau: loss(tau, hardest)),
     }
+    for beta, prior in REWEIGHTED:
+        name = f"hard-negative loss, beta {beta:g}, prior {prior:g}"
+        questions[name] = (
+            ask.reweighted_loss(TEMPERATURES, beta, prior)[0],
+            partial(reweighted, scores, positive, beta=beta, prior=prior),
+        )
     if codes is not None:
         same = (codes[0][0][:, None] == codes[0][1][None])[others].reshape(len(every), -1)
         mass = ask.false_negative_mass(TEMPERATURES)
@@ -75,12 +88,45 @@ def errors(embedding_set: cl_viz.EmbeddingSet) -> dict[str, float]:
         name: max(relative(values[i].mean(), exact(tau).mean()) for i, tau in enumerate(TEMPERATURES))
         for name, (values, exact) in questions.items()
     }
+    found.update(batch_errors(ask, scores - positive[:, None]))
+    found["uniformity, t = 0.5, 2, 10"] = uniformity_error(embedding_set.views["view_1"], first)
     pairs = statistics.pairs
     area = score_histogram.auc(pairs.positives(PairRoles()), pairs.negatives(PairRoles()))
     ranked = np.sort(scores.ravel())
     below = np.searchsorted(ranked, positive) + np.searchsorted(ranked, positive, side="right")
     found["AUC"] = relative(area, float(below.mean() / 2 / ranked.size))
     return found
+
+
+def reweighted(scores: Values, positive: Values, tau: float, beta: float, prior: float) -> Values:
+    """Return the debiased loss with hard negatives weighted up (Robinson and others 2021) from every score."""
+    count = scores.shape[1]
+    logits = (scores - positive[:, None]) / tau
+    weight = np.exp(beta * (scores - scores.max(axis=1, keepdims=True)) / tau)
+    mean = (weight * np.exp(logits)).sum(axis=1) / weight.sum(axis=1)
+    least = count * np.exp((-1 - positive) / tau)
+    return np.asarray(np.log1p(np.maximum(count * (mean - prior) / (1 - prior), least)))
+
+
+def batch_errors(ask: AnchorQueries, distances: Values) -> dict[str, float]:
+    """Return the errors of what is expected of a batch, over some anchors, against all draws without replacement."""
+    names = [f"expected {name}, {DRAWN} negatives drawn" for name in ("loss", "multiplier")]
+    found = dict.fromkeys(names, 0.0)
+    for tau in TEMPERATURES:
+        exact = exact_expectation(distances[:BATCH_ANCHORS] / tau, DRAWN)
+        answers = ask.batch_loss([tau], DRAWN)[0], ask.batch_npc_multiplier([tau], DRAWN)[0]
+        for name, values, truth in zip(names, answers, exact, strict=True):
+            found[name] = max(found[name], relative(values[:BATCH_ANCHORS].mean(), truth.mean()))
+    return found
+
+
+def uniformity_error(rows: Values, unit: Values) -> float:
+    single = cl_viz.scan(cl_viz.EmbeddingSet.from_arrays(rows), anchors=0, cache=False)
+    histogram = single.pairs.histogram(list(Relation))
+    upper = (unit @ unit.T)[np.triu_indices(len(unit), 1)]
+    t = (0.5, 2.0, 10.0)
+    exact = [logsumexp(value * (2 * upper - 2)) - math.log(len(upper)) for value in t]
+    return max(map(relative, uniformity([histogram], t).tolist(), exact))
 
 
 def main() -> None:
