@@ -227,7 +227,7 @@ def _course(job: EncodingJob) -> None:
     if standing.running:
         _progress(job, standing)
     elif isinstance(standing.error, Cancelled):
-        st.info(f"Stopped after {standing.fraction:.0%} of the rows. They are kept: encode again to go on.",
+        st.info(f"Stopped after {100 * standing.fraction:.0f} % of the rows. They are kept: encode again to go on.",
                 icon=":material/stop_circle:")  # fmt: skip
     elif isinstance(standing.error, ClVizError):
         errors.show(standing.error)

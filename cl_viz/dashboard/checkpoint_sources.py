@@ -108,7 +108,9 @@ def _stored(identity: tuple[str, ...], _files: Sequence[Any]) -> Path:
         parts = [part for part in PurePosixPath(file.name.replace("\\", "/")).parts if part not in ("/", "..", ".")]
         parts = parts[-1:] if identity[0] == FILE else parts
         plain = ["".join(letter for letter in part if letter.isprintable()).lstrip(".") for part in parts]
-        target = root.joinpath(*(part or "unnamed" for part in plain or ["upload"]))
+        # A checkpoint whose own name says little is called after its folder too.
+        under = root / "upload" if identity[0] == FILE else root
+        target = under.joinpath(*(part or "unnamed" for part in plain or ["upload"]))
         target.parent.mkdir(parents=True, exist_ok=True)
         with target.open("wb") as stream:
             file.seek(0)

@@ -17,9 +17,13 @@ from cl_viz.dashboard.text import escape, short_mark
 from cl_viz.diagnostics import DIAGNOSTICS
 
 RUNS_IN_A_ROW = 4
+_SENTENCE_AND_LINK = (4.0, 1.1)
+"""Widths of a finding and of the link to its figures: the longest title of a page fits at 1280."""
 SHOWN_PROBLEMS = 4
 """Problems of a run that are read at once; the others are a click away."""
 _BETWEEN_DRAWINGS = 1.0
+_WAIT_AGAIN = 0.5
+"""At least so many seconds between drawings, and so much of the time that has passed: each takes its moment."""
 _NUMBER_WORDS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 
 Results = dict[str, dict[str, Result]]
@@ -32,7 +36,8 @@ def show(runs: Sequence[state.OpenRun]) -> Results:
     results: Results = {opened.name: {} for opened in runs}
     problems = st.container()
     waiting: list[cache.LongWork] = []
-    drawn_at = 0.0
+    began = time.monotonic()
+    drawn_at = began - _BETWEEN_DRAWINGS
     quick = sorted((spec for spec in DIAGNOSTICS.values() if spec.quick), key=_cost)
     beside = [spec.name for spec in quick]
     for spec in quick:
@@ -43,7 +48,8 @@ def show(runs: Sequence[state.OpenRun]) -> Results:
                 except cache.LongWork as work:
                     waiting.append(work)
             # Drawing takes a moment itself: it must not become the work.
-            if time.monotonic() - drawn_at > _BETWEEN_DRAWINGS:
+            now = time.monotonic()
+            if now - drawn_at > max(_BETWEEN_DRAWINGS, _WAIT_AGAIN * (drawn_at - began)):
                 _draw(place, results)
                 drawn_at = time.monotonic()
     slow = slow_work(runs, results)
@@ -144,8 +150,10 @@ def paragraphs(results: Results) -> None:
 def _problem(finding: Finding, run: str) -> None:
     """Draw a finding, with a link to the figures that show it."""
     spec = DIAGNOSTICS[finding.diagnostic]
-    with st.container(horizontal=True, gap="small"):
+    sentence, link = st.columns(_SENTENCE_AND_LINK, gap="small")
+    with sentence:
         panels.finding_line(finding)
+    with link:
         _link(spec, run, page_title(spec.page.rpartition("/")[2]), icon=":material/arrow_forward:")
 
 

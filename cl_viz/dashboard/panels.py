@@ -125,15 +125,18 @@ def finding_box(found: Sequence[tuple[Finding, str]], place: Callable[[Finding],
     small = any(owner for _, owner in lines[:_SHOWN_FINDINGS])
     with st.container(border=True, gap="xxsmall"):
         for finding, owner in lines[:_SHOWN_FINDINGS]:
-            # An N is not torn apart where the line breaks.
-            sentence = escape(brief(finding.message, _LINE - len(owner)))
-            text = owner + sentence.replace(escape("N = 1")[:-1], "N\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}")
+            text = owner + _sentence(brief(finding.message, _LINE - len(owner)))
             st.markdown(f"{mark(finding.level)} " + (f":small[{text}]" if small else text))
         more = len(lines) - _SHOWN_FINDINGS
         label = "In full, with what to try" if more <= 0 else f"{more} more, and all in full with what to try"
         with st.expander(label, type="compact"):
             for finding, owner in lines:
                 finding_line(finding, owner)
+
+
+def _sentence(message: str) -> str:
+    """Return a finding's sentence as Markdown in which an N is not torn apart where the line breaks."""
+    return escape(message).replace(escape("N = 1")[:-1], "N\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}")
 
 
 def _place(title: str) -> str:
@@ -168,7 +171,7 @@ def finding_line(finding: Finding, owner: str = "") -> None:
     """Draw a finding in full: level, sentence, what to try, source; `owner` is Markdown that stands before it."""
     advice = f" *{escape(finding.advice)}*" if finding.advice else ""
     source = f" :small[{cite_briefly(finding.source)}]" if finding.source else ""
-    st.markdown(f"{mark(finding.level)} {owner}{escape(finding.message)}{advice}{source}")
+    st.markdown(f"{mark(finding.level)} {owner}{_sentence(finding.message)}{advice}{source}")
 
 
 def figure(

@@ -27,6 +27,10 @@ def test_a_set_is_made_without_torch_plotly_or_streamlit() -> None:
     assert {"torch", "plotly", "streamlit", "pandas"} & _modules_after(code) == set()
 
 
+def test_the_server_listens_before_torch_is_loaded() -> None:
+    assert {"torch", "scipy.stats", "sklearn"} & _modules_after("import app") == set()
+
+
 def test_a_diagnosis_is_made_without_plotly_or_streamlit() -> None:
     code = "import cl_viz, numpy; cl_viz.check(cl_viz.EmbeddingSet.from_arrays(numpy.eye(4)))"
     assert {"plotly", "streamlit"} & _modules_after(code) == set()

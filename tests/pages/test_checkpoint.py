@@ -132,7 +132,7 @@ def test_what_takes_long_asks_first_and_can_be_declined_or_stopped(
     button(app, "Do not").click().run()
     job.wait(60)
     app.run()
-    assert "Stopped after 0% of the rows" in texts(app)
+    assert "Stopped after 0 % of the rows" in texts(app)
     button(app, "Encode 11 rows").click().run()
     job = app.session_state["_encoding"]
     job.confirm()
@@ -230,11 +230,13 @@ def test_uploads_stay_in_the_session(at_page: Callable[..., AppTest]) -> None:
     app.segmented_control(key="encode_data_from").set_value("file").run()
     images = io.BytesIO()
     np.save(images, np.random.default_rng(0).integers(0, 255, (6, 28, 28, 3)).astype(np.uint8))
-    app.file_uploader(key="_checkpoint_file").upload("../../evil\\name.safetensors", COLOUR.read_bytes())
+    app.file_uploader(key="_checkpoint_file").upload("../../evil\\step_000300.safetensors", COLOUR.read_bytes())
     app.file_uploader(key="_encode_data_file").upload("images.npy", images.getvalue()).run()
     assert "Array of images, 28 x 28 x 3, 6 rows" in texts(app)
     app = encode(app)
     assert "is open as a run: N = 6" in texts(app)
+    # A name that says little is that of an upload, not of the folder it was put into.
+    assert "**upload-step_000300-images**" in texts(app)
 
 
 def test_only_uploads_are_offered_where_paths_are_not_allowed(
