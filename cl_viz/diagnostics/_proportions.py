@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
+from statistics import NormalDist
 from typing import cast
 
 import numpy as np
@@ -49,6 +51,43 @@ def share_of_hits(hits: NDArray[np.bool_], level: float = 0.95) -> Interval:
     share = float(hits.mean())
     # At an end of the range no sample differs from another, and their spread says nothing.
     return found if share in (0.0, 1.0) else replace(found, influences=Influences.keep([hits - share], [len(hits)]))
+
+
+def share_over_views(hits: NDArray[np.bool_], level: float = 0.95) -> Interval:
+    """Return the interval of the share of hits, mean over views of the same samples.
+
+    Parameters
+    ----------
+    hits : NDArray[np.bool_], shape (n, V)
+    level : float
+
+    Returns
+    -------
+    Interval
+        Wilson's, at as many independent trials as would vary as much: hits of one sample in two views go together.
+
+    Notes
+    -----
+    Source: Korn and Graubard 1998, Confidence intervals for proportions with small expected number of positive counts
+    estimated from survey data.
+    """
+    by_sample = hits.mean(axis=1)
+    share, n = float(by_sample.mean()), len(hits)
+    if hits.shape[1] == 1 or share in (0.0, 1.0):
+        return share_of_hits(hits[:, 0], level)
+    spread = float(by_sample.var(ddof=1))
+    trials = n * min(float(hits.shape[1]), share * (1 - share) / spread) if spread > 0 else float(n)
+    z = NormalDist().inv_cdf(0.5 + level / 2)
+    centre = (share + z**2 / (2 * trials)) / (1 + z**2 / trials)
+    width = z / (1 + z**2 / trials) * math.sqrt(share * (1 - share) / trials + z**2 / (4 * trials**2))
+    kept = Influences.keep([by_sample - share], [n])
+    return Interval(
+        max(0.0, centre - width),
+        min(1.0, centre + width),
+        level,
+        f"Wilson over {n:,} samples in {hits.shape[1]} views",
+        kept,
+    )
 
 
 def mean_of_proportions(successes: NDArray[np.int64], trials: NDArray[np.int64], level: float = 0.95) -> Interval:

@@ -9,13 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cl_viz.core.params import Params, param
-from cl_viz.core.result import Finding, Quantity, Result, Source, format_number
+from cl_viz.core.result import Finding, Interval, Quantity, Result, Source, format_number, influence_interval
 from cl_viz.core.specs import DiagnosticSpec, QuantitySpec
 from cl_viz.core.view import Axis, Lines, Series, Table, View
 from cl_viz.diagnostics._dense import neighbors as dense
 from cl_viz.diagnostics._geometry.near_rows import NearRows, near_rows
 from cl_viz.diagnostics._geometry.sphere_null import HubnessNull, hubness_of_sphere
 from cl_viz.diagnostics._group_jackknife import GROUPS, interval_of_left_out, left_out_groups
+from cl_viz.diagnostics._proportions import share_over_views
 from cl_viz.diagnostics._sample_columns import sample_columns
 from cl_viz.diagnostics._thresholds import geometry as _thresholds
 from cl_viz.engine.inputs import SetInputs
@@ -98,7 +99,7 @@ def _quantities(views: list[_View], params: HubnessParams, inputs: SetInputs) ->
     }
     aligned = inputs.embedding_set.aligned
     n_used = len(views[0].near) if aligned else sum(len(view.near) for view in views)
-    without = _left_out(views, params) if aligned or len(views) == 1 else {}
+    intervals = _intervals(by_view, views, params) if aligned or len(views) == 1 else {}
     found = {}
     for spec in SPEC.quantities:
         values = [measures[spec.name] for measures in by_view]
@@ -110,15 +111,32 @@ def _quantities(views: list[_View], params: HubnessParams, inputs: SetInputs) ->
             spec.label,
             value if defined else None,
             spec.unit,
-            interval_of_left_out(value, without[spec.name], len(views[0].near), spec.range or _ANYWHERE)
-            if defined and spec.name in without
-            else None,
+            intervals.get(spec.name) if defined else None,
             n=n_used,
             range=spec.range,
             reference=reference if reference is not None and math.isfinite(reference) else None,
             reference_label="" if reference is None else "uniform sphere, same D",
             missing="" if defined else "not defined where all rows occur equally often: add samples",
         )
+    return found
+
+
+def _intervals(
+    by_view: list[dict[str, float]], views: list[_View], params: HubnessParams
+) -> dict[str, Interval | None]:
+    """Return the intervals of the means over views of one set of samples, by name."""
+    found: dict[str, Interval | None] = {}
+    for name, values in _left_out(views, params).items():
+        value, limits = float(np.mean([measures[name] for measures in by_view])), SPEC.quantity(name).range
+        found[name] = interval_of_left_out(value, values, len(views[0].near), limits or _ANYWHERE)
+    counts = np.stack([view.counts for view in views], axis=1)
+    hubs = counts >= params.hub_size * params.k
+    found |= {"antihub_share": share_over_views(counts == 0), "hub_share": share_over_views(hubs)}
+    if hubs.sum(axis=0).min() >= _FEWEST_HUBS:
+        taken = (hubs * counts).sum(axis=0) / counts.sum(axis=0)
+        # What a row adds to the places of hubs, less its part of all places.
+        moved = ((hubs - taken) * counts / params.k).mean(axis=1)
+        found["hub_occurrence"] = influence_interval(float(taken.mean()), moved, limits=(0.0, 1.0))
     return found
 
 
@@ -137,7 +155,11 @@ def _left_out(views: list[_View], params: HubnessParams) -> dict[str, NDArray[np
 
 
 _WITH_INTERVAL = {"skewness": dense.skewness, "robin_hood": dense.robin_hood, "gini": dense.gini}
-"""Smooth statistics of the counts; a share of rows at or beyond a count is not, and its jackknife is too short."""
+"""Smooth statistics of the counts. Shares of rows beyond a count are not: leaving rows out moves counts across it, and
+that jackknife is twice as long as it should be. Whether a row is a hub is nearly a matter of where it lies, and rows
+are drawn independently; that the counts add up makes them vary a little less."""
+_FEWEST_HUBS = 10
+"""In every view, from which the share of places that they take varies about evenly around its mean."""
 
 
 def _views(
@@ -283,8 +305,9 @@ SPEC = DiagnosticSpec(
         "repository), which makes k one too small and gives 1.14 where the definition gives 1.05. Skewness depends on "
         "k and on N: compare runs at the same. Of rows with equal scores, such as duplicates, any may come first: "
         "their occurrences are arbitrary among them. The uniform sphere is drawn with at most 4,096 rows; from some "
-        "hundred rows on its skewness does not depend on N. Intervals leave groups of samples out; shares of rows "
-        "beyond a count have none."
+        "hundred rows on its skewness does not depend on N. Intervals of skewness and of the two "
+        "indices leave groups of samples out; those of shares of rows take rows as draws; that of the places of hubs "
+        f"needs {_FEWEST_HUBS} hubs. The largest hub is a single row: how far it would move no sample shows."
     ),
     sources=(_thresholds.RADOVANOVIC, FELDBAUER),
 )

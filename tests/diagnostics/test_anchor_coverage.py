@@ -30,7 +30,7 @@ from cl_viz.engine.scanner import Scanner
 from tests.diagnostics.test_anchor_noise import drawn
 
 pytestmark = pytest.mark.slow
-DRAWS, N = 50, 90
+DRAWS, N = 40, 90
 Asked = Mapping[str, Quantity]
 
 

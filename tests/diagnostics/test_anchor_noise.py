@@ -16,7 +16,7 @@ from cl_viz.engine.inputs import SetInputs
 from cl_viz.engine.scanner import Scanner
 from cl_viz.testing import clusters, paired_sphere
 
-DRAWS = 200
+DRAWS = 120
 N, DIM, CLASSES = 100, 10, 5
 TEMPERATURE = 0.2
 CENTRES = np.random.default_rng(0).normal(size=(CLASSES, DIM))
@@ -61,7 +61,7 @@ def test_intervals_hold_the_expected_value_as_often_as_they_say(
         truth = np.mean([found[name][0] for found in draws])
         intervals = [found[name][1] for found in draws]
         held[name] = np.mean([found is not None and found.low <= truth <= found.high for found in intervals])
-    outside = {name: share for name, share in held.items() if not 0.92 <= share <= 0.98}
+    outside = {name: share for name, share in held.items() if not 0.91 <= share <= 0.99}
     assert not outside, held
 
 

@@ -12,7 +12,10 @@ from sklearn.preprocessing import StandardScaler
 import cl_viz
 from cl_viz.core.embedding_set import EmbeddingSet
 from cl_viz.diagnostics import diagnose
+from cl_viz.diagnostics._groups import nested_rows
 from cl_viz.diagnostics._groups.decodability import decode
+from cl_viz.diagnostics._groups.nested_rows import Nested, NestedScatter
+from cl_viz.engine.inputs import SetInputs
 from cl_viz.testing import nested_classes, sphere, suppressed_feature
 
 
@@ -58,6 +61,20 @@ def test_the_numbers_of_nested_classes_are_their_dense_twins() -> None:
     assert found["subclass_skill"].value == pytest.approx(
         ((found["subclass_accuracy"].value or 0) - chance) / (1 - chance)
     )
+
+
+def test_shuffles_that_are_added_up_one_after_another_say_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = np.random.default_rng(0).normal(size=(120, 6))
+    embedding_set = EmbeddingSet.from_arrays(rows, label=np.arange(120) % 2, subclass=np.arange(120) % 6)
+
+    def shuffled() -> np.ndarray:
+        inputs = SetInputs(embedding_set, "run")
+        return NestedScatter.of(inputs, embedding_set.view_names[0], Nested.of(inputs, 1, 1000, 0)).shuffled
+
+    together = shuffled()
+    monkeypatch.setattr(nested_rows, "_MOST_SUMS", 1)
+    assert len(np.unique(together)) == 19
+    np.testing.assert_allclose(shuffled(), together, rtol=1e-12)
 
 
 def test_the_expected_share_is_that_of_shuffled_subclasses() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -90,18 +92,41 @@ def _with_two(classes: Codes, subclasses: Codes) -> NDArray[np.bool_]:
 
 
 SHUFFLES = 19
+_MOST_SUMS = 1 << 25
+"""Entries of the sums of shuffled subclasses that are held at a time, 256 MB."""
 
 
-def _shuffled(subclasses: Codes, classes: Codes) -> list[Codes]:
-    """Return the subclasses shuffled within their class, 19 times."""
-    generator, found = np.random.default_rng(0), []
+def _shuffled(subclasses: Codes, classes: Codes) -> Iterator[Codes]:
+    """Yield the subclasses shuffled within their class, 19 times."""
+    generator = np.random.default_rng(0)
     by_class = np.argsort(classes, kind="stable")
     for _ in range(SHUFFLES):
         order = generator.permutation(len(classes))
         codes = np.empty_like(subclasses)
         codes[by_class] = subclasses[order[np.argsort(classes[order], kind="stable")]]
-        found.append(codes)
-    return found
+        yield codes
+
+
+def _between_shuffled(
+    subclasses: Codes,
+    classes: Codes,
+    counts: Codes,
+    dim: int,
+    residuals: Callable[[], Iterator[tuple[slice, NDArray[np.float64]]]],
+) -> NDArray[np.float64]:
+    """Return the sum of squares between the subclasses of each shuffle, shape (19,).
+
+    Few shuffles are added up at a time where there are many subclasses: the rows are read again for the next ones.
+    """
+    together = max(1, _MOST_SUMS // (len(counts) * dim))
+    shuffles, found = _shuffled(subclasses, classes), []
+    while some := list(islice(shuffles, together)):
+        sums = np.zeros((len(some), len(counts), dim))
+        for block, residual in residuals():
+            for place, codes in enumerate(some):
+                sums[place] += class_sums(codes[block], residual, len(counts))
+        found.extend((np.square(part).sum(axis=1) / counts).sum() for part in sums)
+    return np.array(found)
 
 
 @dataclass(frozen=True)
@@ -147,14 +172,15 @@ class NestedScatter:
         np.add.at(of_classes, owner, sums)
         class_means = of_classes / sizes[:, None]
         within = np.zeros(len(sizes))
-        shuffles = _shuffled(subclasses, classes)
-        shuffled = np.zeros((len(shuffles), len(counts), dim))
-        for block in blocks:
-            residual = probe_rows(inputs.embedding_set, view, nested.rows[block], "unit") - class_means[classes[block]]
+
+        def residuals() -> Iterator[tuple[slice, NDArray[np.float64]]]:
+            for block in blocks:
+                rows = probe_rows(inputs.embedding_set, view, nested.rows[block], "unit")
+                yield block, rows - class_means[classes[block]]
+
+        for block, residual in residuals():
             within += np.bincount(classes[block], np.square(residual).sum(axis=1), len(sizes))
-            for place, codes in enumerate(shuffles):
-                shuffled[place] += class_sums(codes[block], residual, len(counts))
-        by_chance = (np.square(shuffled).sum(axis=2) / counts).sum(axis=1) / max(float(within.sum()), 1e-300)
+        by_chance = _between_shuffled(subclasses, classes, counts, dim, residuals) / max(float(within.sum()), 1e-300)
         between = np.bincount(owner, counts * np.square(means - class_means[owner]).sum(axis=1), len(sizes)).astype(
             float
         )
