@@ -2,8 +2,9 @@
 
 Run it on a machine with one with ``python benchmarks/bench_cuda.py [--n N]``. Rows of the table: the bare product into
 one reused buffer, which keeps nothing; product and torch.histc, all N x N; the pass with torch alone; the pass with the
-Triton kernel, and with the kernel cut in other ways; the whole of `cl_viz.scan`. Each is warmed up once, then timed in
-turns. Writes benchmarks/results/cuda.json and a table in docs/performance.md.
+Triton kernel, and with the kernel cut in other ways; the same with the 15 nearest of every row, found among its scores
+or alone; the bare product with torch.topk; the whole of `cl_viz.scan`. Each is warmed up once, then timed in turns.
+Writes benchmarks/results/cuda.json and a table in docs/performance.md.
 """
 
 from __future__ import annotations
@@ -19,7 +20,9 @@ import torch
 from published import keep, publish
 
 import cl_viz
-from cl_viz.engine import triton_tiles
+from cl_viz.engine import triton_neighbors, triton_tiles
+from cl_viz.engine.nearest_so_far import NearestSoFar
+from cl_viz.engine.neighbors import Neighbors, find_neighbors, largest_of_blocks, neighbors_of
 from cl_viz.engine.pair_pass import run_pairs, tile_rows, tiles
 from cl_viz.engine.pair_sketch import PairSketch
 from cl_viz.engine.precision import full_float32
@@ -35,6 +38,7 @@ SHAPES = (
 )
 """Other ways to cut the kernel, timed beside `triton_tiles.SHAPE`."""
 BUFFER_ROWS = 2048
+NEIGHBORS = 15
 SLOW_SECONDS = 20.0
 """What takes longer the first time is not timed again."""
 
@@ -51,8 +55,23 @@ def product_and_histc(rows: torch.Tensor, buffer: torch.Tensor) -> None:
         torch.histc(torch.mm(part, rows.T, out=buffer[: len(part)]), bins=4096, min=-1, max=1)
 
 
-def pass_over(rows: dict[str, ViewRows], shape: Shape | None) -> PairSketch:
-    """Return the sketch of all pairs, by the kernel cut in this way, or by torch alone (None)."""
+def product_and_topk(rows: torch.Tensor, buffer: torch.Tensor) -> None:
+    for start in range(0, len(rows), BUFFER_ROWS):
+        part = rows[start : start + BUFFER_ROWS]
+        torch.mm(part, rows.T, out=buffer[: len(part)]).topk(NEIGHBORS + 1, dim=1)
+
+
+def near_alone(rows: dict[str, ViewRows]) -> Neighbors:
+    """Return the nearest rows, no score of which is binned."""
+    (part,) = rows.values()
+    return find_neighbors(part, part, NEIGHBORS, lambda done: None)
+
+
+def pass_over(rows: dict[str, ViewRows], shape: Shape | None, neighbors: int | None = None) -> PairSketch:
+    """Return the sketch of all pairs, by the kernel cut in this way, or by torch alone (None).
+
+    With `neighbors`, so many nearest rows are found among the same scores.
+    """
     view, part = next(iter(rows.items()))
     usable, before = triton_tiles.usable, triton_tiles.SHAPE
     if shape is None:
@@ -63,7 +82,11 @@ def pass_over(rows: dict[str, ViewRows], shape: Shape | None) -> PairSketch:
         block = (view, view)
         nothing = [np.zeros((0, 2), dtype=np.int64)]
         work = list(tiles([block], rows, tile_rows(part.device, torch.float32)))
-        return run_pairs([block], rows, nothing, work, lambda done: None)
+        near = None if neighbors is None else NearestSoFar(largest_of_blocks(rows, neighbors))
+        found = run_pairs([block], rows, nothing, work, lambda done: None, near=near)
+        if near is not None:
+            neighbors_of(part, part, near.largest[block])
+        return found
     finally:
         triton_tiles.usable, triton_tiles.SHAPE = usable, before
 
@@ -79,16 +102,24 @@ def tasks(embedding_set: cl_viz.EmbeddingSet, device: torch.device) -> dict[str,
     found: dict[str, Callable[[], object]] = {
         "bare product, float32, all N x N": lambda: bare_product(tensor, buffer),
         "product + torch.histc, all N x N": lambda: product_and_histc(tensor, buffer),
+        f"product + torch.topk ({NEIGHBORS}), all N x N": lambda: product_and_topk(tensor, buffer),
         "pass, torch alone": lambda: pass_over(rows, None),
     }
     if triton_tiles.usable(device, torch.float32):
         found[f"pass, Triton kernel ({words(triton_tiles.SHAPE)})"] = lambda: pass_over(rows, triton_tiles.SHAPE)
         for shape in SHAPES:
             found[f"pass, Triton kernel ({words(shape)})"] = lambda shape=shape: pass_over(rows, shape)  # type: ignore[misc]
+        if not triton_neighbors.usable(device, torch.float32):
+            print(f"the Triton kernel cannot be used for neighbours: {triton_neighbors.failure()}")
+        found[f"pass with {NEIGHBORS} neighbours"] = lambda: pass_over(rows, triton_tiles.SHAPE, NEIGHBORS)
+        found[f"{NEIGHBORS} neighbours alone"] = lambda: near_alone(rows)
     else:
         print(f"the Triton kernel cannot be used: {triton_tiles.failure()}")
     found["cl_viz.scan without anchors"] = lambda: cl_viz.scan(embedding_set, str(device), anchors=0, cache=False)
     found["cl_viz.scan"] = lambda: cl_viz.scan(embedding_set, str(device), cache=False)
+    found[f"cl_viz.scan with {NEIGHBORS} neighbours"] = lambda: cl_viz.scan(
+        embedding_set, str(device), neighbors=NEIGHBORS, cache=False
+    )
     return found
 
 

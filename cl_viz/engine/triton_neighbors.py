@@ -123,9 +123,9 @@ class _Side:
         room = self.found.shape[1]
         width = min(most, room)
         # Of lists without room for all, none are taken: they are given the whole tile again.
-        taken = torch.where(self.fill > room, 0, self.fill)
-        inside = torch.arange(width, device=self.fill.device)[None, :] < taken[:, None]
-        self.kept.merge_entries(self.lists, torch.where(inside, self.found[:, :width], EMPTY))
+        some = torch.nonzero((self.fill > 0) & (self.fill <= room))[:, 0]
+        inside = torch.arange(width, device=some.device)[None, :] < self.fill[some, None]
+        self.kept.merge_entries(some + self.lists.start, torch.where(inside, self.found[some, :width], EMPTY))
         if most > room:
             again = torch.nonzero(self.fill > room)[:, 0]
             allowed = self.allowed if diagonal else None

@@ -153,7 +153,8 @@ def near_of(case: dict[str, Any]) -> dict[str, np.ndarray]:
             for block, (rows, others) in asked.items()
         }
     )
-    pairs = TritonPairs(PairSketch.empty([names]), left.device, SMALL)
+    shape = case.get("shape", SMALL)
+    pairs = TritonPairs(PairSketch.empty([names]), left.device, shape)
     rows, columns = (
         [slice(start, min(start + 24, len(part))) for start in range(0, len(part), 24)] for part in (left, right)
     )
@@ -169,7 +170,7 @@ def near_of(case: dict[str, Any]) -> dict[str, np.ndarray]:
                     0, left[part], right[span], (None, None), NO_LINKS, diagonal=diagonal, lists=lists
                 )  # fmt: skip
             else:
-                lists.offer_with_triton(left[part], right[span], SMALL)
+                lists.offer_with_triton(left[part], right[span], shape)
             n_tiles += 1
     found = {}
     for number, (block, (own, others)) in enumerate(asked.items()):
@@ -178,7 +179,7 @@ def near_of(case: dict[str, Any]) -> dict[str, np.ndarray]:
             exact.fill_diagonal_(-torch.inf)
         scores, numbers = near.largest[block].found(None)
         found[f"scores {number}"], found[f"numbers {number}"] = scores, numbers
-        found[f"exact {number}"] = exact.numpy()
+        found[f"exact {number}"] = exact.cpu().numpy()
     return found
 
 

@@ -13,7 +13,10 @@ import pytest
 import torch
 
 import cl_viz
-from cl_viz.engine import bins, triton_tiles, triton_trial
+from cl_viz.engine import bins, triton_neighbors, triton_tiles, triton_trial
+from cl_viz.engine.device_largest import DeviceLargest
+from cl_viz.engine.nearest_so_far import NearestSoFar
+from cl_viz.engine.triton_neighbors import TileLists
 from cl_viz.engine.triton_tiles import TritonPairs, partner_table
 from cl_viz.testing import clusters, collapsed, sphere
 
@@ -187,6 +190,25 @@ def test_a_kernel_that_does_not_compile_is_left_alone(monkeypatch: pytest.Monkey
     assert triton_tiles.failure() == "RuntimeError: Failed to find C compiler"
 
 
+def test_a_kernel_that_does_not_compile_with_neighbours_bins_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(device: torch.device) -> str:
+        raise RuntimeError("too many registers")
+
+    monkeypatch.setattr(triton_tiles, "usable", lambda device, dtype: True)
+    monkeypatch.setattr(triton_neighbors, "_works", {})
+    monkeypatch.setattr(triton_neighbors, "_failure", "")
+    monkeypatch.setattr(triton_trial, "trial_of_neighbors", broken)
+    assert not triton_neighbors.usable(torch.device("cuda", 0))
+    assert triton_neighbors.failure() == "RuntimeError: too many registers"
+    # What was asked for is done by torch.
+    rows = torch.from_numpy(sphere(40, 6)).to(torch.float32)
+    kept = DeviceLargest(40, 3, rows.device)
+    near = NearestSoFar({("a", "a"): kept})
+    TileLists(near, ("a", "a"), slice(0, 40), slice(0, 40), diagonal=True).offer(rows, rows)
+    exact = (rows @ rows.T).fill_diagonal_(-torch.inf)
+    np.testing.assert_allclose(kept.found()[0], exact.topk(3, dim=1).values.numpy(), atol=1e-6)
+
+
 def test_the_engine_imports_without_triton() -> None:
     code = "import sys; sys.modules['triton'] = None; import cl_viz.engine.scan, cl_viz.engine.pair_pass; print('fine')"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
@@ -239,3 +261,17 @@ def test_the_kernel_on_a_device_counts_exact_scores_exactly() -> None:
         )
         found.flush()
         np.testing.assert_array_equal(found.sketch.counts, interpreted_triton.with_torch(case).counts, err_msg=name)
+
+
+@needs_cuda
+def test_the_kernel_on_a_device_finds_the_nearest() -> None:
+    device = torch.device("cuda", 0)
+    if not triton_neighbors.usable(device, torch.float32):
+        pytest.skip(triton_neighbors.failure())
+    from tests.engine import interpreted_triton
+
+    for case in interpreted_triton.near_cases().values():
+        there = {**case, "views": [rows.to(device) for rows in case["views"]], "shape": triton_tiles.SHAPE}
+        found = interpreted_triton.near_of(there)
+        for side in range(len(found) // 3):
+            assert_nearest(found[f"scores {side}"], found[f"numbers {side}"], found[f"exact {side}"])
