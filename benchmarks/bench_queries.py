@@ -132,9 +132,9 @@ def main() -> None:
     slowest = max(max(values) for values in taken.values())
     said = (
         f"A sketch as of {arguments.n:,} rows (sphere, D = {arguments.dim}, ten labels), {arguments.anchors:,} "
-        f"anchors, {cells:,} filled cells; medians of {arguments.rounds}, {torch.get_num_threads()} threads, load {load:.1f} "
-        f"before. Slowest: {slowest:.1f} ms (to reach: {REACH:g}). Making the grids took {prepared:.1f} s, once a "
-        f"sketch and choice of pairs; they hold {2 * ask.grid.weights.nbytes / 1e6:.0f} MB."
+        f"anchors, {cells:,} filled cells; medians of {arguments.rounds}, {torch.get_num_threads()} threads, load "
+        f"{load:.1f} before. Slowest: {slowest:.1f} ms (to reach: {REACH:g}). Making the grids took "
+        f"{prepared:.1f} s, once a sketch and choice of pairs; they hold {2 * ask.grid.weights.nbytes / 1e6:.0f} MB."
     )
     keep(
         "queries",

@@ -24,18 +24,16 @@ from cl_viz.core.embedding_set import EmbeddingSet
 from cl_viz.core.errors import InputError, MissingDependencyError
 from cl_viz.core.progress import ProgressCallback, silent
 from cl_viz.engine import compiled
-from cl_viz.engine.cluster_anchors import AnchorRows, Seen, merge
+from cl_viz.engine.cluster_anchors import AnchorRows
 from cl_viz.engine.cluster_pairs import pairs_between, pairs_within
+from cl_viz.engine.cluster_results import AnchorResult, Collected, Near, PairResult
 from cl_viz.engine.device import resolve_device
 from cl_viz.engine.moments import Moments
 from cl_viz.engine.nearest import NeighborMap
 from cl_viz.engine.neighbors import (
     MOST_NEIGHBORS,
-    Neighbors,
-    neighbor_blocks,
 )
 from cl_viz.engine.pair_pass import TILE
-from cl_viz.engine.pair_sketch import Block, PairSketch
 from cl_viz.engine.pieces import (
     PIECES_AT_HAND,
     Numbering,
@@ -49,9 +47,10 @@ from cl_viz.engine.pieces import (
     pieces_of,
     view_blocks,
 )
-from cl_viz.engine.precision import FLOAT64_ROWS, full_float32
+from cl_viz.engine.precision import Precision, full_float32, type_for
 from cl_viz.engine.rows import RESIDENT_BYTES, ViewRows, choose_rows
 from cl_viz.engine.statistics import Statistics
+from cl_viz.engine.storage import cached
 from cl_viz.engine.tile_sizes import with_smaller_tiles
 
 if TYPE_CHECKING:
@@ -60,11 +59,10 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 PIECE_ROWS = 24 * TILE
 """Rows of a piece of a set that is in memory: whole tiles, so that the tiles are those of one machine."""
-Near = dict[Block, tuple[NDArray[np.int64], NDArray[np.floating[Any]]]]
 
 
 @dataclass(frozen=True)
-class _Plan:
+class ClusterPlan:
     """What every task must know.
 
     Attributes
@@ -111,24 +109,7 @@ class _Plan:
 
 # A worker may have several threads.
 _rows_lock = Lock()
-_rows_at_hand: dict[tuple[str, str, int], tuple[_Plan, dict[str, ViewRows]]] = {}
-
-
-@dataclass(frozen=True)
-class _PairResult:
-    """What one task found: the sketch, and the nearest rows of each piece in the other."""
-
-    sketch: PairSketch
-    near: dict[int, Near]
-
-
-@dataclass(frozen=True)
-class _AnchorResult:
-    """What the anchors see in one piece; the pairs counted on the way; the anchors, if it is the first."""
-
-    sketch: PairSketch
-    seen: Seen
-    anchors: AnchorRows | None
+_rows_at_hand: dict[tuple[str, str, int], tuple[ClusterPlan, dict[str, ViewRows]]] = {}
 
 
 def scan_cluster(
@@ -138,7 +119,9 @@ def scan_cluster(
     *,
     anchors: int = 0,
     neighbors: int | None = None,
+    precision: Precision = "auto",
     seed: int = 0,
+    cache: bool = False,
     views: Sequence[str] | None = None,
     label: str | None = None,
     progress: ProgressCallback = silent,
@@ -154,8 +137,11 @@ def scan_cluster(
         A client, or the address of a scheduler.
     device : str
         As for `cl_viz.scan`, of each worker: "auto" is a GPU where the worker sees one.
-    anchors, neighbors, seed : int, optional
+    anchors, neighbors, precision, seed
         As for `cl_viz.scan`.
+    cache : bool
+        Keep the statistics on the disk of this machine, and take them from there next time. Of a set that is kept
+        nothing is sent; the shards of a folder are read once by the workers, to know their content.
     views, label : optional
         As for `cl_viz.load`, for a folder.
     progress : callable
@@ -178,52 +164,118 @@ def scan_cluster(
     """
     if neighbors is not None and not 1 <= neighbors <= MOST_NEIGHBORS:
         raise InputError(f"neighbors = {neighbors!r}", where="scan", allowed=f"None, or 1 to {MOST_NEIGHBORS}")
+    type_for(0, precision)
     pieces = pieces_of(source, PIECE_ROWS, views, label)
-    with _client(cluster) as client, _futures(client) as submitted:
-        # As a task of its own, and not scattered, a piece can be had again when the worker that held it is lost.
-        sent = submitted([client.submit(_itself, piece, pure=False) for piece in pieces])
-        progress(0.0, "reading rows")
-        facts = client.gather(submitted([client.submit(facts_of, piece, pure=False) for piece in sent]))
-        check_facts(pieces, facts)
-        plan = _plan(facts, neighbors, anchors, seed, device)
-        # As a task of its own the plan goes to each worker once.
-        known = submitted([client.submit(_itself, plan, pure=False)])[0]
-        moments = submitted([client.submit(numbered_moments, piece, plan.numbering, pure=False) for piece in sent])
-        # Anchors first: they have fewer and longer tasks.
-        seen = _anchor_tasks(client, submitted, sent, plan, known)
-        work = [(left, right) for left in range(len(pieces)) for right in range(left, len(pieces))]
-        tasks = submitted([client.submit(_pair_task, sent[i], sent[j], i, j, known, pure=False) for i, j in work])
-        found = _Collected(plan, facts)
-        steps = len(tasks) + len(seen)
-        for done, result in enumerate(_as_they_come(client, [*seen, *tasks]), start=1):
-            found.add(result)
-            progress(done / steps, "pairs of pieces")
-        total: Moments = reduce(operator.add, client.gather(moments))
-    return found.statistics(total, source, seed)
+    asked = _Asked(device, anchors, neighbors, precision, seed, cache, views, label)
+
+    def compute() -> Statistics:
+        with _client(cluster) as client, _futures(client) as submitted:
+            # As a task of its own, and not scattered, a piece can be had again when the worker that held it is lost.
+            sent = submitted([client.submit(_itself, piece, pure=False) for piece in pieces])
+            progress(0.0, "reading rows")
+            facts = client.gather(submitted([client.submit(facts_of, piece, pure=False) for piece in sent]))
+            check_facts(pieces, facts)
+            if isinstance(source, EmbeddingSet):
+                return _pass(client, submitted, sent, facts, asked, source.fingerprint, progress)
+            fingerprint = _fingerprint(facts)
+            return asked.kept(fingerprint, lambda: _pass(client, submitted, sent, facts, asked, fingerprint, progress))
+
+    found = asked.kept(source.fingerprint, compute) if isinstance(source, EmbeddingSet) else compute()
+    progress(1.0, "done")
+    return found
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What a pass was asked for, besides the rows; see `scan_cluster`."""
+
+    device: str
+    anchors: int
+    neighbors: int | None
+    precision: Precision
+    seed: int
+    cache: bool
+    views: Sequence[str] | None
+    label: str | None
+
+    def kept(self, fingerprint: str, compute: Callable[[], Statistics]) -> Statistics:
+        """Return the statistics that are kept, or compute and keep them; just compute them without a cache."""
+        if not self.cache:
+            return compute()
+        parameters = {
+            "cluster": True,
+            "device": self.device,
+            "anchors": self.anchors,
+            "neighbors": self.neighbors,
+            "precision": self.precision,
+            "seed": self.seed,
+            "views": None if self.views is None else list(self.views),
+            "label": self.label,
+        }
+        return cached(fingerprint, parameters, compute)
+
+
+def _pass(
+    client: Any,
+    submitted: Any,
+    sent: Sequence[Any],
+    facts: Sequence[PieceFacts],
+    asked: _Asked,
+    fingerprint: str,
+    progress: ProgressCallback,
+) -> Statistics:
+    """Have all pairs looked at, and add up what comes back."""
+    plan = _plan(facts, asked.neighbors, asked.anchors, asked.seed, asked.device, asked.precision)
+    # As a task of its own the plan goes to each worker once.
+    known = submitted([client.submit(_itself, plan, pure=False)])[0]
+    moments = submitted([client.submit(numbered_moments, piece, plan.numbering, pure=False) for piece in sent])
+    # Anchors first: they have fewer and longer tasks.
+    seen = _anchor_tasks(client, submitted, sent, plan, known)
+    work = [(left, right) for left in range(len(sent)) for right in range(left, len(sent))]
+    tasks = submitted([client.submit(_pair_task, sent[i], sent[j], i, j, known, pure=False) for i, j in work])
+    found = Collected(plan, facts)
+    steps = len(tasks) + len(seen)
+    for done, result in enumerate(_as_they_come(client, [*seen, *tasks]), start=1):
+        found.add(result)
+        progress(done / steps, "pairs of pieces")
+    total: Moments = reduce(operator.add, client.gather(moments))
+    return found.statistics(total, fingerprint, asked.seed)
+
+
+def _fingerprint(facts: Sequence[PieceFacts]) -> str:
+    """Return the fingerprint of all pieces together."""
+    return hashlib.blake2b("".join(found.fingerprint for found in facts).encode(), digest_size=16).hexdigest()
 
 
 def _itself(value: T) -> T:
     return value
 
 
-def _plan(facts: Sequence[PieceFacts], neighbors: int | None, anchors: int, seed: int, device: str) -> _Plan:
+def _plan(
+    facts: Sequence[PieceFacts],
+    neighbors: int | None,
+    anchors: int,
+    seed: int,
+    device: str,
+    precision: Precision = "auto",
+) -> ClusterPlan:
     first = facts[0]
     rows = sum(found.size for found in facts) * len(first.views)
-    dtype = torch.float64 if rows <= FLOAT64_ROWS else torch.float32
+    dtype = type_for(rows, precision)
     sizes = [len(found.usable) for found in facts]
     starts = np.cumsum([0, *sizes])
     chosen = choose_rows(int(starts[-1]), anchors, seed)
     own = [chosen[(chosen >= low) & (chosen < low + size)] - low for low, size in zip(starts, sizes, strict=False)]
     kept = max(sizes) * first.dim * torch.empty(0, dtype=dtype).element_size() <= RESIDENT_BYTES
-    return _Plan(first.views, dtype, device, numbering_of(facts), neighbors, tuple(own), kept, rows * rows / 2)
+    return ClusterPlan(first.views, dtype, device, numbering_of(facts), neighbors, tuple(own), kept, rows * rows / 2)
 
 
-def _pair_task(left: Piece, right: Piece, i: int, j: int, plan: _Plan) -> _PairResult:
+def _pair_task(left: Piece, right: Piece, i: int, j: int, plan: ClusterPlan) -> PairResult:
     """Look at all pairs between two pieces, or within one."""
     return _on_worker(plan, lambda: _pairs_of(left, right, i, j, plan), left.key)
 
 
-def _on_worker(plan: _Plan, work: Callable[[], T], where: str) -> T:
+def _on_worker(plan: ClusterPlan, work: Callable[[], T], where: str) -> T:
     """Do some work with the compiled kernels, and with tiles that fit."""
     if plan.n_pairs > compiled.MANY_PAIRS:
         # A task is long: to wait for the kernels is faster than to go without, and later tasks have them.
@@ -232,17 +284,17 @@ def _on_worker(plan: _Plan, work: Callable[[], T], where: str) -> T:
         return with_smaller_tiles(work, resolve_device(plan.device), where)
 
 
-def _pairs_of(left: Piece, right: Piece, i: int, j: int, plan: _Plan) -> _PairResult:
+def _pairs_of(left: Piece, right: Piece, i: int, j: int, plan: ClusterPlan) -> PairResult:
     k, offsets = plan.neighbors, plan.numbering.offsets
     first = plan.rows(left, i)
     # With anchors, their tasks see some of the scores, and not this one.
     all_seen = not any(map(len, plan.anchors))
     if i == j:
         sketch, found = pairs_within(first, k, all_seen=all_seen)
-        return _PairResult(sketch, {i: _numbered(found, offsets[i])} if k else {})
+        return PairResult(sketch, {i: _numbered(found, offsets[i])} if k else {})
     second = plan.rows(right, j)
     sketch, there, back = pairs_between(first, second, k, all_seen=all_seen)
-    return _PairResult(sketch, {i: _numbered(there, offsets[j]), j: _numbered(back, offsets[i])} if k else {})
+    return PairResult(sketch, {i: _numbered(there, offsets[j]), j: _numbered(back, offsets[i])} if k else {})
 
 
 def _numbered(found: NeighborMap, offset: int) -> Near:
@@ -250,7 +302,7 @@ def _numbered(found: NeighborMap, offset: int) -> Near:
     return {block: (near.indices + offset, near.scores) for block, near in found.items()}
 
 
-def _anchor_tasks(client: Any, submitted: Any, sent: Sequence[Any], plan: _Plan, known: Any) -> list[Any]:
+def _anchor_tasks(client: Any, submitted: Any, sent: Sequence[Any], plan: ClusterPlan, known: Any) -> list[Any]:
     """Submit what every piece says of all anchors; nothing where there are none."""
     with_any = [index for index, rows in enumerate(plan.anchors) if len(rows)]
     if not with_any:
@@ -260,85 +312,20 @@ def _anchor_tasks(client: Any, submitted: Any, sent: Sequence[Any], plan: _Plan,
     return list(submitted([client.submit(_see, gathered, piece, i, known, pure=False) for i, piece in enumerate(sent)]))
 
 
-def _take(piece: Piece, index: int, plan: _Plan) -> AnchorRows:
+def _take(piece: Piece, index: int, plan: ClusterPlan) -> AnchorRows:
     rows = plan.rows(piece, index)
     return AnchorRows.of(rows, plan.anchors[index], plan.numbering.offsets[index])
 
 
-def _see(anchors: AnchorRows, piece: Piece, index: int, plan: _Plan) -> _AnchorResult:
+def _see(anchors: AnchorRows, piece: Piece, index: int, plan: ClusterPlan) -> AnchorResult:
     """Return what the anchors see in a piece; with the first, the anchors themselves."""
 
-    def see() -> _AnchorResult:
+    def see() -> AnchorResult:
         offset = plan.numbering.offsets[index]
         seen, sketch = anchors.see(plan.rows(piece, index), index, offset, view_blocks(plan.views))
-        return _AnchorResult(sketch, seen, anchors if index == 0 else None)
+        return AnchorResult(sketch, seen, anchors if index == 0 else None)
 
     return _on_worker(plan, see, piece.key)
-
-
-class _Collected:
-    """Adds up what the tasks found."""
-
-    def __init__(self, plan: _Plan, facts: Sequence[PieceFacts]) -> None:
-        self.plan = plan
-        self.facts = facts
-        self.sketch = PairSketch.empty(view_blocks(plan.views))
-        self.near: dict[int, Near] = {}
-        self.anchors: AnchorRows | None = None
-        self.seen: Seen | None = None
-
-    def add(self, result: _PairResult | _AnchorResult) -> None:
-        """Add a sketch; keep the nearest of all so far, or what anchors have seen so far."""
-        self.sketch = self.sketch + result.sketch
-        if isinstance(result, _AnchorResult):
-            self.anchors = result.anchors or self.anchors
-            self.seen = result.seen if self.seen is None else merge(self.seen, result.seen)
-            return
-        for piece, near in result.near.items():
-            before = self.near.get(piece)
-            self.near[piece] = near if before is None else self._merged(before, near)
-
-    def statistics(self, moments: Moments, source: object, seed: int) -> Statistics:
-        """Return the statistics of the whole."""
-        used = sum(len(found.usable) for found in self.facts)
-        digest = hashlib.blake2b("".join(found.fingerprint for found in self.facts).encode(), digest_size=16)
-        return Statistics(
-            pairs=self.sketch,
-            anchors={} if self.anchors is None or self.seen is None else self.anchors.sketches(self.seen, used),
-            moments=moments,
-            n_used=used,
-            n_excluded=sum(found.size for found in self.facts) - used,
-            device="cluster",
-            precision=str(self.plan.dtype).removeprefix("torch."),
-            seed=seed if self.anchors is not None and self.anchors.starts[-1] < used else None,
-            fingerprint=source.fingerprint if isinstance(source, EmbeddingSet) else digest.hexdigest(),
-            neighbors=self._neighbors(),
-        )
-
-    def _merged(self, before: Near, new: Near) -> Near:
-        found: Near = {}
-        for block, (indices, scores) in new.items():
-            joined = np.concatenate([before[block][0], indices], axis=1)
-            values = np.concatenate([before[block][1], scores], axis=1)
-            best = np.argsort(-values, axis=1, kind="stable")[:, : self.plan.neighbors]
-            found[block] = np.take_along_axis(joined, best, axis=1), np.take_along_axis(values, best, axis=1)
-        return found
-
-    def _neighbors(self) -> NeighborMap:
-        if self.plan.neighbors is None:
-            return {}
-        offsets = self.plan.numbering.offsets
-        rows = np.concatenate([found.usable + offset for found, offset in zip(self.facts, offsets, strict=True)])
-        pieces = [self.near[piece] for piece in sorted(self.near)]
-        return {
-            block: Neighbors(
-                *block,
-                rows,
-                np.concatenate([near[block][0] for near in pieces]),
-                np.concatenate([near[block][1] for near in pieces]),
-            )
-            for block in neighbor_blocks(list(self.plan.views))
-        }
 
 
 @contextmanager

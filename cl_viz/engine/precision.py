@@ -24,9 +24,13 @@ def score_type(embedding_set: EmbeddingSet, device: torch.device, precision: str
     InputError
         If the precision is not one of those known.
     """
+    return type_for(sum(embedding_set.sizes), precision, has_float64=device.type != "mps")
+
+
+def type_for(rows: int, precision: str, *, has_float64: bool = True) -> torch.dtype:
+    """Return the type of the scores of so many rows; raises as `score_type`."""
     if precision == "auto":
-        small = sum(embedding_set.sizes) <= FLOAT64_ROWS
-        precision = "float64" if small and device.type != "mps" else "float32"
+        precision = "float64" if rows <= FLOAT64_ROWS and has_float64 else "float32"
     known = {"float32": torch.float32, "float64": torch.float64}
     if precision not in known:
         raise InputError(f"precision = {precision!r}", where="scan", allowed="auto, float32, float64")

@@ -82,7 +82,7 @@ def scan(
     cache : bool
         Keep statistics that took a moment on disk and take them from there next time (folder: environment variable
         ``CL_VIZ_CACHE``, else the user's cache folder). A damaged or old entry is computed anew. A pass that was
-        stopped or killed goes on where it was.
+        stopped or killed goes on where it was (on a cluster it begins again).
     cluster : distributed.Client or str, optional
         A Dask client, or the address of a scheduler, whose workers make the pass; see `cl_viz.engine.cluster`.
     progress : callable
@@ -106,7 +106,15 @@ def scan(
 
         chosen = AUTO_ANCHORS if anchors == "auto" else anchors
         return scan_cluster(
-            embedding_set, cluster, device, anchors=chosen, neighbors=neighbors, seed=seed, progress=progress
+            embedding_set,
+            cluster,
+            device,
+            anchors=chosen,
+            neighbors=neighbors,
+            precision=precision,
+            seed=seed,
+            cache=cache,
+            progress=progress,
         )
     if not isinstance(embedding_set, EmbeddingSet):
         from cl_viz.formats import load

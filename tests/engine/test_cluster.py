@@ -15,6 +15,7 @@ import cl_viz
 from cl_viz.core.errors import Cancelled, FormatError, InputError
 from cl_viz.engine import Statistics, cluster
 from cl_viz.testing import clusters
+from tests.engine.comparing import assert_same
 
 distributed = pytest.importorskip("distributed")
 pytestmark = pytest.mark.slow
@@ -150,3 +151,35 @@ def test_what_does_not_fit_together_is_refused(client: Any, tmp_path: Path) -> N
     unaligned = cl_viz.EmbeddingSet.from_arrays({"a": np.eye(9), "b": np.eye(9)}, pairs=pairs)
     with pytest.raises(InputError, match="pairs table"):
         cl_viz.scan(unaligned, cluster=client, anchors=0)
+
+
+@pytest.mark.usefixtures("small_pieces")
+def test_precision_is_that_which_is_asked_for(client: Any) -> None:
+    embedding_set = labelled()
+    for precision in ("float32", "float64"):
+        found = cl_viz.scan(embedding_set, cluster=client, anchors=0, precision=precision, cache=False)
+        assert found.precision == precision
+        assert found.pairs.counts.sum() == cl_viz.scan(embedding_set, anchors=0, cache=False).pairs.counts.sum()
+    with pytest.raises(InputError, match="float16"):
+        cl_viz.scan(embedding_set, cluster=client, precision="float16")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("as_folder", [False, True])
+def test_what_a_cluster_found_is_kept(
+    as_folder: bool, client: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CL_VIZ_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr("cl_viz.engine.storage.KEEP_ABOVE_SECONDS", 0.0)
+    shards = tmp_path / "shards"
+    shards.mkdir()
+    for number, rows in enumerate(np.array_split(np.random.default_rng(1).normal(size=(90, 6)), 2)):
+        np.save(shards / f"part_{number}.npy", rows)
+    source = shards if as_folder else cl_viz.load(shards)
+    first = cl_viz.scan(source, cluster=client, anchors=8)
+    passes: list[str] = []
+    monkeypatch.setattr(cluster, "_pass", lambda *given: passes.append("again") or first)
+    assert_same(cl_viz.scan(source, cluster=client, anchors=8), first)
+    assert passes == []
+    for changed in ({"anchors": 9}, {"anchors": 8, "precision": "float32"}, {"anchors": 8, "cache": False}):
+        cl_viz.scan(source, cluster=client, **changed)
+    assert passes == ["again"] * 3

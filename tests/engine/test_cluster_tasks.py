@@ -11,6 +11,7 @@ import cl_viz
 from cl_viz.core.errors import MissingInputError
 from cl_viz.engine import Statistics, cluster, compiled, pieces
 from cl_viz.engine.cluster_anchors import AnchorRows
+from cl_viz.engine.cluster_results import Collected
 from cl_viz.testing import clusters
 
 
@@ -34,7 +35,7 @@ def by_tasks(embedding_set: cl_viz.EmbeddingSet, anchors: int, neighbors: int) -
     parts = pieces.pieces_of(embedding_set, 64)
     facts = [pieces.facts_of(piece) for piece in parts]
     plan = cluster._plan(facts, neighbors, anchors, 0, "cpu")
-    found = cluster._Collected(plan, facts)
+    found = Collected(plan, facts)
     numbers = range(len(parts))
     for i in numbers:
         for j in range(i, len(parts)):
@@ -45,7 +46,7 @@ def by_tasks(embedding_set: cl_viz.EmbeddingSet, anchors: int, neighbors: int) -
         for i, piece in enumerate(parts):
             found.add(cluster._see(every, piece, i, plan))
     moments = [pieces.numbered_moments(piece, plan.numbering) for piece in parts]
-    return found.statistics(sum(moments[1:], moments[0]), embedding_set, 0)
+    return found.statistics(sum(moments[1:], moments[0]), embedding_set.fingerprint, 0)
 
 
 @pytest.mark.parametrize("anchors", [0, 40])
