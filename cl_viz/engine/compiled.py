@@ -78,10 +78,10 @@ def _make() -> None:
     try:
         from numba import njit
 
-        from cl_viz.engine import fused_tiles, kernels, row_kernels
+        from cl_viz.engine import cell_kernels, fused_tiles, kernels, row_kernels
 
         found = Kernels()
-        for module in (kernels, row_kernels):
+        for module in (kernels, row_kernels, cell_kernels):
             vars(found).update(module.compile_with(njit))
         for dtype in (np.float32, np.float64):
             fused_tiles.warm_up(found, dtype)

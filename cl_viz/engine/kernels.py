@@ -47,7 +47,7 @@ _FIRST_NEAR = np.int32(_LAST_UNIFORM << fixed_point.FRACTION_BITS)
 _NEAR_ONE, _LOG_FLOOR, _LOG_BINS, _COARSE_BINS = bins.NEAR_ONE, bins.LOG_FLOOR, bins.LOG_BINS, bins.COARSE_BINS
 _LOG_SCALE = bins.LOG_BINS / math.log(bins.NEAR_ONE / bins.LOG_FLOOR)
 _WIDTH, _ANCHOR_BINS, _ANCHOR_WIDTH = bins.WIDTH, bins.ANCHOR_BINS, 2.0 / bins.ANCHOR_BINS
-_STEPS_TO_ONE, _MEAN_STEPS = np.float32(1 << 24), np.float64(fixed_point.MEAN_STEPS)
+_STEPS_TO_ONE = np.float32(1 << 24)
 _ROWS_AT_ONCE = 64
 # A run so much shorter than its range of bins has no histogram of its own.
 _CELLS_A_SCORE = 4
@@ -310,58 +310,10 @@ def anchor_tile(
                          packed, limits, counts, sums, squares, lows, highs)  # fmt: skip
 
 
-def limits_of_largest(cells, seen_counts, within, exact, n_largest, limit):
-    """Raise each anchor's limit to just below the bin that holds its `n_largest`-th largest candidate."""
-    for anchor in range(within.shape[0]):
-        found, place = 0, within[anchor, 1]
-        while found < n_largest and place > within[anchor, 0]:
-            place -= 1
-            if exact:
-                found += seen_counts[anchor, 0, place] + seen_counts[anchor, 1, place]
-            else:
-                found += (cells[anchor, 0, place] >> _SHIFT) + (cells[anchor, 1, place] >> _SHIFT)
-        if found >= n_largest and place > 0:
-            # Rounding puts a score into a neighbouring bin if it is very near.
-            limit[anchor] = max(limit[anchor], place * _ANCHOR_WIDTH - 1.0 - _ANCHOR_WIDTH / 64)
-
-
-def count_filled(cells, within, filled):
-    """Write how many cells of each anchor hold candidates."""
-    for anchor in range(cells.shape[0]):
-        for side in range(2):
-            for cell in cells[anchor, side, within[anchor, 0] : within[anchor, 1]]:
-                filled[anchor] += cell != 0
-
-
-def compact(cells, within, places, counts, means):
-    """Write the filled cells one after another and empty them: place, count, and mean place from the bin's middle."""
-    number = 0
-    for anchor in range(cells.shape[0]):
-        for side in range(2):
-            for place in range(within[anchor, 0], within[anchor, 1]):
-                cell = cells[anchor, side, place]
-                if cell != 0:
-                    count = cell >> _SHIFT
-                    mean = (np.float64(cell & _SUM_MASK) / count) / np.float64(_JOINED_PLACE + 1)
-                    places[number] = side * _ANCHOR_BINS + place
-                    counts[number] = count
-                    means[number] = np.int16(np.rint((mean - 0.5) * _MEAN_STEPS))
-                    cells[anchor, side, place] = 0
-                    number += 1
-
-
-def copy_runs(source, offsets, begins, target):
-    """Copy runs, which begin in `source` at `offsets`, to where they begin in `target`."""
-    for run in range(begins.size):
-        length = offsets[run + 1] - offsets[run]
-        target[begins[run] : begins[run] + length] = source[offsets[run] : offsets[run + 1]]
-
-
 # Each after those it calls.
 _FUNCTIONS: tuple[Callable[..., Any], ...] = (
     find_edges, _bin, _add_exactly, _powers, _sum_of_squares, _keep_extremes, _to_fixed, _add_packed, _note, _add_run,
     unpack, bin_tile, _see_exactly, _join, _move, _see_run, anchor_tile,
-    limits_of_largest, count_filled, compact, copy_runs,
 )  # fmt: skip
 # Sums over a run may be taken in any order: that is what lets them be taken many at a time.
 _ANY_ORDER: dict[str, set[str]] = {name: {"reassoc", "nsz", "contract"} for name in ("_powers", "_sum_of_squares")}

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from cl_viz.core.embedding_set import EmbeddingSet
 from cl_viz.core.errors import InputError
 from cl_viz.core.progress import ProgressCallback, silent
-from cl_viz.engine.anchor_pass import add_ranks, directed_links, label_relations, positive_scores
+from cl_viz.engine.anchor_pass import directed_links, positive_scores
+from cl_viz.engine.anchor_torch import add_ranks, label_relations
 from cl_viz.engine.device import resolve_device
 from cl_viz.engine.pair_pass import mark_links, relation_tile
 from cl_viz.engine.pair_sketch import PairRoles, Relation, negative_relations

@@ -1,0 +1,80 @@
+"""Loops over the cells of anchors' histograms, to be compiled: what bounds the largest candidates, what is kept.
+
+See `cl_viz.engine.kernels` for how the loops work and what fills the cells: `cells` (anchors, 2, ANCHOR_BINS), where
+one number holds count and sum; `within` (anchors, 2), the first bin with any and what follows the last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from cl_viz.engine import bins, fixed_point
+
+_SHIFT = np.int64(fixed_point.COUNT_SHIFT)
+_SUM_MASK = np.int64((1 << fixed_point.COUNT_SHIFT) - 1)
+_STEPS = np.float64(1 << (fixed_point.FRACTION_BITS + fixed_point.JOINED_BITS))
+_MEAN_STEPS = np.float64(fixed_point.MEAN_STEPS)
+_ANCHOR_BINS, _ANCHOR_WIDTH = bins.ANCHOR_BINS, 2.0 / bins.ANCHOR_BINS
+
+
+def limits_of_largest(cells, seen_counts, within, exact, n_largest, limit):
+    """Raise each anchor's limit to just below the bin that holds its `n_largest`-th largest candidate."""
+    for anchor in range(within.shape[0]):
+        found, place = 0, within[anchor, 1]
+        while found < n_largest and place > within[anchor, 0]:
+            place -= 1
+            if exact:
+                found += seen_counts[anchor, 0, place] + seen_counts[anchor, 1, place]
+            else:
+                found += (cells[anchor, 0, place] >> _SHIFT) + (cells[anchor, 1, place] >> _SHIFT)
+        if found >= n_largest and place > 0:
+            # Rounding puts a score into a neighbouring bin if it is very near.
+            limit[anchor] = max(limit[anchor], place * _ANCHOR_WIDTH - 1.0 - _ANCHOR_WIDTH / 64)
+
+
+def count_filled(cells, within, filled):
+    """Write how many cells of each anchor hold candidates."""
+    for anchor in range(cells.shape[0]):
+        for side in range(2):
+            for cell in cells[anchor, side, within[anchor, 0] : within[anchor, 1]]:
+                filled[anchor] += cell != 0
+
+
+def compact(cells, within, places, counts, means):
+    """Write the filled cells one after another and empty them: place, count, and mean place from the bin's middle."""
+    number = 0
+    for anchor in range(cells.shape[0]):
+        for side in range(2):
+            for place in range(within[anchor, 0], within[anchor, 1]):
+                cell = cells[anchor, side, place]
+                if cell != 0:
+                    count = cell >> _SHIFT
+                    mean = (np.float64(cell & _SUM_MASK) / count) / _STEPS
+                    places[number] = side * _ANCHOR_BINS + place
+                    counts[number] = count
+                    means[number] = np.int16(np.rint((mean - 0.5) * _MEAN_STEPS))
+                    cells[anchor, side, place] = 0
+                    number += 1
+
+
+def copy_runs(source, offsets, begins, target):
+    """Copy runs, which begin in `source` at `offsets`, to where they begin in `target`."""
+    for run in range(begins.size):
+        length = offsets[run + 1] - offsets[run]
+        target[begins[run] : begins[run] + length] = source[offsets[run] : offsets[run + 1]]
+
+
+_FUNCTIONS: tuple[Callable[..., Any], ...] = (limits_of_largest, count_filled, compact, copy_runs)
+
+
+def compile_with(njit: Callable[..., Any]) -> dict[str, Callable[..., Any]]:
+    """Compile every loop when it is first called, keep that on disk, and return the loops by name."""
+    for function in _FUNCTIONS:
+        name = function.__name__
+        # Loops call each other by these names.
+        globals()[name] = njit(nogil=True, cache=True)(function)
+    names = [function.__name__ for function in _FUNCTIONS]
+    return {name: globals()[name] for name in names if not name.startswith("_")}
