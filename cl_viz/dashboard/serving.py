@@ -37,3 +37,5 @@ async def lifespan(app: st.App) -> AsyncIterator[None]:
 def _load() -> None:
     for name in _SLOW_TO_LOAD:
         importlib.import_module(name)
+    # Each diagnostic is a module that its registry imports when it is first looked through.
+    list(importlib.import_module("cl_viz.diagnostics").DIAGNOSTICS)

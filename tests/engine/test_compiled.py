@@ -79,6 +79,7 @@ def run_python(code: str) -> str:
     return done.stdout.strip()
 
 
+@pytest.mark.slow
 def test_without_numba_the_pass_uses_torch() -> None:
     code = """
 import sys

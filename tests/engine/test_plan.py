@@ -30,6 +30,7 @@ def test_it_counts_the_scores_of_every_part() -> None:
     assert "MB" in str(found)
 
 
+@pytest.mark.slow
 def test_time_grows_with_the_square_of_the_rows_and_memory_with_the_neighbours() -> None:
     small, large = cl_viz.plan(a_set(20_000), anchors=0), cl_viz.plan(a_set(40_000), anchors=0)
     assert large.seconds == pytest.approx(4 * small.seconds)
@@ -39,6 +40,7 @@ def test_time_grows_with_the_square_of_the_rows_and_memory_with_the_neighbours()
     assert with_neighbors.parts["neighbors"] > 0
 
 
+@pytest.mark.slow
 def test_neighbours_of_all_blocks_of_views_are_held_at_once() -> None:
     embedding_set = paired_sphere(3000, 8, 0.5)
     said = cl_viz.plan(embedding_set, anchors=0, neighbors=40).memory - cl_viz.plan(embedding_set, anchors=0).memory
@@ -48,6 +50,7 @@ def test_neighbours_of_all_blocks_of_views_are_held_at_once() -> None:
     assert said == held + 2 * sum(near.indices.nbytes + near.scores.nbytes for near in found)
 
 
+@pytest.mark.slow
 def test_anchors_of_a_large_set_keep_about_what_was_said() -> None:
     said = cl_viz.plan(a_set(6000, 32), anchors=1000).memory - cl_viz.plan(a_set(6000, 32), anchors=0).memory
     kept = cl_viz.scan(a_set(6000, 32), anchors=1000, cache=False).anchors
