@@ -129,7 +129,7 @@ def mean_slope(anchors: Anchors, temperature: float, rho: float) -> float:
 
 def _notes(found: Individual, exact: bool) -> tuple[str, ...]:
     by_view = ", ".join(f"{len(part.rows):,} of {part.population:,} rows of {part.view}" for part in found.parts)
-    how = "exactly, at each temperature of a grid" if exact else "from each anchor's histogram of 1,024 bins"
+    how = "exactly, at each temperature of a grid" if exact else "from each anchor's histogram of 1,250 bins"
     return (
         f"rho {found.rho:g}, range {found.smallest:g} to {found.largest:g}",
         found.anchors.notes[0],

@@ -215,7 +215,7 @@ class Anchors:
             f"positives: views of one sample; negatives: other samples, {self.where_negatives_are}, "
             f"{self.n_negatives:,.0f} an anchor",
             f"anchors: {by_view}" if drawn else "every row is an anchor",
-            "read from each anchor's histogram of 1,024 bins and its 32 largest scores",
+            "read from each anchor's histogram of 1,250 bins and its 32 largest scores",
         )
 
 
