@@ -46,6 +46,8 @@ AUTO_ANCHORS = 8192
 _SO_FAR = "nearest so far"
 CHUNK_SCORES = 500_000_000
 """Scores between two points that a stopped pass can go on from: seconds of work."""
+DEVICE_CHUNK_SCORES = 100_000_000_000
+"""The same on a device: what is kept comes from there, and must not come often."""
 
 
 def scan(
@@ -225,7 +227,7 @@ class _Job:
     ) -> PairSketch:
         work = list(tiles(blocks, rows, tile_size))
         share, start, _ = self._shares(rows, near)
-        chunks = _chunks(work)
+        chunks = _chunks(work, CHUNK_SCORES if self.device.type == "cpu" else DEVICE_CHUNK_SCORES)
         linked = [links[block] for block in blocks]
 
         def report(done: float) -> None:
@@ -305,12 +307,12 @@ def _found_so_far(rows: dict[str, ViewRows], near: NearestSoFar | None) -> dict[
     return {_SO_FAR: {block: kept.found(kernels) for block, kept in near.largest.items()}}
 
 
-def _chunks(work: list[Tile]) -> list[list[Tile]]:
-    """Divide tiles into parts that are worth keeping: about `CHUNK_SCORES` scores each."""
+def _chunks(work: list[Tile], most: int) -> list[list[Tile]]:
+    """Divide tiles into parts that are worth keeping: about `most` scores each."""
     found: list[list[Tile]] = []
     scores = 0
     for tile in work:
-        if not found or scores >= CHUNK_SCORES:
+        if not found or scores >= most:
             found.append([])
             scores = 0
         found[-1].append(tile)

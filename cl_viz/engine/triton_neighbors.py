@@ -17,8 +17,9 @@ from typing import Any
 import torch
 
 from cl_viz.engine import triton_tiles
-from cl_viz.engine.device_largest import EMPTY, Allowed, DeviceLargest
+from cl_viz.engine.device_largest import EMPTY, MERGED, Allowed, DeviceLargest
 from cl_viz.engine.nearest_so_far import Block, NearestSoFar
+from cl_viz.engine.tile_sizes import fitted
 from cl_viz.engine.triton_tiles import Shape
 
 _SHARE_OF_MEMORY = 0.5
@@ -124,8 +125,10 @@ class _Side:
         width = min(most, room)
         # Of lists without room for all, none are taken: they are given the whole tile again.
         some = torch.nonzero((self.fill > 0) & (self.fill <= room))[:, 0]
-        inside = torch.arange(width, device=some.device)[None, :] < self.fill[some, None]
-        self.kept.merge_entries(some + self.lists.start, torch.where(inside, self.found[some, :width], EMPTY))
+        place = torch.arange(width, device=some.device)[None, :]
+        for part in some.split(max(1, fitted(MERGED) // width)):
+            entries = torch.where(place < self.fill[part, None], self.found[part, :width], EMPTY)
+            self.kept.merge_entries(part + self.lists.start, entries)
         if most > room:
             again = torch.nonzero(self.fill > room)[:, 0]
             allowed = self.allowed if diagonal else None
@@ -176,11 +179,12 @@ class TileLists:
 
     def arguments(self) -> dict[str, Any]:
         """Return what the kernel is given to fill; `take` is called when it has."""
-        found: dict[str, Any] = {"CAPACITY": self._room}
+        found: dict[str, Any] = {}
         for name, side in zip(("row", "column"), self._sides, strict=True):
             found[f"TO_{name.upper()}S"] = side is not None
             if side is not None:
                 side.clear(self._room)
+                found["CAPACITY"] = self._room
                 found[f"{name}_limits"] = side.kept.limits[side.lists]
                 found[f"{name}_fill"], found[f"{name}_found"] = side.fill, side.found
                 # The rows that a row's list is offered are numbered as the columns of the tile are.
