@@ -1,7 +1,11 @@
-"""What no diagnostic may depend on: the order of the samples, and the axes that an encoder happens to use."""
+"""What no diagnostic may depend on: the order of the samples, the axes that an encoder happens to use, its scale.
+
+Nor, where a number is a mean over samples alone, whether every sample is there twice.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 
 import numpy as np
@@ -27,6 +31,39 @@ BY_DRAW = {
     "linear_probe": None,
     "modality_gap": {"separability", "separability_margin", "separability_auc"},
     "subclass_collapse": {"subclass_accuracy", "subclass_skill", "p_value", "class_accuracy"},
+}
+# By definition numbers of the rows' own lengths.
+BY_SCALE = {"data_quality": {"norm_mean"}, "isotropy": {"partition_raw"}, "lidar": {"delta_share"}}
+# Those of rows as they are stored: lengths of single rows weigh them. RankMe and its kin are of raw rows.
+BY_LENGTH = {
+    "data_quality": {"norm_mean", "norm_variation"},
+    "dimension_ranks": None,
+    "feature_suppression": None,
+    "group_table": {"gap_probe", "worst_probe", "worst_corrected_probe"},
+    "isotropy": {"partition_raw"},
+    "lidar": None,
+    "linear_probe": None,
+    "projector_backbone": {"entropy_rank_projector", "entropy_rank_backbone", "rankme_projector", "rankme_backbone"},
+    "rank_curves": None,
+    "subclass_collapse": {"subclass_accuracy", "subclass_skill", "p_value", "class_accuracy"},
+}
+# Means over samples, or ratios of their second moments: the same of every sample twice.
+MEANS = {
+    "adaptive_temperature": {"alignment", "adapted_temperature"},
+    "alignment_uniformity": {"alignment", "alignment_distance"},
+    "class_cosines": {"between", "closest"},
+    "classifier_duality": {"nc3_self_duality", "nc3_cosine", "nc2_etf_of_head", "nc4_agreement", "head_accuracy"},
+    "data_quality": {"unusable_share", "norm_mean", "classes"},
+    "dimension_ranks": {"rankme", "effective_rank", "covariance_entropy_rank", "participation_ratio", "stable_rank"},
+    # Repeated rows are taken out: they would make every distance 0.
+    "intrinsic_dimension": {"two_nn", "levina_bickel", "fukunaga_olsen", "participation_ratio"},
+    "isotropy": {"isoscore", "isoscore_star", "partition_unit", "partition_raw"},
+    "lidar": {"lidar", "delta_share"},
+    "modality_gap": {"gap_norm", "alignment", "positive_mean"},
+    "neural_collapse": {"within_share", "nc1_pinv", "nc1_cdnv", "nc2_etf_error", "of_distance", "mean_cosine"},
+    "score_distribution": {"positive_mean", "positive_variance"},
+    "spectrum": {"largest_share", "largest_drop"},
+    "subclass_collapse": {"subclass_share", "subclass_to_class"},
 }
 # By definition a number of single axes.
 BY_AXIS = {"spectrum": {"std_of_unit_rows"}}
@@ -72,6 +109,46 @@ def test_neither_order_nor_axes_matter(name: str, seed: int) -> None:
             assert found == pytest.approx(expected, rel=1e-4, abs=1e-5), quantity
 
 
+def changed(change: Callable[[NDArray[np.float64]], NDArray[np.float64]], times: int = 1) -> Run:
+    """Return the run with the rows of every view changed, and every sample so many times."""
+    run, rows, steps = trained(np.arange(N), np.eye(DIM)), np.repeat(np.arange(N), times), {}
+    for snapshot in run.snapshots:
+        found = run.get(*snapshot)
+        columns = {name: found.metadata["a"][name][rows] for name in ("label", "subclass", "group")}
+        views = {name: change(np.asarray(array))[rows] for name, array in found.views.items()}
+        steps[snapshot] = EmbeddingSet.from_arrays(views, metadata=columns, roles={name: name for name in columns})
+    return Run("trained", steps, card={"temperature": 0.2})
+
+
+def same(name: str, found: Result, names: set[str]) -> None:
+    for quantity in sorted(names):
+        value, expected = found.quantities[quantity].value, as_it_is(name).quantities[quantity].value
+        assert value == (None if expected is None else pytest.approx(expected, rel=1e-4, abs=1e-5)), quantity
+
+
+@pytest.mark.parametrize("name", list(DIAGNOSTICS))
+def test_the_scale_of_an_encoder_does_not_matter(name: str) -> None:
+    found = cl_viz.diagnose(name, changed(lambda rows: 32 * rows))
+    same(name, found, set(found.quantities) - BY_SCALE.get(name, set()))
+
+
+@pytest.mark.parametrize("name", [name for name in DIAGNOSTICS if BY_LENGTH.get(name, ()) is not None])
+@settings(max_examples=1, deadline=None, suppress_health_check=list(HealthCheck))
+@given(seed=st.integers(0, 2**16))
+def test_the_lengths_of_rows_do_not_matter(name: str, seed: int) -> None:
+    lengths = np.exp(np.random.default_rng(seed).normal(size=(N, 1)))
+    found = cl_viz.diagnose(name, changed(lambda rows: lengths * rows))
+    same(name, found, set(found.quantities) - (BY_LENGTH.get(name) or set()))
+
+
+@pytest.mark.parametrize("name", list(MEANS))
+def test_every_sample_twice_gives_the_same_means(name: str) -> None:
+    same(name, cl_viz.diagnose(name, changed(lambda rows: rows, times=2)), MEANS[name])
+
+
 def test_what_is_spared_exists() -> None:
     for name, spared in (BY_DRAW | BY_AXIS).items():
         assert spared is None or spared <= {quantity.name for quantity in DIAGNOSTICS[name].quantities}
+    for declared in (BY_SCALE, BY_LENGTH, MEANS):
+        for name, spared in declared.items():
+            assert spared is None or spared <= {quantity.name for quantity in DIAGNOSTICS[name].quantities}, name

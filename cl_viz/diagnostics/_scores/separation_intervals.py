@@ -16,8 +16,8 @@ from scipy.stats import norm
 from cl_viz.core.result import Interval
 from cl_viz.diagnostics._dense.scores import gaussian_overlap
 from cl_viz.diagnostics._scores.influence import Measure
+from cl_viz.engine import bins
 from cl_viz.engine import score_histogram as separation
-from cl_viz.engine.bins import edges as bin_edges
 
 if TYPE_CHECKING:
     from cl_viz.diagnostics._scores.score_measures import ScoreMeasures
@@ -35,11 +35,13 @@ asks for of a known skewness; and samples from which the skewness itself is know
 
 def at_bins(values: Scores) -> Measure:
     """Return the measure that looks a score up in per-bin values."""
-    edges = bin_edges()
 
     def measure(scores: Scores) -> Scores:
-        place = np.clip(np.searchsorted(edges, scores, side="right") - 1, 0, len(values) - 1)
-        return values[place]
+        place = ((scores + 1) * (1 / bins.WIDTH)).astype(np.int64).clip(0, bins.COARSE_BINS - 1)
+        near = scores >= 1 - bins.NEAR_ONE
+        if near.any():
+            place[near] = np.searchsorted(bins.edges(), scores[near], side="right") - 1
+        return values[np.minimum(place, len(values) - 1)]
 
     return measure
 
@@ -67,8 +69,8 @@ def overlap(m: ScoreMeasures, value: float) -> Interval | None:
     """Return the interval of the overlap over 100 bins; None where chance in the bins pulls it down too far."""
     one, other = (h.masses(separation.OVERLAP_BINS) for h in (m.positives, m.negatives))
     smaller = (one < other) + 0.5 * (one == other)
-    bins = np.clip(((_middles() + 1) * (separation.OVERLAP_BINS / 2)).astype(np.int64), 0, len(one) - 1)
-    interval = _interval(m, value, smaller[bins], (1 - smaller)[bins], (0.0, 1.0))
+    wide = np.clip(((_middles() + 1) * (separation.OVERLAP_BINS / 2)).astype(np.int64), 0, len(one) - 1)
+    interval = _interval(m, value, smaller[wide], (1 - smaller)[wide], (0.0, 1.0))
     # What chance makes of the smaller of two shares: no more than the mean of the smaller of two normal numbers.
     noise = np.sqrt((one * (1 - one) + other * (1 - other)) / m.statistics.n_used)
     gap = np.divide(np.abs(one - other), noise, out=np.full(len(one), np.inf), where=noise > 0)
@@ -125,7 +127,7 @@ def _gaussian(moments: Scores) -> float:
 
 
 def _middles() -> Scores:
-    edges = bin_edges()
+    edges = bins.edges()
     return np.asarray((edges[1:] + edges[:-1]) / 2)
 
 
