@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from importlib import import_module
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,9 +12,11 @@ import torch
 
 import cl_viz
 from cl_viz.core.embedding_set import EmbeddingSet
+from cl_viz.core.errors import Cancelled
+from cl_viz.core.progress import ProgressCallback, silent
 from cl_viz.engine import compiled, device_largest, triton_neighbors
 from cl_viz.engine.device_largest import EMPTY, LAST, DeviceLargest, pack, unpack
-from cl_viz.engine.nearest import nearest
+from cl_viz.engine.nearest import NeighborMap, nearest
 from cl_viz.engine.neighbors import largest_of_blocks
 from cl_viz.engine.plan import _Rates
 from cl_viz.engine.rows import ViewRows, view_rows
@@ -82,6 +85,35 @@ def test_a_stopped_pass_goes_on_with_what_was_kept_there(kept_there: None) -> No
     again.merge(slice(None), *kept.found())
     again.merge_scores(slice(0, len(rows)), scores[:, 100:], 100)
     assert torch.equal(unpack(again.entries)[0], scores.topk(5, dim=1).values)
+
+
+def test_a_pass_that_was_stopped_finds_the_same(
+    kept_there: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    pytest.importorskip("safetensors")
+    monkeypatch.setenv("CL_VIZ_CACHE", str(tmp_path))
+    module = import_module("cl_viz.engine.scan")
+    monkeypatch.setattr(module, "TILE", 64)
+    monkeypatch.setattr(module, "CHUNK_SCORES", 3 * 64 * 64)
+    embedding_set = two_views()
+
+    def scan(progress: ProgressCallback = silent, *, cache: bool = True) -> NeighborMap:
+        found = cl_viz.scan(
+            embedding_set, anchors=60, neighbors=7, precision="float32", cache=cache, progress=progress
+        )  # fmt: skip
+        return dict(found.neighbors)
+
+    def stop(done: float, message: str) -> None:
+        if done > 0.7:
+            raise Cancelled("stopped")
+
+    with pytest.raises(Cancelled):
+        scan(stop)
+    assert list(tmp_path.rglob("unfinished-*"))
+    again, whole = scan(), scan(cache=False)
+    for block, kept in whole.items():
+        np.testing.assert_array_equal(again[block].scores, kept.scores)
+        np.testing.assert_array_equal(again[block].indices, kept.indices)
 
 
 def test_limits_of_a_draw_leave_out_none_of_the_nearest(monkeypatch: pytest.MonkeyPatch) -> None:
