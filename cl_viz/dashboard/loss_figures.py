@@ -24,6 +24,7 @@ def figure(
     explain: Callable[[], None] | None = None,
     height: int = panels.MAIN_HEIGHT,
     buttons: bool = True,
+    wide: bool = False,
 ) -> None:
     """Draw one figure with its buttons.
 
@@ -42,9 +43,11 @@ def figure(
         Pixels.
     buttons : bool
         Whether the row of buttons is drawn; not while the figure still changes every second.
+    wide : bool
+        Whether it is as wide as the page.
     """
     st.plotly_chart(
-        _drawn(view, colours),
+        _drawn(view, colours, wide),
         theme=None,
         width="stretch",
         height=height,
@@ -56,13 +59,13 @@ def figure(
         panels.buttons(view, key, lines, explain)
 
 
-def _drawn(view: View, colours: Mapping[str, int]) -> Figure:
+def _drawn(view: View, colours: Mapping[str, int], wide: bool) -> Figure:
     """Return the figure of a view, drawn only once."""
     # The view is kept with its figure, so that no other object can take over its identity.
-    key = (id(view), state.theme(), tuple(colours.items()))
+    key = (id(view), state.theme(), tuple(colours.items()), wide)
     kept = _figures().get(key)
     if kept is None:
-        kept = _figures().put(key, (view, render(view, state.theme(), run_colours=colours)))
+        kept = _figures().put(key, (view, render(view, state.theme(), run_colours=colours, wide=wide)))
     return kept[1]
 
 

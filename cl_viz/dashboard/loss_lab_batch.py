@@ -114,7 +114,8 @@ def show(
     how = partial(_explanation, shown)
     weights = force_weights(forces)
     if weights is not None:
-        loss_figures.figure(weights, "lab weights", colours, lines("simulate.force_weights(forces)"), explain=how)
+        made = lines("simulate.force_weights(forces), wide=True")
+        loss_figures.figure(weights, "lab weights", colours, made, explain=how, wide=True)
     for label, found in forces.items():
         if found.acts_on == "embeddings":
             st.caption(f"{escape(label)}: {escape(found.said)}")

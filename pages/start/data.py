@@ -16,9 +16,9 @@ if runs:
     panels.findings(shown)
     left, right = st.columns(2, gap="medium")
     with left:
-        panels.figure(shown, "norms", quantity="norm_mean")
+        panels.figure(shown, "norms", quantity="norm_mean", wide=False)
     with right:
-        panels.figure(shown, "labels", quantity="classes", explained=False)
+        panels.figure(shown, "labels", quantity="classes", explained=False, wide=False)
     panels.quantities(shown)
     panels.caveats(shown)
     data_panels.cards(runs)

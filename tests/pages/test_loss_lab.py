@@ -49,7 +49,7 @@ def test_on_batches_each_loss_has_weights_shares_a_value_and_a_cosine(open_app: 
     assert not app.exception
     assert app.error == []  # type: ignore[comparison-overlap]
     assert "NT-Xent: of its gradient" in texts(app)
-    assert "N = 32" in texts(app)
+    assert "N\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}32" in texts(app)
     assert "acts on coordinates" in texts(app)
     assert len(specs(app)) == 3
     assert "Least alike" in specs(app)[2]
