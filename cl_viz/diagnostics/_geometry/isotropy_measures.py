@@ -147,7 +147,8 @@ def _log_sums(along: Values) -> Values:
     np.exp(along, out=along)
     sums = along.sum(axis=0)
     np.reciprocal(along, out=along)
-    return np.log(np.stack([sums, along.sum(axis=0)]))
+    logs: Values = np.log(np.stack([sums, along.sum(axis=0)]))
+    return logs
 
 
 def mean_cosines(embedding_set: EmbeddingSet, view: str, moments: ViewMoments, kind: RowKind) -> MeanCosines:
