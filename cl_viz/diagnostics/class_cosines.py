@@ -417,9 +417,9 @@ SPEC = DiagnosticSpec(
         "separation never count it. A common mean of all samples raises every cosine: compare cells, not their level. "
         "Two classes with equal means may still differ in shape. A class with one sample has no cosine with itself. "
         f"Above {SHOWN_CLASSES} classes the figure shows those of the closest pairs. The intervals of the closest "
-        "pair and of the least separation are those of these two classes: that they were the extreme ones of many is "
-        "not in them, so that with few samples a class another draw may put another pair there. A separation no larger "
-        "than chance has none."
+        "pair and of the least separation are those of these two classes: that they are the extreme ones of many is "
+        "not in them, and with few samples another draw may put another pair there. A separation no larger than chance "
+        "has none."
     ),
     sources=(MAITY, GRETTON),
 )

@@ -282,10 +282,11 @@ def _against_bound(score: Quantity, own: Decoded, name: str, upper_bound: float)
     """Return how much of what could be read is left, where an upper bound was given."""
     if score.value is None:
         return ()
-    level = _thresholds.SUPPRESSED.level(score.value)
+    level, ends = _thresholds.SUPPRESSED.level(score.value), score.interval
+    within = "" if ends is None else f"[{percent(ends.low, '')}, {percent(ends.high, '')}] "
     message = (
         f"Of what can be read of {name} at best ({percent(upper_bound)}), the embedding keeps {percent(score.value)} "
-        f"beyond chance ({percent(own.chance)}, {own.n_test:,} held-out samples)."
+        f"{within}beyond chance ({percent(own.chance)}, {own.n_test:,} held-out samples)."
     )
     advice = "" if level == "good" else "The inputs have what is lost here: look at what augmentations leave of it."
     return (

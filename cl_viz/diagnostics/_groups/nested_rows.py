@@ -119,13 +119,14 @@ def _between_shuffled(
     Few shuffles are added up at a time where there are many subclasses: the rows are read again for the next ones.
     """
     together = max(1, _MOST_SUMS // (len(counts) * dim))
-    shuffles, found = _shuffled(subclasses, classes), []
+    shuffles = _shuffled(subclasses, classes)
+    found: list[float] = []
     while some := list(islice(shuffles, together)):
         sums = np.zeros((len(some), len(counts), dim))
         for block, residual in residuals():
             for place, codes in enumerate(some):
                 sums[place] += class_sums(codes[block], residual, len(counts))
-        found.extend((np.square(part).sum(axis=1) / counts).sum() for part in sums)
+        found.extend(float((np.square(part).sum(axis=1) / counts).sum()) for part in sums)
     return np.array(found)
 
 

@@ -41,7 +41,7 @@ def at_bins(values: Scores) -> Measure:
         near = scores >= 1 - bins.NEAR_ONE
         if near.any():
             place[near] = np.searchsorted(bins.edges(), scores[near], side="right") - 1
-        return values[np.minimum(place, len(values) - 1)]
+        return np.asarray(values[np.minimum(place, len(values) - 1)])
 
     return measure
 

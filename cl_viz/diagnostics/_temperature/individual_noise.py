@@ -6,6 +6,7 @@ its slope says how far the best temperature moves.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -188,4 +189,4 @@ class _Each:
 
 def _bandwidth(values: Values) -> float:
     """Return the width of a normal kernel (Silverman 1986, 3.4.2), above 0."""
-    return max(1.06 * float(values.std()) * len(values) ** -0.2, 1e-9)
+    return max(1.06 * float(values.std()) / math.pow(len(values), 0.2), 1e-9)
