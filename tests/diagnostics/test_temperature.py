@@ -311,7 +311,8 @@ def test_fewer_anchors_answer_as_they_did_among_all() -> None:
     kept = np.searchsorted(whole.rows, few.rows)
     for question in (AnchorQueries.entropy, AnchorQueries.loss, AnchorQueries.false_negative_mass):
         every, some = (question(AnchorQueries.of(sketch, roles), [0.1])[0] for sketch in (whole, few))
-        np.testing.assert_allclose(some, every[kept], rtol=1e-12)
+        # Sums over the grid are products of matrices in float32, rounded as their shape has it.
+        np.testing.assert_allclose(some, every[kept], rtol=1e-6)
     np.testing.assert_array_equal(few.positive_rank(roles), whole.positive_rank(roles)[kept])
 
 
