@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import streamlit as st
@@ -26,7 +27,9 @@ _PER_DECADE = (1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0)
 
 
 def control(info: ParamInfo, runs: Sequence[OpenRun]) -> None:
-    """Draw the control that fits a parameter's type and range."""
+    """Draw the control that fits a parameter's type and range; of views, those that the runs have."""
+    if info.name == "view":
+        info = replace(info, high=max([2, *(len(opened.run.get().view_names) for opened in runs)]))
     label = _label(info)
     common: dict[str, Any] = {
         "key": info.name,
