@@ -126,7 +126,7 @@ class _Side:
         # Of lists without room for all, none are taken: they are given the whole tile again.
         some = torch.nonzero((self.fill > 0) & (self.fill <= room))[:, 0]
         place = torch.arange(width, device=some.device)[None, :]
-        for part in some.split(max(1, fitted(MERGED) // width)):
+        for part in torch.split(some, max(1, fitted(MERGED) // width)):
             entries = torch.where(place < self.fill[part, None], self.found[part, :width], EMPTY)
             self.kept.merge_entries(part + self.lists.start, entries)
         if most > room:
