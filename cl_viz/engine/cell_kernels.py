@@ -17,6 +17,7 @@ _SHIFT = np.int64(fixed_point.COUNT_SHIFT)
 _SUM_MASK = np.int64((1 << fixed_point.COUNT_SHIFT) - 1)
 _STEPS = np.float64(1 << (fixed_point.FRACTION_BITS + fixed_point.JOINED_BITS))
 _MEAN_STEPS = np.float64(fixed_point.MEAN_STEPS)
+_MEAN_STEP, _MOST_MEAN = 2.0 / bins.ANCHOR_BINS / fixed_point.MEAN_STEPS, 32767.0
 _ANCHOR_BINS, _ANCHOR_WIDTH = bins.ANCHOR_BINS, 2.0 / bins.ANCHOR_BINS
 
 
@@ -36,7 +37,7 @@ def limits_of_largest(cells, seen_counts, within, exact, n_largest, limit):
 
 
 def count_filled(cells, within, filled):
-    """Write how many cells of each anchor hold candidates."""
+    """Write how many cells of each anchor hold candidates; `cells` may be their counts alone."""
     for anchor in range(cells.shape[0]):
         for side in range(2):
             for cell in cells[anchor, side, within[anchor, 0] : within[anchor, 1]]:
@@ -60,6 +61,24 @@ def compact(cells, within, places, counts, means):
                     number += 1
 
 
+def compact_exactly(seen_counts, seen_sums, within, places, counts, means):
+    """Write the filled cells of counts and sums, as `compact` does those that hold both, and empty them."""
+    number = 0
+    for anchor in range(seen_counts.shape[0]):
+        for side in range(2):
+            for place in range(within[anchor, 0], within[anchor, 1]):
+                count = seen_counts[anchor, side, place]
+                if count != 0:
+                    above = seen_sums[anchor, side, place] / count - ((place + 0.5) * _ANCHOR_WIDTH - 1.0)
+                    places[number] = side * _ANCHOR_BINS + place
+                    counts[number] = count
+                    # Scores that rounding took out of [-1, 1] may lie beyond their bin.
+                    means[number] = np.int16(min(max(np.rint(above / _MEAN_STEP), -_MOST_MEAN), _MOST_MEAN))
+                    seen_counts[anchor, side, place] = 0
+                    seen_sums[anchor, side, place] = 0.0
+                    number += 1
+
+
 def copy_runs(source, offsets, begins, target):
     """Copy runs, which begin in `source` at `offsets`, to where they begin in `target`."""
     for run in range(begins.size):
@@ -67,7 +86,7 @@ def copy_runs(source, offsets, begins, target):
         target[begins[run] : begins[run] + length] = source[offsets[run] : offsets[run + 1]]
 
 
-_FUNCTIONS: tuple[Callable[..., Any], ...] = (limits_of_largest, count_filled, compact, copy_runs)
+_FUNCTIONS: tuple[Callable[..., Any], ...] = (limits_of_largest, count_filled, compact, compact_exactly, copy_runs)
 
 
 def compile_with(njit: Callable[..., Any]) -> dict[str, Callable[..., Any]]:

@@ -138,6 +138,19 @@ def _fixed_bias() -> NDArray[np.float64]:
     return fixed_point.fixed_bias()
 
 
+class CellRoom:
+    """Memory for the cells of a band of anchors: all zeros between two bands."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, NDArray[Any]] = {}
+
+    def zeros(self, name: str, n_anchors: int, dtype: Any) -> NDArray[Any]:
+        """Return the zeros of this name, shape (n_anchors, 2, ANCHOR_BINS); who writes there puts zeros again."""
+        if name not in self._kept or len(self._kept[name]) < n_anchors:
+            self._kept[name] = np.zeros((n_anchors, 2, bins.ANCHOR_BINS), dtype=dtype)
+        return self._kept[name][:n_anchors]
+
+
 class FusedAnchors:
     """Adds tiles of scores to what a band of anchors has seen, with the compiled kernels.
 
@@ -150,8 +163,8 @@ class FusedAnchors:
         Candidates that each will see at most.
     dtype : numpy.dtype
         Of the scores: float32 or float64.
-    cells : NDArray[np.int64], shape (n_anchors or more, 2, ANCHOR_BINS), optional
-        Zeros to use, and zeros again once `cells` has been asked for.
+    room : CellRoom, optional
+        Memory to use; free again once `cells` has been asked for.
     """
 
     def __init__(
@@ -160,16 +173,16 @@ class FusedAnchors:
         n_anchors: int,
         n_candidates: int,
         dtype: np.dtype[Any],
-        cells: NDArray[np.int64] | None = None,
+        room: CellRoom | None = None,
     ) -> None:
         self._kernels = kernels
         self._exact = dtype.itemsize == 8 or n_candidates >= fixed_point.PACKED_CANDIDATES
         self._grid = fixed_point.score_grid(dtype)
         self._near = fixed_point.no_near_bins() if dtype.itemsize == 8 else _near_bins()
-        shape, none = (n_anchors, 2, bins.ANCHOR_BINS), (n_anchors, 2, 0)
-        self._cells = np.zeros(none if self._exact else shape, dtype=np.int64) if cells is None else cells[:n_anchors]
-        self._counts = np.zeros(shape if self._exact else none, dtype=np.int64)
-        self._sums = np.zeros(shape if self._exact else none)
+        room, none = room or CellRoom(), np.zeros((n_anchors, 2, 0), dtype=np.int64)
+        self._cells = none if self._exact else room.zeros("cells", n_anchors, np.int64)
+        self._counts = room.zeros("counts", n_anchors, np.int64) if self._exact else none
+        self._sums = room.zeros("sums", n_anchors, np.float64) if self._exact else none.astype(np.float64)
         self._within = np.tile(np.array([bins.ANCHOR_BINS, 0]), (n_anchors, 1))
         self._own = np.zeros(bins.UNIFORM_BINS, dtype=np.int64)
         self._fixed = np.zeros(0, dtype=np.int32)
@@ -226,14 +239,15 @@ class FusedAnchors:
 
     def cells(self) -> CandidateCells:
         """Return the filled cells of all tiles added, once."""
-        if self._exact:
-            return CandidateCells.of(self._counts, self._sums)
-        filled = np.zeros(len(self._cells), dtype=np.int64)
-        self._kernels.count_filled(self._cells, self._within, filled)
+        filled = np.zeros(len(self._within), dtype=np.int64)
+        self._kernels.count_filled(self._counts if self._exact else self._cells, self._within, filled)
         offsets = np.concatenate([[0], np.cumsum(filled)]).astype(np.int64)
         places = np.empty(offsets[-1], dtype=np.uint16)
         counts, means = np.empty(offsets[-1], dtype=np.uint32), np.empty(offsets[-1], dtype=np.int16)
-        self._kernels.compact(self._cells, self._within, places, counts, means)
+        if self._exact:
+            self._kernels.compact_exactly(self._counts, self._sums, self._within, places, counts, means)
+        else:
+            self._kernels.compact(self._cells, self._within, places, counts, means)
         return CandidateCells(offsets, places, narrow_counts(counts), means)
 
     def tail(self) -> tuple[NDArray[Any], NDArray[Any]]:

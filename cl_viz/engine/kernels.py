@@ -46,7 +46,8 @@ _LAST_UNIFORM = bins.COARSE_BINS - 1
 _FIRST_NEAR = np.int32(_LAST_UNIFORM << fixed_point.FRACTION_BITS)
 _NEAR_ONE, _LOG_FLOOR, _LOG_BINS, _COARSE_BINS = bins.NEAR_ONE, bins.LOG_FLOOR, bins.LOG_BINS, bins.COARSE_BINS
 _LOG_SCALE = bins.LOG_BINS / math.log(bins.NEAR_ONE / bins.LOG_FLOOR)
-_WIDTH, _ANCHOR_BINS, _ANCHOR_WIDTH = bins.WIDTH, bins.ANCHOR_BINS, 2.0 / bins.ANCHOR_BINS
+_LAST_COARSE, _LAST_OF_ANCHOR = np.int32(bins.COARSE_BINS - 1), np.int32(bins.ANCHOR_BINS - 1)
+_WIDTH = bins.WIDTH
 _STEPS_TO_ONE = np.float32(1 << 24)
 _ROWS_AT_ONCE = 64
 # A run so much shorter than its range of bins has no histogram of its own.
@@ -88,6 +89,20 @@ def _add_exactly(score, grid, near, counts, sums):
         found = np.int64(_bin(score, grid))
     counts[found] += 1
     sums[found] += score
+
+
+def _add_all_exactly(run, grid, near, fixed, counts, sums):
+    """Add scores to the cells of their bins, as `_add_exactly` does one by one."""
+    for number in range(run.size):
+        fixed[number] = min(max(np.int32((run[number] + grid[0]) * grid[2]), np.int32(0)), _LAST_COARSE)
+    for number in range(run.size):
+        score = run[number]
+        if score >= grid[4]:
+            _add_exactly(score, grid, near, counts, sums)
+        else:
+            place = np.uint32(fixed[number])
+            counts[place] += 1
+            sums[place] += score
 
 
 def _powers(run):
@@ -152,8 +167,7 @@ def _add_run(run, relation, grid, exact, near, fixed, packed, limits, counts, su
     squares[relation] += _sum_of_squares(run)
     if exact:
         _keep_extremes(run, relation, lows, highs)
-        for number in range(run.size):
-            _add_exactly(run[number], grid, near, counts[relation], sums[relation])
+        _add_all_exactly(run, grid, near, fixed, counts[relation], sums[relation])
         return
     places = fixed[: run.size]
     low, high = _to_fixed(run, grid, places)
@@ -213,12 +227,18 @@ def bin_tile(
                      packed, limits, counts, sums, squares, lows, highs)  # fmt: skip
 
 
-def _see_exactly(run, grid, counts, sums):
-    """Add scores to an anchor's counts, and to the sums of what lies above the bin's middle."""
+def _see_exactly(run, grid, fixed, counts, sums):
+    """Add scores to an anchor's counts and sums; return the first and the last bin of theirs."""
+    low, high = _LAST_OF_ANCHOR, np.int32(0)
     for number in range(run.size):
-        found = min(max(int((run[number] + grid[0]) * grid[3]), 0), _ANCHOR_BINS - 1)
-        counts[found] += 1
-        sums[found] += run[number] - ((found + 0.5) * _ANCHOR_WIDTH - 1.0)
+        found = min(max(np.int32((run[number] + grid[0]) * grid[3]), np.int32(0)), _LAST_OF_ANCHOR)
+        fixed[number] = found
+        low, high = min(low, found), max(high, found)
+    for number in range(run.size):
+        place = np.uint32(fixed[number])
+        counts[place] += 1
+        sums[place] += run[number]
+    return low, high
 
 
 def _join(own, cells):
@@ -245,8 +265,8 @@ def _see_run(
     moments[relation, 1] += total
     moments[relation, 2] += powers
     if exact:
-        _see_exactly(run, grid, seen_counts[side], seen_sums[side])
-        within[0], within[1] = 0, _ANCHOR_BINS
+        low, high = _see_exactly(run, grid, fixed, seen_counts[side], seen_sums[side])
+        within[0], within[1] = min(within[0], low), max(within[1], high + 1)
         if counted:
             _add_run(run, relation, grid, exact, near, fixed, packed, limits, counts, sums, squares, lows, highs)
         return
@@ -312,8 +332,8 @@ def anchor_tile(
 
 # Each after those it calls.
 _FUNCTIONS: tuple[Callable[..., Any], ...] = (
-    find_edges, _bin, _add_exactly, _powers, _sum_of_squares, _keep_extremes, _to_fixed, _add_packed, _note, _add_run,
-    unpack, bin_tile, _see_exactly, _join, _move, _see_run, anchor_tile,
+    find_edges, _bin, _add_exactly, _add_all_exactly, _powers, _sum_of_squares, _keep_extremes, _to_fixed, _add_packed,
+    _note, _add_run, unpack, bin_tile, _see_exactly, _join, _move, _see_run, anchor_tile,
 )  # fmt: skip
 # Sums over a run may be taken in any order: that is what lets them be taken many at a time.
 _ANY_ORDER: dict[str, set[str]] = {name: {"reassoc", "nsz", "contract"} for name in ("_powers", "_sum_of_squares")}

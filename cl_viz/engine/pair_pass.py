@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from cl_viz.engine import bins, compiled, triton_neighbors, triton_tiles
 from cl_viz.engine.compiled import Kernels
-from cl_viz.engine.fused_tiles import FusedAnchors, FusedPairs
+from cl_viz.engine.fused_tiles import CellRoom, FusedAnchors, FusedPairs
 from cl_viz.engine.nearest_so_far import NearestSoFar
 from cl_viz.engine.pair_sketch import Block, PairSketch, Relation
 from cl_viz.engine.rows import ColumnTile, ViewRows
@@ -78,14 +78,12 @@ class Scratch:
     def __init__(self) -> None:
         self._buffer: torch.Tensor | None = None
         self._columns: tuple[ViewRows, ColumnTile] | None = None
-        self._cells = np.zeros((0, 2, bins.ANCHOR_BINS), dtype=np.int64)
+        self._cells = CellRoom()
 
     def anchors(self, kernels: Kernels, n_anchors: int, n_candidates: int, dtype: torch.dtype) -> FusedAnchors:
         """Return empty histograms for a band of anchors, in memory that the next band uses again."""
-        if len(self._cells) < n_anchors and dtype == torch.float32:
-            self._cells = np.zeros((n_anchors, 2, bins.ANCHOR_BINS), dtype=np.int64)
         kind = torch.empty(0, dtype=dtype).numpy().dtype
-        return FusedAnchors(kernels, n_anchors, n_candidates, kind, self._cells if dtype == torch.float32 else None)
+        return FusedAnchors(kernels, n_anchors, n_candidates, kind, self._cells)
 
     def product(self, left: torch.Tensor, right: torch.Tensor) -> NDArray[np.floating[Any]]:
         """Return the scores of all pairs, shape (len(left), len(right)), valid until the next call."""
