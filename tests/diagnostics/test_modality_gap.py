@@ -110,13 +110,14 @@ def test_the_shift_passes_through_the_gap_and_its_sign_turns() -> None:
     assert found[-1] < 0
 
 
-def test_the_loss_is_that_of_a_cross_entropy() -> None:
+@pytest.mark.parametrize("temperature", [1.0, 0.07, 0.001])
+def test_the_loss_is_that_of_a_cross_entropy(temperature: float) -> None:
     import torch
 
     image, text = (measures.unit_rows(rows) for rows in modality_pair(50, 8, 0.5).views.values())
-    scores, target = torch.from_numpy(image @ text.T / 0.07), torch.arange(50)
+    scores, target = torch.from_numpy(image @ text.T / temperature), torch.arange(50)
     theirs = sum(torch.nn.functional.cross_entropy(part, target) for part in (scores, scores.T)) / 2
-    assert measures.contrastive_loss(image, text, 0.07) == pytest.approx(float(theirs))
+    assert measures.contrastive_loss(image, text, temperature) == pytest.approx(float(theirs))
 
 
 def test_an_image_with_many_captions_does_not_count_many_times() -> None:

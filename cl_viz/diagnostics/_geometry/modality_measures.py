@@ -16,6 +16,8 @@ from cl_viz.diagnostics._groups.ranking import shifted
 
 Array = NDArray[np.float64]
 TEST_SHARE = 0.2
+_MOST_APART = 600.0
+"""Logits of one batch that lie further apart than this are not exponentiated on one scale: float64 ends at exp(-745)."""
 
 
 def unit_rows(rows: NDArray[np.generic]) -> Rows:
@@ -161,5 +163,12 @@ def contrastive_loss(first: Rows, second: Rows, temperature: float) -> float:
     from scipy.special import logsumexp
 
     scores = first @ second.T / temperature
-    positives = np.diagonal(scores)
-    return float((logsumexp(scores, axis=1) + logsumexp(scores, axis=0) - 2 * positives).mean() / 2)
+    positives = np.diagonal(scores).copy()
+    highest = scores.max()
+    if highest - scores.min() > _MOST_APART:
+        both = logsumexp(scores, axis=1) + logsumexp(scores, axis=0)
+    else:
+        # One exponential for both directions, in place.
+        np.exp(np.subtract(scores, highest, out=scores), out=scores)
+        both = np.log(scores.sum(axis=1)) + np.log(scores.sum(axis=0)) + 2 * highest
+    return float((both - 2 * positives).mean() / 2)
