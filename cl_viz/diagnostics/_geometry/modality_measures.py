@@ -17,7 +17,7 @@ from cl_viz.diagnostics._groups.ranking import shifted
 Array = NDArray[np.float64]
 TEST_SHARE = 0.2
 _MOST_APART = 600.0
-"""Logits of one batch that lie further apart than this are not exponentiated on one scale: float64 ends at exp(-745)."""
+"""Logits of a batch further apart than this are not exponentiated on one scale: float64 ends at exp(-745)."""
 
 
 def unit_rows(rows: NDArray[np.generic]) -> Rows:
