@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
@@ -11,14 +12,19 @@ import plotly.graph_objects as go
 from cl_viz.core.view import Bars
 from cl_viz.figures.frame import new_canvas, numbers, plain, set_axes, whiskers
 from cl_viz.figures.references import add_references
-from cl_viz.figures.strokes import line_colours, strokes
+from cl_viz.figures.strokes import line_colours, strokes, styles
 from cl_viz.figures.theme import Theme
+
+_PATTERNS: Mapping[str, str] = {"solid": "", "dot": "/", "dashdot": ".", "longdash": "x", "dash": "-"}
+"""Pattern of the bars whose lines would have a dash, where colour says which run."""
 
 
 def draw_bars(view: Bars, theme: Theme, colours: Mapping[str, int], *, wide: bool = False) -> go.Figure:
     """Draw bars side by side, or below each other; categories keep their order."""
     canvas = new_canvas(view.title, theme, wide=wide)
-    for entry, stroke in zip(view.series, strokes(view.series, theme, colours), strict=True):
+    found = strokes(view.series, theme, colours)
+    patterned = styles(view.series, found)
+    for number, (entry, stroke) in enumerate(zip(view.series, found, strict=True)):
         owner = f"{plain(entry.run)}, " if entry.run else ""
         names = np.array([plain(str(value)) for value in entry.x], dtype=object)
         ends = whiskers(entry.y, entry.low, entry.high, theme)
@@ -28,12 +34,27 @@ def draw_bars(view: Bars, theme: Theme, colours: Mapping[str, int], *, wide: boo
         canvas.add(
             "bar",
             **places,
-            marker={"color": stroke.colour, "line": {"width": 0}},
+            offsetgroup=str(number) if patterned else None,
+            marker=_marker(stroke.colour, stroke.dash if patterned else "solid"),
             name=plain(stroke.legend or entry.name),
             showlegend=bool(stroke.legend),
             legendrank=stroke.rank,
             legendgroup=stroke.group,
             hovertemplate=f"{owner}{plain(entry.name)}<br>{category}<br>{plain(view.y.label)} {value}<extra></extra>",
+        )
+    for word, dash in patterned.items():
+        # In the legend alone, what a pattern stands for: of the first bar's group, so that it takes no room.
+        canvas.add(
+            "bar",
+            x=[None],
+            y=[None],
+            orientation="h" if view.sideways else None,
+            offsetgroup="0",
+            marker=_marker(theme.muted, dash),
+            name=plain(word),
+            legendgroup=f"style: {word}",
+            legendrank=2,
+            hoverinfo="skip",
         )
     canvas.layout |= {"barmode": "group", "showlegend": len(view.series) > 1}
     references = view.references
@@ -50,3 +71,11 @@ def draw_bars(view: Bars, theme: Theme, colours: Mapping[str, int], *, wide: boo
         canvas.x.update(type="category", categoryorder="trace")
     add_references(canvas, references, theme, line_colours(view.series, theme, colours))
     return canvas.figure()
+
+
+def _marker(colour: str, dash: str) -> dict[str, Any]:
+    """Return how a bar is filled: wholly, or with the pattern of its style."""
+    shape = _PATTERNS[dash]
+    if not shape:
+        return {"color": colour, "line": {"width": 0}}
+    return {"color": colour, "line": {"color": colour, "width": 1}, "pattern": {"shape": shape, "solidity": 0.4}}

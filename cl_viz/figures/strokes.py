@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -20,6 +20,7 @@ _MEANING_WORDS: Mapping[Meaning, str] = {
     "false_negative": "false negatives",
 }
 _EXTRA_DASHES = ("solid", "dot", "dashdot", "longdash", "dash")
+_REFERENCE_DASHES = ("dash", "dot", "dashdot", "longdash")
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,8 @@ def strokes(series: tuple[Series, ...], theme: Theme, colours: Mapping[str, int]
         return _by_meaning(series, theme, colours)
     numbering = _numbering(series, colours)
     others = list(dict.fromkeys(entry.name for entry in series if entry.meaning == "other"))
+    taken = {DASHES[entry.meaning] for entry in series if entry.meaning not in ("other", "reference")}
+    free = [dash for dash in _EXTRA_DASHES if dash not in taken]
     found, named = [], set()
     for entry in series:
         if entry.meaning == "reference":
@@ -86,7 +89,7 @@ def strokes(series: tuple[Series, ...], theme: Theme, colours: Mapping[str, int]
             continue
         dash = DASHES[entry.meaning]
         if entry.meaning == "other":
-            dash = _EXTRA_DASHES[others.index(entry.name) % len(_EXTRA_DASHES)]
+            dash = free[others.index(entry.name) % len(free)]
         legend = "" if entry.run in named else entry.run
         named.add(entry.run)
         found.append(Stroke(run_colour(numbering[entry.run], theme), dash, legend, plain(entry.run)))
@@ -97,10 +100,13 @@ def _by_meaning(series: tuple[Series, ...], theme: Theme, colours: Mapping[str, 
     """One run: colour is meaning; several series without a meaning take the run colours in turn."""
     unnamed = [index for index, entry in enumerate(series) if entry.meaning == "other"]
     alone = len(unnamed) == len([entry for entry in series if entry.meaning != "reference"])
+    references = list(dict.fromkeys(entry.name for entry in series if entry.meaning == "reference"))
     found = []
     for index, entry in enumerate(series):
         if entry.meaning == "reference":
-            found.append(_reference(entry, theme))
+            # All are grey: the dash tells them apart.
+            dash = _REFERENCE_DASHES[references.index(entry.name) % len(_REFERENCE_DASHES)]
+            found.append(replace(_reference(entry, theme), dash=dash))
             continue
         if entry.meaning != "other":
             colour = theme.meanings[entry.meaning]
@@ -122,15 +128,18 @@ def _reference(entry: Series, theme: Theme, numbering: Mapping[str, int] | None 
     return Stroke(colour, "dash", f"{entry.name}, {entry.run}", plain(entry.run), rank=3)
 
 
-def add_style_legend(canvas: Canvas, series: tuple[Series, ...], found: list[Stroke], theme: Theme) -> None:
-    """With several runs, say what the line styles stand for."""
-    styles: dict[str, str] = {}
+def styles(series: tuple[Series, ...], found: list[Stroke]) -> dict[str, str]:
+    """Return the dash of each style that the series of several runs have; empty where there are not several."""
+    dashes: dict[str, str] = {}
     for entry, stroke in zip(series, found, strict=True):
         if entry.meaning != "reference":
-            styles.setdefault(entry.name if entry.meaning == "other" else _MEANING_WORDS[entry.meaning], stroke.dash)
-    if len(styles) < 2:
-        return
-    for word, dash in styles.items():
+            dashes.setdefault(entry.name if entry.meaning == "other" else _MEANING_WORDS[entry.meaning], stroke.dash)
+    return dashes if is_several(series) and len(dashes) > 1 else {}
+
+
+def add_style_legend(canvas: Canvas, series: tuple[Series, ...], found: list[Stroke], theme: Theme) -> None:
+    """With several runs, say what the line styles stand for."""
+    for word, dash in styles(series, found).items():
         canvas.add(
             "scatter",
             x=numbers(np.array([np.nan])),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 
@@ -73,3 +74,22 @@ def test_the_python_lines_make_the_same_bars() -> None:
     names = {"given": made}
     exec("\n".join([*setup, f"figure = {last}"]), names)
     assert names["figure"].to_json() == render(at_ends(result.views["recalls"]), wide=True).to_json()  # type: ignore[attr-defined]
+
+
+def test_bars_of_one_run_that_stand_for_different_things_differ_in_their_pattern() -> None:
+    names = np.array(["there", "back"])
+    series = tuple(
+        Series(kind, names, np.array([0.2, 0.4]), "other", run) for run in "ab" for kind in ("as it is", "gap closed")
+    )
+    view = Bars("t", Axis("Direction"), Axis("Recall"), series)
+    for sideways in (False, True):
+        drawn = render(replace(view, sideways=sideways))
+        bars_of_runs, legend = drawn.data[:4], drawn.data[4:]
+        fills = [(bar.marker.color, bar.marker.pattern.shape or "") for bar in bars_of_runs]
+        assert len(set(fills)) == 4
+        assert [bar.name for bar in legend] == ["as it is", "gap closed"]
+        assert [bar.marker.pattern.shape or "" for bar in legend] == [shape for _, shape in fills[:2]]
+        assert {bar.offsetgroup for bar in legend} <= {bar.offsetgroup for bar in bars_of_runs}, "takes room of its own"
+    one = render(replace(view, series=series[:2]))
+    assert len(one.data) == 2
+    assert not any(bar.marker.pattern.shape for bar in one.data), "colour says it where one run is shown"

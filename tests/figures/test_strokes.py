@@ -28,6 +28,16 @@ def test_beside_meanings_a_curve_without_one_takes_no_runs_colour() -> None:
     assert len({positive, negative, other}) == 3
 
 
+def test_no_two_kinds_of_curve_share_a_dash() -> None:
+    kinds: tuple[tuple[str, Meaning], ...] = (("pairs", "positive"), ("strangers", "negative"), ("own view", "other"))
+    several = tuple(Series(name, X, X, meaning, run) for run in ("a", "b") for name, meaning in kinds)
+    assert len({stroke.dash for stroke in strokes(several, LIGHT, {})[:3]}) == 3
+    befores = tuple(Series(f"{name} before", X, X, "reference", "a") for name, _ in kinds)
+    found = strokes((several[0], *befores), LIGHT, {})
+    assert len({stroke.dash for stroke in found}) == 4
+    assert {stroke.colour for stroke in found[1:]} == {LIGHT.meanings["reference"]}
+
+
 def test_a_shape_keeps_its_proportions_and_its_outline_is_a_line() -> None:
     points, outline = Series("points", X, X, "other", "a"), Series("outline", X, X, "reference")
     figure = render(Scatter("shape", Axis("x"), Axis("y"), (points, outline), equal=True))
