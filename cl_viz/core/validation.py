@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from cl_viz.core.errors import InputError
 
-# Rows are read in blocks of about this many bytes, so that a mapped file larger than memory can be checked.
 _BLOCK_BYTES = 8 << 20
-"""Of the float64 copies that work on rows is divided into: they stay in the processor's cache."""
+"""Of the float64 copy of a block of rows: a mapped file may be larger than memory, and a block this small stays in the
+processor's cache."""
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,8 @@ _LISTED_PAIRS = 200
 _PERMUTATIONS = 499
 _PERMUTED_ROWS = 1000
 _CHANCE = 0.05
+_ROUNDING = 1e-12
+"""Spread of cosines that is rounding: samples that are all repeats say nothing of others."""
 _FEWEST = 10
 """Samples of each of two classes from which the spread of their cosines is known."""
 
@@ -234,6 +236,8 @@ def _of_pair(inputs: SetInputs, found: ClassCosines, pair: tuple[int, int], *, s
             within = (found.counts[own] * (rows @ found.means[own]) - 1) / (found.counts[own] - 1)
             across = within - found.corrected[own, own] - across
         parts.append(across)
+    if max(float(part.std()) for part in parts) <= _ROUNDING:
+        return None
     limits = (-2.0, 2.0) if separation else (-1.0, 1.0)
     interval = influence_interval(value, *parts, limits=limits)
     return replace(interval, method=f"{interval.method}, given these two classes")

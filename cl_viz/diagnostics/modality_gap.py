@@ -304,8 +304,13 @@ def _influenced(
     return influence_interval(value, influence, limits=limits)
 
 
-def _auc_interval(plane: measures.Separability) -> Interval:
-    """Return the interval of the AUC of held-out pairs, given the plane that the others drew."""
+def _auc_interval(plane: measures.Separability) -> Interval | None:
+    """Return the interval of the AUC of held-out pairs, given the plane that the others drew; None as in `_influenced`.
+
+    At an AUC of 0 or 1 no pair moves anything either, and the rule of three says how many could be missed.
+    """
+    if 0 < plane.auc < 1 and plane.influence.std() <= 1e-12:
+        return None
     return influence_interval(plane.auc, plane.influence, limits=(0.0, 1.0))
 
 

@@ -175,11 +175,13 @@ SPEC = DiagnosticSpec(
         "depends on the bins, 100 over [-1, 1] always, and is too small where positives are few and most bins hold "
         "none of them: it has no interval where that moves it by more than half a standard error, and the Gaussian "
         "overlap stands beside it. The Kolmogorov-Smirnov distance is the largest of many and a little too large: "
-        "its interval, of the distance at that score, needs 50 samples on its smaller side. Intervals of variances "
-        "need the more samples the more a few of them decide. Means over anchors let samples leave one by one: a "
-        "sample is an anchor and a negative of all others, and the spread of the anchors alone would show only the "
-        "first. Near-duplicate embeddings of a collapsed run still have an AUC: look at d' and at where both "
-        "lie. With label positives every same-label pair is a positive, so the false-negative share is unknown. Scores "
+        "its interval, of the distance at that score, needs 200 samples on its smaller side. Chance alone puts equal "
+        "distributions apart: a distance, or what the Gaussian overlap lacks to 1, has an interval only from five "
+        "standard errors. Intervals of variances need the more samples the more a few of them decide. Means over "
+        "anchors let samples leave one by one: a sample is an anchor and a negative of all others, and the spread of "
+        "the anchors alone would show only the first. Near-duplicate embeddings of a collapsed run still have an AUC: "
+        "look at d' and at where both lie. With label positives every same-label pair is a positive, so the "
+        "false-negative share is unknown. Scores "
         "of an augmented view depend on the augmentation: compare runs under the same one."
     ),
     sources=(ZHU, WANG_LIU, CHUANG, HANLEY),

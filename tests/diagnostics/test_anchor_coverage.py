@@ -99,7 +99,7 @@ QUESTIONS: list[tuple[Callable[[SetInputs], Asked], set[str]]] = [
 @pytest.mark.parametrize(("ask", "names"), QUESTIONS, ids=[ask.__name__ for ask, _ in QUESTIONS])
 def test_intervals_cover(ask: Callable[[SetInputs], Asked], names: set[str], monkeypatch: pytest.MonkeyPatch) -> None:
     # So few samples as can be drawn often would be shown no interval of these.
-    for gate in ("_BESIDE", "_COCHRAN", "_FEWEST"):
+    for gate in ("_APART", "_BESIDE", "_COCHRAN", "_FEWEST"):
         monkeypatch.setattr(separation_intervals, gate, 0)
     monkeypatch.setattr(separation_intervals, "_MOST_BIAS", np.inf)
     found = [ask(inputs) for inputs in draws()]
@@ -120,10 +120,41 @@ def test_numbers_that_few_samples_decide_have_no_interval() -> None:
     assert asked["wasserstein"].interval is not None
 
 
+def test_equal_distributions_have_no_interval_that_leaves_equality_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Positives of unrelated views are scores of other samples: every distance is made by chance.
+    monkeypatch.setattr(separation_intervals, "_BESIDE", 0)
+    for seed in range(3):
+        one, two = np.random.default_rng(seed).normal(size=(2, 200, 16))
+        inputs = SetInputs(cl_viz.EmbeddingSet.from_arrays({"one": one, "two": two}), "run", scanner=Scanner())
+        measures = ScoreMeasures.of(inputs, "views", "all", 0.2)
+        for name in ("wasserstein", "kolmogorov_smirnov", "overlap", "overlap_gaussian"):
+            assert measures.quantity(SCORES.quantity(name)).interval is None, name
+        assert measures.quantity(SCORES.quantity("auc")).interval is not None
+
+
 def test_rows_that_are_no_samples_have_no_interval() -> None:
     image, text = (np.random.default_rng(seed).normal(size=(size, 6)) for seed, size in ((0, 40), (1, 80)))
     pairs = np.stack([np.repeat(np.arange(40), 2), np.arange(80)], axis=1)
     captions = cl_viz.EmbeddingSet.from_arrays({"image": image, "text": text}, pairs=pairs)
     found = cl_viz.diagnose("score_distribution", captions)
     assert found["auc_per_anchor"].interval is None
-    assert found["wasserstein"].interval is not None
+    assert found["auc"].interval is not None
+
+
+def test_samples_that_are_all_alike_have_no_interval_without_width() -> None:
+    rows, label = np.repeat(np.random.default_rng(0).normal(size=(3, 6)), 20, axis=0), np.arange(60) // 20
+    repeated = cl_viz.EmbeddingSet.from_arrays({"one": rows, "two": rows}, label=label)
+    equal = cl_viz.EmbeddingSet.from_arrays({"one": np.ones((60, 6)), "two": np.ones((60, 6))}, label=label)
+    classes = cl_viz.diagnose("class_cosines", repeated)
+    assert classes["closest"].interval is None
+    assert classes["least_separation"].interval is None
+    assert cl_viz.diagnose("modality_gap", repeated)["separability_auc"].interval is None
+    assert hardness(SetInputs(equal, "run", scanner=Scanner()))["entropy"].interval is None
+
+
+def test_a_share_of_the_hardest_has_no_interval_where_all_negatives_are_counted() -> None:
+    shares = {
+        n: scores(SetInputs(drawn(0, n), "run", scanner=Scanner()))["false_negative_share_top10"] for n in (6, 60)
+    }
+    assert shares[6].interval is None
+    assert shares[60].interval is not None

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from cl_viz.core.embedding_set import EmbeddingSet
 from cl_viz.core.result import Interval
-from cl_viz.diagnostics._temperature.sample_noise import Leaving, SampleNoise, SubsetScores
+from cl_viz.diagnostics._temperature.sample_noise import LEAST_SIZE, SAME_SCORE, Leaving, SampleNoise, SubsetScores
 from cl_viz.engine.anchor_sketch import AnchorSketch
 from cl_viz.engine.candidate_points import CandidatePoints
 from cl_viz.engine.pair_sketch import PairRoles
@@ -19,10 +19,6 @@ from cl_viz.engine.statistics import Statistics
 Values = NDArray[np.float64]
 Floats = NDArray[np.floating]
 UNIT = (0.0, 1.0)
-_LEAST_SIZE = 4.0
-"""Negatives that must share the push (by the sum of squares), as in `cl_viz.diagnostics._temperature.anchor_noise`."""
-_SAME_SCORE = 1e-6
-"""Scores so close are one score, computed twice."""
 
 
 @dataclass(frozen=True)
@@ -79,13 +75,16 @@ class AnchorIntervals:
     def top(self, whole: list[Values], count: int) -> Interval | None:
         """Return the interval of the mean share of the anchor's label among its highest negatives."""
         own_label = self.subset.same
-        if own_label is None:
+        # Of fewer negatives than are counted none moves up, and the share is of fewer.
+        if own_label is None or any(
+            sketch.negative_moments(self.roles)[:, 0].min() <= count for sketch in self.sketches
+        ):
             return None
 
         def without(view: int) -> Floats:
             scores, same = (values[self.subset.places] for values in self.sketches[view].tail(self.roles))
-            cut = scores[:, count - 1] if scores.shape[1] >= count else np.full(len(scores), -np.inf)
-            gone = (self.subset.scores[view] >= cut[:, None] - _SAME_SCORE).sum(axis=0)
+            cut = scores[:, count - 1]
+            gone = (self.subset.scores[view] >= cut[:, None] - SAME_SCORE).sum(axis=0)
             next_ones = np.concatenate([np.zeros((len(same), 1)), np.cumsum(same[:, count:], axis=1)], axis=1)
             moved_up = np.take_along_axis(next_ones, np.minimum(gone, next_ones.shape[1] - 1), axis=1)
             return np.asarray(whole[view][self.subset.places][:, None] + (moved_up - gone * own_label) / count)
@@ -97,7 +96,7 @@ class AnchorIntervals:
         leaving = []
         for view, sketch in enumerate(self.sketches):
             once, twice = CandidatePoints.kept(sketch, self.roles).masses((1 / temperature, 2 / temperature))
-            if float(np.mean(np.square(once) / twice)) < _LEAST_SIZE:
+            if float(np.mean(np.square(once) / twice)) < LEAST_SIZE:
                 return None
             log_sum = np.log(once) + CandidatePoints.kept(sketch, self.roles).largest / temperature
             scores = self.subset.scores[view]

@@ -13,17 +13,15 @@ from scipy.stats import norm
 
 from cl_viz.core.result import Interval
 from cl_viz.diagnostics._temperature.anchor_questions import Anchors, Values
-from cl_viz.diagnostics._temperature.sample_noise import Leaving, SampleNoise, SubsetScores
+from cl_viz.diagnostics._temperature.sample_noise import LEAST_SIZE, SAME_SCORE, Leaving, SampleNoise, SubsetScores
 from cl_viz.engine.anchor_sketch import AnchorSketch
 
 Floats = NDArray[np.floating]
 UNIT = (0.0, 1.0)
 POSITIVE = (0.0, math.inf)
-_LEAST_SIZE, LEAST_SIGNAL = 4.0, 0.2
-"""Where the push rests on fewer negatives (by the sum of squares), or positives keep less of their gradient, a few
-samples decide: intervals are then not shown, since they hold the truth less often, or more, than they say."""
-_SAME_SCORE = 1e-6
-"""Scores so close are one score, computed twice."""
+LEAST_SIGNAL = 0.2
+"""Where positives keep less of their gradient a few samples decide: intervals are then not shown, since they hold the
+truth less often, or more, than they say."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +62,7 @@ class AnchorNoise:
 
     def spread(self, temperature: float) -> bool:
         """Whether negatives enough share the push at a temperature, so that no few samples decide."""
-        return bool(np.nanmean(self.anchors.sample_size(temperature)) >= _LEAST_SIZE)
+        return bool(np.nanmean(self.anchors.sample_size(temperature)) >= LEAST_SIZE)
 
     def entropy(self, change: Callable[[Floats], Floats], limits: tuple[float, float]) -> Interval | None:
         """Return the interval of the mean of a function of each anchor's entropy."""
@@ -114,7 +112,7 @@ class AnchorNoise:
             tail = self.anchors.sketches[view].tail(self.anchors.roles)[0][self.subset.places]
             place = np.zeros(self.subset.scores[view].shape[1:], dtype=np.int64)
             for score in -np.sort(-self.subset.scores[view], axis=0):
-                place += score >= np.take_along_axis(tail, place, axis=1) - _SAME_SCORE
+                place += score >= np.take_along_axis(tail, place, axis=1) - SAME_SCORE
             lower = np.exp((np.take_along_axis(tail, place, axis=1) - tail[:, :1]) / self.temperature)
             return np.asarray(self.own(whole[view]) * lower / leaving[view].left)
 

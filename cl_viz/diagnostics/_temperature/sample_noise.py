@@ -27,6 +27,13 @@ MOST = 400
 """Samples that leave, one after another."""
 SEED = 0
 """Of which leave, where there are more."""
+LEAST_SIZE = 4.0
+"""Where the push rests on fewer negatives (by the sum of squares) a few samples decide: intervals are then not shown,
+since they hold the truth less often, or more, than they say."""
+SAME_SCORE = 1e-6
+"""Scores so close are one score, computed twice."""
+_ROUNDING = 1e-9
+"""Of a number: standard errors below are rounding, as of rows that are all equal."""
 _LEAST_LEFT = np.float32(1e-6)
 """Share of an anchor's push that is left at least when one sample leaves: what rounding knows of it."""
 
@@ -207,7 +214,7 @@ class SampleNoise:
             return None
         influence = own[self.places] + (self.n_samples - 1) / (len(moved) - 1) * moved.sum(axis=0)
         error = self._squared_error(own, influence, moved, pairs_twice=pairs_twice)
-        if error <= 0:
+        if error <= (_ROUNDING * value) ** 2:
             return None
         size = float(influence.var(ddof=1)) / error
         found = influence_interval(value, influence, sizes=[size], limits=limits)  # type: ignore[list-item]
