@@ -79,6 +79,34 @@ def compact_exactly(seen_counts, seen_sums, within, places, counts, means):
                     number += 1
 
 
+def merge_cells(begins, places, counts, residuals, offsets, merged_places, merged_counts, merged_means):
+    """Write the cells of anchors as several parts have them together, and where those of each anchor begin.
+
+    Those of anchor a in part p lie from ``begins[p, a]`` up to ``begins[p, a + 1]``, the places ascending.
+    """
+    together = np.zeros(2 * _ANCHOR_BINS, dtype=np.int64)
+    above = np.zeros(2 * _ANCHOR_BINS, dtype=np.int64)
+    number = 0
+    for anchor in range(begins.shape[1] - 1):
+        low, high = 2 * _ANCHOR_BINS, 0
+        for part in range(begins.shape[0]):
+            first, stop = begins[part, anchor], begins[part, anchor + 1]
+            if first < stop:
+                low, high = min(low, places[first]), max(high, places[stop - 1] + 1)
+            for cell in range(first, stop):
+                count = np.int64(counts[cell])
+                together[places[cell]] += count
+                above[places[cell]] += count * np.int64(residuals[cell])
+        for place in range(low, high):
+            if together[place] != 0:
+                merged_places[number] = place
+                merged_counts[number] = together[place]
+                merged_means[number] = np.int16(np.rint(above[place] / together[place]))
+                together[place], above[place] = 0, 0
+                number += 1
+        offsets[anchor + 1] = number
+
+
 def copy_runs(source, offsets, begins, target):
     """Copy runs, which begin in `source` at `offsets`, to where they begin in `target`."""
     for run in range(begins.size):
@@ -86,7 +114,14 @@ def copy_runs(source, offsets, begins, target):
         target[begins[run] : begins[run] + length] = source[offsets[run] : offsets[run + 1]]
 
 
-_FUNCTIONS: tuple[Callable[..., Any], ...] = (limits_of_largest, count_filled, compact, compact_exactly, copy_runs)
+_FUNCTIONS: tuple[Callable[..., Any], ...] = (
+    limits_of_largest,
+    count_filled,
+    compact,
+    compact_exactly,
+    merge_cells,
+    copy_runs,
+)
 
 
 def compile_with(njit: Callable[..., Any]) -> dict[str, Callable[..., Any]]:

@@ -26,13 +26,10 @@ from cl_viz.core.progress import ProgressCallback, silent
 from cl_viz.engine import compiled
 from cl_viz.engine.cluster_anchors import AnchorRows
 from cl_viz.engine.cluster_pairs import pairs_between, pairs_within
-from cl_viz.engine.cluster_results import AnchorResult, Collected, Near, PairResult
+from cl_viz.engine.cluster_results import JOINED_AT_ONCE, AnchorResult, Collected, PairResult, numbered
 from cl_viz.engine.device import resolve_device
 from cl_viz.engine.moments import Moments
-from cl_viz.engine.nearest import NeighborMap
-from cl_viz.engine.neighbors import (
-    MOST_NEIGHBORS,
-)
+from cl_viz.engine.neighbors import MOST_NEIGHBORS
 from cl_viz.engine.pair_pass import TILE
 from cl_viz.engine.pieces import (
     PIECES_AT_HAND,
@@ -291,25 +288,25 @@ def _pairs_of(left: Piece, right: Piece, i: int, j: int, plan: ClusterPlan) -> P
     all_seen = not any(map(len, plan.anchors))
     if i == j:
         sketch, found = pairs_within(first, k, all_seen=all_seen)
-        return PairResult(sketch, {i: _numbered(found, offsets[i])} if k else {})
+        return PairResult(sketch, {i: numbered(found, offsets[i])} if k else {})
     second = plan.rows(right, j)
     sketch, there, back = pairs_between(first, second, k, all_seen=all_seen)
-    return PairResult(sketch, {i: _numbered(there, offsets[j]), j: _numbered(back, offsets[i])} if k else {})
-
-
-def _numbered(found: NeighborMap, offset: int) -> Near:
-    """Return neighbours in the numbering of the whole; `offset` is the first row of the piece they were found in."""
-    return {block: (near.indices + offset, near.scores) for block, near in found.items()}
+    return PairResult(sketch, {i: numbered(there, offsets[j]), j: numbered(back, offsets[i])} if k else {})
 
 
 def _anchor_tasks(client: Any, submitted: Any, sent: Sequence[Any], plan: ClusterPlan, known: Any) -> list[Any]:
-    """Submit what every piece says of all anchors; nothing where there are none."""
+    """Submit what the pieces say of all anchors, joined by the workers; nothing where there are none."""
     with_any = [index for index, rows in enumerate(plan.anchors) if len(rows)]
     if not with_any:
         return []
     taken = submitted([client.submit(_take, sent[i], i, known, pure=False) for i in with_any])
     gathered = submitted([client.submit(AnchorRows.join, taken, with_any, len(sent), pure=False)])[0]
-    return list(submitted([client.submit(_see, gathered, piece, i, known, pure=False) for i, piece in enumerate(sent)]))
+    # No future of what is joined is noted: the workers may then forget it.
+    seen = [client.submit(_see, gathered, piece, i, known, pure=False) for i, piece in enumerate(sent)]
+    while len(seen) > 1:
+        groups = [seen[i : i + JOINED_AT_ONCE] for i in range(0, len(seen), JOINED_AT_ONCE)]
+        seen = [client.submit(AnchorResult.join, group, pure=False) for group in groups]
+    return list(submitted(seen))
 
 
 def _take(piece: Piece, index: int, plan: ClusterPlan) -> AnchorRows:

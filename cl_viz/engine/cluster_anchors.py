@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from cl_viz.engine import bins
+from cl_viz.engine import bins, compiled
 from cl_viz.engine.anchor_pass import ANCHOR_TILE, COLUMN_TILE, Span, _CandidateScanner, entries_in_order
 from cl_viz.engine.anchor_sketch import AnchorCandidates, AnchorSketch, CandidateCells, narrow_counts
 from cl_viz.engine.pair_pass import PairAccumulator, Scratch
@@ -21,8 +21,8 @@ from cl_viz.engine.tile_sizes import fitted
 
 Seen = dict[tuple[str, str], AnchorCandidates]
 """By the anchors' view and the view looked at."""
-_ANCHORS_AT_ONCE = 1024
-"""Anchors whose cells are merged at a time: 32 MB."""
+_ANCHORS_AT_ONCE = 64
+"""Anchors whose cells are merged at a time without the compiled loop: few, so that they stay in the cache."""
 
 
 @dataclass(frozen=True)
@@ -168,9 +168,9 @@ class AnchorRows:
                 yield Span(slice(left, min(left + width, high)), counted)
 
 
-def merge(first: Seen, second: Seen) -> Seen:
-    """Return what anchors have seen in two pieces together; counts add exactly."""
-    return {key: _merged(first[key], second[key]) for key in first}
+def merge(parts: Sequence[Seen]) -> Seen:
+    """Return what anchors have seen in several pieces together; counts add exactly."""
+    return {key: _merged([seen[key] for seen in parts]) for key in parts[0]}
 
 
 def _places(rows: ViewRows, chosen: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -178,40 +178,62 @@ def _places(rows: ViewRows, chosen: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.arange(rows.n_leading) if rows.arranged else chosen
 
 
-def _merged(first: AnchorCandidates, second: AnchorCandidates) -> AnchorCandidates:
-    scores = np.concatenate([first.top_scores, second.top_scores], axis=1)
-    same = np.concatenate([first.top_same, second.top_same], axis=1)
+def _merged(parts: Sequence[AnchorCandidates]) -> AnchorCandidates:
+    scores = np.concatenate([part.top_scores for part in parts], axis=1)
+    same = np.concatenate([part.top_same for part in parts], axis=1)
     order = np.argsort(-scores, axis=1, kind="stable")[:, :TAIL]
     return AnchorCandidates(
-        _merged_cells(first.cells, second.cells),
-        first.moments + second.moments,
-        first.below + second.below,
+        _merged_cells([part.cells for part in parts]),
+        np.sum([part.moments for part in parts], axis=0),
+        np.sum([part.below for part in parts], axis=0),
         np.take_along_axis(scores, order, axis=1),
         np.take_along_axis(same, order, axis=1),
     )
 
 
-def _merged_cells(first: CandidateCells, second: CandidateCells) -> CandidateCells:
-    n_anchors = len(first.offsets) - 1
+def _merged_cells(parts: Sequence[CandidateCells]) -> CandidateCells:
+    kernels = compiled.kernels(torch.device("cpu"))
+    if kernels is None:
+        return _added_cells(parts)
+    starts = np.cumsum([0, *(len(part.places) for part in parts)])
+    begins = np.stack([part.offsets + start for part, start in zip(parts, starts[:-1], strict=True)])
+    offsets = np.zeros(begins.shape[1], dtype=np.int64)
+    places, means = np.empty(starts[-1], dtype=np.uint16), np.empty(starts[-1], dtype=np.int16)
+    counts = np.empty(starts[-1], dtype=np.uint32)
+    kernels.merge_cells(
+        begins,
+        np.concatenate([part.places for part in parts]),
+        # One type for all, so that one loop is compiled.
+        np.concatenate([part.counts for part in parts], dtype=np.uint32),
+        np.concatenate([part.residuals for part in parts]),
+        offsets, places, counts, means,
+    )  # fmt: skip
+    number = offsets[-1]
+    return CandidateCells(offsets, places[:number].copy(), narrow_counts(counts[:number]), means[:number].copy())
+
+
+def _added_cells(parts: Sequence[CandidateCells]) -> CandidateCells:
+    """Merge cells without the compiled loop."""
+    n_anchors = len(parts[0].offsets) - 1
     offsets, places, counts, means = [np.zeros(1, dtype=np.int64)], [], [], []
     for start in range(0, n_anchors, _ANCHORS_AT_ONCE):
         chosen = slice(start, min(start + _ANCHORS_AT_ONCE, n_anchors))
         together = np.zeros((chosen.stop - start) * 2 * bins.ANCHOR_BINS, dtype=np.int64)
-        weighted = np.zeros(len(together))
-        for cells in (first, second):
+        above = np.zeros(len(together), dtype=np.int64)
+        for cells in parts:
             of_anchor = cells.offsets[start : chosen.stop + 1]
             own = slice(int(of_anchor[0]), int(of_anchor[-1]))
             anchor = np.repeat(np.arange(len(of_anchor) - 1), np.diff(of_anchor))
             # No cell is named twice by one side, so that plain addition is enough.
             keys = anchor * (2 * bins.ANCHOR_BINS) + cells.places[own]
             together[keys] += cells.counts[own]
-            weighted[keys] += cells.counts[own] * cells.residuals[own].astype(np.float64)
+            above[keys] += cells.counts[own].astype(np.int64) * cells.residuals[own]
         filled = np.flatnonzero(together)
         of_anchor, place = np.divmod(filled, 2 * bins.ANCHOR_BINS)
         offsets.append(offsets[-1][-1] + np.cumsum(np.bincount(of_anchor, minlength=chosen.stop - start)))
         places.append(place.astype(np.uint16))
         counts.append(together[filled])
-        means.append(np.rint(weighted[filled] / together[filled]).astype(np.int16))
+        means.append(np.rint(above[filled] / together[filled]).astype(np.int16))
     return CandidateCells(
         np.concatenate(offsets), np.concatenate(places), narrow_counts(np.concatenate(counts)), np.concatenate(means)
     )

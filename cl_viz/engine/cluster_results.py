@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,6 +23,13 @@ if TYPE_CHECKING:
     from cl_viz.engine.cluster import ClusterPlan
 
 Near = dict[Block, tuple[NDArray[np.int64], NDArray[np.floating[Any]]]]
+JOINED_AT_ONCE = 8
+"""Pieces of which a worker joins what anchors see in them: about 40 MB each."""
+
+
+def numbered(found: NeighborMap, offset: int) -> Near:
+    """Return neighbours in the numbering of the whole; `offset` is the first row of the piece they were found in."""
+    return {block: (near.indices + offset, near.scores) for block, near in found.items()}
 
 
 @dataclass(frozen=True)
@@ -33,11 +42,18 @@ class PairResult:
 
 @dataclass(frozen=True)
 class AnchorResult:
-    """What the anchors see in one piece; the pairs counted on the way; the anchors, if it is the first."""
+    """What the anchors see in some pieces; the pairs counted on the way; the anchors, if the first is among them."""
 
     sketch: PairSketch
     seen: Seen
     anchors: AnchorRows | None
+
+    @classmethod
+    def join(cls, parts: Sequence[AnchorResult]) -> AnchorResult:
+        """Return what they see in all of these pieces together."""
+        anchors = next((part.anchors for part in parts if part.anchors is not None), None)
+        sketch = reduce(operator.add, (part.sketch for part in parts))
+        return cls(sketch, merge([part.seen for part in parts]), anchors)
 
 
 class Collected:
@@ -56,7 +72,7 @@ class Collected:
         self.sketch = self.sketch + result.sketch
         if isinstance(result, AnchorResult):
             self.anchors = result.anchors or self.anchors
-            self.seen = result.seen if self.seen is None else merge(self.seen, result.seen)
+            self.seen = result.seen if self.seen is None else merge([self.seen, result.seen])
             return
         for piece, near in result.near.items():
             before = self.near.get(piece)

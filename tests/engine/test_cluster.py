@@ -31,6 +31,8 @@ def client() -> Iterator[Any]:
 @pytest.fixture
 def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cluster, "PIECE_ROWS", 128)
+    # What anchors see in the four pieces is then joined two by two, and twice.
+    monkeypatch.setattr(cluster, "JOINED_AT_ONCE", 2)
 
 
 def labelled(n: int = 500) -> cl_viz.EmbeddingSet:

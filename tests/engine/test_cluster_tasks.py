@@ -11,7 +11,7 @@ import cl_viz
 from cl_viz.core.errors import MissingInputError
 from cl_viz.engine import Statistics, cluster, compiled, pieces
 from cl_viz.engine.cluster_anchors import AnchorRows
-from cl_viz.engine.cluster_results import Collected
+from cl_viz.engine.cluster_results import AnchorResult, Collected
 from cl_viz.testing import clusters
 
 
@@ -43,8 +43,7 @@ def by_tasks(embedding_set: cl_viz.EmbeddingSet, anchors: int, neighbors: int) -
     if anchors:
         taken = [cluster._take(piece, i, plan) for i, piece in enumerate(parts)]
         every = AnchorRows.join(taken, numbers, len(parts))
-        for i, piece in enumerate(parts):
-            found.add(cluster._see(every, piece, i, plan))
+        found.add(AnchorResult.join([cluster._see(every, piece, i, plan) for i, piece in enumerate(parts)]))
     moments = [pieces.numbered_moments(piece, plan.numbering) for piece in parts]
     return found.statistics(sum(moments[1:], moments[0]), embedding_set.fingerprint, 0)
 
