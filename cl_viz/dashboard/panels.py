@@ -293,8 +293,8 @@ def _colours_to_name(colours: Mapping[str, int], view: View) -> dict[str, int] |
 
 
 def _coloured_by_run(view: View) -> bool:
-    """Whether a figure of one run takes the run's colour: where its only curve has no meaning of its own."""
-    return isinstance(view, SeriesView) and [entry.meaning for entry in view.series] == ["other"]
+    """Whether a figure of one run takes the run's colour: where its curves have no meaning of their own."""
+    return isinstance(view, SeriesView) and {entry.meaning for entry in view.series} - {"reference"} == {"other"}
 
 
 def chart_config(name: str) -> dict[str, Any]:

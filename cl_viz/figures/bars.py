@@ -12,7 +12,7 @@ import plotly.graph_objects as go
 from cl_viz.core.view import Bars
 from cl_viz.figures.frame import new_canvas, numbers, plain, set_axes, whiskers
 from cl_viz.figures.references import add_references
-from cl_viz.figures.strokes import line_colours, strokes, styles
+from cl_viz.figures.strokes import is_several, line_colours, strokes, styles
 from cl_viz.figures.theme import Theme
 
 _PATTERNS: Mapping[str, str] = {"solid": "", "dot": "/", "dashdot": ".", "longdash": "x", "dash": "-"}
@@ -24,6 +24,7 @@ def draw_bars(view: Bars, theme: Theme, colours: Mapping[str, int], *, wide: boo
     canvas = new_canvas(view.title, theme, wide=wide)
     found = strokes(view.series, theme, colours)
     patterned = styles(view.series, found)
+    plainly = is_several(view.series) and not patterned
     for number, (entry, stroke) in enumerate(zip(view.series, found, strict=True)):
         owner = f"{plain(entry.run)}, " if entry.run else ""
         names = np.array([plain(str(value)) for value in entry.x], dtype=object)
@@ -35,7 +36,7 @@ def draw_bars(view: Bars, theme: Theme, colours: Mapping[str, int], *, wide: boo
             "bar",
             **places,
             offsetgroup=str(number) if patterned else None,
-            marker=_marker(stroke.colour, stroke.dash if patterned else "solid"),
+            marker=_marker(stroke.colour, "solid" if plainly or entry.meaning == "reference" else stroke.dash),
             name=plain(stroke.legend or entry.name),
             showlegend=bool(stroke.legend),
             legendrank=stroke.rank,

@@ -25,7 +25,7 @@ def draw_scatter(view: Scatter, theme: Theme, colours: Mapping[str, int], *, wid
     canvas = new_canvas(view.title, theme, wide=wide)
     total = sum(len(entry.y) for entry in view.series)
     kind = "scattergl" if total > _SVG_POINTS else "scatter"
-    for entry, stroke in zip(view.series, strokes(view.series, theme, colours), strict=True):
+    for entry, stroke in zip(view.series, strokes(view.series, theme, colours, dashed=False), strict=True):
         if entry.meaning == "reference":
             _add_outline(canvas, entry, stroke)
             continue

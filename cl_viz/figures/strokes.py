@@ -66,7 +66,9 @@ def _numbering(series: tuple[Series, ...], colours: Mapping[str, int]) -> dict[s
     return numbering
 
 
-def strokes(series: tuple[Series, ...], theme: Theme, colours: Mapping[str, int]) -> list[Stroke]:
+def strokes(
+    series: tuple[Series, ...], theme: Theme, colours: Mapping[str, int], *, dashed: bool = True
+) -> list[Stroke]:
     """Return the stroke of each series.
 
     Parameters
@@ -75,9 +77,11 @@ def strokes(series: tuple[Series, ...], theme: Theme, colours: Mapping[str, int]
     theme : Theme
     colours : Mapping[str, int]
         Number of each run's colour; runs that are not in it are numbered after those that are.
+    dashed : bool
+        Whether a dash can tell series apart; points have none.
     """
     if not is_several(series):
-        return _by_meaning(series, theme, colours)
+        return _by_meaning(series, theme, colours, dashed)
     numbering = _numbering(series, colours)
     others = list(dict.fromkeys(entry.name for entry in series if entry.meaning == "other"))
     taken = {DASHES[entry.meaning] for entry in series if entry.meaning not in ("other", "reference")}
@@ -96,11 +100,13 @@ def strokes(series: tuple[Series, ...], theme: Theme, colours: Mapping[str, int]
     return found
 
 
-def _by_meaning(series: tuple[Series, ...], theme: Theme, colours: Mapping[str, int]) -> list[Stroke]:
-    """One run: colour is meaning; several series without a meaning take the run colours in turn."""
+def _by_meaning(series: tuple[Series, ...], theme: Theme, colours: Mapping[str, int], dashed: bool) -> list[Stroke]:
+    """One run: colour is meaning; several series without one have its colour and dashes, or the run colours in turn."""
     unnamed = [index for index, entry in enumerate(series) if entry.meaning == "other"]
     alone = len(unnamed) == len([entry for entry in series if entry.meaning != "reference"])
     references = list(dict.fromkeys(entry.name for entry in series if entry.meaning == "reference"))
+    # Of a run that has a colour, the colours of other runs would be taken for theirs.
+    own = dashed and alone and len(unnamed) <= len(_EXTRA_DASHES)
     found = []
     for index, entry in enumerate(series):
         if entry.meaning == "reference":
@@ -110,6 +116,10 @@ def _by_meaning(series: tuple[Series, ...], theme: Theme, colours: Mapping[str, 
             continue
         if entry.meaning != "other":
             colour = theme.meanings[entry.meaning]
+        elif len(unnamed) > 1 and own and entry.run in colours:
+            dash = _EXTRA_DASHES[unnamed.index(index)]
+            found.append(Stroke(run_colour(colours[entry.run], theme), dash, entry.name, plain(entry.name)))
+            continue
         elif len(unnamed) > 1:
             colour = run_colour(unnamed.index(index), theme)
         else:

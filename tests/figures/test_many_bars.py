@@ -92,4 +92,7 @@ def test_bars_of_one_run_that_stand_for_different_things_differ_in_their_pattern
         assert {bar.offsetgroup for bar in legend} <= {bar.offsetgroup for bar in bars_of_runs}, "takes room of its own"
     one = render(replace(view, series=series[:2]))
     assert len(one.data) == 2
-    assert not any(bar.marker.pattern.shape for bar in one.data), "colour says it where one run is shown"
+    assert not any(bar.marker.pattern.shape for bar in one.data), "colour says it where the run has none"
+    own = render(replace(view, series=series[:2]), run_colours={"a": 0, "b": 1})
+    assert len({bar.marker.color for bar in own.data}) == 1, "the colour of another run"
+    assert len({bar.marker.pattern.shape or "" for bar in own.data}) == 2

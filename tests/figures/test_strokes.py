@@ -28,6 +28,16 @@ def test_beside_meanings_a_curve_without_one_takes_no_runs_colour() -> None:
     assert len({positive, negative, other}) == 3
 
 
+def test_curves_of_one_run_take_no_other_runs_colour() -> None:
+    views = tuple(Series(name, X, X, "other", "run") for name in ("view_1", "view_2"))
+    found = strokes(views, LIGHT, {"first": 0, "run": 1})
+    assert {stroke.colour for stroke in found} == {run_colour(1, LIGHT)}
+    assert len({stroke.dash for stroke in found}) == 2
+    assert len({stroke.colour for stroke in strokes(views, LIGHT, {"run": 1}, dashed=False)}) == 2, (
+        "points have no dash"
+    )
+
+
 def test_no_two_kinds_of_curve_share_a_dash() -> None:
     kinds: tuple[tuple[str, Meaning], ...] = (("pairs", "positive"), ("strangers", "negative"), ("own view", "other"))
     several = tuple(Series(name, X, X, meaning, run) for run in ("a", "b") for name, meaning in kinds)

@@ -158,7 +158,7 @@ def views(found: GroupsFound, dim: int, run: str) -> Mapping[str, View]:
 
 
 def _accuracy_bars(cells: Cells, shown: Mapping[str, Accuracy], run: str) -> Bars:
-    first = next(iter(shown.values()))
+    by, first = next(iter(shown.items()))
     order = first.large[np.argsort(first.shares, kind="stable")][:BARS]
     series = []
     for key, accuracy in shown.items():
@@ -176,7 +176,9 @@ def _accuracy_bars(cells: Cells, shown: Mapping[str, Accuracy], run: str) -> Bar
             )
         )
     part = f", the {BARS} lowest of {len(first.large)}" if len(first.large) > BARS else ""
-    title = f"Lowest: group {cells.names[first.worst]}, {_percent(float(first.shares.min()))} %{part}"
+    size = f"{int(first.counts.counts[first.worst]):,} samples"
+    share = f"{_percent(float(first.shares.min()))} % of its {size}"
+    title = f"Lowest by {WORDS[by]}: group {cells.names[first.worst]}, {share}{part}"
     return Bars(title, Axis("Group"), Axis("Labels named rightly", "share", (0.0, 1.0)), tuple(series))
 
 
