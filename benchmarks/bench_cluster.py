@@ -56,7 +56,7 @@ def measure(client: Any, embedding_set: cl_viz.EmbeddingSet, rounds: int) -> dic
             one, *seconds = timed(client, lambda: cl_viz.scan(embedding_set, "cpu", cache=False, **arguments))  # noqa: B023
             mine["one"].append(seconds[0])
             mine["one_wall"].append(seconds[1])
-            many, *seconds = timed(client, lambda: cl_viz.scan(embedding_set, cluster=client, **arguments))  # noqa: B023
+            many, *seconds = timed(client, lambda: cl_viz.scan(embedding_set, cluster=client, cache=False, **arguments))  # noqa: B023
             mine["cluster"].append(seconds[0])
             mine["cluster_wall"].append(seconds[1])
             mine["pairs"] = int(one.pairs.counts.sum())
