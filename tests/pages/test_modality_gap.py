@@ -32,4 +32,4 @@ def test_a_planted_gap_is_named_and_none_is_not(open_app: Callable[..., AppTest]
     assert not app.exception
     after = [chart.proto.spec for chart in app.get("plotly_chart")]
     assert sum(one != two for one, two in zip(before, after, strict=True)) == 1
-    assert not any("first view" in box.label.lower() for box in app.slider)
+    assert not any("first view" in box.label.lower() for box in [*app.slider, *app.number_input])

@@ -31,8 +31,8 @@ def test_a_suppressed_feature_is_named_and_another_may_be_chosen(
     after = [element.proto.spec for element in app.get("plotly_chart")]
     assert before[0] == after[0]
     assert before[1:] != after[1:]
-    assert "upper_bound" in [control.key for control in app.slider]
+    assert "upper_bound" in [control.key for control in app.number_input]
     app.segmented_control(key="suppression").set_value("Subclasses").run()
-    assert "upper_bound" not in [control.key for control in app.slider], "it says nothing of subclasses"
+    assert "upper_bound" not in [control.key for control in app.number_input], "it says nothing of subclasses"
     assert not app.exception
     assert "Do classes keep their subclasses apart?" in [element.value for element in app.subheader]
