@@ -44,39 +44,33 @@ def count_filled(cells, within, filled):
                 filled[anchor] += cell != 0
 
 
-def compact(cells, within, places, counts, means):
-    """Write the filled cells one after another and empty them: place, count, and mean place from the bin's middle."""
+def compact(cells, seen_counts, seen_sums, within, exact, places, counts, means):
+    """Write the filled cells one after another and empty them: place, count, and mean from the bin's middle.
+
+    Those of `cells`, or if `exact` of `seen_counts` and `seen_sums`.
+    """
     number = 0
-    for anchor in range(cells.shape[0]):
+    for anchor in range(within.shape[0]):
         for side in range(2):
             for place in range(within[anchor, 0], within[anchor, 1]):
-                cell = cells[anchor, side, place]
-                if cell != 0:
-                    count = cell >> _SHIFT
-                    mean = (np.float64(cell & _SUM_MASK) / count) / _STEPS
-                    places[number] = side * _ANCHOR_BINS + place
-                    counts[number] = count
-                    means[number] = np.int16(np.rint((mean - 0.5) * _MEAN_STEPS))
-                    cells[anchor, side, place] = 0
-                    number += 1
-
-
-def compact_exactly(seen_counts, seen_sums, within, places, counts, means):
-    """Write the filled cells of counts and sums, as `compact` does those that hold both, and empty them."""
-    number = 0
-    for anchor in range(seen_counts.shape[0]):
-        for side in range(2):
-            for place in range(within[anchor, 0], within[anchor, 1]):
-                count = seen_counts[anchor, side, place]
-                if count != 0:
-                    above = seen_sums[anchor, side, place] / count - ((place + 0.5) * _ANCHOR_WIDTH - 1.0)
-                    places[number] = side * _ANCHOR_BINS + place
-                    counts[number] = count
+                count = seen_counts[anchor, side, place] if exact else cells[anchor, side, place] >> _SHIFT
+                if count == 0:
+                    continue
+                if exact:
+                    middle = (place + 0.5) * _ANCHOR_WIDTH - 1.0
                     # Scores that rounding took out of [-1, 1] may lie beyond their bin.
-                    means[number] = np.int16(min(max(np.rint(above / _MEAN_STEP), -_MOST_MEAN), _MOST_MEAN))
+                    above = (seen_sums[anchor, side, place] / count - middle) / _MEAN_STEP
+                    mean = min(max(np.rint(above), -_MOST_MEAN), _MOST_MEAN)
                     seen_counts[anchor, side, place] = 0
                     seen_sums[anchor, side, place] = 0.0
-                    number += 1
+                else:
+                    inside = (np.float64(cells[anchor, side, place] & _SUM_MASK) / count) / _STEPS
+                    mean = np.rint((inside - 0.5) * _MEAN_STEPS)
+                    cells[anchor, side, place] = 0
+                places[number] = side * _ANCHOR_BINS + place
+                counts[number] = count
+                means[number] = np.int16(mean)
+                number += 1
 
 
 def merge_cells(begins, places, counts, residuals, offsets, merged_places, merged_counts, merged_means):
@@ -114,21 +108,10 @@ def copy_runs(source, offsets, begins, target):
         target[begins[run] : begins[run] + length] = source[offsets[run] : offsets[run + 1]]
 
 
-_FUNCTIONS: tuple[Callable[..., Any], ...] = (
+FUNCTIONS: tuple[Callable[..., Any], ...] = (
     limits_of_largest,
     count_filled,
     compact,
-    compact_exactly,
     merge_cells,
     copy_runs,
 )
-
-
-def compile_with(njit: Callable[..., Any]) -> dict[str, Callable[..., Any]]:
-    """Compile every loop when it is first called, keep that on disk, and return the loops by name."""
-    for function in _FUNCTIONS:
-        name = function.__name__
-        # Loops call each other by these names.
-        globals()[name] = njit(nogil=True, cache=True)(function)
-    names = [function.__name__ for function in _FUNCTIONS]
-    return {name: globals()[name] for name in names if not name.startswith("_")}

@@ -7,8 +7,10 @@ pass uses torch, and it goes over to them between two tiles.
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from importlib.util import find_spec
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
+from typing import Any
 
 import numpy as np
 import torch
@@ -73,6 +75,19 @@ def failure() -> str:
     return _failure
 
 
+def _compile(module: ModuleType, njit: Callable[..., Any]) -> dict[str, Callable[..., Any]]:
+    """Put compiled loops in the place of a module's own, and return those that are called from outside, by name.
+
+    Each is compiled when it is first called, and kept on disk.
+    """
+    any_order = getattr(module, "ANY_ORDER", {})
+    names = [function.__name__ for function in module.FUNCTIONS]
+    for name, function in zip(names, module.FUNCTIONS, strict=True):
+        # Loops call each other by these names.
+        setattr(module, name, njit(nogil=True, cache=True, fastmath=any_order.get(name, False))(function))
+    return {name: getattr(module, name) for name in names if not name.startswith("_")}
+
+
 def _make() -> None:
     global _kernels, _failure
     try:
@@ -82,7 +97,7 @@ def _make() -> None:
 
         found = Kernels()
         for module in (kernels, row_kernels, cell_kernels):
-            vars(found).update(module.compile_with(njit))
+            vars(found).update(_compile(module, njit))
         for dtype in (np.float32, np.float64):
             fused_tiles.warm_up(found, dtype)
     except Exception as error:

@@ -91,7 +91,7 @@ class DeviceLargest:
             # Below what is kept stays what is known from elsewhere; see `raise_limits`.
             self.limits[chosen] = torch.maximum(self.limits[chosen], unpack(merged[:, -1])[0])
 
-    def merge_scores(self, rows: slice, scores: torch.Tensor, first: int) -> None:
+    def merge_scores(self, rows: slice | torch.Tensor, scores: torch.Tensor, first: int) -> None:
         """Add scores of some rows, shape (rows, n), with their numbers from `first` on beside them."""
         top, place = scores.topk(min(self.n_largest, scores.shape[1]), dim=1)
         self.merge_entries(rows, pack(top, place + first))
@@ -130,8 +130,7 @@ class DeviceLargest:
             scores = own[start : start + step] @ others.T
             if allowed is not None:
                 scores.masked_fill_(~allowed(numbers[None, :], chosen[:, None]), -torch.inf)
-            top, place = scores.topk(min(self.n_largest, scores.shape[1]), dim=1)
-            self.merge_entries(chosen, pack(top, place + first))
+            self.merge_scores(chosen, scores, first)
 
     def raise_limits(self, view: ViewRows, other: ViewRows) -> None:
         """Raise the limits of all lists by the scores of a draw of rows, of which nothing is kept.

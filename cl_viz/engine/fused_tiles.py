@@ -244,10 +244,7 @@ class FusedAnchors:
         offsets = np.concatenate([[0], np.cumsum(filled)]).astype(np.int64)
         places = np.empty(offsets[-1], dtype=np.uint16)
         counts, means = np.empty(offsets[-1], dtype=np.uint32), np.empty(offsets[-1], dtype=np.int16)
-        if self._exact:
-            self._kernels.compact_exactly(self._counts, self._sums, self._within, places, counts, means)
-        else:
-            self._kernels.compact(self._cells, self._within, places, counts, means)
+        self._kernels.compact(self._cells, self._counts, self._sums, self._within, self._exact, places, counts, means)
         return CandidateCells(offsets, places, narrow_counts(counts), means)
 
     def tail(self) -> tuple[NDArray[Any], NDArray[Any]]:

@@ -1,7 +1,7 @@
 """Loops over a tile of scores, to be compiled: one visit bins, counts and sums, for all pairs and for single anchors.
 
-Plain Python as it stands; `compile_with` puts the compiled functions in the place of these. `cl_viz.engine.compiled`
-does that where numba is installed, and nothing calls them before.
+Plain Python as it stands; `cl_viz.engine.compiled` puts the compiled functions in the place of these where numba is
+installed, and nothing calls them before.
 
 Columns of a tile come sorted by label, so that the pairs of one row fall into at most four runs of one relation, cut
 where a pair of one sample stands between. A run goes through short loops, each of which works on many scores at once:
@@ -331,19 +331,9 @@ def anchor_tile(
 
 
 # Each after those it calls.
-_FUNCTIONS: tuple[Callable[..., Any], ...] = (
+FUNCTIONS: tuple[Callable[..., Any], ...] = (
     find_edges, _bin, _add_exactly, _add_all_exactly, _powers, _sum_of_squares, _keep_extremes, _to_fixed, _add_packed,
     _note, _add_run, unpack, bin_tile, _see_exactly, _join, _move, _see_run, anchor_tile,
 )  # fmt: skip
 # Sums over a run may be taken in any order: that is what lets them be taken many at a time.
-_ANY_ORDER: dict[str, set[str]] = {name: {"reassoc", "nsz", "contract"} for name in ("_powers", "_sum_of_squares")}
-
-
-def compile_with(njit: Callable[..., Any]) -> dict[str, Callable[..., Any]]:
-    """Compile every loop when it is first called, keep that on disk, and return the loops by name."""
-    for function in _FUNCTIONS:
-        name = function.__name__
-        # Loops call each other by these names.
-        globals()[name] = njit(nogil=True, cache=True, fastmath=_ANY_ORDER.get(name, False))(function)
-    names = [function.__name__ for function in _FUNCTIONS]
-    return {name: globals()[name] for name in names if not name.startswith("_")}
+ANY_ORDER: dict[str, set[str]] = {name: {"reassoc", "nsz", "contract"} for name in ("_powers", "_sum_of_squares")}

@@ -243,17 +243,7 @@ def keep_neighbours_of_columns(scores, row_numbers, column_numbers, n_largest, k
 
 
 # Each after those it calls.
-_FUNCTIONS: tuple[Callable[..., Any], ...] = (
+FUNCTIONS: tuple[Callable[..., Any], ...] = (
     _flag_above, _flag_above_each, _flagged, _select, _sort, _keep, keep_largest, _bound_of_largest, _is_linked,
     keep_candidates, _count_below, count_below, keep_neighbours, _bound_columns, keep_neighbours_of_columns,
 )  # fmt: skip
-
-
-def compile_with(njit: Callable[..., Any]) -> dict[str, Callable[..., Any]]:
-    """Compile every loop when it is first called, keep that on disk, and return the loops by name."""
-    for function in _FUNCTIONS:
-        name = function.__name__
-        # Loops call each other by these names.
-        globals()[name] = njit(nogil=True, cache=True)(function)
-    names = [function.__name__ for function in _FUNCTIONS]
-    return {name: globals()[name] for name in names if not name.startswith("_")}

@@ -125,7 +125,6 @@ class TritonPairs:
         self._lows = torch.full(cells, torch.inf, device=device)
         self._highs = torch.full(cells, -torch.inf, device=device)
         self._squares = torch.zeros(cells, dtype=torch.float64, device=device)
-        self._totals = torch.zeros((2, len(Relation), bins.BINS), dtype=torch.int64, device=device)
         self._near = _near_bins(device)
         self._held, self._block = 0, 0
 

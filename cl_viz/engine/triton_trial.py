@@ -10,10 +10,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from cl_viz.engine import bins, triton_tiles
+from cl_viz.engine import triton_tiles
 from cl_viz.engine.device_largest import DeviceLargest
 from cl_viz.engine.nearest_so_far import NearestSoFar
-from cl_viz.engine.pair_sketch import PairSketch, Relation
+from cl_viz.engine.pair_pass import PairAccumulator, mark_links, relation_tile
+from cl_viz.engine.pair_sketch import PairSketch
 from cl_viz.engine.precision import full_float32
 from cl_viz.engine.triton_neighbors import TileLists
 
@@ -34,14 +35,13 @@ def trial(device: torch.device) -> str:
     there, codes = rows.to(device), labels.to(device)
     tried.add(0, there, there, (codes, codes), links, diagonal=True)
     tried.flush()
-    scores = rows @ rows.T
-    expected = _counts(scores, labels.numpy(), links)
-    if not np.array_equal(tried.sketch.counts[0], expected):
-        wrong = int(np.abs(tried.sketch.counts[0] - expected).sum())
-        return f"the kernel puts pairs into wrong bins: counts differ by {wrong:,} of {int(expected.sum()):,}"
-    total = float(np.triu(scores.double().numpy(), 1).sum())
-    if abs(tried.sketch.sums.sum() - total) > 1e-6 * expected.sum():
-        return f"the kernel adds scores up wrongly: {tried.sketch.sums.sum():.6f} in place of {total:.6f}"
+    expected = _with_torch(rows, labels, links)
+    if not np.array_equal(tried.sketch.counts, expected.counts):
+        wrong = int(np.abs(tried.sketch.counts - expected.counts).sum())
+        return f"the kernel puts pairs into wrong bins: counts differ by {wrong:,} of {int(expected.counts.sum()):,}"
+    found, total = (float(sketch.sums.sum()) for sketch in (tried.sketch, expected))
+    if abs(found - total) > 1e-6 * expected.counts.sum():
+        return f"the kernel adds scores up wrongly: {found:.6f} in place of {total:.6f}"
     return ""
 
 
@@ -91,12 +91,11 @@ def _labels() -> torch.Tensor:
     return torch.from_numpy(np.sort(np.random.default_rng(1).integers(-1, 3, _ROWS)))
 
 
-def _counts(scores: torch.Tensor, labels: NDArray[np.int64], links: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return how many pairs above the diagonal fall into each bin, by relation, shape (4, BINS)."""
-    relation = np.where(labels[:, None] == labels[None], Relation.SAME_LABEL, Relation.DIFFERENT_LABEL)
-    relation[(labels < 0)[:, None] | (labels < 0)[None]] = Relation.UNKNOWN_LABEL
-    relation[links[:, 0], links[:, 1]] = Relation.SAME_SAMPLE
-    above = np.triu_indices(len(labels), 1)
-    flat = relation[above] * bins.BINS + bins.bin_index(scores).numpy()[above]
-    counts = np.bincount(flat, minlength=len(Relation) * bins.BINS)
-    return counts.reshape(len(Relation), bins.BINS).astype(np.int64)
+def _with_torch(rows: torch.Tensor, labels: torch.Tensor, links: NDArray[np.int64]) -> PairSketch:
+    """Return what torch finds of the pairs above the diagonal."""
+    scores, every = rows @ rows.T, slice(0, len(rows))
+    relation = relation_tile(labels, labels, every, every, scores)
+    mark_links(relation, links, every, every)
+    found = PairAccumulator([("a", "a")], {}, [links])
+    found.add_tensor(0, scores, relation, diagonal=True)
+    return found.sketch
