@@ -10,7 +10,7 @@ import streamlit as st
 from cl_viz.core.errors import ClVizError
 from cl_viz.core.result import Finding
 from cl_viz.core.specs import DiagnosticSpec
-from cl_viz.dashboard import cache, forms, panels, state
+from cl_viz.dashboard import cache, finding_lines, forms, panels, state
 from cl_viz.dashboard.harm_runs import one_of_each_family
 from cl_viz.diagnostics import DIAGNOSTICS
 
@@ -182,7 +182,7 @@ def findings(
 
     every = [*drawn, *others]
     told = [(finding, result.run) for part in every for result in part.results for finding in result.findings]
-    panels.finding_box([*own, *told], place)
+    finding_lines.box([*own, *told], place)
 
 
 def _quietly(spec: DiagnosticSpec, runs: Sequence[state.OpenRun], step: int | None, layer: str | None) -> panels.Shown:

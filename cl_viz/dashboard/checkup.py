@@ -10,7 +10,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from cl_viz.core.result import Finding, Quantity, Result, worst_first
 from cl_viz.core.specs import DiagnosticSpec
-from cl_viz.dashboard import aspects, cache, errors, panels, state
+from cl_viz.dashboard import aspects, cache, errors, finding_lines, state
 from cl_viz.dashboard.navigation import SECTIONS, page_path, page_title
 from cl_viz.dashboard.sidebar import chip_image
 from cl_viz.dashboard.text import escape, short_mark
@@ -152,7 +152,7 @@ def _problem(finding: Finding, run: str) -> None:
     spec = DIAGNOSTICS[finding.diagnostic]
     sentence, link = st.columns(_SENTENCE_AND_LINK, gap="small")
     with sentence:
-        panels.finding_line(finding)
+        finding_lines.in_full(finding)
     with link:
         _link(spec, run, page_title(spec.page.rpartition("/")[2]), icon=":material/arrow_forward:")
 

@@ -13,7 +13,7 @@ from cl_viz.core.lesson import Animation, Draw, Exercise, LessonSpec, LessonStep
 from cl_viz.core.params import Params
 from cl_viz.core.result import Source
 from cl_viz.core.view import View
-from cl_viz.dashboard import cache, errors, forms, motion, navigation, panels, state
+from cl_viz.dashboard import cache, errors, figure_buttons, forms, motion, navigation, state
 from cl_viz.dashboard.text import cite, escape
 from cl_viz.figures.animation import animate, at_moment
 from cl_viz.figures.rendering import render
@@ -194,7 +194,7 @@ def _figures(lesson: LessonSpec, figures: Mapping[str, Draw], params: Params) ->
                 drawn = _answer(lesson.name, name, repr(params), partial(figures[name], params))
                 key = f"{lesson.name} {name}"
                 shown = _moving(drawn, key) if isinstance(drawn, Animation) else _chart(drawn, key)
-                panels.buttons(shown, key, _lines(lesson, name, params))
+                figure_buttons.row(shown, key, _lines(lesson, name, params))
 
 
 @st.cache_resource(show_spinner=False, max_entries=256)
@@ -231,7 +231,7 @@ def _moving(animation: Animation, key: str) -> View:
 def _plot(view: View, drawn: Figure, key: str) -> None:
     st.plotly_chart(
         drawn, theme=None, width="stretch", height=_HEIGHT, key=f"figure {key}",
-        config=panels.chart_config(key.replace(" ", "-")), alt=view.title,
+        config=figure_buttons.chart_config(key.replace(" ", "-")), alt=view.title,
     )  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from cl_viz.core.view import View
-from cl_viz.dashboard import cache, panels, state
+from cl_viz.dashboard import cache, figure_buttons, panels, state
 from cl_viz.figures import render
 
 if TYPE_CHECKING:
@@ -52,11 +52,11 @@ def figure(
         width="stretch",
         height=height,
         key=f"figure {key}",
-        config=panels.chart_config(key.replace(" ", "-")),
+        config=figure_buttons.chart_config(key.replace(" ", "-")),
         alt=view.title,
     )
     if buttons:
-        panels.buttons(view, key, lines, explain)
+        figure_buttons.row(view, key, lines, explain)
 
 
 def _drawn(view: View, colours: Mapping[str, int], wide: bool) -> Figure:

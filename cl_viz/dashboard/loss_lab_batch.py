@@ -13,7 +13,7 @@ import streamlit as st
 
 from cl_viz.core.progress import ProgressCallback
 from cl_viz.core.view import Table
-from cl_viz.dashboard import forms, loss_figures, panels
+from cl_viz.dashboard import figure_buttons, finding_lines, forms, loss_figures, panels
 from cl_viz.dashboard.loss_choice import Choice, colours_of, explain
 from cl_viz.dashboard.loss_work import Work, answers
 from cl_viz.dashboard.text import escape
@@ -94,7 +94,7 @@ def _arguments(settings: Mapping[str, int]) -> dict[str, Any]:
 
 def findings(forces: Mapping[str, LossForces]) -> None:
     """Draw what each loss spends its gradient on, worst first."""
-    panels.finding_box([(finding, "forces") for finding in force_findings(forces)])
+    finding_lines.box([(finding, "forces") for finding in force_findings(forces)])
 
 
 def show(
@@ -147,7 +147,7 @@ def _values(view: Table, lines: str) -> None:
         if np.asarray(values).dtype.kind == "f"
     }
     st.dataframe(frame, hide_index=True, column_config=config, width="stretch", height="content")
-    panels.buttons(view, "lab values", lines)
+    figure_buttons.row(view, "lab values", lines)
 
 
 def _lines(choices: Sequence[Choice], start_lines: str, settings: Mapping[str, int], code: str) -> str:

@@ -12,7 +12,7 @@ import streamlit as st
 
 from cl_viz.core.progress import ProgressCallback
 from cl_viz.core.view import View
-from cl_viz.dashboard import forms, loss_figures, panels
+from cl_viz.dashboard import finding_lines, forms, loss_figures, panels
 from cl_viz.dashboard.loss_choice import Choice, colours_of, explain
 from cl_viz.dashboard.loss_work import Work, answers
 from cl_viz.dashboard.text import escape
@@ -205,7 +205,7 @@ def _scrubbed(
 
 def findings(flows: Mapping[str, Flow]) -> None:
     """Draw where each loss leads, worst first."""
-    panels.finding_box([(finding, "flow") for finding in flow_findings(flows)])
+    finding_lines.box([(finding, "flow") for finding in flow_findings(flows)])
 
 
 def _lines(choices: Sequence[Choice], start_lines: str, settings: Mapping[str, Any], code: str) -> str:

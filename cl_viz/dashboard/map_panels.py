@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from cl_viz.core.embedding_set import Role
 from cl_viz.core.result import Source
 from cl_viz.core.view import View
-from cl_viz.dashboard import cache, panels, sample_cards, state
+from cl_viz.dashboard import cache, figure_buttons, panels, sample_cards, state
 from cl_viz.dashboard.map_colouring import Shown
 from cl_viz.dashboard.text import cite, escape
 from cl_viz.diagnostics._selection import selection_mix, selection_scores
@@ -141,7 +141,7 @@ def _figure(view: View, name: str) -> None:
         width="stretch",
         height=panels.SIDE_HEIGHT,
         key=f"map {name}",
-        config=panels.chart_config(f"map-{name}"),
+        config=figure_buttons.chart_config(f"map-{name}"),
         alt=view.title,
     )
 
@@ -245,7 +245,7 @@ def buttons(
         )
         with st.popover("Link", type="tertiary", icon=":material/link:"):
             st.caption("This address restores what you see, on a server with the same runs:")
-            st.code(panels.address(), language=None, wrap_lines=True)
+            st.code(figure_buttons.address(), language=None, wrap_lines=True)
 
 
 def _lines(shown: Sequence[Shown], arguments: Mapping[str, Any]) -> str:

@@ -14,7 +14,7 @@ from cl_viz.core.embedding_set import EmbeddingSet
 from cl_viz.core.errors import MissingInputError
 from cl_viz.core.result import format_number
 from cl_viz.core.view import Axis, Histogram, Reference, Series
-from cl_viz.dashboard import cache, forms, pair_marks, panels, sample_cards, state
+from cl_viz.dashboard import cache, figure_buttons, forms, pair_marks, panels, sample_cards, state
 from cl_viz.dashboard.loss_work import Work, answers
 from cl_viz.dashboard.pair_links import KINDS, QUESTIONS
 from cl_viz.dashboard.text import escape
@@ -204,7 +204,7 @@ def figure(asked: Asked, found: FoundPairs) -> None:
         width="stretch",
         height=panels.MAIN_HEIGHT,
         key="figure pairs",
-        config=panels.chart_config("pairs"),
+        config=figure_buttons.chart_config("pairs"),
         alt=headline(found),
     )
 
@@ -323,7 +323,7 @@ def _marked(asked: Asked, found: FoundPairs) -> None:
             )
         with st.popover("Link", type="tertiary", icon=":material/link:"):
             st.caption("This address restores what you see, on a server with the same runs:")
-            st.code(panels.address(), language=None, wrap_lines=True)
+            st.code(figure_buttons.address(), language=None, wrap_lines=True)
         with st.popover("How to read this", type="tertiary", icon=":material/menu_book:"):
             explanation()
 

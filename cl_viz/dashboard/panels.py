@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
-from urllib.parse import urlencode, urlsplit
 
 import numpy as np
 import pandas as pd
 import streamlit as st
 
-from cl_viz.core.result import LEVELS, Finding, Result, caveat_paragraphs, format_number
+from cl_viz.core.result import Result, caveat_paragraphs, format_number
 from cl_viz.core.specs import DiagnosticSpec
 from cl_viz.core.view import Heatmap, Lines, SeriesView, Table, View
-from cl_viz.dashboard import cache, errors, forms, pair_links, state
-from cl_viz.dashboard.text import cite, cite_briefly, escape, mark
-from cl_viz.figures import compare, csv_text, python_lines
+from cl_viz.dashboard import cache, errors, figure_buttons, finding_lines, forms, pair_links, state
+from cl_viz.dashboard.text import cite, escape
+from cl_viz.figures import compare, python_lines
 from cl_viz.figures.clicking import with_targets
 from cl_viz.figures.many_bars import MANY, MOST, categories, tall
 
@@ -28,9 +26,6 @@ if TYPE_CHECKING:
 MAIN_HEIGHT = 440
 """Pixels of a main figure: more than half of a window of 1280 x 800."""
 SIDE_HEIGHT = 370
-_SHOWN_FINDINGS = 3
-_LINE = 135
-"""Letters of a finding that fit into a line of a window of 1280."""
 _ROOM_FOR_LEGEND = 50
 """Pixels that the legend of three runs or more takes from a figure of half the page's width."""
 _SHORT_TABLE = 8
@@ -98,80 +93,9 @@ def no_runs() -> None:
 
 def findings(*shown: Shown) -> None:
     """Draw the findings of all runs and diagnostics, worst first: three in a line each, and all in full on demand."""
-    finding_box([(finding, result.run) for part in shown for result in part.results for finding in result.findings])
-
-
-def finding_box(found: Sequence[tuple[Finding, str]], place: Callable[[Finding], str] = lambda _: "") -> None:
-    """Draw findings, each with what it is about, worst first; names are left out where all are about the same.
-
-    Parameters
-    ----------
-    found : sequence of (Finding, str)
-        Findings, and what each is about; what is found of several is said once.
-    place : callable, optional
-        Where on the page a finding's figures are, if they are not in sight.
-    """
-    if not found:
-        return
-    owners: dict[Finding, list[str]] = {}
-    for finding, run in found:
-        owners.setdefault(finding, []).append(run)
-    every = list(dict.fromkeys(run for _, run in found))
-    lines = [
-        (finding, _place(place(finding)) + _owner(list(dict.fromkeys(runs)), every))
-        for finding, runs in sorted(owners.items(), key=lambda entry: LEVELS.index(entry[0].level))
-    ]
-    # With the name of a run in front, only small letters leave room for the sentence in its line.
-    small = any(owner for _, owner in lines[:_SHOWN_FINDINGS])
-    with st.container(border=True, gap="xxsmall"):
-        for finding, owner in lines[:_SHOWN_FINDINGS]:
-            text = owner + _sentence(brief(finding.message, _LINE - len(owner)))
-            st.markdown(f"{mark(finding.level)} " + (f":small[{text}]" if small else text))
-        more = len(lines) - _SHOWN_FINDINGS
-        label = "In full, with what to try" if more <= 0 else f"{more} more, and all in full with what to try"
-        with st.expander(label, type="compact"):
-            for finding, owner in lines:
-                finding_line(finding, owner)
-
-
-def _sentence(message: str) -> str:
-    """Return a finding's sentence as Markdown in which an N is not torn apart where the line breaks."""
-    return escape(message).replace(escape("N = 1")[:-1], "N\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}")
-
-
-def _place(title: str) -> str:
-    return f":gray[{escape(title)}:] " if title else ""
-
-
-def brief(message: str, room: int = 200) -> str:
-    """Return the first sentence of a finding without what stands in its brackets, but with the N it rests on.
-
-    Of a sentence that is longer than `room`, only what stands before its semicolon is left.
-    """
-    sentence = re.split(r"\.\s+(?=[A-Z])", message, maxsplit=1)[0].rstrip(".")
-    bracketed = re.findall(r"\s*\([^()]*\)", sentence)
-    sample = next((re.search(r"N = [\d,]*\d", text) for text in bracketed if "N = " in text), None)
-    for text in bracketed:
-        sentence = sentence.replace(text, "", 1)
-    if len(sentence) + len(sample.group() if sample else "") > room:
-        sentence = sentence.split("; ", 1)[0]
-    return f"{sentence} ({sample.group()})" if sample else sentence
-
-
-def _owner(runs: Sequence[str], every: Sequence[str]) -> str:
-    """Say whose a finding is: of one run, of a few, of all; nothing where there is one run alone."""
-    if len(every) < 2:
-        return ""
-    if len(runs) > 2 and len(runs) == len(every):
-        return f"**All {len(runs)} runs**: "
-    return ", ".join(f"**{escape(run)}**" for run in runs) + ": "
-
-
-def finding_line(finding: Finding, owner: str = "") -> None:
-    """Draw a finding in full: level, sentence, what to try, source; `owner` is Markdown that stands before it."""
-    advice = f" *{escape(finding.advice)}*" if finding.advice else ""
-    source = f" :small[{cite_briefly(finding.source)}]" if finding.source else ""
-    st.markdown(f"{mark(finding.level)} {owner}{_sentence(finding.message)}{advice}{source}")
+    finding_lines.box(
+        [(finding, result.run) for part in shown for result in part.results for finding in result.findings]
+    )
 
 
 def figure(
@@ -241,7 +165,7 @@ def figure(
         wide=wide,
         bars=bars,
     )
-    buttons(
+    figure_buttons.row(
         view if not bars else compare(shown.results, view_name, quantity),
         key,
         lines,
@@ -260,7 +184,7 @@ def _chart(drawn: Figure, key: str, view: View, height: int, bars: cache.BarsSho
         width="stretch",
         height=height,
         key=key,
-        config=chart_config(key.removeprefix("figure ").replace(" ", "-")),
+        config=figure_buttons.chart_config(key.removeprefix("figure ").replace(" ", "-")),
         alt=view.title,
         on_select="rerun" if clicked else "ignore",
         selection_mode="points",
@@ -295,66 +219,6 @@ def _colours_to_name(colours: Mapping[str, int], view: View) -> dict[str, int] |
 def _coloured_by_run(view: View) -> bool:
     """Whether a figure of one run takes the run's colour: where its curves have no meaning of their own."""
     return isinstance(view, SeriesView) and {entry.meaning for entry in view.series} - {"reference"} == {"other"}
-
-
-def chart_config(name: str) -> dict[str, Any]:
-    """Return what plotly's own buttons do; a picture is saved under `name`."""
-    return {
-        "displaylogo": False,
-        "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d"],
-        "toImageButtonOptions": {"format": "png", "scale": 2, "filename": f"cl_viz-{name}"},
-    }
-
-
-def buttons(view: View, key: str, lines: str, explain: Callable[[], None] | None = None) -> None:
-    """Draw a figure's row of quiet buttons.
-
-    Parameters
-    ----------
-    view : View
-    key : str
-        Unique on the page.
-    lines : str
-        Python that makes the same figure.
-    explain : callable, optional
-        Draws what stands under "How to read this"; a main figure has it, and a link.
-    """
-    with st.container(horizontal=True, gap="xsmall"):
-        if explain is not None:
-            with st.popover("How to read this", type="tertiary", icon=":material/menu_book:"):
-                explain()
-        with st.popover("Python", type="tertiary", icon=":material/code:"):
-            st.caption("The same figure in a notebook:")
-            st.code(lines, language="python", wrap_lines=True)
-        st.download_button(
-            "CSV",
-            csv_text(view),
-            f"{key.replace(' ', '-')}.csv",
-            "text/csv",
-            key=f"csv {key}",
-            icon=":material/table:",
-            type="tertiary",
-            on_click="ignore",
-            help="The numbers behind this figure",
-        )
-        with st.popover("PNG", type="tertiary", icon=":material/image:"):
-            st.write(
-                "Point at the figure: the camera at its top right saves it as you see it, at twice the size. "
-                "Without a browser, the lines under *Python* give a plotly figure to write out."
-            )
-        if explain is not None:
-            with st.popover("Link", type="tertiary", icon=":material/link:"):
-                st.caption("This address restores what you see, on a server with the same runs:")
-                st.code(address(), language=None, wrap_lines=True)
-
-
-def address() -> str:
-    """Return the address of this page in this state."""
-    parts = urlsplit(st.context.url or "")
-    shown = [run.name for run in state.shown_runs()]
-    bound = {name: st.query_params.get_all(name) for name in st.query_params if name != state.RUN_PARAMETER}
-    query = urlencode({state.RUN_PARAMETER: shown, **bound}, doseq=True)
-    return f"{parts.scheme}://{parts.netloc}{parts.path}?{query}"
 
 
 def explanation(spec: DiagnosticSpec) -> None:

@@ -10,7 +10,7 @@ import streamlit as st
 
 from cl_viz.core.result import Quantity
 from cl_viz.core.view import Table, View
-from cl_viz.dashboard import cache, errors, panels, state
+from cl_viz.dashboard import cache, errors, figure_buttons, panels, state
 from cl_viz.dashboard.run_numbers import Runs, numbers_seconds, where_in_python
 from cl_viz.dashboard.sample_cards import draw_grid
 from cl_viz.dashboard.text import escape
@@ -201,6 +201,6 @@ def _figure(view: View, name: str, runs: Runs, lines: str, explain: Callable[[],
     drawn = render(view, state.theme(), run_colours={opened.name: opened.colour for opened in runs}, wide=True)
     st.plotly_chart(
         drawn, theme=None, width="stretch", height=panels.MAIN_HEIGHT, key=f"figure {name}",
-        config=panels.chart_config(name.replace(" ", "-")), alt=view.title,
+        config=figure_buttons.chart_config(name.replace(" ", "-")), alt=view.title,
     )  # fmt: skip
-    panels.buttons(view, f"figure {name}", lines, None if explain is None else explain)
+    figure_buttons.row(view, f"figure {name}", lines, None if explain is None else explain)

@@ -12,7 +12,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from cl_viz.core.result import Finding, Result
 from cl_viz.core.view import Table
-from cl_viz.dashboard import cache, errors, panels, state
+from cl_viz.dashboard import cache, errors, figure_buttons, state
 from cl_viz.dashboard.text import escape
 from cl_viz.diagnostics import (
     Pairing,
@@ -190,7 +190,7 @@ def _below_table(view: Table, table: RunTable, runs: Runs, step: int | None, lay
         f"import cl_viz\n\nruns = [{', '.join(opened.expression for opened in runs)}]\n"
         f"cl_viz.compare_runs(runs, reference={table.reference!r}{where_in_python(step, layer)}{_drawn(table)})"
     )
-    panels.buttons(view, "figure all numbers", code, _explain_table)
+    figure_buttons.row(view, "figure all numbers", code, _explain_table)
     lines = [
         f"{run}: {'same samples as the reference, ' + found.reason if found.same else 'unpaired: ' + found.reason}"
         for run, found in table.pairings.items()

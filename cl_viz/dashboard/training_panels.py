@@ -13,7 +13,7 @@ import pandas as pd
 import streamlit as st
 
 from cl_viz.core.errors import ClVizError
-from cl_viz.dashboard import errors, forms, loss_figures, opening, panels, state
+from cl_viz.dashboard import errors, finding_lines, forms, loss_figures, opening, panels, state
 from cl_viz.dashboard.loss_choice import Choice, explain
 from cl_viz.dashboard.progress import Progress
 from cl_viz.dashboard.text import escape
@@ -223,7 +223,7 @@ def findings() -> None:
     job: TrainingJob | None = state.training()
     if job is not None:
         trained = job.standing().trained
-        panels.finding_box([(finding, "train") for finding in training_findings(trained)])
+        finding_lines.box([(finding, "train") for finding in training_findings(trained)])
 
 
 def _open(job: TrainingJob, trained: TrainedLoss) -> None:

@@ -12,8 +12,8 @@ from cl_viz.core.params import ParamInfo
 from cl_viz.core.result import Source
 from cl_viz.dashboard import opening
 from cl_viz.dashboard.cache import BoundedStore
+from cl_viz.dashboard.finding_lines import brief
 from cl_viz.dashboard.forms import log_options
-from cl_viz.dashboard.panels import brief
 from cl_viz.dashboard.sidebar import chip
 from cl_viz.dashboard.text import cite, cite_briefly, escape, mark
 

@@ -9,7 +9,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from cl_viz.core.result import Finding
-from cl_viz.dashboard import aspects, panels
+from cl_viz.dashboard import aspects, finding_lines
 from cl_viz.diagnostics import DIAGNOSTICS
 
 OpenApp = Callable[..., AppTest]
@@ -70,16 +70,16 @@ def test_a_finding_of_the_checkup_links_to_the_page_and_the_aspect_that_show_it(
 def test_findings_that_runs_share_are_said_once_and_cut_to_their_line() -> None:
     def draw() -> None:
         from cl_viz.core.result import Finding
-        from cl_viz.dashboard import panels
+        from cl_viz.dashboard import finding_lines
 
         shared = Finding("d", "unknown", "Unknown: the card names no class")
         own = Finding("d", "bad", "Own of one (N = 10)")
         found = [(shared, run) for run in ("a", "b", "c")] + [(own, "b")]
-        panels.finding_box(found, lambda finding: "Batch size" if finding.level == "bad" else "")
+        finding_lines.box(found, lambda finding: "Batch size" if finding.level == "bad" else "")
 
     app = AppTest.from_function(draw).run()
     lines = [element.value for element in app.markdown]
     assert sum("All 3 runs" in line for line in lines[:2]) == 1
     assert ":gray[Batch size:] **b**" in lines[0]
     long = Finding("d", "bad", f"The first part {'is long ' * 20}; the second (N = 1,000)")
-    assert panels.brief(long.message, 100).endswith("long  (N = 1,000)")
+    assert finding_lines.brief(long.message, 100).endswith("long  (N = 1,000)")
