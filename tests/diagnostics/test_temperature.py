@@ -134,16 +134,16 @@ def test_each_limit_is_where_the_dense_curve_crosses_it() -> None:
     positive, negative = dense.two_view_negatives(*target.views.values())
     at = found["for_negatives"].value
     size = dense.effective_sample_size(dense.relative_penalty(negative, at)).mean()
-    assert size == pytest.approx(20, rel=0.05)
+    assert size == pytest.approx(20, rel=1e-3)
     penalty = dense.relative_penalty(negative, found["for_hardness"].value)
-    assert (np.exp(dense.entropy(penalty)) / 398).mean() == pytest.approx(0.8, rel=0.01)
+    assert (np.exp(dense.entropy(penalty)) / 398).mean() == pytest.approx(0.8, rel=1e-3)
     labels = np.tile(target.role("label"), 2)
     same = labels[:, None] == labels[None]
     push = (dense.relative_penalty(negative, found["for_labels"].value) * same).sum(axis=1).mean()
     chance = (same & np.isfinite(negative)).sum() / np.isfinite(negative).sum()
-    assert (push - chance) / (1 - chance) == pytest.approx(0.5, rel=0.03)
+    assert (push - chance) / (1 - chance) == pytest.approx(0.5, rel=1e-3)
     signal = dense.npc_multiplier(positive, negative, found["for_signal"].value).mean()
-    assert signal == pytest.approx(0.5, rel=0.05)
+    assert signal == pytest.approx(0.5, rel=1e-3)
 
 
 def test_a_collapsed_run_is_told_to_mend_the_collapse() -> None:

@@ -147,6 +147,11 @@ class Anchors:
         with np.errstate(invalid="ignore"):
             return np.clip(np.exp(2 * once - twice), 1.0, np.maximum(1.0, self.negatives_by_anchor))
 
+    def effective_share(self, temperature: float) -> Values:
+        """Return exp of each anchor's entropy over the number of its negatives, in [0, 1]; NaN without negatives."""
+        count = np.where(self.negatives_by_anchor > 0, self.negatives_by_anchor, np.nan)
+        return np.clip(np.exp(self.of_anchors("entropy", temperature)) / count, 0.0, 1.0)
+
     @property
     def negatives_by_anchor(self) -> Values:
         """Number of negatives of each anchor, all views."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.optimize import brentq
 
 from cl_viz.core.result import format_number
 from cl_viz.core.view import Axis, Lines, Reference, Series, Table, View
+from cl_viz.diagnostics._temperature.adaptive_noise import multiplier
 from cl_viz.diagnostics._temperature.anchor_questions import Anchors, Values
 from cl_viz.diagnostics._temperature.hardness_views import TEMPERATURE
 from cl_viz.diagnostics._temperature.temperature_curves import TEMPERATURES
@@ -26,7 +28,7 @@ class Limit:
     at : float or None
         Temperature; None where no temperature of the curves meets the wish.
     curve : NDArray[np.float64], shape (T,)
-        What the wish is about, at each of `TEMPERATURES`.
+        What the wish is about, at each of `TEMPERATURES`, of some of the anchors.
     level : float
     """
 
@@ -98,7 +100,7 @@ def suggest(
         "for_negatives": Limit(
             f"{fewest:g} negatives share the push",
             f"fewer than {fewest:g} negatives share the push",
-            _from(curves.sample_size, fewest, rising=True),
+            _from(curves.sample_size, fewest, lambda at: _mean(anchors.sample_size(at)), rising=True),
             curves.sample_size,
             fewest,
         )
@@ -109,7 +111,12 @@ def suggest(
         limits["for_labels"] = Limit(
             f"false negatives take at most {100 * most_false:g} % of the push beyond their share",
             f"false negatives take more than {100 * most_false:g} % of the push beyond their share",
-            _from(beyond, most_false, rising=False),
+            _from(
+                beyond,
+                most_false,
+                lambda at: (_mean(anchors.of_anchors("own_label", at)) - share) / (1 - share),
+                rising=False,
+            ),
             beyond,
             most_false,
         )
@@ -117,21 +124,21 @@ def suggest(
         limits["for_signal"] = Limit(
             f"{100 * least_signal:g} % of the gradient is left",
             f"less than {100 * least_signal:g} % of the gradient is left",
-            _from(curves.npc_multiplier, least_signal, rising=True),
+            _from(curves.npc_multiplier, least_signal, lambda at: _mean(multiplier(anchors.margins(at))), rising=True),
             curves.npc_multiplier,
             least_signal,
         )
     limits["for_hardness"] = Limit(
         f"at most {100 * most_even:g} % of the negatives carry the push",
         f"more than {100 * most_even:g} % of the negatives carry the push",
-        _until(curves.effective_share, most_even),
+        _until(curves.effective_share, most_even, lambda at: _mean(anchors.effective_share(at))),
         curves.effective_share,
         most_even,
     )
-    return Suggestion(anchors, limits, curves.n)
+    return Suggestion(anchors, limits, anchors.n_anchors)
 
 
-def _from(curve: Values, level: float, *, rising: bool) -> float | None:
+def _from(curve: Values, level: float, asked: Callable[[float], float], *, rising: bool) -> float | None:
     """Return the temperature from which on the curve stays at or beyond the level; None if it never does."""
     sign = 1.0 if rising else -1.0
     met = sign * curve >= sign * level
@@ -139,24 +146,42 @@ def _from(curve: Values, level: float, *, rising: bool) -> float | None:
         return None
     if met.all():
         return float(TEMPERATURES[0])
-    return _between(int(np.flatnonzero(~met)[-1]), curve, level)
+    return _crossing(int(np.flatnonzero(~met)[-1]), level, asked)
 
 
-def _until(curve: Values, level: float) -> float | None:
+def _until(curve: Values, level: float, asked: Callable[[float], float]) -> float | None:
     """Return the temperature up to which the curve stays at or below the level; None if it is above from the first."""
     met = curve <= level
     if not met[0] or np.isnan(curve).any():
         return None
     if met.all():
         return float(TEMPERATURES[-1])
-    return _between(int(np.flatnonzero(~met)[0]) - 1, curve, level)
+    return _crossing(int(np.flatnonzero(~met)[0]) - 1, level, asked)
 
 
-def _between(place: int, curve: Values, level: float) -> float:
-    """Return where a curve crosses the level after a place, along a straight line over the logarithm."""
-    first, second = curve[place], curve[place + 1]
-    part = float((level - first) / (second - first)) if second != first else 1.0
-    return float(TEMPERATURES[place] * (TEMPERATURES[place + 1] / TEMPERATURES[place]) ** part)
+def _crossing(place: int, level: float, asked: Callable[[float], float]) -> float:
+    """Return where the answer of all anchors crosses the level, near where their curve does: after its `place`.
+
+    The curve is of fewer anchors and half an octave wide; the answer may cross a step or two away from it. One that
+    never does crosses at an end.
+    """
+    low, high, last = place, place + 1, len(TEMPERATURES) - 1
+
+    def beyond(log_temperature: float) -> float:
+        return asked(float(np.exp(log_temperature))) - level
+
+    logs = np.log(TEMPERATURES)
+    while (beyond(logs[low]) > 0) == (beyond(logs[high]) > 0):
+        if low == 0 and high == last:
+            nearest = min((0, last), key=lambda end: abs(beyond(logs[end])))
+            return float(TEMPERATURES[nearest])
+        low, high = max(low - 1, 0), min(high + 1, last)
+    return float(np.exp(brentq(beyond, logs[low], logs[high], xtol=1e-6)))
+
+
+def _mean(values: Values) -> float:
+    """Return the mean of what is defined."""
+    return float(values[np.isfinite(values)].mean())
 
 
 def views(found: Suggestion) -> dict[str, View]:
@@ -166,16 +191,16 @@ def views(found: Suggestion) -> dict[str, View]:
 
 def curves_view(found: Suggestion) -> Lines:
     """The curves that the wishes are about, with the range."""
-    run, low, high = found.anchors.inputs.run, found.low, found.high
+    run, low, high, n = found.anchors.inputs.run, found.low, found.high, found.anchors.curves.n
     series = [Series("negatives that carry the push", TEMPERATURES, found.limits["for_hardness"].curve, "other", run,
-                     n=found.n)]  # fmt: skip
+                     n=n)]  # fmt: skip
     if "for_labels" in found.limits:
         beyond = np.clip(found.limits["for_labels"].curve, 0.0, 1.0)
         series.append(Series("push on the same label, beyond chance", TEMPERATURES, beyond, "false_negative", run,
-                             n=found.n))  # fmt: skip
+                             n=n))  # fmt: skip
     if "for_signal" in found.limits:
         series.append(Series("gradient left", TEMPERATURES, found.limits["for_signal"].curve, "positive", run,
-                             n=found.n))  # fmt: skip
+                             n=n))  # fmt: skip
     references = []
     title = "No temperature meets every wish"
     if low is not None and high is not None and low <= high:
