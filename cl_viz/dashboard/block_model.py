@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from cl_viz.core.result import Source, format_number
 from cl_viz.core.view import Axis, Heatmap, Lines, Series
-from cl_viz.dashboard import errors, panels, state
+from cl_viz.dashboard import drawn_figures, errors, panels, state
 from cl_viz.dashboard.progress import Progress
 from cl_viz.dashboard.text import cite
 from cl_viz.figures import csv_text, render
@@ -171,10 +171,7 @@ def point_view(cosines: Floats, alpha: float, share: float) -> Heatmap:
 
 
 def _draw(view: Lines | Heatmap, name: str) -> None:
-    st.plotly_chart(
-        render(view, state.theme()), theme=None, width="stretch", height=panels.SIDE_HEIGHT, key=f"block {name}",
-        config={"displaylogo": False}, alt=view.title,
-    )  # fmt: skip
+    drawn_figures.chart(render(view, state.theme()), f"block {name}", view.title, panels.SIDE_HEIGHT)
     st.download_button(
         "CSV", csv_text(view), f"blocks-{name}.csv", "text/csv", key=f"block csv {name}", icon=":material/table:",
         type="tertiary", on_click="ignore", help="The numbers behind this figure",

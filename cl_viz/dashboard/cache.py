@@ -8,23 +8,21 @@ session for uploads. They hold the objects themselves (all of them frozen), so a
 from __future__ import annotations
 
 import json
-import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
+from typing import Any, TypeVar
 
 import streamlit as st
 
 from cl_viz.core.embedding_set import EmbeddingSet
-from cl_viz.core.errors import Cancelled, InputError
+from cl_viz.core.errors import InputError
 from cl_viz.core.progress import ProgressCallback
 from cl_viz.core.result import Result
 from cl_viz.core.run import Run, Snapshot
 from cl_viz.core.specs import DiagnosticSpec
-from cl_viz.core.view import View
-from cl_viz.dashboard import state
+from cl_viz.dashboard import long_work, state
+from cl_viz.dashboard.bounded_store import BoundedStore
 from cl_viz.dashboard.progress import Progress
 from cl_viz.diagnostics import (
     DIAGNOSTICS,
@@ -38,78 +36,13 @@ from cl_viz.diagnostics import (
 from cl_viz.engine.device import describe_device
 from cl_viz.engine.memory import array_bytes
 from cl_viz.engine.scanner import Scanner
-from cl_viz.figures import at_ends, below_each_other, compare, render
-from cl_viz.figures.marking import at_step
-from cl_viz.figures.theme import ThemeName
-
-if TYPE_CHECKING:
-    from plotly.graph_objects import Figure
 
 T = TypeVar("T")
-BarsShown = Literal["", "at_ends", "below_each_other"]
-"""What is shown of bars of many categories."""
 
-ASK_ABOVE_SECONDS = 10.0
 _FIRST_GUESS = 1.5e7
 """Scores a second, before a scan was timed."""
-
-
 FACTS_BYTES = 2e9
 """Memory for statistics, neighbours and what was derived from them."""
-
-
-class LongWork(Cancelled):
-    """Work that would take longer than people wait unasked; `where` is the job to confirm.
-
-    Attributes
-    ----------
-    seconds : float
-        About how long it takes.
-    """
-
-    seconds = 0.0
-
-    @classmethod
-    def lasting(cls, what: str, seconds: float, job: str) -> LongWork:
-        """Return the question whether to start a job; `what` says what would be done."""
-        work = cls(f"{what} about {max(1.0, seconds):,.0f} s", where=job, remedy="start it when you are ready")
-        work.seconds = seconds
-        return work
-
-
-@dataclass
-class BoundedStore(Generic[T]):
-    """The values used last, by key, up to a limit; safe to use from several sessions at once.
-
-    Attributes
-    ----------
-    limit : float
-        Largest sum of weights.
-    weigh : callable
-        Weight of a value; by default each counts one.
-    """
-
-    limit: float
-    weigh: Callable[[T], float] = lambda value: 1.0
-    _values: OrderedDict[Any, tuple[T, float]] = field(default_factory=OrderedDict)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def get(self, key: Any) -> T | None:
-        """Return the value of `key` and mark it as used, or None."""
-        with self._lock:
-            if key not in self._values:
-                return None
-            self._values.move_to_end(key)
-            return self._values[key][0]
-
-    def put(self, key: Any, value: T) -> T:
-        """Keep a value, dropping the least recently used ones above the limit, but never the value itself."""
-        with self._lock:
-            self._values[key] = value, self.weigh(value)
-            self._values.move_to_end(key)
-            while len(self._values) > 1 and sum(weight for _, weight in self._values.values()) > self.limit:
-                self._values.popitem(last=False)
-        return value
 
 
 @dataclass
@@ -126,11 +59,6 @@ def _shared() -> _Stores:
 @st.cache_resource(show_spinner=False, scope="session")
 def _private() -> _Stores:
     return _Stores()
-
-
-@st.cache_resource(show_spinner=False, scope="session")
-def _figures() -> BoundedStore[tuple[Any, View, Figure]]:
-    return BoundedStore(64)
 
 
 @st.cache_resource(show_spinner=False)
@@ -155,9 +83,8 @@ class _AskingScanner(Scanner):
         if kept is not None:
             return kept
         seconds = scores / (_speed().get("scores") or _FIRST_GUESS)
-        if seconds > ASK_ABOVE_SECONDS and not state.is_confirmed(self.job):
-            what = f"all pairs of {embedding_set.name} ({embedding_set.n:,} samples) on {describe_device()} take"
-            raise LongWork.lasting(what, seconds, self.job)
+        where = f"{embedding_set.name} ({embedding_set.n:,} samples) on {describe_device()}"
+        long_work.ask_if_long(f"all pairs of {where} take", seconds, self.job)
         began = time.monotonic()
         made = make()
         took = time.monotonic() - began
@@ -209,15 +136,14 @@ def result(
     if kept is not None:
         return kept
     job = f"{name}/{run.get(step, layer).fingerprint}"
-    if state.is_stopped(job):
-        raise LongWork(f"{spec.title} was stopped", where=job, remedy="compute it when you need it")
+    long_work.ask_if_stopped(spec.title, job)
     scanner = _AskingScanner(stores, job)
     scanner.expect(run.get(step, layer), passes_of(DIAGNOSTICS[each] for each in {name, *beside}))
     runs = [entry.run for entry in others]
     if not state.is_confirmed(job):
         seconds = estimate(name, run, others=runs, step=step, layer=layer, params=params, scanner=scanner)
-        if seconds > ASK_ABOVE_SECONDS or (only_kept and seconds > 0):
-            raise LongWork.lasting(f"{spec.title} of {run.name} takes", seconds, job)
+        if seconds > long_work.ASK_ABOVE_SECONDS or (only_kept and seconds > 0):
+            raise long_work.LongWork.lasting(f"{spec.title} of {run.name} takes", seconds, job)
     with Progress(f"{run.name}: {spec.title}", job) as progress:
         computed = diagnose(
             name, run, others=runs, step=step, layer=layer, params=params, scanner=scanner, progress=progress
@@ -275,18 +201,8 @@ def together(
     """
     stores = _private() if any(entry.private for entry in runs) else _shared()
     key = ("together", title, what, step, layer, tuple(_identity(entry, step, layer) for entry in runs))
-    kept: T | None = stores.facts.get(key)
-    if kept is not None:
-        return kept
     job = f"{title}/{'/'.join(entry.run.get(step, layer).fingerprint[:8] for entry in runs)}"
-    if state.is_stopped(job):
-        raise LongWork(f"{title} was stopped", where=job, remedy="compute it when you need it")
-    if seconds > ASK_ABOVE_SECONDS and not state.is_confirmed(job):
-        raise LongWork.lasting(f"{title} takes", seconds, job)
-    with Progress(title, job) as progress:
-        made = make(_AskingScanner(stores, job), progress)
-    stores.facts.put(key, made)
-    return made
+    return _fact(stores, key, job, title, make, seconds=seconds)
 
 
 def sample_quantity(
@@ -311,17 +227,35 @@ def sample_quantity(
     stores = _private() if opened.private else _shared()
     content = embedding_set.fingerprint
     key = ("sample quantity", name, view, content, json.dumps(dict(card), default=str, sort_keys=True))
-    kept: SampleQuantity | None = stores.facts.get(key)
+    run = Run(opened.name, {Snapshot(): embedding_set}, card=card)
+
+    def make(scanner: Scanner, progress: ProgressCallback) -> SampleQuantity:
+        return sample_quantities(run, [name], view=view, scanner=scanner, progress=progress)[name]
+
+    job = f"sample quantity {name}/{content}"
+    return _fact(stores, key, job, SAMPLE_QUANTITIES[name].label, make, about=f"{opened.name}: ")
+
+
+def _fact(
+    stores: _Stores,
+    key: Hashable,
+    job: str,
+    title: str,
+    make: Callable[[Scanner, ProgressCallback], T],
+    *,
+    seconds: float = 0.0,
+    about: str = "",
+) -> T:
+    """Return a fact that is kept, or else compute it with progress; `about` stands before its title there."""
+    kept: T | None = stores.facts.get(key)
     if kept is not None:
         return kept
-    title, job = SAMPLE_QUANTITIES[name].label, f"sample quantity {name}/{content}"
-    if state.is_stopped(job):
-        raise LongWork(f"{title} was stopped", where=job, remedy="compute it when you need it")
-    run = Run(opened.name, {Snapshot(): embedding_set}, card=card)
-    with Progress(f"{opened.name}: {title}", job) as progress:
-        found = sample_quantities(run, [name], view=view, scanner=_AskingScanner(stores, job), progress=progress)
-    stores.facts.put(key, found[name])
-    return found[name]
+    long_work.ask_if_stopped(title, job)
+    long_work.ask_if_long(f"{title} takes", seconds, job)
+    with Progress(f"{about}{title}", job) as progress:
+        made = make(_AskingScanner(stores, job), progress)
+    stores.facts.put(key, made)
+    return made
 
 
 def compared_with(spec: DiagnosticSpec, opened: state.OpenRun) -> list[state.OpenRun]:
@@ -342,46 +276,3 @@ def _identity(opened: state.OpenRun, step: int | None, layer: str | None) -> tup
     except InputError:
         content = ""
     return run.name, run.source, content, json.dumps(dict(run.card), default=str, sort_keys=True)
-
-
-def figure(
-    results: Sequence[Result],
-    view_name: str,
-    quantity: str,
-    theme: ThemeName,
-    colours: Mapping[str, int],
-    log_y: bool,
-    marked: tuple[int, Mapping[str, Sequence[int]]] | None = None,
-    wide: bool = False,
-    bars: BarsShown = "",
-) -> tuple[View, Figure]:
-    """Return a view of one or several results and its figure, drawing it only once.
-
-    `marked` is a training step to mark in it, with the steps of each run; see `cl_viz.figures.marking`. `bars` is the
-    name of what is done to bars of many categories; see `cl_viz.figures.many_bars`.
-
-    Raises
-    ------
-    MissingInputError
-        If no result has the view.
-    """
-    # Results are kept with the figure, so that no other object can take over their identity.
-    key = (
-        tuple(map(id, results)),
-        view_name,
-        quantity,
-        theme,
-        tuple(colours.items()),
-        log_y,
-        marked and marked[0],
-        wide,
-        bars,
-    )
-    kept = _figures().get(key)
-    if kept is None:
-        view = compare(results, view_name, quantity)
-        view = view if marked is None else at_step(view, *marked)
-        view = {"": lambda view: view, "at_ends": at_ends, "below_each_other": below_each_other}[bars](view)
-        drawn = render(view, theme, run_colours=colours, log_y=log_y, wide=wide)
-        kept = _figures().put(key, (tuple(results), view, drawn))
-    return kept[1], kept[2]

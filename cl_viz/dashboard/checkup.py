@@ -11,6 +11,7 @@ from streamlit.delta_generator import DeltaGenerator
 from cl_viz.core.result import Finding, Quantity, Result, worst_first
 from cl_viz.core.specs import DiagnosticSpec
 from cl_viz.dashboard import aspects, cache, errors, finding_lines, state
+from cl_viz.dashboard.long_work import LongWork
 from cl_viz.dashboard.navigation import SECTIONS, page_path, page_title
 from cl_viz.dashboard.sidebar import chip_image
 from cl_viz.dashboard.text import escape, short_mark
@@ -35,7 +36,7 @@ def show(runs: Sequence[state.OpenRun]) -> Results:
     place = st.empty()
     results: Results = {opened.name: {} for opened in runs}
     problems = st.container()
-    waiting: list[cache.LongWork] = []
+    waiting: list[LongWork] = []
     began = time.monotonic()
     drawn_at = began - _BETWEEN_DRAWINGS
     quick = sorted((spec for spec in DIAGNOSTICS.values() if spec.quick), key=_cost)
@@ -45,7 +46,7 @@ def show(runs: Sequence[state.OpenRun]) -> Results:
             with problems, errors.boundary(f"{spec.name} {opened.name}"):
                 try:
                     results[opened.name][spec.name] = cache.result(opened, spec.name, {}, beside=beside)
-                except cache.LongWork as work:
+                except LongWork as work:
                     waiting.append(work)
             # Drawing takes a moment itself: it must not become the work.
             now = time.monotonic()
@@ -72,20 +73,20 @@ def _draw(place: DeltaGenerator, results: Results) -> None:
         grid(results)
 
 
-def slow_work(runs: Sequence[state.OpenRun], results: Results) -> dict[str, list[cache.LongWork]]:
+def slow_work(runs: Sequence[state.OpenRun], results: Results) -> dict[str, list[LongWork]]:
     """Add the results of slow questions that are at hand, and return what it would take to answer the others."""
-    slow: dict[str, list[cache.LongWork]] = {}
+    slow: dict[str, list[LongWork]] = {}
     for spec in DIAGNOSTICS.values():
         for opened in () if spec.quick else runs:
             with errors.boundary(f"{spec.name} {opened.name}"):
                 try:
                     results[opened.name][spec.name] = cache.result(opened, spec.name, {}, only_kept=True)
-                except cache.LongWork as work:
+                except LongWork as work:
                     slow.setdefault(spec.name, []).append(work)
     return slow
 
 
-def offer(slow: Mapping[str, Sequence[cache.LongWork]]) -> None:
+def offer(slow: Mapping[str, Sequence[LongWork]]) -> None:
     """Draw a button for each slow question that is not answered yet, with its estimate."""
     if not slow:
         return

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from cl_viz.core.errors import Cancelled, ClVizError
 from cl_viz.core.run import Run
-from cl_viz.dashboard.cache import ASK_ABOVE_SECONDS
+from cl_viz.dashboard.long_work import ASK_ABOVE_SECONDS
 from cl_viz.encoders._encoding import Encoding
 
 _LOGGER = logging.getLogger("cl_viz.dashboard")

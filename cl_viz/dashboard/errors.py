@@ -11,7 +11,7 @@ import streamlit as st
 
 from cl_viz.core.errors import ClVizError
 from cl_viz.dashboard import state
-from cl_viz.dashboard.cache import LongWork
+from cl_viz.dashboard.long_work import LongWork
 from cl_viz.dashboard.text import escape
 
 _LOGGER = logging.getLogger("cl_viz.dashboard")

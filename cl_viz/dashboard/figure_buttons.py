@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 import streamlit as st
@@ -62,12 +61,3 @@ def address() -> str:
     bound = {name: st.query_params.get_all(name) for name in st.query_params if name != state.RUN_PARAMETER}
     query = urlencode({state.RUN_PARAMETER: shown, **bound}, doseq=True)
     return f"{parts.scheme}://{parts.netloc}{parts.path}?{query}"
-
-
-def chart_config(name: str) -> dict[str, Any]:
-    """Return what plotly's own buttons do; a picture is saved under `name`."""
-    return {
-        "displaylogo": False,
-        "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d"],
-        "toImageButtonOptions": {"format": "png", "scale": 2, "filename": f"cl_viz-{name}"},
-    }

@@ -13,7 +13,7 @@ from cl_viz.core.lesson import Animation, Draw, Exercise, LessonSpec, LessonStep
 from cl_viz.core.params import Params
 from cl_viz.core.result import Source
 from cl_viz.core.view import View
-from cl_viz.dashboard import cache, errors, figure_buttons, forms, motion, navigation, state
+from cl_viz.dashboard import drawn_figures, errors, figure_buttons, forms, motion, navigation, state
 from cl_viz.dashboard.text import cite, escape
 from cl_viz.figures.animation import animate, at_moment
 from cl_viz.figures.rendering import render
@@ -204,7 +204,7 @@ def _answer(lesson: str, name: str, controls: str, _draw: Callable[[], Any]) -> 
 
 
 def _chart(view: View, key: str) -> View:
-    _plot(view, _kept((id(view), state.theme()), view, lambda: render(view, state.theme())), key)
+    _plot(view, drawn_figures.once([view], (state.theme(),), lambda: render(view, state.theme())), key)
     return view
 
 
@@ -216,7 +216,7 @@ def _moving(animation: Animation, key: str) -> View:
         key=f"moment {key}", help="Drag, or use the arrow keys, to see how it came about.",
     )  # fmt: skip
     moment = animation.labels.index(label)
-    drawn = _kept((id(animation), state.theme()), animation, lambda: animate(animation, state.theme(), slider=False))
+    drawn = drawn_figures.once([animation], (state.theme(),), lambda: animate(animation, state.theme(), slider=False))
     with place:
         play = motion.may_move()
         _plot(animation.moments[moment], at_moment(drawn, moment, play=play), key)
@@ -229,24 +229,7 @@ def _moving(animation: Animation, key: str) -> View:
 
 
 def _plot(view: View, drawn: Figure, key: str) -> None:
-    st.plotly_chart(
-        drawn, theme=None, width="stretch", height=_HEIGHT, key=f"figure {key}",
-        config=figure_buttons.chart_config(key.replace(" ", "-")), alt=view.title,
-    )  # fmt: skip
-
-
-def _kept(key: tuple[Any, ...], source: Any, make: Any) -> Figure:
-    """Return a figure drawn only once; its source is kept with it, so that nothing else can take over its identity."""
-    store = _store()
-    kept = store.get(key)
-    if kept is None:
-        kept = store.put(key, (source, make()))
-    return kept[1]
-
-
-@st.cache_resource(show_spinner=False, scope="session")
-def _store() -> cache.BoundedStore[tuple[Any, Figure]]:
-    return cache.BoundedStore(96)
+    drawn_figures.chart(drawn, f"figure {key}", view.title, _HEIGHT)
 
 
 def _lines(lesson: LessonSpec, name: str, params: Params) -> str:

@@ -3,16 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
-
-import streamlit as st
 
 from cl_viz.core.view import View
-from cl_viz.dashboard import cache, figure_buttons, panels, state
+from cl_viz.dashboard import drawn_figures, figure_buttons, panels, state
 from cl_viz.figures import render
-
-if TYPE_CHECKING:
-    from plotly.graph_objects import Figure
 
 
 def figure(
@@ -46,29 +40,12 @@ def figure(
     wide : bool
         Whether it is as wide as the page.
     """
-    st.plotly_chart(
-        _drawn(view, colours, wide),
-        theme=None,
-        width="stretch",
-        height=height,
-        key=f"figure {key}",
-        config=figure_buttons.chart_config(key.replace(" ", "-")),
-        alt=view.title,
+    theme = state.theme()
+    drawn = drawn_figures.once(
+        [view],
+        (theme, tuple(colours.items()), wide),
+        lambda: render(view, theme, run_colours=colours, wide=wide),
     )
+    drawn_figures.chart(drawn, f"figure {key}", view.title, height)
     if buttons:
         figure_buttons.row(view, key, lines, explain)
-
-
-def _drawn(view: View, colours: Mapping[str, int], wide: bool) -> Figure:
-    """Return the figure of a view, drawn only once."""
-    # The view is kept with its figure, so that no other object can take over its identity.
-    key = (id(view), state.theme(), tuple(colours.items()), wide)
-    kept = _figures().get(key)
-    if kept is None:
-        kept = _figures().put(key, (view, render(view, state.theme(), run_colours=colours, wide=wide)))
-    return kept[1]
-
-
-@st.cache_resource(show_spinner=False, scope="session")
-def _figures() -> cache.BoundedStore[tuple[View, Figure]]:
-    return cache.BoundedStore(64)

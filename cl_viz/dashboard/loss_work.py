@@ -9,7 +9,9 @@ from typing import Generic, TypeVar
 import streamlit as st
 
 from cl_viz.core.progress import ProgressCallback
-from cl_viz.dashboard import cache, errors, state
+from cl_viz.dashboard import errors, long_work, state
+from cl_viz.dashboard.bounded_store import BoundedStore
+from cl_viz.dashboard.long_work import LongWork
 from cl_viz.dashboard.progress import Progress
 from cl_viz.engine.memory import array_bytes
 
@@ -46,8 +48,8 @@ class Work(Generic[T]):
 
 
 @st.cache_resource(scope="session", show_spinner=False)
-def _store() -> cache.BoundedStore[object]:
-    return cache.BoundedStore(_KEPT_BYTES, array_bytes)
+def _store() -> BoundedStore[object]:
+    return BoundedStore(_KEPT_BYTES, array_bytes)
 
 
 def answers(title: str, works: Sequence[Work[T]]) -> dict[str, T]:
@@ -75,7 +77,7 @@ def answers(title: str, works: Sequence[Work[T]]) -> dict[str, T]:
         with errors.boundary(f"{title} {work.label}"):
             seconds[work.label] = _estimate(work)
     failed = {work.label for work in asked} - set(seconds)
-    long = asked if sum(seconds.values()) > cache.ASK_ABOVE_SECONDS else []
+    long = asked if sum(seconds.values()) > long_work.ASK_ABOVE_SECONDS else []
     for work in open_works:
         if work in stopped or work in long or work.label in failed:
             continue
@@ -101,4 +103,4 @@ def _offer(title: str, works: Sequence[Work[T]], seconds: dict[str, float]) -> N
     total = sum(seconds.get(work.label, 0.0) for work in works)
     names = ", ".join(work.label for work in works)
     what = f"{title} of {names} takes about {total:,.0f} s" if total else f"{title} of {names} was stopped"
-    errors.show_long_work([cache.LongWork(what, where=work.job) for work in works], title)
+    errors.show_long_work([LongWork(what, where=work.job) for work in works], title)

@@ -11,6 +11,7 @@ import streamlit as st
 from cl_viz.core.embedding_set import EmbeddingSet, Role
 from cl_viz.core.run import Snapshot
 from cl_viz.dashboard import cache, state
+from cl_viz.dashboard.bounded_store import BoundedStore
 from cl_viz.diagnostics import SAMPLE_QUANTITIES, available_quantities
 from cl_viz.engine.memory import array_bytes
 from cl_viz.figures.map_colours import Categories, Colouring, Scale, by_entries, by_numbers, colour_column
@@ -66,8 +67,8 @@ class Shown:
 
 
 @st.cache_resource(show_spinner=False, scope="session")
-def _store() -> cache.BoundedStore[object]:
-    return cache.BoundedStore(_KEPT_BYTES, array_bytes)
+def _store() -> BoundedStore[object]:
+    return BoundedStore(_KEPT_BYTES, array_bytes)
 
 
 def options(embedding_set: EmbeddingSet, view: str) -> list[str]:

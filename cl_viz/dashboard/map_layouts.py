@@ -12,8 +12,10 @@ import streamlit as st
 from cl_viz.core.embedding_set import EmbeddingSet
 from cl_viz.core.errors import Cancelled, ClVizError
 from cl_viz.core.params import Params
-from cl_viz.dashboard import cache, errors, state
+from cl_viz.dashboard import errors, long_work, state
 from cl_viz.dashboard.background_work import BackgroundWork, Running, watch
+from cl_viz.dashboard.bounded_store import BoundedStore
+from cl_viz.dashboard.long_work import LongWork
 from cl_viz.dashboard.progress import Progress
 from cl_viz.engine.memory import array_bytes
 from cl_viz.projections import (
@@ -69,8 +71,8 @@ class MapChoice:
 
 
 @st.cache_resource(show_spinner=False, scope="session")
-def _store() -> cache.BoundedStore[Any]:
-    return cache.BoundedStore(_KEPT_BYTES, array_bytes)
+def _store() -> BoundedStore[Any]:
+    return BoundedStore(_KEPT_BYTES, array_bytes)
 
 
 def made_params(method: str, values: Mapping[str, Any]) -> Params:
@@ -173,10 +175,10 @@ def _judging(each: EmbeddingSet, made: Projection, choice: MapChoice, every_erro
     what = _judged_what(each, choice, every_error)
     total = estimate_judging(len(each.views[choice.view]), each.dim, choice.method, every_error)
     if state.is_stopped(job):
-        errors.show_long_work([cache.LongWork(f"{what} was stopped", where=job)], "map judging")
+        errors.show_long_work([LongWork(f"{what} was stopped", where=job)], "map judging")
         return None
-    if total > cache.ASK_ABOVE_SECONDS and not state.is_confirmed(job):
-        work = cache.LongWork.lasting(f"{what} (N = {len(each.views[choice.view]):,}) takes", total, job)
+    if total > long_work.ASK_ABOVE_SECONDS and not state.is_confirmed(job):
+        work = LongWork.lasting(f"{what} (N = {len(each.views[choice.view]):,}) takes", total, job)
         errors.show_long_work([work], "map judging")
         return None
     running = BackgroundWork(lambda progress: judge(made, each, every_error=every_error, progress=progress))
@@ -224,7 +226,7 @@ def _begun(each: EmbeddingSet, sets: Sequence[EmbeddingSet], choice: MapChoice, 
     if state.is_stopped(job):
         _offer(f"{label} of {each.name} was stopped", 0.0, sets, choice)
         return None
-    if total > cache.ASK_ABOVE_SECONDS and not state.is_confirmed(job):
+    if total > long_work.ASK_ABOVE_SECONDS and not state.is_confirmed(job):
         what = f"{label} of {each.name}{others} (N = {len(each.views[choice.view]):,}) takes"
         _offer(what, total, sets, choice)
         return None
@@ -236,7 +238,7 @@ def _begun(each: EmbeddingSet, sets: Sequence[EmbeddingSet], choice: MapChoice, 
 def _offer(what: str, total: float, sets: Sequence[EmbeddingSet], choice: MapChoice) -> None:
     """Ask once for all maps that are not at hand."""
     jobs = [f"map/{each.fingerprint}/{choice.key}" for each in sets if _find(each, choice) is None]
-    works = [cache.LongWork.lasting(what, total, job) if total else cache.LongWork(what, where=job) for job in jobs]
+    works = [LongWork.lasting(what, total, job) if total else LongWork(what, where=job) for job in jobs]
     errors.show_long_work(works, "map")
 
 

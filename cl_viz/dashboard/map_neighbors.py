@@ -9,8 +9,10 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from cl_viz.dashboard import cache, errors, sample_cards, state
+from cl_viz.dashboard import errors, sample_cards, state
 from cl_viz.dashboard.background_work import BackgroundWork, watch
+from cl_viz.dashboard.bounded_store import BoundedStore
+from cl_viz.dashboard.long_work import LongWork
 from cl_viz.dashboard.map_colouring import Shown
 from cl_viz.dashboard.map_selection import carried
 from cl_viz.dashboard.text import escape
@@ -22,8 +24,8 @@ _MOMENT = 0.5
 
 
 @st.cache_resource(show_spinner=False, scope="session")
-def _store() -> cache.BoundedStore[Any]:
-    return cache.BoundedStore(64)
+def _store() -> BoundedStore[Any]:
+    return BoundedStore(64)
 
 
 def sample_panels(shown: Sequence[Shown], clicked: tuple[int, int]) -> None:
@@ -70,7 +72,7 @@ def _nearest(entry: Shown, row: int) -> tuple[NDArray[np.int64], NDArray[np.floa
         return found[0]  # type: ignore[no-any-return]
     job = f"nearest/{entry.embedding_set.fingerprint}/{entry.view}/{row}"
     if state.is_stopped(job):
-        work = cache.LongWork(f"The search for the nearest samples of row {row:,} was stopped", where=job)
+        work = LongWork(f"The search for the nearest samples of row {row:,} was stopped", where=job)
         errors.show_long_work([work], f"nearest {entry.slot}")
         return None
     running = state.map_jobs().get(job)

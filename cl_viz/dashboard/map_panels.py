@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from cl_viz.core.embedding_set import Role
 from cl_viz.core.result import Source
 from cl_viz.core.view import View
-from cl_viz.dashboard import cache, figure_buttons, panels, sample_cards, state
+from cl_viz.dashboard import drawn_figures, figure_buttons, panels, sample_cards, state
+from cl_viz.dashboard.bounded_store import BoundedStore
 from cl_viz.dashboard.map_colouring import Shown
 from cl_viz.dashboard.text import cite, escape
 from cl_viz.diagnostics._selection import selection_mix, selection_scores
@@ -41,8 +42,8 @@ _MIX: tuple[Role, ...] = ("label", "group", "subclass")
 
 
 @st.cache_resource(show_spinner=False, scope="session")
-def _store() -> cache.BoundedStore[Any]:
-    return cache.BoundedStore(64)
+def _store() -> BoundedStore[Any]:
+    return BoundedStore(64)
 
 
 def _kept(entry: Shown, what: Hashable, make: Callable[[], T]) -> T:
@@ -135,15 +136,7 @@ def _mix(entry: Shown, colouring: Colouring) -> Categories | None:
 
 
 def _figure(view: View, name: str) -> None:
-    st.plotly_chart(
-        render(view, state.theme()),
-        theme=None,
-        width="stretch",
-        height=panels.SIDE_HEIGHT,
-        key=f"map {name}",
-        config=figure_buttons.chart_config(f"map-{name}"),
-        alt=view.title,
-    )
+    drawn_figures.chart(render(view, state.theme()), f"map {name}", view.title, panels.SIDE_HEIGHT)
 
 
 def _table(entry: Shown, colouring: Colouring, places: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from cl_viz.core.embedding_set import EmbeddingSet
 from cl_viz.dashboard import (
-    cache,
     errors,
     forms,
     map_colouring,
@@ -23,6 +22,7 @@ from cl_viz.dashboard import (
     map_panels,
     state,
 )
+from cl_viz.dashboard.bounded_store import BoundedStore
 from cl_viz.dashboard.map_colouring import Shown
 from cl_viz.dashboard.map_component import draw_map
 from cl_viz.dashboard.map_memory import SLOTS, MapMemory, component_key, memory
@@ -285,8 +285,8 @@ def _draw_maps(
 
 
 @st.cache_resource(show_spinner=False, scope="session")
-def _store() -> cache.BoundedStore[Any]:
-    return cache.BoundedStore(_KEPT_BYTES, array_bytes)
+def _store() -> BoundedStore[Any]:
+    return BoundedStore(_KEPT_BYTES, array_bytes)
 
 
 def _scene(kept: MapMemory, entry: Shown, colouring: Colouring, chosen: NDArray[np.bool_] | None) -> Scene:

@@ -14,7 +14,7 @@ from cl_viz.core.embedding_set import EmbeddingSet
 from cl_viz.core.errors import MissingInputError
 from cl_viz.core.result import format_number
 from cl_viz.core.view import Axis, Histogram, Reference, Series
-from cl_viz.dashboard import cache, figure_buttons, forms, pair_marks, panels, sample_cards, state
+from cl_viz.dashboard import cache, drawn_figures, figure_buttons, forms, pair_marks, panels, sample_cards, state
 from cl_viz.dashboard.loss_work import Work, answers
 from cl_viz.dashboard.pair_links import KINDS, QUESTIONS
 from cl_viz.dashboard.text import escape
@@ -198,15 +198,8 @@ def figure(asked: Asked, found: FoundPairs) -> None:
         # Without positives there is no comparison of two distributions: the pairs' own is shown.
         view = _own_distribution(asked, found)
     view = replace(view, title=_short(headline(found)), references=_ends(found))
-    st.plotly_chart(
-        render(view, state.theme(), run_colours={asked.opened.name: asked.opened.colour}, wide=True),
-        theme=None,
-        width="stretch",
-        height=panels.MAIN_HEIGHT,
-        key="figure pairs",
-        config=figure_buttons.chart_config("pairs"),
-        alt=headline(found),
-    )
+    drawn = render(view, state.theme(), run_colours={asked.opened.name: asked.opened.colour}, wide=True)
+    drawn_figures.chart(drawn, "figure pairs", headline(found), panels.MAIN_HEIGHT)
 
 
 def _own_distribution(asked: Asked, found: FoundPairs) -> Histogram:

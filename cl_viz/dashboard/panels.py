@@ -14,7 +14,7 @@ import streamlit as st
 from cl_viz.core.result import Result, caveat_paragraphs, format_number
 from cl_viz.core.specs import DiagnosticSpec
 from cl_viz.core.view import Heatmap, Lines, SeriesView, Table, View
-from cl_viz.dashboard import cache, errors, figure_buttons, finding_lines, forms, pair_links, state
+from cl_viz.dashboard import cache, drawn_figures, errors, figure_buttons, finding_lines, forms, pair_links, state
 from cl_viz.dashboard.text import cite, escape
 from cl_viz.figures import compare, python_lines
 from cl_viz.figures.clicking import with_targets
@@ -143,7 +143,7 @@ def figure(
     if len(drawn_runs) > 2 and not wide:
         height += _ROOM_FOR_LEGEND
     bars = _bars_control(key, shown, view_name)
-    view, drawn = cache.figure(shown.results, view_name, quantity, state.theme(), colours, log_y, mark, wide, bars)
+    view, drawn = drawn_figures.of_results(shown.results, view_name, quantity, colours, log_y, mark, wide, bars)
     targets = with_targets(drawn, view) if leads_to_pairs else drawn
     _chart(targets, key, view, height, bars, clicked=leads_to_pairs)
     if leads_to_pairs:
@@ -173,25 +173,16 @@ def figure(
     )
 
 
-def _chart(drawn: Figure, key: str, view: View, height: int, bars: cache.BarsShown, *, clicked: bool) -> None:
+def _chart(drawn: Figure, key: str, view: View, height: int, bars: drawn_figures.BarsShown, *, clicked: bool) -> None:
     """Draw the chart itself; bars below each other scroll within its height."""
     place = st.container()
     if bars == "below_each_other":
         place, height = st.container(height=height, border=False), max(height, tall(view))
-    place.plotly_chart(
-        drawn,
-        theme=None,
-        width="stretch",
-        height=height,
-        key=key,
-        config=figure_buttons.chart_config(key.removeprefix("figure ").replace(" ", "-")),
-        alt=view.title,
-        on_select="rerun" if clicked else "ignore",
-        selection_mode="points",
-    )
+    with place:
+        drawn_figures.chart(drawn, key, view.title, height, clicked=clicked)
 
 
-def _bars_control(key: str, shown: Shown, view_name: str) -> cache.BarsShown:
+def _bars_control(key: str, shown: Shown, view_name: str) -> drawn_figures.BarsShown:
     """Draw the choice between both ends and all of the bars where they are many; return what is done to them."""
     count = max(len(categories(result.views[view_name])) for result in shown.results if view_name in result.views)
     if count <= MANY:

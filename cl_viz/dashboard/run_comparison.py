@@ -10,7 +10,7 @@ import streamlit as st
 
 from cl_viz.core.result import Quantity
 from cl_viz.core.view import Table, View
-from cl_viz.dashboard import cache, errors, figure_buttons, panels, state
+from cl_viz.dashboard import cache, drawn_figures, errors, figure_buttons, long_work, panels, state
 from cl_viz.dashboard.run_numbers import Runs, numbers_seconds, where_in_python
 from cl_viz.dashboard.sample_cards import draw_grid
 from cl_viz.dashboard.text import escape
@@ -82,8 +82,7 @@ def _points(
     asked = [key.partition(".")[0] for key in sides if not key.startswith("card.")]
     missing = [opened for name in asked for at in steps if cache.kept_result(opened, name, {}, at, layer) is None]
     job, seconds = f"every step {opened.name} {sides}", numbers_seconds(missing, step, layer)
-    if seconds > cache.ASK_ABOVE_SECONDS and not state.is_confirmed(job):
-        raise cache.LongWork.lasting(f"these numbers of every step of {opened.name} take", seconds, job)
+    long_work.ask_if_long(f"these numbers of every step of {opened.name} take", seconds, job)
     points = []
     for at in steps:
         x, y = (_quantity(opened, key, at, layer) for key in sides)
@@ -199,8 +198,5 @@ def moved_samples(shown: panels.Shown, k: int) -> None:
 
 def _figure(view: View, name: str, runs: Runs, lines: str, explain: Callable[[], None] | None = None) -> None:
     drawn = render(view, state.theme(), run_colours={opened.name: opened.colour for opened in runs}, wide=True)
-    st.plotly_chart(
-        drawn, theme=None, width="stretch", height=panels.MAIN_HEIGHT, key=f"figure {name}",
-        config=figure_buttons.chart_config(name.replace(" ", "-")), alt=view.title,
-    )  # fmt: skip
-    figure_buttons.row(view, f"figure {name}", lines, None if explain is None else explain)
+    drawn_figures.chart(drawn, f"figure {name}", view.title, panels.MAIN_HEIGHT)
+    figure_buttons.row(view, f"figure {name}", lines, explain)

@@ -13,6 +13,7 @@ from streamlit.delta_generator import DeltaGenerator
 from cl_viz.core.result import Finding, Result
 from cl_viz.core.view import Table
 from cl_viz.dashboard import cache, errors, figure_buttons, state
+from cl_viz.dashboard.long_work import LongWork
 from cl_viz.dashboard.text import escape
 from cl_viz.diagnostics import (
     Pairing,
@@ -152,7 +153,7 @@ def _compute(
         left = numbers_seconds([run for run, _ in missing[place:]], step, layer)
         if now - began > _UNASKED_SECONDS and left > _UNASKED_SECONDS and not state.is_confirmed(job):
             what = f"the other {len(missing) - place:,} of all numbers take"
-            errors.show_long_work([cache.LongWork.lasting(what, left, job)], "all numbers")
+            errors.show_long_work([LongWork.lasting(what, left, job)], "all numbers")
             return
         with errors.boundary(f"numbers {name} {opened.name}"):
             beside = {asked for run, asked in missing if run is opened}

@@ -8,7 +8,7 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from cl_viz.dashboard import cache
+from cl_viz.dashboard import long_work
 from cl_viz.engine import scanner
 
 
@@ -19,7 +19,7 @@ def page() -> None:
 
     from cl_viz.core.embedding_set import EmbeddingSet
     from cl_viz.core.run import Run
-    from cl_viz.dashboard import cache, errors, state
+    from cl_viz.dashboard import cache, errors, long_work, state
 
     if not state.open_runs():
         rows = np.random.default_rng(0).normal(size=(60, 4))
@@ -31,7 +31,7 @@ def page() -> None:
     for name in both if together else both[:1]:
         try:
             st.write(f"found {cache.result(opened, name, {}, beside=both if together else ()).diagnostic}")
-        except cache.LongWork as work:
+        except long_work.LongWork as work:
             waiting.append(work)
     if waiting:
         errors.show_long_work(waiting, "page")
@@ -56,7 +56,7 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def test_questions_asked_together_are_asked_about_once_and_take_one_pass(
     made: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cache, "ASK_ABOVE_SECONDS", 0.0)
+    monkeypatch.setattr(long_work, "ASK_ABOVE_SECONDS", 0.0)
     app = AppTest.from_function(page, default_timeout=60).run()
     (question,) = app.info
     assert question.value.count("about") == 1

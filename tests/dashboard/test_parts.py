@@ -11,7 +11,7 @@ import pytest
 from cl_viz.core.params import ParamInfo
 from cl_viz.core.result import Source
 from cl_viz.dashboard import opening
-from cl_viz.dashboard.cache import BoundedStore
+from cl_viz.dashboard.bounded_store import BoundedStore
 from cl_viz.dashboard.finding_lines import brief
 from cl_viz.dashboard.forms import log_options
 from cl_viz.dashboard.sidebar import chip

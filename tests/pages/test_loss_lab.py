@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from cl_viz.dashboard import cache, loss_choice, loss_lab_flow, loss_work
+from cl_viz.dashboard import long_work, loss_choice, loss_lab_flow, loss_work
+from cl_viz.dashboard.bounded_store import BoundedStore
 from cl_viz.simulate.gradient_flow import Flow
 
 OpenApp = Callable[..., AppTest]
@@ -121,7 +122,7 @@ def test_a_loss_keeps_its_colour_when_another_goes(open_app: OpenApp, dump: Dump
 def test_long_flows_are_asked_for_with_an_estimate(
     open_app: OpenApp, dump: Dump, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cache, "ASK_ABOVE_SECONDS", 0.0)
+    monkeypatch.setattr(long_work, "ASK_ABOVE_SECONDS", 0.0)
     app = open_app(dump(), page="losses/loss_lab", losses=[NTXENT, SUPCON], **FLOW, **SHORT)
     assert "takes about" in texts(app)
     assert specs(app) == []
@@ -140,7 +141,7 @@ def test_an_answer_is_computed_once_and_a_failure_stops_no_other(monkeypatch: py
     def fail(progress: Any) -> str:
         raise ValueError("no")
 
-    store: cache.BoundedStore[object] = cache.BoundedStore(10)
+    store: BoundedStore[object] = BoundedStore(10)
     monkeypatch.setattr(loss_work, "_store", lambda: store)
     works = [loss_work.Work("good", "key of good", lambda: 0.0, make), loss_work.Work("bad", "k", lambda: 0.0, fail)]
     for _ in range(2):

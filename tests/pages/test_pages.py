@@ -14,7 +14,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from cl_viz.core.embedding_set import EmbeddingSet
-from cl_viz.dashboard import cache
+from cl_viz.dashboard import cache, long_work
 from cl_viz.dashboard.navigation import SECTIONS, find_pages
 from cl_viz.dashboard.text import escape
 from cl_viz.engine import Statistics, scanner
@@ -218,7 +218,7 @@ def test_an_unforeseen_error_is_a_calm_box_and_the_rest_goes_on(
 
 
 def test_long_work_is_asked_for_first(open_app: OpenApp, dump: Dump, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cache, "ASK_ABOVE_SECONDS", 0.0)
+    monkeypatch.setattr(long_work, "ASK_ABOVE_SECONDS", 0.0)
     app = open_app(dump(), page="scores/distributions")
     assert any("take about" in element.value for element in app.info)
     assert not app.get("plotly_chart")
@@ -229,7 +229,7 @@ def test_long_work_is_asked_for_first(open_app: OpenApp, dump: Dump, monkeypatch
 def test_the_checkup_asks_once_for_all_runs_and_says_what_is_missing(
     open_app: OpenApp, dump: Dump, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cache, "ASK_ABOVE_SECONDS", 0.0)
+    monkeypatch.setattr(long_work, "ASK_ABOVE_SECONDS", 0.0)
     app = open_app(dump("first.npz"), dump("second.npz"))
     assert "no problem found so far" in texts(app)
     assert "not computed yet" in texts(app)
