@@ -22,6 +22,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from cl_viz.core.lazily import lazily
 from cl_viz.engine.score_grid import ScoreGrid
 
 Values = NDArray[np.float64]
@@ -31,11 +32,20 @@ _LOW = -12.0
 """Log of the largest E[t X] at the first node: what lies below is less than 1e-5."""
 _HIGH = 3.0
 """Log t above which exp(-t) is less than 1e-8."""
+_NOTHING = 4.0
+"""Log t that stands for all above it: what is smaller still takes the processor long to multiply."""
 _GONE = 18.0
 """Where -log of the transform is as good as infinite."""
 _MANY = 20_000
 """Candidates outside the batch above which the squares of the chances of a hit change less than 1e-4."""
-_NODES_AT_ONCE = 16
+_NODES_AT_ONCE = 24
+"""Not all, so that at a low temperature most scores are either too low to be hit at any of them or sure to be."""
+_SURE = 3.0
+"""Where logit and node together lie above it, a candidate is hit but for a chance of 2e-9."""
+_CELLS = 1 << 13
+"""Of the table of what the number of hits leaves to the main part; read in straight lines, it is off by 1e-6."""
+_WINDOW = 20
+"""Nodes up to `_HIGH` at which the weight of a node is neither 0 nor, to 1e-6, what it is far below."""
 _FEW = 4
 """Batches up to this size are counted factor by factor, larger ones by an integral of logarithms."""
 
@@ -72,27 +82,38 @@ class BatchExpectation:
         law = _Hits(n_drawn, total)
         logits = torch.from_numpy(grid.scores / temperature)
         nodes = _nodes(grid, logits, law, lowest / temperature)
-        found = [_chance_of_a_hit(grid.weights, logits, part, law) for part in torch.split(nodes, _NODES_AT_ONCE)]
-        return cls(nodes, torch.cat(found, dim=1))
+        return cls(nodes, _chances_of_a_hit(grid, logits, nodes, law))
 
     def loss(self, logits: Values, owner: NDArray[np.int64]) -> Values:
         """Return E[log(1 + X)] for positives with these logits of these anchors."""
-        log_t = self._log_t(logits)
-        return self._sum(torch.exp(-torch.exp(log_t)), owner) + np.interp(log_t[:, -1], *_rest(0))
+        return self._integral(0, logits, owner)
 
     def multiplier(self, logits: Values, owner: NDArray[np.int64]) -> Values:
         """Return E[X / (1 + X)] for positives with these logits of these anchors."""
-        log_t = self._log_t(logits)
-        return self._sum(torch.exp(log_t - torch.exp(log_t)), owner) + np.interp(log_t[:, -1], *_rest(1))
+        return self._integral(1, logits, owner)
 
-    def _log_t(self, logits: Values) -> torch.Tensor:
-        return (self.nodes[None] + torch.from_numpy(logits)[:, None]).float().clamp_(max=50.0)
+    def _integral(self, power: int, logits: Values, owner: NDArray[np.int64]) -> Values:
+        """Return the sum over nodes of the chance of a hit times t**power exp(-t)."""
+        last = float(self.nodes[-1]) + logits
+        n_nodes, shifts = len(self.nodes), torch.from_numpy(logits)
+        # The highest node of each positive that has any weight; a few below it are weighed one by one.
+        highest = torch.from_numpy(np.clip(n_nodes - 1 - np.ceil((last - _HIGH) / _STEP), 0, n_nodes - 1).astype(int))
+        first = (highest - _WINDOW + 1).clamp_(min=0)
+        chosen = first[:, None] + torch.arange(min(_WINDOW, n_nodes))
+        log_t = chosen.float().mul_(_STEP).add_((self.nodes[0] + shifts).float()[:, None]).clamp_(max=_NOTHING)
+        weight = log_t.exp().neg_()
+        if power:
+            weight.add_(log_t, alpha=power)
+        places = (chosen + torch.from_numpy(owner)[:, None] * n_nodes).flatten()
+        found = (self.hit.flatten().index_select(0, places).view_as(weight) * weight.exp_()).sum(dim=1)
+        if not power:
+            found += self._below.flatten().index_select(0, places[:: chosen.shape[1]])
+        return np.asarray(_STEP * found.double().numpy() + np.interp(last, *_rest(power)))
 
-    def _sum(self, weight: torch.Tensor, owner: NDArray[np.int64]) -> Values:
-        whole = len(owner) == len(self.hit) and bool((np.diff(owner) == 1).all())
-        hit = self.hit if whole else self.hit[torch.from_numpy(owner)]
-        found: Values = (_STEP * (hit * weight).sum(dim=1)).double().numpy()
-        return found
+    @lazily
+    def _below(self) -> torch.Tensor:
+        """Sum of the chances at the nodes before each, shape (A, U)."""
+        return self.hit.cumsum(dim=1) - self.hit
 
 
 @dataclass(frozen=True)
@@ -112,6 +133,26 @@ class _Hits:
     def share(self) -> float:
         """Chance of a candidate to be in the batch."""
         return self.n_drawn / self.total
+
+    @property
+    def needs_squares(self) -> bool:
+        """Whether the squares of the chances of a hit change anything."""
+        return self.total - self.n_drawn < _MANY
+
+    @lazily
+    def _table(self) -> tuple[torch.Tensor, float]:
+        """`log_rest` by the mean of H alone, evenly spaced up to where nothing is left, and points a hit."""
+        most = min(self.total - self.n_drawn, 2 * _GONE / self.share)
+        mean = torch.linspace(0, most, _CELLS + 1, dtype=torch.float64)
+        return self.log_rest(mean, None), _CELLS / most
+
+    def looked_up(self, mean: torch.Tensor) -> torch.Tensor:
+        """Return `log_rest` without squares from a table."""
+        values, scale = self._table
+        place = (mean * scale).clamp_(max=_CELLS - 1e-3)
+        cell = place.long()
+        below, above = (values.index_select(0, at.flatten()).view_as(place) for at in (cell, cell + 1))
+        return torch.lerp(below, above, place.sub_(cell))
 
     def log_rest(self, mean: torch.Tensor, square: torch.Tensor | None) -> torch.Tensor:
         """Return log of the mean of that chance over (1 - share)**H, to second order around the mean of H.
@@ -160,21 +201,26 @@ def _nodes(grid: ScoreGrid, logits: torch.Tensor, law: _Hits, lowest: float) -> 
     return nodes[: max(needed, 1) + 1]
 
 
-def _chance_of_a_hit(weights: torch.Tensor, logits: torch.Tensor, nodes: torch.Tensor, law: _Hits) -> torch.Tensor:
-    """Return 1 - E[exp(-t X)] of every anchor at some nodes."""
-    # Scores too low to be hit at any of these nodes are left out.
-    cut = _LOW - math.log(law.n_drawn) - float(nodes[-1])
-    low = min(int(torch.searchsorted(logits, cut)), len(logits) - 1)
-    hit = -torch.expm1(-torch.exp(logits[low:, None] + nodes))
-    stays = -law.share * hit
-    hit_outside = (1 - law.share) * hit / (1 + stays)
-    kernel = [torch.log1p(stays), hit_outside]
-    if law.total - law.n_drawn < _MANY:
-        kernel.append(hit_outside.square())
-    sums = torch.split(weights[:, low:] @ torch.cat(kernel, dim=1).float(), len(nodes), dim=1)
-    rest = law.log_rest(sums[1].double().clamp_(min=0), sums[2] if len(sums) > 2 else None)
-    log_main = sums[0]
-    return rest.add_(log_main).clamp_(max=0).expm1_().neg_()
+def _chances_of_a_hit(grid: ScoreGrid, logits: torch.Tensor, nodes: torch.Tensor, law: _Hits) -> torch.Tensor:
+    """Return 1 - E[exp(-t X)] of every anchor at every node, some nodes at a time."""
+    weights, found = grid.weights, torch.empty((len(grid.weights), len(nodes)))
+    for start in range(0, len(nodes), _NODES_AT_ONCE):
+        part = nodes[start : start + _NODES_AT_ONCE]
+        # What is hit for sure at all of these nodes is counted, what is too low to be hit at any is left out.
+        high, sure = grid.from_above(int(torch.searchsorted(logits, _SURE - float(part[0]))))
+        low = min(int(torch.searchsorted(logits, _LOW - math.log(law.n_drawn) - float(part[-1]))), high)
+        hit = -torch.expm1(-torch.exp(logits[low:high, None] + part))
+        stays = -law.share * hit
+        hit_outside = (1 - law.share) * hit / (1 + stays)
+        kernel = [torch.log1p(stays), hit_outside]
+        if law.needs_squares:
+            kernel.append(hit_outside.square())
+        sums = torch.split(weights[:, low:high] @ torch.cat(kernel, dim=1).float(), len(part), dim=1)
+        outside = [(each + sure[:, None]).clamp_(min=0) for each in sums[1:]]
+        rest = law.log_rest(outside[0].double(), outside[1]) if law.needs_squares else law.looked_up(outside[0])
+        main = torch.add(sums[0], sure[:, None], alpha=math.log1p(-law.share))
+        found[:, start : start + len(part)] = main.add_(rest).clamp_(max=0).expm1_().neg_()
+    return found
 
 
 @lru_cache(maxsize=2)

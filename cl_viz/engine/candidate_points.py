@@ -28,8 +28,8 @@ _WIDTH = 2 / bins.ANCHOR_BINS
 _MOST_JOINED = 8
 _FLAT = 0.32
 """Largest change of factor * s over cells that are taken together: what third moments add stays near 1e-4."""
-_FAR = 35.0
-"""Where factor * distance is below minus this, a candidate weighs less than 1e-15 of the largest, and is left out."""
+_FAR = 14.0
+"""What all candidates would add together, if each lay so far below the largest, over their number: 1e-6 of it."""
 _PART = 1 << 16
 """Points summed at a time: they stay in the cache from one step to the next."""
 
@@ -51,6 +51,8 @@ class CandidatePoints:
         Largest score of each anchor; 0 without points.
     joined : bool
         Whether neighbouring cells may be taken together.
+    width : float
+        Of a cell.
     """
 
     starts: NDArray[np.int64]
@@ -61,6 +63,7 @@ class CandidatePoints:
     single: NDArray[np.bool_]
     largest: Values
     joined: bool = True
+    width: float = _WIDTH
     _levels: dict[int, CandidatePoints] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
@@ -213,9 +216,9 @@ class CandidatePoints:
 
     @cached_property
     def _descending(self) -> CandidatePoints:
-        """The points from the largest score down, anchor by anchor."""
+        """The points from the largest score down, anchor by anchor; cells of both labels are taken together."""
         order = np.lexsort((-self.distance, self._owner))
-        return replace(
+        ordered = replace(
             self,
             distance=self.distance[order],
             counts=self.counts[order],
@@ -225,6 +228,7 @@ class CandidatePoints:
             joined=False,
             _levels={},
         )
+        return ordered._grouped(ordered._cell_begins(self.width), self.width)
 
     @cached_property
     def _until(self) -> Values:
@@ -248,8 +252,13 @@ class CandidatePoints:
             points = self._joined(n_joined) if n_joined > 1 else self
             # The least factor that is asked of this level; below it cells would be joined further.
             least = _FLAT / (2 * n_joined * _WIDTH) if n_joined < _MOST_JOINED else 0.0
-            self._levels[n_joined] = points._near(_FAR / least) if least else points
+            self._levels[n_joined] = points._near(self._far / least) if least else points
         return self._levels[n_joined]
+
+    @cached_property
+    def _far(self) -> float:
+        """Where factor * distance is below minus this, candidates are nothing beside the largest, and left out."""
+        return float(np.log(max(1.0, self.total.max(initial=1.0)))) + _FAR
 
     def _near(self, limit: float) -> CandidatePoints:
         """Return the points that are no farther from the largest."""
@@ -269,20 +278,29 @@ class CandidatePoints:
 
     def _joined(self, n_joined: int) -> CandidatePoints:
         """Take neighbouring cells of one anchor and label together; they stand one after another."""
+        begins = self._cell_begins(n_joined * _WIDTH)
+        begins[1:] |= self.own[1:] != self.own[:-1]
+        return self._grouped(begins, n_joined * _WIDTH)
+
+    def _cell_begins(self, width: float) -> NDArray[np.bool_]:
+        """Return at which points another cell of this width begins, or another anchor; single ones stay alone."""
         owner = self._owner
-        place = ((self.distance + self.largest[owner] + 1) / (n_joined * _WIDTH)).astype(np.int64)
-        new = np.ones(len(self), dtype=np.bool_)
-        new[1:] = (np.diff(place) != 0) | (np.diff(owner) != 0) | (self.own[1:] != self.own[:-1])
-        new |= self.single
-        first = np.flatnonzero(new)
+        place = ((self.distance + self.largest[owner] + 1) / width).astype(np.int64)
+        begins = np.ones(len(self), dtype=np.bool_)
+        begins[1:] = (np.diff(place) != 0) | (np.diff(owner) != 0) | self.single[:-1]
+        return begins | self.single
+
+    def _grouped(self, begins: NDArray[np.bool_], width: float) -> CandidatePoints:
+        """Take points that follow each other together; of their labels the first's is kept."""
+        first = np.flatnonzero(begins)
         if not len(first):
             return self
         counts, distance = self.counts.astype(np.float64), self.distance.astype(np.float64)
         total = np.add.reduceat(counts, first)
         mean = np.add.reduceat(counts * distance, first) / total
-        group = np.cumsum(new) - 1
+        group = np.cumsum(begins) - 1
         spread = np.add.reduceat(counts * (self.variance + np.square(distance - mean[group])), first) / total
-        starts = np.searchsorted(owner[first], np.arange(len(self.starts))).astype(np.int64)
+        starts = np.searchsorted(self._owner[first], np.arange(len(self.starts))).astype(np.int64)
         return CandidatePoints(
             starts,
             mean.astype(np.float32),
@@ -292,6 +310,7 @@ class CandidatePoints:
             self.single[first],
             self.largest,
             joined=False,
+            width=width,
         )
 
     def _weights(self, part: slice, factor: float) -> Narrow:

@@ -22,6 +22,8 @@ Narrow = NDArray[np.float32]
 STEP = 2 / bins.ANCHOR_BINS
 """Distance of two grid points, in scores."""
 _ANCHORS_AT_ONCE = 128
+_APART = 16
+"""Grid points from one to the next at which candidates above it are counted."""
 _SMOOTH = 0.4
 """Largest change of factor * s from one grid point to the next."""
 _REACH = 40.0
@@ -40,6 +42,8 @@ class ScoreGrid:
         The grid points that any anchor needs, ascending.
     weights : torch.Tensor of float32, shape (A, K)
         Candidates of an anchor at a grid point.
+    above : torch.Tensor of float32, shape (A, ceil(K / 16))
+        Candidates of an anchor at and above every 16th grid point.
     largest : NDArray[np.float64], shape (A,)
         Largest score of each anchor.
     most_above, least_above : NDArray[np.float64], shape (K,)
@@ -48,6 +52,7 @@ class ScoreGrid:
 
     scores: Values
     weights: torch.Tensor
+    above: torch.Tensor
     largest: Values
     most_above: Values
     least_above: Values
@@ -61,6 +66,7 @@ class ScoreGrid:
         first = int(np.floor(place.min(initial=0.0 if not len(place) else np.inf))) - _BEFORE
         width = int(np.floor(place.max(initial=first))) + _AFTER + 1 - first
         weights = torch.empty((n_anchors, width), dtype=torch.float32)
+        kept_above = torch.empty((n_anchors, -(-width // _APART)), dtype=torch.float32)
         most, least = np.zeros(width), np.full(width, np.inf)
         counts = points.counts * points.own if own else points.counts
         for rows, part in _bands(points.starts):
@@ -68,11 +74,13 @@ class ScoreGrid:
             found = _spread(place[part] - first, counts[part], points.variance[part], anchor, shape)
             weights[rows] = torch.from_numpy(found).float()
             above = np.cumsum(found[:, ::-1], axis=1)[:, ::-1]
+            kept_above[rows] = torch.from_numpy(above[:, ::_APART].astype(np.float32))
             np.maximum(most, above.max(axis=0), out=most)
             np.minimum(least, above.min(axis=0), out=least)
         return cls(
             np.asarray((first + np.arange(width)) * STEP - 1, dtype=np.float64),
             weights,
+            kept_above,
             points.largest,
             most,
             np.maximum(least, 0.0),
@@ -82,7 +90,15 @@ class ScoreGrid:
         """Return the grid of some anchors; of all, itself."""
         if len(anchors) == len(self.weights):
             return self
-        return replace(self, weights=self.weights[torch.from_numpy(anchors)], largest=self.largest[anchors])
+        rows = torch.from_numpy(anchors)
+        return replace(self, weights=self.weights[rows], above=self.above[rows], largest=self.largest[anchors])
+
+    def from_above(self, place: int) -> tuple[int, torch.Tensor]:
+        """Return the next place, at or after this one, above which candidates were counted, and their numbers, (A,)."""
+        at = -(-place // _APART)
+        if at >= self.above.shape[1]:
+            return len(self.scores), torch.zeros(len(self.above))
+        return at * _APART, self.above[:, at]
 
     def fits(self, factor: float) -> bool:
         """Whether exp(factor * s) is smooth enough between grid points: off by 6e-4 of itself at most."""

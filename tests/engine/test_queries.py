@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Literal
 
@@ -10,8 +11,11 @@ import pytest
 
 import cl_viz
 from cl_viz.core.errors import InputError, MissingInputError
+from cl_viz.engine.batch_expectation import BatchExpectation
+from cl_viz.engine.candidate_points import CandidatePoints
 from cl_viz.engine.pair_sketch import PairRoles, Relation
 from cl_viz.engine.queries import AnchorQueries, uniformity
+from cl_viz.engine.score_grid import ScoreGrid
 from cl_viz.testing import clusters, collapsed, paired_sphere, sphere
 from tests.engine.comparing import entr, exact_expectation, logsumexp
 
@@ -168,6 +172,36 @@ def test_expected_loss_of_every_positive_is_exact(name: str, n_drawn: int) -> No
         np.testing.assert_allclose(ask.batch_loss([tau], n_drawn)[0], loss, rtol=1e-3, atol=5e-4)
         assert_close(ask.batch_loss([tau], n_drawn).mean(), loss.mean())
         assert_close(ask.batch_npc_multiplier([tau], n_drawn).mean(), multiplier.mean())
+
+
+def log_choose(n: int, k: int) -> float:
+    return math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)
+
+
+@pytest.mark.parametrize("n_drawn", [31, 4000])
+def test_expected_loss_among_many_negatives_is_exact(n_drawn: int) -> None:
+    """300 of 30,000 negatives score high: how many of them a batch holds has a law that is known."""
+    counts, scores, positive = np.array([29_700, 300]), np.array([0.1, 0.6]), 0.5
+    points = CandidatePoints(
+        np.array([0, 2]),
+        (scores - 0.6).astype(np.float32),
+        counts.astype(np.float32),
+        np.zeros(2, dtype=np.float32),
+        np.zeros(2, dtype=np.bool_),
+        np.zeros(2, dtype=np.bool_),
+        np.array([0.6]),
+    )
+    grid = ScoreGrid.of(points)
+    high = np.arange(min(n_drawn, 300) + 1)
+    ways = [log_choose(300, k) + log_choose(29_700, n_drawn - k) - log_choose(30_000, n_drawn) for k in high]
+    chance = np.exp(ways)
+    for tau in (0.01, 0.05, 0.3, 1.0):
+        law = BatchExpectation.of(grid, tau, n_drawn, 30_000, positive)
+        weights = np.exp((scores - positive) / tau)
+        total = high * weights[1] + (n_drawn - high) * weights[0]
+        asked = np.array([positive / tau]), np.zeros(1, dtype=np.int64)
+        assert_close(float(law.loss(*asked)[0]), float(chance @ np.log1p(total)))
+        assert_close(float(law.multiplier(*asked)[0]), float(chance @ (total / (1 + total))))
 
 
 def test_expected_loss_of_anchors_with_unlike_numbers_of_negatives() -> None:
