@@ -57,7 +57,7 @@ class Directions:
         Raises
         ------
         MissingInputError
-            If there is one view, or no row has a partner.
+            If there is one view, a view has one usable row (any search finds it), or no row has a partner.
         """
         names = embedding_set.view_names
         if len(names) < 2:
@@ -65,6 +65,12 @@ class Directions:
                 "the set has one view", where=embedding_set.name, remedy="add a second view of the same samples"
             )
         usable = [int(embedding_set.usable_rows[view].sum()) for view in names[:2]]
+        if min(usable) < 2:
+            raise MissingInputError(
+                "a view has fewer than 2 usable rows to search among",
+                where=embedding_set.name,
+                remedy="add other samples",
+            )
         most = [searched_for(size, queries) for size in usable]
         there = ranks_of_partners(embedding_set, names[0], names[1], most[0], seed)
         back = ranks_of_partners(embedding_set, names[1], names[0], most[1], seed)

@@ -151,7 +151,7 @@ SPEC = DiagnosticSpec(
             "Negative variance, within anchors",
             "Mean over anchors of the variance of an anchor's negatives (ddof = 1), last step.",
             "cosine²",
-            (0.0, 1.0),
+            (0.0, 2.0),
         ),
         QuantitySpec(
             "largest_gap_kept",

@@ -122,14 +122,14 @@ SPEC = DiagnosticSpec(
             "Negative variance, within anchors",
             "Mean over anchors of the variance of an anchor's negatives (ddof = 1).",
             "cosine²",
-            (0.0, 1.0),
+            (0.0, 2.0),
         ),
         QuantitySpec(
             "negative_variance_pooled",
             "Negative variance, pooled",
             "Variance of all negatives (ddof = 1): within anchors plus between anchors.",
             "cosine²",
-            (0.0, 1.0),
+            (0.0, 2.0),
         ),
         _share(
             "false_negative_share", "False negatives", "Share of the negatives that have the anchor's label.", "neither"

@@ -40,6 +40,16 @@ def _with_bad_rows() -> EmbeddingSet:
     return EmbeddingSet.from_arrays({"a": first, "b": second}, label=np.arange(60) % 3)
 
 
+def _one_sample_left() -> EmbeddingSet:
+    kept = np.array([[1.0], [0.0], [0.0]])
+    return EmbeddingSet.from_arrays({"a": _rows(3) * kept, "b": _rows(3, seed=1) * kept}, label=[0, 1, 1])
+
+
+def _two_directions() -> EmbeddingSet:
+    sides = np.random.default_rng(2).choice([-1.0, 1.0], size=(2, 13, 1)) * np.ones(4)
+    return EmbeddingSet.from_arrays({"a": sides[0], "b": sides[1]}, label=np.arange(13) % 3)
+
+
 def _many_to_many() -> EmbeddingSet:
     captions = np.stack([np.repeat(np.arange(60), 2), np.arange(120)], axis=1)
     return EmbeddingSet.from_arrays({"image": _rows(), "text": _rows(120, seed=1)}, pairs=captions)
@@ -65,6 +75,8 @@ INPUTS: dict[str, Callable[[], Run | EmbeddingSet]] = {
     "bad rows": _with_bad_rows,
     "all rows equal": lambda: EmbeddingSet.from_arrays({"a": np.ones((20, 4)), "b": np.ones((20, 4))}),
     "two samples": lambda: EmbeddingSet.from_arrays({"a": _rows(2), "b": _rows(2, seed=1)}, label=[0, 1]),
+    "one sample left": _one_sample_left,
+    "two directions": _two_directions,
     "many to many": _many_to_many,
     "half precision": lambda: EmbeddingSet.from_arrays(_rows().astype(np.float16), label=np.arange(60) % 2),
     "three views": lambda: EmbeddingSet.from_arrays({view: _rows(seed=i) for i, view in enumerate("abc")}),

@@ -70,7 +70,8 @@ class AnchorIntervals:
             total = total - scores.sum(axis=0)
             return np.asarray((squares - np.square(scores).sum(axis=0) - total**2 / count) / (count - 1))
 
-        return self._interval(whole, without)
+        # Of two scores, -1 and 1, it is 2.
+        return self._interval(whole, without, limits=(0.0, 2.0))
 
     def top(self, whole: list[Values], count: int) -> Interval | None:
         """Return the interval of the mean share of the anchor's label among its highest negatives."""
@@ -122,8 +123,13 @@ class AnchorIntervals:
         return np.asarray(counted)
 
     def _interval(
-        self, whole: list[Values], without: Callable[[int], Floats], *, pairs_twice: bool = False
+        self,
+        whole: list[Values],
+        without: Callable[[int], Floats],
+        *,
+        limits: tuple[float, float] = UNIT,
+        pairs_twice: bool = False,
     ) -> Interval | None:
         noise = SampleNoise(self.subset.places, self.sketches[0].population)
         with np.errstate(divide="ignore", invalid="ignore"):
-            return noise.interval(float(np.mean(whole)), tuple(whole), without, UNIT, pairs_twice=pairs_twice)
+            return noise.interval(float(np.mean(whole)), tuple(whole), without, limits, pairs_twice=pairs_twice)

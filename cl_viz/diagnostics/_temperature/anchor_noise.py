@@ -9,7 +9,7 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm
+from scipy.special import ndtr
 
 from cl_viz.core.result import Interval
 from cl_viz.diagnostics._temperature.anchor_questions import Anchors, Values
@@ -192,4 +192,4 @@ def smooth_share(whole: Values, without: Floats, spread: float) -> Floats:
 
     Single steps are too rare to count where each sample moves others by little.
     """
-    return np.asarray(norm.cdf(without / spread) - norm.cdf(whole / spread))
+    return np.asarray(ndtr(without / spread) - ndtr(whole / spread))

@@ -63,7 +63,10 @@ class IndividualNoise:
         return self.noise.interval(float(np.mean(by_view)), by_view, lambda view: self._moved[view], limits)
 
     def quantile(self, share: float) -> Interval | None:
-        """Return the interval of a quantile: the quantiles of the shares that could lie below it (Woodruff 1952)."""
+        """Return the interval of a quantile: the quantiles of the shares that could lie below it (Woodruff 1952).
+
+        None where these reach all rows or none: beyond the outermost row nothing is known.
+        """
         every = self.found.every
         here = float(np.quantile(every, share))
         if here in (self.found.smallest, self.found.largest):
@@ -76,10 +79,10 @@ class IndividualNoise:
             before, after = np.log(here) - logs[view][:, None], np.log(here) - np.log(self._moved[view])
             return np.asarray(below[view][self.subset.places][:, None] + smooth_share(before, after, spread))
 
-        found = self.noise.interval(float(np.mean(below)), below, without, UNIT)
-        if found is None:
+        found = self.noise.interval(share, below, without, UNIT)
+        if found is None or found.low <= 0 or found.high >= 1:
             return None
-        low, high = (float(np.quantile(every, np.clip(end, 0, 1))) for end in (found.low, found.high))
+        low, high = (float(np.quantile(every, end)) for end in (found.low, found.high))
         return (
             Interval(low, high, found.level, f"quantiles of the shares by the {found.method}") if low < high else None
         )
