@@ -13,8 +13,8 @@ from cl_viz.core.errors import Cancelled
 from cl_viz.core.run import Run
 from cl_viz.core.view import Bars, Heatmap, Table
 from cl_viz.diagnostics._dense import harm as dense
+from cl_viz.diagnostics._groups.class_cosine_reading import SHOWN_CLASSES
 from cl_viz.diagnostics._groups.harm_bootstrap import estimate_harm
-from cl_viz.diagnostics.class_cosines import SHOWN_CLASSES
 from cl_viz.encoders import open_run, sample_folder
 from cl_viz.testing import clusters, planted_harm, sphere
 
