@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from cl_viz.core.errors import InputError
 
-_BLOCK_BYTES = 8 << 20
+BLOCK_BYTES = 8 << 20
 """Of the float64 copy of a block of rows: a mapped file may be larger than memory, and a block this small stays in the
 processor's cache."""
 
@@ -38,7 +38,7 @@ class RowQuality:
         return ~(self.has_nan | self.has_infinite | self.is_zero)
 
 
-def row_blocks(array: NDArray[np.generic], block_bytes: int = _BLOCK_BYTES) -> Iterator[slice]:
+def row_blocks(array: NDArray[np.generic], block_bytes: int = BLOCK_BYTES) -> Iterator[slice]:
     """Yield slices of rows whose float64 copies take about `block_bytes` each."""
     n_rows = array.shape[0]
     step = max(1, block_bytes // max(1, array.shape[1] * 8))

@@ -3,30 +3,29 @@
 from __future__ import annotations
 
 import math
-import statistics
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Literal
 
-import numpy as np
 import torch
 
 from cl_viz.core.embedding_set import EmbeddingSet
 from cl_viz.core.fact_table import fact_table
 from cl_viz.core.result import format_number
-from cl_viz.engine import compiled, triton_neighbors
+from cl_viz.core.validation import BLOCK_BYTES
+from cl_viz.engine import compiled, pass_rates, triton_neighbors
+from cl_viz.engine.anchor_pass import ANCHOR_TILE, COLUMN_TILE
+from cl_viz.engine.bins import ANCHOR_BINS
 from cl_viz.engine.device import describe_device, resolve_device
 from cl_viz.engine.largest import room
-from cl_viz.engine.memory import array_bytes
 from cl_viz.engine.moments import SCATTER_DIMENSIONS
 from cl_viz.engine.neighbors import neighbor_blocks
+from cl_viz.engine.pair_pass import TILE, WIDE
+from cl_viz.engine.pass_rates import AnchorRates, Conditions, NeighborRates, PairRates, insertions, rows_to_time
 from cl_viz.engine.precision import Precision, score_type
 from cl_viz.engine.rows import RESIDENT_BYTES
-from cl_viz.engine.scan import AUTO_ANCHORS, scan
-
-_ROWS, _ANCHORS, _ROUNDS = 4096, 512, 3
+from cl_viz.engine.scan import AUTO_ANCHORS
+from cl_viz.engine.workers import thread_count
 
 
 @dataclass(frozen=True)
@@ -43,7 +42,8 @@ class Plan:
     seconds : float
         In all.
     parts : Mapping[str, float]
-        Seconds of the pairs, and what anchors and neighbours add to them.
+        Seconds of rows (reading them, moments, and what any pass takes), pairs, anchors (with all pairs that they
+        see), and of what neighbours add.
     memory : int
         Bytes beyond the set itself.
     """
@@ -72,17 +72,6 @@ class Plan:
         return fact_table("Plan of a pass over all pairs", facts)
 
 
-@dataclass(frozen=True)
-class _Rates:
-    """Seconds a score, as measured on a small set; bytes an anchor keeps."""
-
-    pair: float
-    anchor: float
-    neighbor: float
-    insertion: float
-    anchor_bytes: float
-
-
 def plan(
     embedding_set: EmbeddingSet,
     device: str = "auto",
@@ -91,7 +80,7 @@ def plan(
     neighbors: int | None = None,
     precision: Precision = "auto",
 ) -> Plan:
-    """Estimate what `cl_viz.scan` with the same arguments would take, by scanning a small set of this dimension.
+    """Estimate what `cl_viz.scan` with the same arguments would take, by timing each part of it on small sets like it.
 
     Parameters
     ----------
@@ -102,8 +91,9 @@ def plan(
     Returns
     -------
     Plan
-        The first call for a dimension and a device takes about a second, later ones nothing. The estimate holds for
-        a machine that stays as busy as it was then.
+        The first call for sets of a kind and a device takes about a second, later ones nothing for ten minutes; then
+        it measures again. The estimate holds for a machine that stays as busy as it was then. What is read once a
+        set, quality and fingerprint of its rows, is not part of it.
 
     Raises
     ------
@@ -112,90 +102,132 @@ def plan(
     """
     target = resolve_device(device)
     dtype = score_type(embedding_set, target, precision)
-    sizes = dict(zip(embedding_set.view_names, embedding_set.sizes, strict=True))
-    total = sum(sizes.values())
-    n_anchors = AUTO_ANCHORS if anchors == "auto" else anchors
-    pairs = total * total / 2
-    with_anchors = sum(min(n_anchors, size) for size in sizes.values()) * total
-    blocks = neighbor_blocks(list(sizes)) if neighbors else []
-    near = sum(sizes[view] * sizes[other] for view, other in blocks)
-    if pairs > compiled.MANY_PAIRS:
+    size = _Size.of(embedding_set, dtype, AUTO_ANCHORS if anchors == "auto" else anchors, neighbors or 0)
+    if size.all_pairs > compiled.MANY_PAIRS:
         compiled.wait()
-    labelled = embedding_set.role("label") is not None
-    rates = _rates(embedding_set.dim, str(target), str(dtype).removeprefix("torch."), labelled, neighbors or 0)
-    parts = {
-        "pairs": pairs * rates.pair,
-        "anchors": with_anchors * rates.anchor,
-        "neighbors": near * rates.neighbor
-        + sum(_insertions(sizes[view], sizes[other], neighbors or 0) for view, other in blocks) * rates.insertion,
-    }
-    on_device = triton_neighbors.on_device(target, dtype, sum(_entries(sizes, neighbors or 0)))
+    on_device = triton_neighbors.on_device(target, dtype, sum(_entries(size.views, size.k)))
     shared = target.type == "cpu" or on_device
-    memory = _memory(sizes, embedding_set.dim, dtype, n_anchors, rates) + _neighbor_memory(
-        sizes, dtype, neighbors or 0, shared=shared, on_device=on_device
+    about = conditions(embedding_set, target, dtype)
+    pair = pass_rates.pair_rates(about)
+    anchor = pass_rates.anchor_rates(about) if size.n_anchors else AnchorRates(0.0, 0.0, 0.0)
+    near = pass_rates.neighbor_rates(about, size.k, shared=shared) if size.k else NeighborRates(0.0, 0.0)
+    parts = _parts(size, pair, anchor, near, thread_count(target))
+    memory = _memory(size, anchor.kept, thread_count(target)) + _neighbor_memory(
+        size.views, dtype, size.k, shared=shared, on_device=on_device
     )
-    scores = int(pairs + with_anchors + (0 if shared else near))
+    scores = int(size.all_pairs + size.anchor_scores + (0 if shared else 2 * size.near_pairs))
     return Plan(describe_device(device), scores, sum(parts.values()), parts, memory)
 
 
-@lru_cache(maxsize=64)
-def _rates(dim: int, device: str, precision: Precision, labelled: bool, k: int) -> _Rates:
-    """Measure the speed of each part on random rows."""
-    whole, half = (_random_set(rows, dim, labelled) for rows in (_ROWS, _ROWS // 2))
+@dataclass(frozen=True)
+class _Size:
+    """How large a pass is.
 
-    def pass_over(embedding_set: EmbeddingSet, anchors: int, neighbors: int | None = None) -> Callable[[], object]:
-        return lambda: scan(
-            embedding_set, device, anchors=anchors, neighbors=neighbors, precision=precision, cache=False
-        )
+    Attributes
+    ----------
+    views : Mapping[str, int]
+        Rows of each.
+    dim, item : int
+        Dimensions, and bytes of a number of the rows.
+    n_anchors, k : int
+        Asked for, of each view and of each row; 0 for none.
+    """
 
-    pass_over(half, 0)()
-    seconds = _seconds(pass_over(whole, 0))
-    # The difference of two sizes leaves out what a pass takes at any size.
-    pair = max(seconds - _seconds(pass_over(half, 0)), seconds / 4) / ((_ROWS**2 - (_ROWS // 2) ** 2) / 2)
-    anchor = max(_seconds(pass_over(whole, _ANCHORS)) - seconds, 0.0) / (_ANCHORS * _ROWS)
-    sketch = scan(whole, device, anchors=_ANCHORS, precision=precision, cache=False).anchors
-    neighbor = insertion = 0.0
-    if k:
-        # What they add to a pass: on a CPU they are found among its scores.
-        one, many = (_seconds(pass_over(whole, 0, count)) for count in (1, k))
-        neighbor = max(one - seconds, 0.0) / _ROWS**2
-        insertion = max(many - max(one, seconds), 0.0) / _insertions(_ROWS, _ROWS, k)
-    # A candidate's place in an anchor's histogram, not the candidate, takes memory: few rows fill most of them.
-    return _Rates(pair, anchor, neighbor, insertion, sum(map(array_bytes, sketch.values())) / _ANCHORS)
+    views: Mapping[str, int]
+    dim: int
+    item: int
+    n_anchors: int
+    k: int
+
+    @classmethod
+    def of(cls, embedding_set: EmbeddingSet, dtype: torch.dtype, n_anchors: int, k: int) -> _Size:
+        views = dict(zip(embedding_set.view_names, embedding_set.sizes, strict=True))
+        return cls(views, embedding_set.dim, torch.empty(0, dtype=dtype).element_size(), n_anchors, k)
+
+    @property
+    def rows(self) -> int:
+        return sum(self.views.values())
+
+    @property
+    def anchors(self) -> list[int]:
+        """Of each view."""
+        return [min(self.n_anchors, size) for size in self.views.values()]
+
+    @property
+    def all_pairs(self) -> float:
+        return self.rows**2 / 2
+
+    @property
+    def anchor_scores(self) -> int:
+        return sum(self.anchors) * self.rows
+
+    @property
+    def pairs_without_anchors(self) -> float:
+        """Pairs that are left to tiles: with rows in memory, the pass over anchors counts those that it sees."""
+        fits = all(size * self.dim * self.item <= RESIDENT_BYTES for size in self.views.values())
+        return (self.rows - sum(self.anchors)) ** 2 / 2 if fits else self.all_pairs
+
+    @property
+    def near_pairs(self) -> float:
+        """Pairs that are offered to the lists of their rows."""
+        return sum(self.views[view] * self.views[other] / 2 for view, other in neighbor_blocks(list(self.views)))
+
+    @property
+    def insertions(self) -> float:
+        blocks = neighbor_blocks(list(self.views)) if self.k else []
+        return sum(insertions(self.views[view], self.views[other], self.k) for view, other in blocks)
 
 
-def _random_set(rows: int, dim: int, labelled: bool) -> EmbeddingSet:
-    array = np.random.default_rng(0).normal(size=(rows, dim)).astype(np.float32)
-    labels = {"label": np.arange(rows) % 10} if labelled else {}
-    made = EmbeddingSet.from_arrays(array, metadata=labels, roles={"label": "label"} if labelled else {})
-    # What is read once a set is not part of the pass.
-    _ = made.quality, made.fingerprint
-    return made
+def conditions(embedding_set: EmbeddingSet, device: torch.device, dtype: torch.dtype) -> Conditions:
+    """Return what the speed depends on, coarse enough that sets much alike share what was measured."""
+    precision = str(dtype).removeprefix("torch.")
+    codes = embedding_set.codes("label")
+    at_hand = compiled.kernels(device) is not None
+    of_label = 0
+    if codes is not None:
+        of_label = 1 << round(math.log2(max(1.0, max(embedding_set.sizes) / max(1, len(codes[1])))))
+    return Conditions(
+        dim=embedding_set.dim,
+        device=str(device),
+        precision=precision,
+        views=min(2, len(embedding_set.view_names)),
+        rows_of_label=of_label,
+        rows=rows_to_time(sum(embedding_set.sizes), embedding_set.dim, device, precision, compiled=at_hand),
+        compiled=at_hand,
+    )
 
 
-def _seconds(do: Callable[[], object]) -> float:
-    """Return the median time of a few runs."""
-    taken = []
-    for _ in range(_ROUNDS):
-        began = time.perf_counter()
-        do()
-        taken.append(time.perf_counter() - began)
-    return statistics.median(taken)
+def _parts(size: _Size, pair: PairRates, anchor: AnchorRates, near: NeighborRates, threads: int) -> dict[str, float]:
+    """Return the seconds of each part of a pass."""
+    # An anchor's score is placed among all pairs and in a histogram of its own: it takes no less than a pair.
+    anchors = size.anchor_scores * max(anchor.score, pair.pair) if size.n_anchors else 0.0
+    parts = {
+        "pairs": size.pairs_without_anchors * pair.pair,
+        "anchors": anchors + sum(size.anchors) * len(size.views) * anchor.anchor,
+        "neighbors": size.near_pairs * near.offer + size.insertions * near.insertion,
+    }
+    # One thread takes the moments, first; the others have tiles of the same part meanwhile, and it helps them after.
+    beside = parts["anchors"] or parts["pairs"] + parts["neighbors"]
+    moments = size.rows * pair.moment
+    waits = max(moments, moments / threads + beside) - beside
+    return {"rows": pair.run + size.rows * pair.row + waits, **parts}
 
 
-def _insertions(rows: int, columns: int, k: int) -> float:
-    """Return about how often a row's list of k nearest changes: rarely, once the list is good."""
-    k = min(k, columns)
-    return rows * k * (1 + math.log(columns / k)) if k else 0.0
-
-
-def _memory(sizes: Mapping[str, int], dim: int, dtype: torch.dtype, n_anchors: int, rates: _Rates) -> int:
-    views, item = len(sizes), torch.empty(0, dtype=dtype).element_size()
-    resident = sum(size * dim * item for size in sizes.values() if size * dim * item <= RESIDENT_BYTES)
-    anchors = sum(min(n_anchors, size) for size in sizes.values()) * views * rates.anchor_bytes
-    # Two matrices a view, and one that is being added.
-    moments = (2 * views + 1) * dim * dim * 8 if dim <= SCATTER_DIMENSIONS else 0
-    return int(resident + anchors + moments)
+def _memory(size: _Size, anchor_bytes: float, threads: int) -> int:
+    """Return the bytes of rows, anchors and moments, and of what each thread works in."""
+    resident = sum(n * size.dim * size.item for n in size.views.values() if n * size.dim * size.item <= RESIDENT_BYTES)
+    kept = [n * len(size.views) * anchor_bytes for n in size.anchors]
+    # The cells of a view's anchors are there twice while its bands are joined.
+    anchors = sum(kept) + max(kept)
+    # Two matrices a view, and one that is being added; rows are read some at a time.
+    moments = (2 * len(size.views) + 1) * size.dim**2 * 8 if size.dim <= SCATTER_DIMENSIONS else 0
+    reading = min(BLOCK_BYTES, max(size.views.values()) * size.dim * 8)
+    columns = max(size.views.values())
+    tile = min(TILE, columns) * min(WIDE * TILE, columns) * size.item
+    if size.n_anchors:
+        high = min(ANCHOR_TILE, max(size.anchors))
+        tile += high * (min(COLUMN_TILE, columns) * size.item + 2 * ANCHOR_BINS * 8 * (size.item // 4))
+    return int(resident + anchors + moments + reading + threads * tile)
 
 
 def _entries(sizes: Mapping[str, int], k: int) -> list[int]:

@@ -32,6 +32,11 @@ def one_thread() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
+def thread_count(device: torch.device) -> int:
+    """Return how many threads share work: on a CPU as many as torch may use; elsewhere one, which waits for it."""
+    return _THREADS if device.type == "cpu" else 1
+
+
 def share_out(
     work: Sequence[Item],
     make_worker: Callable[[], Callable[[Item], None]],
@@ -50,7 +55,7 @@ def share_out(
     device : torch.device
         On a CPU as many threads as torch may use; elsewhere one, since the device is busy with one tile.
     """
-    count = min(_THREADS, len(work)) if device.type == "cpu" else 1
+    count = min(thread_count(device), len(work))
     if count <= 1:
         worker = make_worker()
         for done, item in enumerate(work, start=1):

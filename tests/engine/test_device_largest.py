@@ -18,7 +18,7 @@ from cl_viz.engine import compiled, device_largest, triton_neighbors
 from cl_viz.engine.device_largest import EMPTY, LAST, DeviceLargest, pack, unpack
 from cl_viz.engine.nearest import NeighborMap, nearest
 from cl_viz.engine.neighbors import largest_of_blocks
-from cl_viz.engine.plan import _Rates
+from cl_viz.engine.pass_rates import NeighborRates, PairRates
 from cl_viz.engine.rows import ViewRows, view_rows
 from cl_viz.testing import clusters, sphere
 
@@ -163,7 +163,9 @@ def test_lists_too_long_for_a_device_are_kept_here(monkeypatch: pytest.MonkeyPat
 
 def test_a_plan_knows_the_lists_that_are_kept_there(kept_there: None, monkeypatch: pytest.MonkeyPatch) -> None:
     # Of the time nothing is asked.
-    monkeypatch.setattr(import_module("cl_viz.engine.plan"), "_rates", lambda *about: _Rates(0.0, 0.0, 0.0, 0.0, 0.0))
+    rates = import_module("cl_viz.engine.pass_rates")
+    monkeypatch.setattr(rates, "pair_rates", lambda about: PairRates(0.0, 0.0, 0.0, 0.0))
+    monkeypatch.setattr(rates, "neighbor_rates", lambda *about, shared: NeighborRates(0.0, 0.0))
     embedding_set = EmbeddingSet.from_arrays(sphere(1200, 8).astype(np.float32))
     plans = [cl_viz.plan(embedding_set, anchors=0, neighbors=k, precision="float32").memory for k in (None, 100)]
     # Found, and a copy that a stopped pass goes on from; entries; candidates of 1,200 rows and as many columns.
