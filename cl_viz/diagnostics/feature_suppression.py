@@ -7,19 +7,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cl_viz.core.embedding_set import EmbeddingSet
 from cl_viz.core.errors import MissingInputError
 from cl_viz.core.params import param
-from cl_viz.core.result import Finding, Interval, Quantity, Result
+from cl_viz.core.result import Interval, Quantity, Result
 from cl_viz.core.specs import DiagnosticSpec, QuantitySpec
-from cl_viz.core.view import Axis, Bars, Heatmap, Histogram, Reference, Series, Table, View
 from cl_viz.diagnostics._groups.decodability import Decoded, decode, decode_seconds
-from cl_viz.diagnostics._groups.judgement import HEATED, percent
+from cl_viz.diagnostics._groups.feature_reading import TEST_LEVEL, against_bound, findings, views
+from cl_viz.diagnostics._groups.labelled_features import LEAST, MOST_VALUES, Feature, features
 from cl_viz.diagnostics._groups.labelled_view import ViewParams, view_name
 from cl_viz.diagnostics._groups.probes import (
-    Codes,
     Scaling,
-    classes_of_size,
     group_counts,
     probe_rows,
     stratified_sample,
@@ -28,12 +25,6 @@ from cl_viz.diagnostics._proportions import mean_of_proportions
 from cl_viz.diagnostics._thresholds import downstream
 from cl_viz.diagnostics._thresholds import suppression as _thresholds
 from cl_viz.engine.inputs import SetInputs
-
-LEAST = 8
-"""Samples of the rarest value that is judged: two of them are held out."""
-MOST_VALUES = 50
-TEST_LEVEL = 0.05
-_NOT_FEATURES = ("id", "text", "image")
 
 
 @dataclass(frozen=True)
@@ -64,49 +55,6 @@ class FeatureSuppressionParams(ViewParams):
         4000, "Samples that are used, drawn by value where there are more.", low=100, high=100_000, log=True
     )
     seed: int = param(0, "Seed of the split, the shuffles and that draw.", low=0, high=10_000)
-
-
-@dataclass(frozen=True)
-class Feature:
-    """One column with few values.
-
-    Attributes
-    ----------
-    name : str
-    rows, codes : NDArray[np.int64], shape (n,)
-        Rows of the view whose value occurs often enough, and their values.
-    values : tuple of str
-    """
-
-    name: str
-    rows: Codes
-    codes: Codes
-    values: tuple[str, ...]
-
-
-def features(embedding_set: EmbeddingSet, view: str) -> list[Feature]:
-    """Return the columns of a view that have 2 to 50 values of enough samples each; a column of equal values once."""
-    usable, place = np.flatnonzero(embedding_set.usable_rows[view]), embedding_set.view_names.index(view)
-    skipped = {embedding_set.roles.get(role) for role in _NOT_FEATURES}  # type: ignore[call-overload]
-    found: list[Feature] = []
-    seen: set[bytes] = set()
-    for name, column in embedding_set.columns(view).items():
-        if name in skipped or len(column) == 0:
-            continue
-        numbered = embedding_set.with_roles(group=name).codes("group")
-        assert numbered is not None
-        codes, values = numbered[0][place][usable], numbered[1]
-        kept = classes_of_size(codes, LEAST)
-        present = np.unique(codes[kept])
-        if not 2 <= len(present) <= MOST_VALUES or len(values) > 2 * MOST_VALUES:
-            continue
-        # The same partition under other names is the same feature.
-        _, first, inverse = np.unique(codes, return_index=True, return_inverse=True)
-        key = np.argsort(np.argsort(first))[inverse].tobytes()
-        if key not in seen:
-            seen.add(key)
-            found.append(Feature(name, usable[kept], codes[kept], values))
-    return found
 
 
 def _chosen(inputs: SetInputs, params: FeatureSuppressionParams) -> tuple[list[Feature], Feature]:
@@ -165,10 +113,10 @@ def compute(inputs: SetInputs, params: FeatureSuppressionParams) -> Result:
         diagnostic=SPEC.name,
         run=inputs.run,
         quantities=quantities,
-        views=_views(decoded, chosen, inputs.run),
+        views=views(decoded, chosen, inputs.run),
         findings=(
-            *_findings(decoded, inputs.embedding_set, chosen),
-            *_against_bound(quantities["suppression_score"], own, chosen.name, params.upper_bound),
+            *findings(decoded, inputs.embedding_set, chosen),
+            *against_bound(quantities["suppression_score"], own, chosen.name, params.upper_bound),
         ),
         caveats=inputs.plain_caveats(
             own.n,
@@ -247,128 +195,6 @@ def _quantities(decoded: dict[str, Decoded], chosen: Feature, upper_bound: float
 def _balanced(own: Decoded) -> Interval:
     counts = group_counts(own.codes == own.predicted, own.codes, int(own.codes.max()) + 1)
     return mean_of_proportions(counts.hits, counts.counts)
-
-
-def _findings(decoded: dict[str, Decoded], embedding_set: EmbeddingSet, chosen: Feature) -> tuple[Finding, ...]:
-    wanted = [embedding_set.roles.get("label"), embedding_set.roles.get("subclass")]
-    targets = [name for name in wanted if name in decoded] or [chosen.name]
-    best = max(decoded, key=lambda name: decoded[name].skill)
-    found = []
-    for name in dict.fromkeys(targets):
-        assert name is not None
-        own, other = decoded[name], decoded[best]
-        text = _read(name, own)
-        dominated = best != name and downstream.SKILL.level(other.skill) == "good"
-        level = _thresholds.SUPPRESSED.level(own.skill)
-        if not dominated or level == "good":
-            # Nothing else is read in its place: the embedding may know little of anything, which is no suppression.
-            level = "watch" if level == "bad" else level
-            message = f"{text[:1].upper()}{text[1:]}."
-        else:
-            message = f"{text[:1].upper()}{text[1:]}, while {_read(best, other)}."
-        advice = (
-            f"Take {best} out of what the views share: an augmentation that changes it, or negatives that have it too."
-            if dominated
-            else "Compare the layers, and check that the feature can be read from the inputs."
-        )
-        found.append(
-            Finding(SPEC.name, level, message, "" if level == "good" else advice, _thresholds.XUE,
-                    "accuracy" if name == chosen.name else "lowest_skill")
-        )  # fmt: skip
-    return tuple(found)
-
-
-def _against_bound(score: Quantity, own: Decoded, name: str, upper_bound: float) -> tuple[Finding, ...]:
-    """Return how much of what could be read is left, where an upper bound was given."""
-    if score.value is None:
-        return ()
-    level, ends = _thresholds.SUPPRESSED.level(score.value), score.interval
-    within = "" if ends is None else f"[{percent(ends.low, '')}, {percent(ends.high, '')}] "
-    message = (
-        f"Of what can be read of {name} at best ({percent(upper_bound)}), the embedding keeps {percent(score.value)} "
-        f"{within}beyond chance ({percent(own.chance)}, {own.n_test:,} held-out samples)."
-    )
-    advice = "" if level == "good" else "The inputs have what is lost here: look at what augmentations leave of it."
-    return (
-        Finding(SPEC.name, "watch" if level == "bad" else level, message, advice, _thresholds.XUE, "suppression_score"),
-    )
-
-
-def _read(name: str, own: Decoded) -> str:
-    ends = own.interval
-    chance = " (no better than shuffled columns)" if own.p_value > TEST_LEVEL else ""
-    return (
-        f"{name} is read for {percent(own.accuracy)} [{percent(ends.low, '')}, {percent(ends.high, '')}]{chance} (most "
-        f"frequent value: {percent(own.chance)}, N = {own.n:,})"
-    )
-
-
-def _views(decoded: dict[str, Decoded], chosen: Feature, run: str) -> dict[str, View]:
-    order = sorted(decoded, key=lambda name: -decoded[name].skill)
-    skills = np.array([decoded[name].skill for name in order])
-    names = np.array(order, dtype=object)
-    lows = [_skill_of(decoded[name], decoded[name].interval.low) for name in order]
-    highs = [_skill_of(decoded[name], decoded[name].interval.high) for name in order]
-    title = f"{order[0]} is read best, {percent(float(skills[0]))} of the way from chance to certainty"
-    if len(order) > 1:
-        title += f"; {order[-1]} least, {percent(float(skills[-1]))}"
-    found: dict[str, View] = {
-        "features": Bars(
-            title,
-            Axis("Feature"),
-            Axis("Skill of a linear probe", "0 chance, 1 certainty", (-0.2, 1.0)),
-            (Series("skill", names, skills, run=run, low=np.array(lows), high=np.array(highs)),),
-            (Reference("chance", 0.0, "y"),),
-        ),
-        "null": _null(decoded[chosen.name], chosen.name, run),
-        "table": Table(
-            "What a linear probe reads of every feature",
-            {
-                "feature": names,
-                "values": np.array([len(np.unique(decoded[name].codes)) for name in order]),
-                "N": np.array([decoded[name].n for name in order]),
-                "accuracy": np.array([decoded[name].accuracy for name in order]),
-                "most frequent value": np.array([decoded[name].chance for name in order]),
-                "skill": skills,
-                "shuffled, 95 %": np.array([np.quantile(decoded[name].null, 1 - TEST_LEVEL) for name in order]),
-                "p": np.array([decoded[name].p_value for name in order]),
-            },
-            run,
-        ),
-    }  # fmt: skip
-    present = np.unique(decoded[chosen.name].codes)
-    if len(present) <= HEATED:
-        own = decoded[chosen.name]
-        table = own.confusion(len(chosen.values))[np.ix_(present, present)].astype(np.float64)
-        table /= np.maximum(1, table.sum(axis=1, keepdims=True))
-        labels = tuple(chosen.values[code] for code in present)
-        found["confusion"] = Heatmap(
-            f"{chosen.name}: {percent(own.accuracy)} of the held-out samples on the diagonal",
-            Axis("Predicted"),
-            Axis(chosen.name),
-            table,
-            labels,
-            labels,
-            Axis("Held-out samples of the value", "share", (0.0, 1.0)),
-            run=run,
-        )
-    return found
-
-
-def _skill_of(own: Decoded, accuracy: float) -> float:
-    return (accuracy - own.chance) / (1 - own.chance) if own.chance < 1 else 0.0
-
-
-def _null(own: Decoded, name: str, run: str) -> Histogram:
-    edges = np.linspace(0.0, 1.0, 51)
-    share = np.histogram(own.null, edges)[0] / len(own.null)
-    return Histogram(
-        f"{name} is read for {percent(own.accuracy)}; shuffled for {percent(float(own.null.mean()))} on average",
-        Axis("Accuracy", "share of held-out samples", (0.0, 1.0)),
-        Axis("Shuffles", "share", (0.0, 1.0)),
-        (Series("shuffled columns", edges, share, run=run, n=len(own.null)),),
-        (Reference("found", own.accuracy), Reference("most frequent value", own.chance)),
-    )
 
 
 SPEC = DiagnosticSpec(
