@@ -1,4 +1,4 @@
-"""Anchors on a cluster: their rows are gathered from the pieces, and every piece says what they see in it."""
+"""Anchors on a cluster: their rows are gathered from all pieces; parts of them then meet groups of pieces."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import torch
 from numpy.typing import NDArray
 
 from cl_viz.engine import bins, compiled
-from cl_viz.engine.anchor_pass import ANCHOR_TILE, COLUMN_TILE, Span, _CandidateScanner, entries_in_order
-from cl_viz.engine.anchor_sketch import AnchorCandidates, AnchorSketch, CandidateCells, narrow_counts
+from cl_viz.engine.anchor_pass import ANCHOR_TILE, COLUMN_TILE, Span, _CandidateScanner
+from cl_viz.engine.anchor_sketch import AnchorCandidates, CandidateCells, narrow_counts
 from cl_viz.engine.pair_pass import PairAccumulator, Scratch
 from cl_viz.engine.pair_sketch import Block, PairSketch
 from cl_viz.engine.row_kernels import TAIL
@@ -27,14 +27,15 @@ _ANCHORS_AT_ONCE = 64
 
 @dataclass(frozen=True)
 class AnchorRows:
-    """Rows of some pieces that are anchors, the same samples in every view.
+    """Rows that are anchors, the same samples in every view.
 
     Attributes
     ----------
-    starts : NDArray[np.int64], shape (pieces + 1,)
-        The anchors of piece p are those from ``starts[p]`` up to ``starts[p + 1]``.
+    starts : NDArray[np.int64], shape (groups + 1,)
+        The anchors of group g of pieces are those from ``starts[g]`` up to ``starts[g + 1]``, of which some may lie
+        outside of this part of the anchors.
     rows : Mapping[str, NDArray[np.int64]], each of shape (A,)
-        Of the view, in the numbering of the whole; in the order in which they lead their piece.
+        Of the view, in the numbering of the whole; in the order in which they lead their group.
     views : Mapping[str, torch.Tensor], each of shape (A, D)
         Unit rows, on the CPU.
     labels : Mapping[str, torch.Tensor or None], each of shape (A,)
@@ -50,7 +51,7 @@ class AnchorRows:
 
     @classmethod
     def of(cls, rows: Mapping[str, ViewRows], chosen: NDArray[np.int64], offset: int) -> AnchorRows:
-        """Take rows of one piece; `chosen` counts its usable rows, `offset` is the piece's first row in the whole."""
+        """Take rows of a group; `chosen` counts its usable rows, `offset` is the group's first row in the whole."""
         places = {view: _places(own, chosen) for view, own in rows.items()}
         views = {view: own.tile(places[view]).cpu() for view, own in rows.items()}
         labels = {
@@ -71,53 +72,50 @@ class AnchorRows:
         return cls(np.array([0, len(chosen)]), numbers, views, labels, positives)
 
     @classmethod
-    def join(cls, parts: Sequence[AnchorRows], which: Sequence[int], n_pieces: int) -> AnchorRows:
-        """Return the anchors of all pieces, in their order; `which` are the pieces that have any."""
+    def join(cls, parts: Sequence[AnchorRows], starts: NDArray[np.int64]) -> AnchorRows:
+        """Return the anchors of all groups; `parts` are of those that have any."""
         names = parts[0].views
         labels = {
             view: None if parts[0].labels[view] is None else torch.cat([part.labels[view] for part in parts])  # type: ignore[misc]
             for view in names
         }
-        sizes = np.zeros(n_pieces, dtype=np.int64)
-        sizes[list(which)] = [part.starts[-1] for part in parts]
         return cls(
-            np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64),
+            starts,
             {view: np.concatenate([part.rows[view] for part in parts]) for view in names},
             {view: torch.cat([part.views[view] for part in parts]) for view in names},
             labels,
             {view: np.concatenate([part.positives[view] for part in parts]) for view in names},
         )
 
-    def see(
-        self, rows: Mapping[str, ViewRows], piece: int, offset: int, blocks: Sequence[Block]
-    ) -> tuple[Seen, PairSketch]:
-        """Return what all anchors see in one piece, and the pairs that were counted on the way.
+    def part(self, chosen: slice) -> AnchorRows:
+        """Return some of the anchors."""
+        return AnchorRows(
+            self.starts - chosen.start,
+            {view: own[chosen] for view, own in self.rows.items()},
+            {view: own[chosen] for view, own in self.views.items()},
+            {view: None if own is None else own[chosen] for view, own in self.labels.items()},
+            {view: own[chosen] for view, own in self.positives.items()},
+        )
 
-        In arranged pieces those are the pairs of anchors, which lead, and of anchors with other rows: the tasks that
+    def see(
+        self, rows: Mapping[str, ViewRows], group: int, offset: int, blocks: Sequence[Block]
+    ) -> tuple[Seen, PairSketch]:
+        """Return what these anchors see in a group of pieces, and the pairs that were counted on the way.
+
+        In arranged groups those are the pairs of anchors, which lead, and of anchors with other rows: the tasks that
         look at pairs of pieces leave them out.
         """
         pairs = PairAccumulator(list(blocks), dict(rows), [])
         found: Seen = {}
         for view in self.views:
             for name, other in rows.items():
-                found[view, name] = self._candidates(view, other, piece, offset, pairs)
+                found[view, name] = self._candidates(view, other, group, offset, pairs)
         return found, pairs.finish()
 
-    def sketches(self, seen: Seen, population: int) -> dict[str, AnchorSketch]:
-        """Return the sketch of every view from what the anchors have seen in all pieces."""
-        found = {}
-        for view, rows in self.rows.items():
-            order = np.argsort(rows)
-            scores = self.positives[view][order]
-            offsets = (np.arange(len(rows) + 1) * scores.shape[1]).astype(np.int64)
-            candidates = {name: seen[view, name] for name in self.views}
-            found[view] = AnchorSketch(view, rows[order], population, scores.ravel(), offsets, candidates)
-        return found
-
     def _candidates(
-        self, view: str, other: ViewRows, piece: int, offset: int, pairs: PairAccumulator
+        self, view: str, other: ViewRows, group: int, offset: int, pairs: PairAccumulator
     ) -> AnchorCandidates:
-        """Return what the anchors of a view see in one view of a piece, in the order of their rows."""
+        """Return what the anchors of a view see in one view of a group."""
         numbers, labels = self.rows[view], self.labels[view]
         own = replace(
             other,
@@ -126,7 +124,7 @@ class AnchorRows:
             labels=None if labels is None else labels.to(other.device),
             _resident=self.views[view].to(other.device),
         )
-        # A sample does not see itself, in any view: where the anchor stands in this piece.
+        # A sample does not see itself, in any view: where the anchor stands in this group.
         anchors, places = np.intersect1d(numbers, other.original + offset, assume_unique=True, return_indices=True)[1:]
         itself = np.stack([anchors, places], axis=1).astype(np.int64)[np.argsort(anchors)]
         count = self.positives[view].shape[1]
@@ -136,24 +134,24 @@ class AnchorRows:
         forward = (view, other.name) in pairs.blocks
         block = pairs.blocks.index((view, other.name) if forward else (other.name, view))
         scratch = Scratch()
-        for part in self._bands(piece):
-            spans = list(self._spans(part, other, piece, within=view == other.name, forward=forward))
+        for part in self._bands(group, len(numbers)):
+            spans = list(self._spans(part, other, group, within=view == other.name, forward=forward))
             scanner.add(part, spans, pairs, block, scratch)
-        order = np.argsort(numbers)
-        return scanner.found(order, entries_in_order(offsets, order))
+        return scanner.found(np.arange(len(numbers)), np.arange(len(positives)))
 
-    def _bands(self, piece: int) -> Iterator[slice]:
-        """Yield the anchors in bands that lie within, before or after those of a piece."""
-        edges = [0, int(self.starts[piece]), int(self.starts[piece + 1]), int(self.starts[-1])]
+    def _bands(self, group: int, n_anchors: int) -> Iterator[slice]:
+        """Yield the anchors in bands that lie within, before or after those of a group."""
+        own = np.clip(self.starts[group : group + 2], 0, n_anchors)
+        edges = [0, *map(int, own), n_anchors]
         height = fitted(ANCHOR_TILE)
         for low, high in pairwise(edges):
             for top in range(low, high, height):
                 yield slice(top, min(top + height, high))
 
-    def _spans(self, part: slice, other: ViewRows, piece: int, *, within: bool, forward: bool) -> Iterator[Span]:
-        """Yield the columns that a band of anchors meets in a piece; see `anchor_pass.column_spans`."""
+    def _spans(self, part: slice, other: ViewRows, group: int, *, within: bool, forward: bool) -> Iterator[Span]:
+        """Yield the columns that a band of anchors meets in a group; see `anchor_pass.column_spans`."""
         n_leading, width = other.n_leading, fitted(COLUMN_TILE)
-        start, stop = int(self.starts[piece]), int(self.starts[piece + 1])
+        start, stop = int(self.starts[group]), int(self.starts[group + 1])
         if not other.arranged:
             edges = [(0, len(other), False)]
         elif within and start <= part.start < stop:
@@ -169,12 +167,34 @@ class AnchorRows:
 
 
 def merge(parts: Sequence[Seen]) -> Seen:
-    """Return what anchors have seen in several pieces together; counts add exactly."""
+    """Return what the same anchors have seen in several groups together; counts add exactly."""
     return {key: _merged([seen[key] for seen in parts]) for key in parts[0]}
 
 
+def in_order(parts: Sequence[AnchorCandidates], order: NDArray[np.int64], n_positives: int) -> AnchorCandidates:
+    """Return what all anchors see in one view.
+
+    Parameters
+    ----------
+    parts : sequence of AnchorCandidates
+        What the anchors of each part have seen.
+    order : NDArray[np.int64], shape (A,)
+        Which anchor, of all parts one after the other, comes first, second, ...
+    n_positives : int
+        Of each anchor.
+    """
+    positives = (order[:, None] * n_positives + np.arange(n_positives)).ravel()
+    return AnchorCandidates(
+        CandidateCells.join([part.cells for part in parts], order, compiled.kernels(torch.device("cpu"))),
+        np.concatenate([part.moments for part in parts])[order],
+        np.concatenate([part.below for part in parts])[positives],
+        np.concatenate([part.top_scores for part in parts])[order],
+        np.concatenate([part.top_same for part in parts])[order],
+    )
+
+
 def _places(rows: ViewRows, chosen: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return where anchors of a piece stand; `chosen` counts its usable rows in ascending order."""
+    """Return where anchors of a group stand; `chosen` counts its usable rows in ascending order."""
     return np.arange(rows.n_leading) if rows.arranged else chosen
 
 

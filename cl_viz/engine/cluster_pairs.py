@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -21,6 +24,9 @@ from cl_viz.engine.pair_sketch import Block, PairSketch
 from cl_viz.engine.pieces import view_blocks
 from cl_viz.engine.rows import ViewRows
 from cl_viz.engine.tile_sizes import fitted
+
+Limits = Mapping[Block, NDArray[np.floating[Any]]]
+"""Of the rows of a piece, in the piece's own order: only scores above these can be among the largest of the whole."""
 
 
 def pairs_within(rows: dict[str, ViewRows], k: int | None, *, all_seen: bool) -> tuple[PairSketch, NeighborMap]:
@@ -47,13 +53,19 @@ def pairs_within(rows: dict[str, ViewRows], k: int | None, *, all_seen: bool) ->
 
 
 def pairs_between(
-    first: dict[str, ViewRows], second: dict[str, ViewRows], k: int | None, *, all_seen: bool
+    first: dict[str, ViewRows],
+    second: dict[str, ViewRows],
+    k: int | None,
+    limits: Sequence[Limits] = (),
+    *,
+    all_seen: bool,
 ) -> tuple[PairSketch, NeighborMap, NeighborMap]:
     """Return the sketch of all pairs of two pieces, and the nearest rows of each piece in the other.
 
-    See `pairs_within`.
+    See `pairs_within`. With `limits`, of the rows of either piece, nearest rows may be left out that do not score
+    higher; where fewer than `k` do, scores of -inf follow.
     """
-    near = _nothing_near(first, second, k) if k and _shared(first, all_seen=all_seen) else None
+    near = _nothing_near(first, second, k, limits) if k and _shared(first, all_seen=all_seen) else None
     sketch = _between(first, second, view_blocks(list(first)), near)
     if k is None:
         return sketch, {}, {}
@@ -79,19 +91,28 @@ def _same_rows(first: ViewRows, second: ViewRows) -> NDArray[np.int64]:
     return links[np.argsort(links[:, 0])]
 
 
-def _nothing_near(first: dict[str, ViewRows], second: dict[str, ViewRows], k: int) -> NearestSoFar:
+def _nothing_near(
+    first: dict[str, ViewRows], second: dict[str, ViewRows], k: int, limits: Sequence[Limits]
+) -> NearestSoFar:
     """Return what is to be filled with the nearest rows of two pieces in each other."""
-    sides = {"left": first, "right": second}
     kind = next(iter(first.values())).tile(slice(0, 1)).numpy().dtype
-    return NearestSoFar(
-        {
-            (f"{own} {view}", f"{to} {other}"): Largest(
-                len(sides[own][view]), min(k, len(sides[to][other])), kind, np.int64
-            )
-            for own, to in (("left", "right"), ("right", "left"))
-            for view, other in neighbor_blocks(list(first))
-        }
-    )
+    found = {}
+    for place, (own, to, rows, others) in enumerate(
+        (("left", "right", first, second), ("right", "left", second, first))
+    ):
+        for view, other in neighbor_blocks(list(first)):
+            largest = Largest(len(rows[view]), min(k, len(others[other])), kind, np.int64)
+            if limits:
+                largest.limit[np.argsort(rows[view].original)] = limits[place][view, other]
+            found[f"{own} {view}", f"{to} {other}"] = largest
+    return NearestSoFar(found)
+
+
+def _directions(
+    first: dict[str, ViewRows], second: dict[str, ViewRows]
+) -> list[tuple[str, str, dict[str, ViewRows], dict[str, ViewRows]]]:
+    """Return from where to where neighbours are looked for: names of the two pieces, and their rows."""
+    return [("left", "right", first, second), ("right", "left", second, first)]
 
 
 def _found_between(
@@ -103,7 +124,7 @@ def _found_between(
             (view, other): neighbors_of(rows[view], others[other], near.largest[f"{own} {view}", f"{to} {other}"])
             for view, other in neighbor_blocks(list(rows))
         }
-        for own, to, rows, others in (("left", "right", first, second), ("right", "left", second, first))
+        for own, to, rows, others in _directions(first, second)
     ]
     return found[0], found[1]
 

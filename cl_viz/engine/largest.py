@@ -18,6 +18,19 @@ def room(n_largest: int) -> int:
     return n_largest + max(n_largest, _ROOM)
 
 
+def largest_of(
+    scores: NDArray[Any], beside: NDArray[Any], n_largest: int, kernels: SimpleNamespace | None
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return the largest scores of each row, descending, and what belongs to them; the arrays may be overwritten."""
+    if kernels is None:
+        order = np.argsort(-scores, axis=1, kind="stable")[:, :n_largest]
+        return np.take_along_axis(scores, order, axis=1), np.take_along_axis(beside, order, axis=1)
+    n_rows, width = scores.shape
+    limit = np.full(n_rows, -np.inf, dtype=scores.dtype)
+    kernels.keep_largest(scores, beside, np.full(n_rows, width), limit, n_largest)
+    return scores[:, :n_largest].copy(), beside[:, :n_largest].copy()
+
+
 class Kept(Protocol):
     """What keeps the largest scores of some rows, wherever it does.
 

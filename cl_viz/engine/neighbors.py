@@ -193,11 +193,11 @@ def neighbors_of(view: ViewRows, other: ViewRows, largest: Kept) -> Neighbors:
     scores, columns = largest.found(compiled.kernels(view.device))
     order = np.argsort(view.original)
     scores, indices = scores[order], other.original[columns[order]]
-    _order_ties(scores, indices)
+    order_ties(scores, indices)
     return Neighbors(view.name, other.name, view.original[order], indices, scores)
 
 
-def _order_ties(scores: NDArray[np.floating], indices: NDArray[np.int64]) -> None:
+def order_ties(scores: NDArray[np.floating], indices: NDArray[np.int64]) -> None:
     """Put neighbours of equal score in ascending order, in place: tiles come in any order."""
     (tied,) = np.nonzero((scores[:, 1:] == scores[:, :-1]).any(axis=1))
     by_score = np.lexsort((indices[tied], -scores[tied]))

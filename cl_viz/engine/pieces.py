@@ -186,31 +186,57 @@ def numbering_of(facts: Sequence[PieceFacts]) -> Numbering:
 
 
 def numbered_rows(
-    piece: Piece, numbering: Numbering, dtype: torch.dtype, device: torch.device, leading: NDArray[np.int64] | None
+    pieces: Sequence[Piece],
+    starts: Sequence[int],
+    numbering: Numbering,
+    dtype: torch.dtype,
+    device: torch.device,
+    leading: NDArray[np.int64] | None,
 ) -> dict[str, ViewRows]:
-    """Return the rows of a piece, with labels in the numbering of the whole and rows in that of the piece.
+    """Return the rows of pieces that follow each other, with labels in the numbering of the whole.
 
     Parameters
     ----------
-    piece : Piece
+    pieces : sequence of Piece
+    starts : sequence of int
+        The row that each begins with; rows are numbered likewise.
     numbering : Numbering
     dtype, device
         Of the rows.
     leading : NDArray[np.int64], shape (A,), or None
-        Usable rows that come first; they and the others are put in the order of their labels. None leaves all rows in
-        their own order.
+        Usable rows of all pieces that come first; they and the others are put in the order of their labels. None, for
+        one piece alone, leaves all rows in their own order.
     """
+    parts = [_with_labels(piece, numbering, dtype, device) for piece in pieces]
+    if leading is None:
+        return parts[0]
+    return {view: _arranged(_joined([part[view] for part in parts], starts), leading) for view in parts[0]}
+
+
+def _with_labels(piece: Piece, numbering: Numbering, dtype: torch.dtype, device: torch.device) -> dict[str, ViewRows]:
     found = piece.load()
     codes = found.codes("label")
-    numbered = {}
-    for index, (view, own) in enumerate(view_rows(found, device, dtype, is_part=True).items()):
-        labels = None
-        if codes is not None and numbering.labels is not None:
-            table = np.array([*(numbering.labels[name] for name in codes[1]), -1], dtype=np.int64)
-            labels = torch.from_numpy(table[codes[0][index][own.original]]).to(device)
-        own = replace(own, labels=labels)
-        numbered[view] = own if leading is None else _arranged(own, leading)
-    return numbered
+    rows = view_rows(found, device, dtype, is_part=True)
+    if codes is None or numbering.labels is None:
+        return rows
+    table = np.array([*(numbering.labels[name] for name in codes[1]), -1], dtype=np.int64)
+    return {
+        view: replace(own, labels=torch.from_numpy(table[codes[0][index][own.original]]).to(device))
+        for index, (view, own) in enumerate(rows.items())
+    }
+
+
+def _joined(parts: Sequence[ViewRows], starts: Sequence[int]) -> ViewRows:
+    """Return the rows of one view of several pieces, all kept on the device, as those of one piece."""
+    if len(parts) == 1:
+        return parts[0]
+    labels = [part.labels for part in parts if part.labels is not None]
+    return replace(
+        parts[0],
+        original=np.concatenate([part.original + start for part, start in zip(parts, starts, strict=True)]),
+        labels=torch.cat(labels) if labels else None,
+        _resident=torch.cat([part.tile(slice(None)) for part in parts]),
+    )
 
 
 def _arranged(rows: ViewRows, leading: NDArray[np.int64]) -> ViewRows:

@@ -89,6 +89,11 @@ class ViewRows:
         """Of the unit rows."""
         return self._dtype
 
+    @property
+    def resident_bytes(self) -> int:
+        """Of the unit rows that are kept on the device."""
+        return 0 if self._resident is None else self._resident.numel() * self._resident.element_size()
+
     def tile(self, rows: slice | NDArray[np.int64]) -> torch.Tensor:
         """Return unit rows, shape (len(rows), D), on the device."""
         if self._resident is not None:

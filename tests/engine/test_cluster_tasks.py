@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import combinations
 
 import numpy as np
 import pytest
 
 import cl_viz
 from cl_viz.core.errors import MissingInputError
-from cl_viz.engine import Statistics, cluster, compiled, pieces
-from cl_viz.engine.cluster_anchors import AnchorRows
+from cl_viz.engine import Statistics, cluster_tasks, compiled, pieces
 from cl_viz.engine.cluster_results import AnchorResult, Collected
+from cl_viz.engine.cluster_tasks import ClusterPlan
 from cl_viz.testing import clusters
 
 
@@ -25,6 +26,13 @@ def path(request: pytest.FixtureRequest) -> Iterator[str]:
     compiled.enable(before)
 
 
+@pytest.fixture(autouse=True)
+def small_tasks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the anchors be several parts, and meet pieces in groups: of one view all, of two views two, of three one."""
+    monkeypatch.setattr(cluster_tasks, "ANCHORS_OF_A_TASK", 15)
+    monkeypatch.setattr(cluster_tasks, "GROUP_BYTES", 2 * 128 * 9 * 8)
+
+
 def some_views(count: int) -> cl_viz.EmbeddingSet:
     made = clusters(150, 9, 4, 0.4)
     views = {f"view_{number}": made.views[f"view_{1 + number % 2}"] + number for number in range(count)}
@@ -34,16 +42,22 @@ def some_views(count: int) -> cl_viz.EmbeddingSet:
 def by_tasks(embedding_set: cl_viz.EmbeddingSet, anchors: int, neighbors: int) -> Statistics:
     parts = pieces.pieces_of(embedding_set, 64)
     facts = [pieces.facts_of(piece) for piece in parts]
-    plan = cluster._plan(facts, neighbors, anchors, 0, "cpu")
+    plan = ClusterPlan.of(facts, neighbors, anchors, 0, "cpu")
     found = Collected(plan, facts)
-    numbers = range(len(parts))
-    for i in numbers:
-        for j in range(i, len(parts)):
-            found.add(cluster._pair_task(parts[i], parts[j], i, j, plan))
+    within = [cluster_tasks.look_within(piece, i, plan) for i, piece in enumerate(parts)]
+    limits = [cluster_tasks.limits_of(one, i, plan) for i, one in enumerate(within)]
+    for i, j in combinations(range(len(parts)), 2):
+        found.add(cluster_tasks.look_between([parts[i], parts[j]], (i, j), [limits[i], limits[j]], plan))
+    for one in within:
+        found.add(one)
     if anchors:
-        taken = [cluster._take(piece, i, plan) for i, piece in enumerate(parts)]
-        every = AnchorRows.join(taken, numbers, len(parts))
-        found.add(AnchorResult.join([cluster._see(every, piece, i, plan) for i, piece in enumerate(parts)]))
+        groups = [parts[first:stop] for first, stop in plan.groups]
+        every = cluster_tasks.join_anchors(
+            [cluster_tasks.take_anchors(group, i, plan) for i, group in enumerate(groups)], plan
+        )
+        for part in range(len(plan.anchor_parts)):
+            seen = [cluster_tasks.see(every, part, group, i, plan) for i, group in enumerate(groups)]
+            found.add(AnchorResult.join(seen))
     moments = [pieces.numbered_moments(piece, plan.numbering) for piece in parts]
     return found.statistics(sum(moments[1:], moments[0]), embedding_set.fingerprint, 0)
 
@@ -56,7 +70,7 @@ def test_tasks_find_what_one_machine_finds(
     embedding_set = some_views(n_views)
     if not arranged:
         # As for pieces too large to be kept on the device.
-        monkeypatch.setattr(cluster, "RESIDENT_BYTES", 0)
+        monkeypatch.setattr(cluster_tasks, "RESIDENT_BYTES", 0)
     found = by_tasks(embedding_set, anchors, 4)
     expected = cl_viz.scan(embedding_set, "cpu", anchors=anchors, neighbors=4, cache=False)
     np.testing.assert_array_equal(found.pairs.counts.sum(axis=2), expected.pairs.counts.sum(axis=2))
