@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import stdtrit
 
 from cl_viz.core.influences import Influences
 from cl_viz.core.result import Interval
@@ -40,12 +41,10 @@ def interval_of_left_out(
     estimate: float, values: NDArray[np.float64], n_samples: int, limits: tuple[float, float] = (-math.inf, math.inf)
 ) -> Interval | None:
     """Return the interval of a statistic from its `values` without each group; None where one is not defined."""
-    from scipy.stats import t
-
     if not np.isfinite(values).all():
         return None
     error = math.sqrt((GROUPS - 1) / GROUPS * float(np.square(values - values.mean()).sum()))
-    width = float(t.ppf(0.975, GROUPS - 1)) * error
+    width = float(stdtrit(GROUPS - 1, 0.975)) * error
     low, high = max(limits[0], estimate - width), min(limits[1], estimate + width)
     method = f"jackknife over {GROUPS} groups of {n_samples:,} samples, drawn with seed {SEED}"
     # What a group contributes: the statistic's loss without it, as many times as there are others.

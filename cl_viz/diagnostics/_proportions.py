@@ -5,11 +5,9 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from statistics import NormalDist
-from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binomtest
 
 from cl_viz.core.influences import Influences
 from cl_viz.core.result import Interval
@@ -34,8 +32,15 @@ def wilson(successes: int, trials: int, level: float = 0.95) -> Interval:
     -----
     Source: Wilson 1927, Probable Inference, the Law of Succession, and Statistical Inference.
     """
-    found = binomtest(successes, trials).proportion_ci(level, method="wilson")
-    return Interval(cast(float, found.low), cast(float, found.high), level, f"Wilson over {trials:,} samples")
+    return Interval(*_wilson_ends(successes / trials, trials, level), level, f"Wilson over {trials:,} samples")
+
+
+def _wilson_ends(share: float, trials: float, level: float) -> tuple[float, float]:
+    """Return the ends of the interval of a share of so many independent trials; exactly 0 or 1 where the share is."""
+    z = NormalDist().inv_cdf(0.5 + level / 2)
+    centre = (share + z**2 / (2 * trials)) / (1 + z**2 / trials)
+    width = z / (1 + z**2 / trials) * math.sqrt(share * (1 - share) / trials + z**2 / (4 * trials**2))
+    return max(0.0, centre - width) if share > 0 else 0.0, min(1.0, centre + width) if share < 1 else 1.0
 
 
 def share_of_hits(hits: NDArray[np.bool_], level: float = 0.95) -> Interval:
@@ -77,13 +82,9 @@ def share_over_views(hits: NDArray[np.bool_], level: float = 0.95) -> Interval:
         return share_of_hits(hits[:, 0], level)
     spread = float(by_sample.var(ddof=1))
     trials = n * min(float(hits.shape[1]), share * (1 - share) / spread) if spread > 0 else float(n)
-    z = NormalDist().inv_cdf(0.5 + level / 2)
-    centre = (share + z**2 / (2 * trials)) / (1 + z**2 / trials)
-    width = z / (1 + z**2 / trials) * math.sqrt(share * (1 - share) / trials + z**2 / (4 * trials**2))
     kept = Influences.keep([by_sample - share], [n])
     return Interval(
-        max(0.0, centre - width),
-        min(1.0, centre + width),
+        *_wilson_ends(share, trials, level),
         level,
         f"Wilson over {n:,} samples in {hits.shape[1]} views",
         kept,

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from cl_viz.core.errors import MissingInputError
+from cl_viz.core.lazily import lazily
 from cl_viz.core.params import Params, param
 from cl_viz.core.result import Finding, Interval, Quantity, Result, format_number
 from cl_viz.core.specs import DiagnosticSpec, QuantitySpec
@@ -54,7 +56,8 @@ class Measured:
     uniformity : float
         Mean over views.
     by_view : dict
-    interval : Interval or None
+    make_interval : callable
+        Returns the interval of the uniformity, or None.
     """
 
     positives: PositiveDistances | None
@@ -62,7 +65,12 @@ class Measured:
     chance: float
     uniformity: float
     by_view: dict[str, float]
-    interval: Interval | None
+    make_interval: Callable[[], Interval | None]
+
+    @lazily
+    def interval(self) -> Interval | None:
+        """That of the uniformity: curves over training do not show it."""
+        return self.make_interval()
 
 
 def measure(inputs: SetInputs, t: float) -> Measured:
@@ -80,7 +88,7 @@ def measure(inputs: SetInputs, t: float) -> Measured:
         2 - 2 * statistics.pairs.negatives(PairRoles()).mean,
         float(np.mean(list(by_view.values()))),
         by_view,
-        uniformity_interval(statistics, t, by_view, inputs.embedding_set.aligned),
+        lambda: uniformity_interval(statistics, t, by_view, inputs.embedding_set.aligned),
     )
 
 

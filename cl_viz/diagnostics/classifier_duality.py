@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import fdtrc
 
 from cl_viz.core.result import Finding, Interval, Quantity, Result, Source, format_number
 from cl_viz.core.specs import DiagnosticSpec, QuantitySpec
@@ -157,15 +158,13 @@ def _pillai_p_value(classes: LabelledClasses, head: Head) -> float:
 
     The head's weights are ``S^-1 n_k (mu_k - mean)``, so that the trace is a sum of products with the class means.
     """
-    from scipy.stats import f
-
     found = classes.statistics
     overall = (found.counts @ found.means) / found.counts.sum()
     dim, between = found.means.shape[1], classes.count - 1
     most = min(dim, between)
     trace = min(float(np.sum(head.weights * (found.means - overall))), most * (1 - 1e-12))
     upper, lower = abs(dim - between) + most, classes.n - classes.count - dim + most
-    return float(f.sf(lower / upper * trace / (most - trace), most * upper, most * lower))
+    return float(fdtrc(most * upper, most * lower, lower / upper * trace / (most - trace)))
 
 
 def _finding(classes: LabelledClasses, quantities: dict[str, Quantity]) -> Finding:

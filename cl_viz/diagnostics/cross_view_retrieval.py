@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import bdtr, bdtrik
 
 from cl_viz.core.embedding_set import EmbeddingSet
 from cl_viz.core.errors import MissingInputError
@@ -138,10 +140,10 @@ def _quantities(found: Directions, sizes: dict[str, int]) -> dict[str, Quantity]
 
 def _of_median(ranks: NDArray[np.int64]) -> Interval | None:
     """Return the interval between two order statistics: so many queries lie below the median by the binomial law."""
-    from scipy.stats import binom
-
     size = len(ranks)
-    low = int(binom.ppf(0.025, size, 0.5))
+    # The least count that so few exceed; the solution between two counts may be rounded past a whole one.
+    low = math.ceil(bdtrik(0.025, size, 0.5))
+    low -= low > 0 and bdtr(low - 1, size, 0.5) >= 0.025
     if low < 1:
         return None
     ordered = np.sort(ranks)

@@ -19,7 +19,7 @@ from cl_viz.core.errors import ClVizError, FormatError, InputError
 from cl_viz.core.run import Run, Snapshot
 from cl_viz.encoders._card import CARD, DigitRunCard, DumpCard, read_card, read_facts
 from cl_viz.encoders._digit_captions import CaptionRule, caption_texts
-from cl_viz.encoders._digit_data import DigitData, load_digits, thumbnails
+from cl_viz.encoders._digit_data import load_digits, thumbnails
 from cl_viz.encoders._digit_inputs import VIEW_NAMES, DigitInputs, InputKind
 from cl_viz.encoders._digit_views import DigitAugmentation, hue_names, tint
 from cl_viz.encoders._embedding_cache import Arrays, cache_key, read_cached, write_cached
@@ -238,9 +238,8 @@ def _embeddings(card: DigitRunCard, step: int | None) -> Arrays:
     if cached is not None and set(cached) == wanted:
         return cached
     encoder = build(checkpoint)
-    data = load_digits(card.data)
-    inputs = _evaluation_inputs(card, data)
-    batches = inputs.views(torch.arange(len(inputs.images)), torch.Generator().manual_seed(card.evaluation_seed))
+    modified = card.data.stat().st_mtime_ns
+    batches = _evaluation_batches(card.data, modified, card.inputs, card.evaluation_seed, card.augmentation)
     try:
         outputs = {view: encoder.encode(batch.numpy(), view) for view, batch in batches.items()}
     except (RuntimeError, IndexError) as error:
@@ -250,13 +249,16 @@ def _embeddings(card: DigitRunCard, step: int | None) -> Arrays:
     return arrays
 
 
-def _evaluation_inputs(card: DigitRunCard, data: DigitData) -> DigitInputs:
+@lru_cache(maxsize=2)
+def _evaluation_batches(
+    path: Path, modified: int, inputs: InputKind, seed: int, augmentation: DigitAugmentation
+) -> Mapping[str, torch.Tensor]:
+    """Return the views of the evaluation digits; the steps of a run share them."""
+    data = load_digits(path)
     rows = data.evaluation_rows
-    rule = CaptionRule.fit(data.images[data.training_rows]) if card.inputs == "captioned" else None
-    return DigitInputs.make(
-        card.inputs, data.images[rows], data.digits[rows], card.augmentation,
-        seed=card.evaluation_seed, caption_rule=rule,
-    )  # fmt: skip
+    rule = CaptionRule.fit(data.images[data.training_rows]) if inputs == "captioned" else None
+    made = DigitInputs.make(inputs, data.images[rows], data.digits[rows], augmentation, seed=seed, caption_rule=rule)
+    return made.views(torch.arange(len(rows)), torch.Generator().manual_seed(seed))
 
 
 @lru_cache(maxsize=8)

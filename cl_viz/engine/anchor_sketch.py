@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from types import SimpleNamespace
@@ -192,11 +192,11 @@ class AnchorSketch:
     offsets: NDArray[np.int64]
     candidates: Mapping[str, AnchorCandidates]
     _cells: dict[tuple[PairRoles, bool], AnchorCells] = field(default_factory=dict, repr=False, compare=False)
-    _points: dict[PairRoles, object] = field(default_factory=dict, repr=False, compare=False)
+    _points: dict[Hashable, object] = field(default_factory=dict, repr=False, compare=False)
 
     @property
-    def points(self) -> dict[PairRoles, object]:
-        """What `CandidatePoints.kept` keeps."""
+    def points(self) -> dict[Hashable, object]:
+        """What `CandidatePoints.kept` and `AnchorQueries` keep."""
         return self._points
 
     def views_for(self, roles: PairRoles) -> tuple[str, ...]:

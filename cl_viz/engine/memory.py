@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from dataclasses import is_dataclass
 
 import numpy as np
+import torch
 
 
 def array_bytes(value: object) -> float:
     """Return about how many bytes the arrays inside a value take: in dataclasses, mappings, tuples and lists."""
-    if isinstance(value, np.ndarray):
+    if isinstance(value, (np.ndarray, torch.Tensor)):
         return float(value.nbytes)
     if is_dataclass(value):
         return sum(array_bytes(part) for part in vars(value).values())

@@ -72,12 +72,21 @@ class AnchorQueries:
     @lazily
     def grid(self) -> ScoreGrid:
         """The negatives on a grid of scores."""
-        return ScoreGrid.of(self.points)
+        return self._kept_grid(own=False)
 
     @lazily
     def own_grid(self) -> ScoreGrid:
         """Those of the anchor's own label."""
-        return ScoreGrid.of(self.points, own=True)
+        return self._kept_grid(own=True)
+
+    def _kept_grid(self, *, own: bool) -> ScoreGrid:
+        """Return a grid that is made once for a sketch, whoever asks."""
+        key = ("grid", self.roles, own)
+        if key not in self.sketch.points:
+            self.sketch.points[key] = ScoreGrid.of(self.points, own=own)
+        found = self.sketch.points[key]
+        assert isinstance(found, ScoreGrid)
+        return found
 
     def log_sum_exp(self, temperatures: ArrayLike) -> Values:
         """Return log of the sum over negatives of exp(s / tau), (T, A); -inf without negatives."""

@@ -10,6 +10,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import chdtrc
 
 from cl_viz.core.result import Interval, Quantity, influence_interval
 from cl_viz.core.specs import QuantitySpec
@@ -111,14 +112,12 @@ class ClassFrame:
         The sum of squares between shuffled classes is near a weighted sum of chi-squares with the scatter's
         eigenvalues as weights, K - 1 degrees each (Satterthwaite 1946).
         """
-        from scipy.stats import chi2
-
         share = self.classes.within_share
         if share is None:
             return 1.0
         degrees = (self.classes.count - 1) / self.concentration
         expected = 1 - self.shuffled_within
-        return float(chi2.sf((1 - share) / expected * degrees, degrees))
+        return float(chdtrc(degrees, (1 - share) / expected * degrees))
 
     def quantity(self, spec: QuantitySpec) -> Quantity:
         """Return one declared quantity; where class means do not differ most have no value."""

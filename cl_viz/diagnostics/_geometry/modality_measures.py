@@ -120,8 +120,6 @@ def separability(first: Rows, second: Rows, seed: int) -> Separability:
 
     The split is by pair: the two rows of one sample are never on different sides of it.
     """
-    from sklearn.metrics import roc_auc_score
-
     order = np.random.default_rng(seed).permutation(len(first))
     n_test = max(1, round(TEST_SHARE * len(first)))
     test, train = order[:n_test], order[n_test:]
@@ -132,13 +130,14 @@ def separability(first: Rows, second: Rows, seed: int) -> Separability:
     length = probe.steepness
     signed = decision * np.where(own == 1, 1, -1) / (length if length > 0 else 1.0)
     hits = int((predicted == own).sum())
-    auc = float(roc_auc_score(own, decision))
-    influence = _placements(decision[:n_test], decision[n_test:], auc)
+    auc, influence = _placements(decision[:n_test], decision[n_test:])
     return Separability(hits / len(own), auc, float(signed.min()), len(own), hits, influence)
 
 
-def _placements(first: Array, second: Array, auc: float) -> Array:
-    """Return what each held-out pair does to the AUC: both of its rows' places among the other view's, less the mean.
+def _placements(first: Array, second: Array) -> tuple[float, Array]:
+    """Return the AUC of telling the second view from the first, ties counted half, and what each pair does to it.
+
+    That is both of its rows' places among the other view's, less the mean.
 
     Source: DeLong, DeLong and Clarke-Pearson 1988; the two rows of a pair are one draw.
     """
@@ -148,7 +147,9 @@ def _placements(first: Array, second: Array, auc: float) -> Array:
         found: Array = (np.searchsorted(ordered, values) + np.searchsorted(ordered, values, side="right")) / 2
         return found / len(others)
 
-    return above(second, first) + 1 - above(first, second) - 2 * auc
+    of_second = above(second, first)
+    auc = float(of_second.mean())
+    return auc, of_second + 1 - above(first, second) - 2 * auc
 
 
 def exchange_null(first: Rows, second: Rows, draws: int, seed: int) -> Array:

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import bdtr
 
 from cl_viz.core.result import Finding, Quantity, format_number
 from cl_viz.core.view import Axis, Bars, Heatmap, Histogram, Lines, Meaning, Reference, Series, Table, View
+from cl_viz.diagnostics._geometry.gap_measures import Closing, GapMeasures
 from cl_viz.diagnostics._geometry.modality_pairs import centre_distances
 from cl_viz.diagnostics._groups.judgement import percent
 from cl_viz.diagnostics._proportions import wilson
 from cl_viz.diagnostics._thresholds import modality_gap as _thresholds
 from cl_viz.engine.inputs import SetInputs
-
-if TYPE_CHECKING:
-    from cl_viz.diagnostics.modality_gap import Closing, GapMeasures
 
 FARTHEST = 200
 _STRANGERS = 400
@@ -25,11 +23,9 @@ _STRANGERS = 400
 
 def mcnemar(closing: Closing) -> float:
     """Return the two-sided exact p of McNemar's test that closing the gap changes the share of hits."""
-    from scipy.stats import binomtest
-
     gained = int((closing.after & ~closing.before).sum())
     lost = int((closing.before & ~closing.after).sum())
-    return float(binomtest(gained, gained + lost).pvalue) if gained + lost else 1.0
+    return min(1.0, 2 * float(bdtr(min(gained, lost), gained + lost, 0.5))) if gained + lost else 1.0
 
 
 def findings(name: str, found: GapMeasures, quantities: Mapping[str, Quantity]) -> tuple[Finding, ...]:

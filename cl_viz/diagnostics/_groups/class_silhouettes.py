@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
@@ -129,11 +130,10 @@ def euclidean_silhouette(rows: Rows, codes: Codes) -> tuple[float, Interval | No
 
     Memory: all n x n distances, and their sums by class and group.
     """
-    from sklearn.metrics import pairwise_distances
-
     _, place = np.unique(codes, return_inverse=True)
     n_classes, group = int(place.max()) + 1, left_out_groups(len(rows), within=place)
-    distances = pairwise_distances(rows)
+    units = torch.from_numpy(np.ascontiguousarray(rows, dtype=np.float64))
+    distances = torch.cdist(units, units).fill_diagonal_(0).numpy()
     counts = np.bincount(place)
     total = class_sums(place, distances, n_classes)
     value = _mean_silhouette(total, counts, place)

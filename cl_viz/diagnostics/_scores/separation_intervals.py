@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm
+from scipy.special import ndtr
 
 from cl_viz.core.result import Interval
 from cl_viz.diagnostics._dense.scores import gaussian_overlap
@@ -78,7 +78,8 @@ def overlap(m: ScoreMeasures, value: float) -> Interval | None:
     noise = np.sqrt((one * (1 - one) + other * (1 - other)) / m.statistics.n_used)
     gap = np.divide(np.abs(one - other), noise, out=np.full(len(one), np.inf), where=noise > 0)
     known = np.isfinite(gap)
-    bias = float((noise[known] * (norm.pdf(gap[known]) - gap[known] * norm.sf(gap[known]))).sum())
+    density = np.exp(-0.5 * np.square(gap[known])) / np.sqrt(2 * np.pi)
+    bias = float((noise[known] * (density - gap[known] * ndtr(-gap[known]))).sum())
     error = 0.0 if interval.influences is None else interval.influences.standard_error
     return interval if bias <= _MOST_BIAS * error else None
 
