@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,9 +13,10 @@ from cl_viz.core.errors import MissingInputError
 from cl_viz.core.params import Params, param
 from cl_viz.core.result import Finding, Interval, Level, Quantity, Result, Source, format_number
 from cl_viz.core.specs import DiagnosticSpec, QuantitySpec
-from cl_viz.core.view import Axis, Histogram, Lines, Series, View
 from cl_viz.diagnostics._dense import neighbors as dense
 from cl_viz.diagnostics._geometry.dimension_distances import MOST_ANCHORS, DimensionDistances, dimension_distances
+from cl_viz.diagnostics._geometry.dimension_estimates import ESTIMATORS, Estimator, mean_estimate
+from cl_viz.diagnostics._geometry.dimension_views import views_of
 from cl_viz.diagnostics._geometry.isotropy_measures import view_scatter
 from cl_viz.diagnostics._geometry.near_rows import near_rows
 from cl_viz.diagnostics._geometry.sphere_null import dimension_of_sphere
@@ -36,8 +36,6 @@ FUKUNAGA = Source(
     "Fukunaga and Olsen 1971, An Algorithm for Finding Intrinsic Dimensionality of Data",
     "https://doi.org/10.1109/T-C.1971.223208",
 )
-_PARTS = (1, 2, 4, 8, 16)
-Values = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -68,7 +66,7 @@ def compute(inputs: SetInputs, params: IntrinsicDimensionParams) -> Result:
         diagnostic=SPEC.name,
         run=inputs.run,
         quantities=quantities,
-        views=_views(views, quantities, params, inputs),
+        views=views_of(views, quantities, params, inputs),
         findings=_findings(quantities, inputs),
         caveats=inputs.plain_caveats(used, total - used, seed=0, notes=notes),
         params=params.as_dict(),
@@ -97,34 +95,6 @@ def _distances(inputs: SetInputs) -> list[DimensionDistances]:
     return [inputs.remember(("dimension distances", view), partial(made, place)) for place, view in enumerate(names)]
 
 
-Estimator = Literal["two_nn", "levina_bickel"]
-
-
-def _estimate(distances: Values, estimator: Estimator, params: IntrinsicDimensionParams) -> float:
-    """Estimate from ascending distances, (A, 2) for TwoNN and (A, k) for maximum likelihood; NaN from fewer than 3."""
-    if len(distances) < 3 or (distances[:, 0] <= 0).any():
-        return math.nan
-    if estimator == "two_nn":
-        return dense.two_nn(distances, params.discard)
-    return dense.levina_bickel(distances, distances.shape[1])
-
-
-def _columns(estimator: Estimator, params: IntrinsicDimensionParams) -> int:
-    return 2 if estimator == "two_nn" else params.neighbours
-
-
-def _mean_estimate(
-    views: list[DimensionDistances], keep: list[NDArray[np.bool_]], estimator: Estimator,
-    params: IntrinsicDimensionParams,
-) -> float:  # fmt: skip
-    columns = _columns(estimator, params)
-    return float(
-        np.mean(
-            [_estimate(view.among(kept, columns), estimator, params) for view, kept in zip(views, keep, strict=True)]
-        )
-    )
-
-
 def _quantities(
     views: list[DimensionDistances], inputs: SetInputs, params: IntrinsicDimensionParams
 ) -> dict[str, Quantity]:
@@ -132,13 +102,13 @@ def _quantities(
     aligned = inputs.embedding_set.aligned or len(views) == 1
     values: dict[str, float] = {}
     intervals: dict[str, Interval | None] = {}
-    for estimator in _ESTIMATORS:
-        value = _mean_estimate(views, everything, estimator, params)
+    for estimator in ESTIMATORS:
+        value = mean_estimate(views, everything, estimator, params)
         values[estimator] = value
         if aligned and math.isfinite(value):
 
             def without(keep: NDArray[np.bool_], estimator: Estimator = estimator) -> float:
-                return _mean_estimate(views, [keep] * len(views), estimator, params)
+                return mean_estimate(views, [keep] * len(views), estimator, params)
 
             intervals[estimator] = group_jackknife(value, without, views[0].n_rows, limits=(0.0, math.inf))
     spheres = [
@@ -146,7 +116,7 @@ def _quantities(
         for view in views
         if view.n_distinct > params.neighbours
     ]
-    references = dict(zip(_ESTIMATORS, np.mean(spheres, axis=0), strict=True)) if spheres else {}
+    references = dict(zip(ESTIMATORS, np.mean(spheres, axis=0), strict=True)) if spheres else {}
     values |= _spectral(inputs, params)
     values["repeated_share"] = sum(view.n_repeats for view in views) / sum(view.n_rows for view in views)
     n_used = views[0].n_rows if inputs.embedding_set.aligned else sum(view.n_rows for view in views)
@@ -171,9 +141,6 @@ def _quantities(
     return found
 
 
-_ESTIMATORS: tuple[Estimator, Estimator] = ("two_nn", "levina_bickel")
-
-
 def _spectral(inputs: SetInputs, params: IntrinsicDimensionParams) -> dict[str, float]:
     """Return the two estimates from the covariance's eigenvalues, mean over views; nothing in very many dimensions."""
     counts, ratios = [], []
@@ -187,85 +154,6 @@ def _spectral(inputs: SetInputs, params: IntrinsicDimensionParams) -> dict[str, 
     except MissingInputError:
         return {}
     return {"fukunaga_olsen": float(np.mean(counts)), "participation_ratio": float(np.mean(ratios))}
-
-
-def _views(
-    views: list[DimensionDistances], quantities: dict[str, Quantity], params: IntrinsicDimensionParams,
-    inputs: SetInputs,
-) -> dict[str, View]:  # fmt: skip
-    two, many = (quantities[name].value for name in _ESTIMATORS)
-    text = " and ".join(
-        f"{format_number(value)} ({label})"
-        for value, label in ((two, "TwoNN"), (many, "maximum likelihood"))
-        if value is not None
-    )
-    shown: dict[str, View] = {}
-    series = [_curve(views, estimator, label, params, inputs.run) for estimator, label in _CURVES]
-    if any(len(entry.x) for entry in series):
-        shown["by_size"] = Lines(
-            f"Intrinsic dimension {text or 'not defined'} of {inputs.embedding_set.dim}",
-            Axis("Rows", "N, parts of the set", log=True),
-            Axis("Intrinsic dimension", "dimensions"),
-            tuple(entry for entry in series if len(entry.x)),
-        )
-    local = _local(views, params)
-    if len(local):
-        edges = np.linspace(0.0, float(np.quantile(local, 0.99)) * 1.1, 61)
-        share = np.histogram(local, edges)[0] / len(local)
-        shown["local"] = Histogram(
-            f"Half of the rows have a local dimension from {format_number(float(np.quantile(local, 0.25)))} to "
-            f"{format_number(float(np.quantile(local, 0.75)))}",
-            Axis("Local dimension of a row", f"maximum likelihood, k = {params.neighbours}"),
-            Axis("Rows", "share"),
-            (Series("rows", edges, share, "other", inputs.run, n=len(local)),),
-        )
-    return shown
-
-
-_CURVES: tuple[tuple[Estimator, str], ...] = (("two_nn", "TwoNN"), ("levina_bickel", "maximum likelihood"))
-
-
-def _curve(
-    views: list[DimensionDistances], estimator: Estimator, label: str, params: IntrinsicDimensionParams, run: str
-) -> Series:
-    """Return the estimate on ever smaller random parts of the set: mean over the parts, and their extremes.
-
-    The neighbours in a part are those of the whole that lie in it, so no pass is needed; where fewer than 95 % of the
-    anchors have enough of them in their list the curve ends.
-    """
-    columns = _columns(estimator, params)
-    sizes, means, lows, highs = [], [], [], []
-    for parts in _PARTS:
-        estimates = []
-        for place in range(parts):
-            values = []
-            for view in views:
-                keep = np.random.default_rng(0).permutation(view.n_rows) % parts == place
-                found = view.among(keep, columns)
-                if len(found) < 0.95 * keep[view.anchors].sum():
-                    break
-                values.append(_estimate(found, estimator, params))
-            estimates += [float(np.mean(values))] if len(values) == len(views) else []
-        estimates = [value for value in estimates if math.isfinite(value)]
-        if len(estimates) < parts or views[0].n_distinct // parts < 30:
-            break
-        sizes.append(float(views[0].n_distinct // parts))
-        means.append(float(np.mean(estimates)))
-        lows.append(min(estimates))
-        highs.append(max(estimates))
-    order = slice(None, None, -1)
-    arrays = [np.array(values)[order] for values in (sizes, means, lows, highs)]
-    return Series(label, arrays[0], arrays[1], "other", run, arrays[2], arrays[3], n=views[0].n_rows)
-
-
-def _local(views: list[DimensionDistances], params: IntrinsicDimensionParams) -> Values:
-    found = []
-    for view in views:
-        distances = view.among(np.ones(view.n_rows, dtype=np.bool_), params.neighbours)
-        if len(distances) and (distances > 0).all():
-            means = dense.log_ratios(distances, params.neighbours)
-            found.append(1 / means[means > 0])
-    return np.concatenate(found) if found else np.zeros(0)
 
 
 def _findings(quantities: dict[str, Quantity], inputs: SetInputs) -> tuple[Finding, ...]:
@@ -305,19 +193,19 @@ def _findings(quantities: dict[str, Quantity], inputs: SetInputs) -> tuple[Findi
         FACCO,
         known[0].name,
     )
-    if not repeated.value:
-        return (main,)
-    return (
-        main,
-        Finding(
-            SPEC.name,
-            "watch" if repeated.value > 0.01 else "good",
-            f"{format_number(100 * repeated.value)} % of the rows repeat another and were taken out "
-            f"(N = {repeated.n:,} rows over all views).",
-            "Remove repeated inputs; with them the estimate would fall towards 0." if repeated.value > 0.01 else "",
-            FACCO,
-            "repeated_share",
-        ),
+    return (main, _repeats(repeated, repeated.value)) if repeated.value else (main,)
+
+
+def _repeats(repeated: Quantity, share: float) -> Finding:
+    many = share > 0.01
+    return Finding(
+        SPEC.name,
+        "watch" if many else "good",
+        f"{format_number(100 * share)} % of the rows repeat another and were taken out "
+        f"(N = {repeated.n:,} rows over all views).",
+        "Remove repeated inputs; with them the estimate would fall towards 0." if many else "",
+        FACCO,
+        "repeated_share",
     )
 
 

@@ -12,21 +12,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cl_viz.core.params import Params, param
-from cl_viz.core.result import Finding, Interval, Quantity, Result, Source, format_number, influence_interval
+from cl_viz.core.result import Interval, Quantity, Result, Source, influence_interval
 from cl_viz.core.specs import DiagnosticSpec, QuantitySpec
-from cl_viz.core.view import Axis, Bars, Lines, Reference, Series, View
 from cl_viz.diagnostics._collapse.spectrum import spectrum_of
 from cl_viz.diagnostics._geometry.isoscore_interval import isoscore_interval
 from cl_viz.diagnostics._geometry.isotropy_measures import (
-    MeanCosines,
     Partition,
     RowKind,
+    ViewIsotropy,
     isoscore_of,
     isoscore_of_sphere,
     mean_cosines,
     partition,
     view_scatter,
 )
+from cl_viz.diagnostics._geometry.isotropy_reading import findings, views_of
 from cl_viz.diagnostics._thresholds import geometry as _thresholds
 from cl_viz.engine.inputs import SetInputs
 
@@ -59,17 +59,6 @@ class IsotropyParams(Params):
     )
 
 
-@dataclass(frozen=True)
-class _View:
-    """What one view measures."""
-
-    name: str
-    partitions: dict[RowKind, Partition]
-    cosines: MeanCosines
-    isoscore: float
-    isoscore_star: float
-
-
 def compute(inputs: SetInputs, params: IsotropyParams) -> Result:
     """Compute the isotropy of one embedding set, every view on its own; numbers are means over views."""
     views = [_measure(inputs, view, params) for view in inputs.embedding_set.view_names]
@@ -88,8 +77,8 @@ def compute(inputs: SetInputs, params: IsotropyParams) -> Result:
         diagnostic=SPEC.name,
         run=inputs.run,
         quantities=quantities,
-        views=_views(views, quantities, params, inputs.run),
-        findings=_findings(quantities),
+        views=views_of(views, quantities, params.rows, inputs.run),
+        findings=findings(quantities),
         caveats=inputs.plain_caveats(used, total - used, normalised=params.rows == "unit", notes=notes),
         params=params.as_dict(),
     )
@@ -101,7 +90,7 @@ def seconds(inputs: SetInputs, params: IsotropyParams) -> float:
     return 2 * (len(inputs.embedding_set.views) * 2e-9 * dim**3 + rows * dim * (2e-10 * dim + 3e-8))
 
 
-def _measure(inputs: SetInputs, view: str, params: IsotropyParams) -> _View:
+def _measure(inputs: SetInputs, view: str, params: IsotropyParams) -> ViewIsotropy:
     moments = inputs.moments.views[view]
     _, scatter = view_scatter(moments, params.rows)
     place, count = inputs.embedding_set.view_names.index(view), len(inputs.embedding_set.views)
@@ -115,7 +104,7 @@ def _measure(inputs: SetInputs, view: str, params: IsotropyParams) -> _View:
         make = partial(partition, inputs.embedding_set, view, moments, kind, partial(report, half), vectors)
         partitions[kind] = inputs.remember(("partition", view, kind), make)
     kind = params.rows
-    return _View(
+    return ViewIsotropy(
         view,
         partitions,
         inputs.remember(("mean cosines", view, kind), lambda: mean_cosines(inputs.embedding_set, view, moments, kind)),
@@ -132,12 +121,8 @@ def _eigenvectors(inputs: SetInputs, view: str, kind: RowKind) -> NDArray[np.flo
     return found.directions if found.directions is not None and found.directions.shape[1] == found.dim else None
 
 
-_FEWEST = 3
-"""Rows of a view from which its covariance can have two directions."""
-_TELLING = 0.05
-"""Mean cosine of centred rows, beyond that of any rows that cancel, from which it is worth a clause."""
 _KINDS: tuple[RowKind, RowKind] = ("unit", "raw")
-_MEASURES: dict[str, Callable[[_View], float]] = {
+_MEASURES: dict[str, Callable[[ViewIsotropy], float]] = {
     "mean_cosine": lambda view: view.cosines.mean,
     "mean_cosine_centred": lambda view: view.cosines.centred,
     "cosine_regularizer": lambda view: view.cosines.mean * (len(view.cosines.own) - 1) / len(view.cosines.own),
@@ -148,7 +133,7 @@ _MEASURES: dict[str, Callable[[_View], float]] = {
 }
 
 
-def _quantities(views: list[_View], inputs: SetInputs, params: IsotropyParams) -> dict[str, Quantity]:
+def _quantities(views: list[ViewIsotropy], inputs: SetInputs, params: IsotropyParams) -> dict[str, Quantity]:
     counts = [len(view.cosines.own) for view in views]
     n_used = counts[0] if inputs.embedding_set.aligned else sum(counts)
     sphere = float(np.mean([isoscore_of_sphere(count, inputs.embedding_set.dim) for count in counts]))
@@ -177,7 +162,7 @@ def _quantities(views: list[_View], inputs: SetInputs, params: IsotropyParams) -
 
 
 def _interval(
-    name: str, value: float, views: list[_View], inputs: SetInputs, params: IsotropyParams
+    name: str, value: float, views: list[ViewIsotropy], inputs: SetInputs, params: IsotropyParams
 ) -> Interval | None:
     if name == "mean_cosine":
         return _cosine_interval(value, views, inputs.embedding_set.aligned)
@@ -192,107 +177,11 @@ def _interval(
     return None
 
 
-def _cosine_interval(value: float, views: list[_View], aligned: bool) -> Interval | None:
+def _cosine_interval(value: float, views: list[ViewIsotropy], aligned: bool) -> Interval | None:
     influences = [2 * (view.cosines.own - view.cosines.mean) / len(views) for view in views]
     groups = [np.sum(influences, axis=0)] if aligned else influences
     found = influence_interval(value, *groups, limits=(-1.0, 1.0))
     return found if found.low < found.high and found.low <= value <= found.high else None
-
-
-def _views(views: list[_View], quantities: dict[str, Quantity], params: IsotropyParams, run: str) -> dict[str, View]:
-    cosine, centred = quantities["mean_cosine"], quantities["mean_cosine_centred"]
-    names = ["cosine", "centred", "IsoScore", "IsoScore*", "Z, unit", "Z, raw"]
-    keys = ["mean_cosine", "mean_cosine_centred", "isoscore", "isoscore_star", "partition_unit", "partition_raw"]
-    known = [
-        (name, quantities[key]) for name, key in zip(names, keys, strict=True) if quantities[key].value is not None
-    ]
-    after = (
-        ""
-        if centred.value is None or not _says_something(centred)
-        else (f", {format_number(centred.value)} without the mean")
-    )
-    values = np.array([quantity.value for _, quantity in known])
-    low = np.array([math.nan if q.interval is None else q.interval.low for _, q in known])
-    high = np.array([math.nan if q.interval is None else q.interval.high for _, q in known])
-    return {
-        "measures": Bars(
-            f"Mean cosine {format_number(cosine.value or 0.0)}{after}",
-            Axis("Measure"),
-            Axis("Value", "", (-0.1, 1.05)),
-            (Series("isotropy", np.array([name for name, _ in known], dtype=object), values, "other", run, low, high),),
-        ),
-        "partition": _partition_view(views, quantities, params, run),
-    }
-
-
-def _partition_view(views: list[_View], quantities: dict[str, Quantity], params: IsotropyParams, run: str) -> Lines:
-    key = f"partition_{params.rows}"
-    found = [view.partitions[params.rows] for view in views]
-    ranks = np.arange(1, len(found[0].positive) + 1, dtype=np.float64)
-    sides = (("eigenvector", [one.positive for one in found]), ("its negative", [one.negative for one in found]))
-    series = [Series(name, ranks, np.mean(logs, axis=0), "other", run) for name, logs in sides]
-    return Lines(
-        f"The least direction has {format_number(100 * (quantities[key].value or 0.0))} % of the largest's sum",
-        Axis("Eigenvector of X'X, largest first", "rank", log=True),
-        Axis("log mean exp(c . x)", f"{params.rows} rows, mean over views"),
-        tuple(series),
-        (Reference("no part along c", 0.0, "y"),),
-        markers=False,
-    )
-
-
-def _findings(quantities: dict[str, Quantity]) -> tuple[Finding, ...]:
-    cosine, centred, score = (quantities[name] for name in ("mean_cosine", "mean_cosine_centred", "isoscore"))
-    assert cosine.value is not None
-    level = _thresholds.ANISOTROPY.level(cosine.value)
-    rest = (
-        ""
-        if centred.value is None or not _says_something(centred)
-        else (f", {format_number(centred.value)} once the mean row is taken off")
-    )
-    cone = Finding(
-        SPEC.name,
-        level,
-        f"Two different rows have a mean cosine of {cosine.text()}{rest} (N = {cosine.n:,}).",
-        "" if level == "good" else "Take the mean off before retrieval; lower the temperature or add negatives.",
-        _thresholds.LIANG,
-        "mean_cosine",
-    )
-    # Two rows differ along one line, whatever the encoder: a uniform sphere has IsoScore 0 there too.
-    few = not score.reference or (score.n or 0) < _FEWEST
-    if score.value is None or few:
-        advice = f"add samples, {_FEWEST} or more" if few else "look for collapse first: the rows do not differ"
-        return (
-            Finding(
-                SPEC.name,
-                "unknown",
-                f"Unknown: how evenly the dimensions are used (N = {score.n:,}).",
-                f"To see it, {advice}.",
-                _thresholds.RUDMAN,
-                "isoscore",
-            ),
-            cone,
-        )
-    used = _thresholds.ISOSCORE.level(score.value)
-    # Few samples use few dimensions, whatever the encoder: what they can reach is what counts.
-    if score.reference is not None and score.value > _thresholds.SHARE_OF_SPHERE * score.reference:
-        used = "good"
-    dimensions = Finding(
-        SPEC.name,
-        used,
-        f"IsoScore is {score.text()} where a uniform sphere of this N and D has "
-        f"{format_number(score.reference or 0.0)} (N = {score.n:,}).",
-        "" if used == "good" else "Look at the spectrum: a few directions carry nearly all of the variance.",
-        _thresholds.RUDMAN,
-        "isoscore",
-    )
-    return cone, dimensions
-
-
-def _says_something(centred: Quantity) -> bool:
-    """Return whether centred rows keep a mean cosine: directions that cancel have -1 / (N - 1) by arithmetic alone."""
-    value, n_rows = centred.value, centred.n or 0
-    return value is not None and n_rows > 1 and abs(value + 1 / (n_rows - 1)) > _TELLING
 
 
 def _share(name: str, label: str, definition: str, low: float = 0.0) -> QuantitySpec:

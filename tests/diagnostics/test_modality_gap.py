@@ -11,9 +11,9 @@ from scipy.stats import binomtest
 import cl_viz
 from cl_viz.core.embedding_set import EmbeddingSet
 from cl_viz.diagnostics._geometry import modality_measures as measures
+from cl_viz.diagnostics._geometry.gap_measures import DELTAS, Closing
 from cl_viz.diagnostics._geometry.modality_pairs import ModalityPairs
 from cl_viz.diagnostics._geometry.modality_reading import mcnemar
-from cl_viz.diagnostics.modality_gap import DELTAS, Closing
 from cl_viz.testing import modality_pair, paired_sphere, sphere
 
 

@@ -180,3 +180,23 @@ def _blocks(embedding_set: EmbeddingSet, view: str, kind: RowKind) -> Iterator[t
             if kind == "unit":
                 block /= norms[rows][keep][:, None]
             yield block, rows.stop / len(array)
+
+
+@dataclass(frozen=True)
+class ViewIsotropy:
+    """What one view measures.
+
+    Attributes
+    ----------
+    name : str
+    partitions : dict of RowKind to Partition
+    cosines : MeanCosines
+    isoscore, isoscore_star : float
+        NaN where rows do not differ.
+    """
+
+    name: str
+    partitions: dict[RowKind, Partition]
+    cosines: MeanCosines
+    isoscore: float
+    isoscore_star: float
