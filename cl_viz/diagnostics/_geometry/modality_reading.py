@@ -11,7 +11,6 @@ from scipy.special import bdtr
 from cl_viz.core.result import Finding, Quantity, format_number
 from cl_viz.core.view import Axis, Bars, Heatmap, Histogram, Lines, Meaning, Reference, Series, Table, View
 from cl_viz.diagnostics._geometry.gap_measures import Closing, GapMeasures
-from cl_viz.diagnostics._geometry.gap_measures import Closing, GapMeasures
 from cl_viz.diagnostics._geometry.modality_pairs import centre_distances
 from cl_viz.diagnostics._groups.judgement import percent
 from cl_viz.diagnostics._proportions import wilson
