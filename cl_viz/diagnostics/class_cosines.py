@@ -87,7 +87,7 @@ def _quantities(
         "closest": None if closest is None else float(found.corrected[closest]),
         "least_separation": None if weakest is None else float(found.separation[weakest]),
     }
-    intervals: dict[str, Interval] = {}
+    intervals: dict[str, Interval | None] = {}
     if several:
         intervals["between"] = interval_of_mean(float(between.mean()), outer, n)
         if not params.self_pairs:

@@ -151,6 +151,8 @@ def test_numbers_lie_in_their_range_or_say_what_is_missing(result: Result) -> No
         assert low <= quantity.value <= high, name
         if quantity.interval is not None:
             assert quantity.interval.low <= quantity.value <= quantity.interval.high, name
+            # A rank may stand for all that could be drawn; of other numbers an interval without width says nothing.
+            assert quantity.interval.low < quantity.interval.high or quantity.unit == "rank", name
             assert 0 < quantity.interval.level < 1
             assert quantity.interval.method
 

@@ -191,7 +191,12 @@ def interval_of_pair(
     return replace(interval, method=f"{interval.method}, given these two classes")
 
 
-def interval_of_mean(value: float, parts: list[Floats], n: int) -> Interval:
-    """Return the interval of a mean over classes from each sample's influence, one array a class."""
+def interval_of_mean(value: float, parts: list[Floats], n: int) -> Interval | None:
+    """Return the interval of a mean over classes from each sample's influence, one array a class.
+
+    None where no sample moves it, as where all lie on one line.
+    """
     found = influence_interval(value, *parts, limits=(-1.0, 1.0))
+    if not found.low < value < found.high:
+        return None
     return replace(found, method=f"infinitesimal jackknife over {n:,} samples, within their classes")

@@ -124,7 +124,12 @@ def suggest(
         limits["for_signal"] = Limit(
             f"{100 * least_signal:g} % of the gradient is left",
             f"less than {100 * least_signal:g} % of the gradient is left",
-            _from(curves.npc_multiplier, least_signal, lambda at: _mean(multiplier(anchors.margins(at))), rising=True),
+            _from(
+                curves.npc_multiplier,
+                least_signal,
+                lambda at: _mean(multiplier(anchors.margins(at)).astype(np.float64)),
+                rising=True,
+            ),
             curves.npc_multiplier,
             least_signal,
         )
@@ -170,7 +175,7 @@ def _crossing(place: int, level: float, asked: Callable[[float], float]) -> floa
     def beyond(log_temperature: float) -> float:
         return asked(float(np.exp(log_temperature))) - level
 
-    logs = np.log(TEMPERATURES)
+    logs = [float(value) for value in np.log(TEMPERATURES)]
     while (beyond(logs[low]) > 0) == (beyond(logs[high]) > 0):
         if low == 0 and high == last:
             nearest = min((0, last), key=lambda end: abs(beyond(logs[end])))
