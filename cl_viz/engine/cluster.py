@@ -44,8 +44,8 @@ if TYPE_CHECKING:
     from distributed import Client
 
 T = TypeVar("T")
-PIECE_ROWS = 24 * TILE
-"""Rows of a piece of a set that is in memory: whole tiles, so that the tiles are those of one machine."""
+PIECE_ROWS, PIECE_BYTES = 40 * TILE, 1 << 26
+"""Most rows of a piece of a set that is in memory, and most bytes of them in float32."""
 _NO_LIMIT = 1 << 60
 
 
@@ -102,7 +102,7 @@ def scan_cluster(
     if neighbors is not None and not 1 <= neighbors <= MOST_NEIGHBORS:
         raise InputError(f"neighbors = {neighbors!r}", where="scan", allowed=f"None, or 1 to {MOST_NEIGHBORS}")
     type_for(0, precision)
-    pieces = pieces_of(source, PIECE_ROWS, views, label)
+    pieces = pieces_of(source, _piece_rows(source), views, label)
     asked = _Asked(device, anchors, neighbors, precision, seed, cache, views, label)
     fingerprint = source.fingerprint if isinstance(source, EmbeddingSet) else None
 
@@ -143,6 +143,16 @@ class _Asked:
             "label": self.label,
         }
         return cached(fingerprint, parameters, compute)
+
+
+def _piece_rows(source: EmbeddingSet | str | Path) -> int:
+    """Return how many rows a piece of a set has: whole tiles, as many in each piece."""
+    if not isinstance(source, EmbeddingSet):
+        return PIECE_ROWS
+    most = min(PIECE_ROWS, max(TILE, PIECE_BYTES // (4 * source.dim * len(source.views))))
+    tile = min(TILE, most)
+    n_pieces = -(-source.n // most)
+    return -(-source.n // (n_pieces * tile)) * tile
 
 
 def _scan_pieces(

@@ -109,7 +109,8 @@ class ClusterPlan:
     def leading(self, span: Span) -> NDArray[np.int64]:
         """Return the anchors of some pieces, counted among their usable rows."""
         low, high = np.searchsorted(self.anchors, self.starts[list(span)])
-        return self.anchors[low:high] - self.starts[span[0]]
+        found: NDArray[np.int64] = self.anchors[low:high] - self.starts[span[0]]
+        return found
 
     def offset(self, span: Span) -> int:
         """Return the row of the whole that some pieces begin with."""
