@@ -20,13 +20,11 @@ from cl_viz.engine import triton_tiles
 from cl_viz.engine.device_largest import EMPTY, MERGED, Allowed, DeviceLargest
 from cl_viz.engine.nearest_so_far import Block, NearestSoFar
 from cl_viz.engine.tile_sizes import fitted
+from cl_viz.engine.tried_once import TriedOnce
 from cl_viz.engine.triton_tiles import Shape
 
 _SHARE_OF_MEMORY = 0.5
 """Of a device's free memory: more is not taken for lists."""
-
-_failure = ""
-_works: dict[str, bool] = {}
 
 
 def capacity(n_largest: int) -> int:
@@ -59,32 +57,22 @@ def on_device(device: torch.device, dtype: torch.dtype, n_entries: int) -> bool:
 
 def usable(device: torch.device, dtype: torch.dtype = torch.float32) -> bool:
     """Whether the kernel can be used for neighbours on this device; tried once a device, where they are asked for."""
-    if not triton_tiles.usable(device, dtype):
-        return False
-    name = str(device)
-    if name not in _works:
-        _works[name] = _try(device)
-    return _works[name]
+    return triton_tiles.usable(device, dtype) and _kernel.on(device)
 
 
 def failure() -> str:
     """Return why the kernel cannot be used for neighbours; empty as long as it can, or has not been asked for."""
-    return triton_tiles.failure() or _failure
+    return triton_tiles.failure() or _kernel.failure
 
 
-def _try(device: torch.device) -> bool:
-    global _failure
-    try:
-        from cl_viz.engine.triton_trial import trial_of_neighbors
+def _trial(device: torch.device) -> str:
+    """Return why the kernel cannot be used here: what compiles without neighbours need not compile with them."""
+    from cl_viz.engine.triton_trial import trial_of_neighbors
 
-        _failure = trial_of_neighbors(device)
-        return not _failure
-    except torch.OutOfMemoryError:
-        raise
-    except Exception as error:
-        # What compiles without neighbours need not compile with them: the pass works without.
-        _failure = f"{type(error).__name__}: {error}"
-    return False
+    return trial_of_neighbors(device)
+
+
+_kernel = TriedOnce(_trial)
 
 
 @dataclass

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from cl_viz.engine import bins
 from cl_viz.engine.pair_sketch import PairSketch, Relation
+from cl_viz.engine.tried_once import TriedOnce
 
 if TYPE_CHECKING:
     from cl_viz.engine.triton_neighbors import TileLists
@@ -30,9 +31,6 @@ PRECISION = "tf32x3"
 """Each product is made of three, whose error is that of float32; one alone would move scores between bins."""
 _OLDEST = (8, 0)
 """Compute capability from which matrix units take float32 in parts."""
-
-_failure = ""
-_works: dict[str, bool] = {}
 
 
 @dataclass(frozen=True)
@@ -73,36 +71,26 @@ def usable(device: torch.device, dtype: torch.dtype = torch.float32) -> bool:
     """Whether the kernel can be used for scores of this type on this device; tried once a device."""
     if device.type != "cuda" or dtype != torch.float32:
         return False
-    name = str(device)
-    if name not in _works:
-        _works[name] = _try(device)
-    return _works[name]
+    return _kernel.on(device)
 
 
 def failure() -> str:
     """Return why the kernel cannot be used; empty as long as it can, or has not been asked for."""
-    return _failure
+    return _kernel.failure
 
 
-def _try(device: torch.device) -> bool:
-    """Whether the kernel compiles, runs, and counts rightly."""
-    global _failure
+def _trial(device: torch.device) -> str:
+    """Return why the kernel cannot be used: it does not compile, run, or count rightly."""
     if find_spec("triton") is None:
-        _failure = "triton is not installed"
-    elif torch.cuda.get_device_capability(device) < _OLDEST:
-        _failure = f"{torch.cuda.get_device_name(device)} is older than compute capability {_OLDEST[0]}.{_OLDEST[1]}"
-    else:
-        try:
-            from cl_viz.engine.triton_trial import trial
+        return "triton is not installed"
+    if torch.cuda.get_device_capability(device) < _OLDEST:
+        return f"{torch.cuda.get_device_name(device)} is older than compute capability {_OLDEST[0]}.{_OLDEST[1]}"
+    from cl_viz.engine.triton_trial import trial
 
-            _failure = trial(device)
-            return not _failure
-        except torch.OutOfMemoryError:
-            raise
-        except Exception as error:
-            # No C compiler, a driver too old for this triton: the pass works without.
-            _failure = f"{type(error).__name__}: {error}"
-    return False
+    return trial(device)
+
+
+_kernel = TriedOnce(_trial)
 
 
 class TritonPairs:

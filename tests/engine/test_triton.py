@@ -16,6 +16,7 @@ import cl_viz
 from cl_viz.engine import bins, triton_neighbors, triton_tiles, triton_trial
 from cl_viz.engine.device_largest import DeviceLargest
 from cl_viz.engine.nearest_so_far import NearestSoFar
+from cl_viz.engine.tried_once import TriedOnce
 from cl_viz.engine.triton_neighbors import TileLists
 from cl_viz.engine.triton_tiles import TritonPairs, partner_table
 from cl_viz.testing import clusters, collapsed, sphere
@@ -169,8 +170,7 @@ def test_the_kernel_is_for_cuda_and_float32_alone() -> None:
 
 
 def test_without_triton_the_reason_is_said_and_torch_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(triton_tiles, "_works", {})
-    monkeypatch.setattr(triton_tiles, "_failure", "")
+    monkeypatch.setattr(triton_tiles, "_kernel", TriedOnce(triton_tiles._trial))
     monkeypatch.setattr(triton_tiles, "find_spec", lambda name: None)
     assert not triton_tiles.usable(torch.device("cuda", 0), torch.float32)
     assert triton_tiles.failure() == "triton is not installed"
@@ -180,8 +180,7 @@ def test_a_kernel_that_does_not_compile_is_left_alone(monkeypatch: pytest.Monkey
     def broken(*given: object, **named: object) -> None:
         raise RuntimeError("Failed to find C compiler")
 
-    monkeypatch.setattr(triton_tiles, "_works", {})
-    monkeypatch.setattr(triton_tiles, "_failure", "")
+    monkeypatch.setattr(triton_tiles, "_kernel", TriedOnce(triton_tiles._trial))
     monkeypatch.setattr(triton_tiles, "find_spec", lambda name: name)
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (9, 0))
     monkeypatch.setattr(triton_tiles, "TritonPairs", broken)
@@ -195,8 +194,7 @@ def test_a_kernel_that_does_not_compile_with_neighbours_bins_all_the_same(monkey
         raise RuntimeError("too many registers")
 
     monkeypatch.setattr(triton_tiles, "usable", lambda device, dtype: True)
-    monkeypatch.setattr(triton_neighbors, "_works", {})
-    monkeypatch.setattr(triton_neighbors, "_failure", "")
+    monkeypatch.setattr(triton_neighbors, "_kernel", TriedOnce(triton_neighbors._trial))
     monkeypatch.setattr(triton_trial, "trial_of_neighbors", broken)
     assert not triton_neighbors.usable(torch.device("cuda", 0))
     assert triton_neighbors.failure() == "RuntimeError: too many registers"
