@@ -10,7 +10,7 @@ import pytest
 
 import cl_viz
 from cl_viz.core.errors import MissingInputError
-from cl_viz.engine import Statistics, cluster_tasks, compiled, pieces
+from cl_viz.engine import Statistics, cluster, cluster_tasks, compiled, pieces
 from cl_viz.engine.cluster_results import AnchorResult, Collected
 from cl_viz.engine.cluster_tasks import ClusterPlan
 from cl_viz.testing import clusters
@@ -119,3 +119,45 @@ def test_two_usable_rows_are_needed_in_all() -> None:
     parts = pieces.pieces_of(cl_viz.EmbeddingSet.from_arrays(rows), 64)
     with pytest.raises(MissingInputError, match="1 of 130 rows"):
         pieces.check_facts(parts, [pieces.facts_of(piece) for piece in parts])
+
+
+def test_neighbours_of_equal_score_are_in_the_order_of_their_rows(path: str) -> None:
+    embedding_set = cl_viz.EmbeddingSet.from_arrays(np.eye(9)[np.arange(150) % 9])
+    (near,) = by_tasks(embedding_set, 0, 8).neighbors.values()
+    np.testing.assert_array_equal(near.scores, 1)
+    assert (np.diff(near.indices, axis=1) > 0).all()
+    assert ((near.indices - near.rows[:, None]) % 9 == 0).all()
+
+
+def test_pieces_are_of_equal_size_and_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cluster, "PIECE_ROWS", 64)
+    rows = clusters(130, 9, 4, 0.4).views["view_1"]
+    assert cluster._piece_rows(cl_viz.EmbeddingSet.from_arrays(rows[:60])) == 64
+    monkeypatch.setattr(cluster, "PIECE_ROWS", 2048)
+    long = np.ones((4100, 4))
+    assert cluster._piece_rows(cl_viz.EmbeddingSet.from_arrays(long)) == 1536
+    monkeypatch.setattr(cluster, "PIECE_BYTES", 4 * 4 * 1024)
+    assert cluster._piece_rows(cl_viz.EmbeddingSet.from_arrays(long)) == 1024
+    assert cluster._piece_rows(cl_viz.EmbeddingSet.from_arrays({"a": long, "b": long})) == 512
+
+
+def test_groups_hold_pieces_up_to_their_bytes() -> None:
+    assert cluster_tasks._groups(np.array([3, 3, 3, 9, 0, 1]), 6) == ((0, 2), (2, 3), (3, 4), (4, 6))
+    assert cluster_tasks._groups(np.array([3, 0, 3]), -1) == ((0, 1), (1, 2), (2, 3))
+
+
+def test_a_worker_keeps_the_rows_it_used_last_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    embedding_set = some_views(1)
+    parts = pieces.pieces_of(embedding_set, 64)
+    plan = ClusterPlan.of([pieces.facts_of(piece) for piece in parts], None, 0, 0, "cpu")
+    monkeypatch.setattr(cluster_tasks, "_at_hand", cluster_tasks._AtHand())
+    monkeypatch.setattr(cluster_tasks, "BYTES_AT_HAND", 2 * 64 * 9 * 8)
+
+    def rows(number: int) -> object:
+        return plan.rows([parts[number]], (number, number + 1))
+
+    first, second = rows(0), rows(1)
+    assert rows(0) is first
+    rows(2)
+    assert rows(0) is first
+    assert rows(1) is not second
