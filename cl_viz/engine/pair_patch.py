@@ -11,6 +11,8 @@ import torch
 from numpy.typing import NDArray
 
 from cl_viz.core.embedding_set import EmbeddingSet
+from cl_viz.core.errors import MissingInputError
+from cl_viz.engine.pair_query import PairQuery
 from cl_viz.engine.pair_sketch import Relation
 from cl_viz.engine.rows import ViewRows
 
@@ -111,3 +113,44 @@ def _number(rows: ViewRows) -> Callable[[NDArray[np.int64]], NDArray[np.int64]]:
         return np.where(ascending[at] == wanted, order[at], -1)
 
     return number
+
+
+def patches_of(embedding_set: EmbeddingSet, rows: dict[str, ViewRows], query: PairQuery) -> list[Patch]:
+    """Return what is to be looked at: the blocks of views, or in them the rows of the two classes.
+
+    Raises
+    ------
+    MissingInputError
+        If positives are asked for, and there are none.
+    """
+    names = embedding_set.view_names
+    sides = {view: _sides(embedding_set, part, query) for view, part in rows.items()}
+    found = []
+    for first, second in query.blocks(names):
+        numbers = (names.index(first), names.index(second))
+        (one, other), (twin, another) = sides[first], sides[second]
+        couples = [(one, another)]
+        if one is not other and first != second:
+            couples.append((other, twin))
+        for left, right in couples:
+            if len(left) and len(right):
+                found.append(Patch(numbers, left, right, links_between(embedding_set, left, right)))
+    if query.of_links and not any(len(patch.links) for patch in found):
+        raise MissingInputError(
+            "there are no positive pairs",
+            where=embedding_set.name,
+            remedy="add a second view of the samples, or choose positives='labels'",
+        )
+    return found
+
+
+def _sides(embedding_set: EmbeddingSet, rows: ViewRows, query: PairQuery) -> tuple[ViewRows, ViewRows]:
+    """Return the rows of each of the two classes, all rows where no class is named."""
+    codes = embedding_set.codes("label")
+    if query.classes is None or codes is None or rows.labels is None:
+        return rows, rows
+    labels = rows.labels.cpu().numpy()
+    first = rows.chosen(np.flatnonzero(labels == codes[1].index(query.classes[0])))
+    if query.classes[0] == query.classes[1]:
+        return first, first
+    return first, rows.chosen(np.flatnonzero(labels == codes[1].index(query.classes[1])))

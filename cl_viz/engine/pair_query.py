@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from numbers import Integral, Real
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from cl_viz.core.embedding_set import EmbeddingSet
 from cl_viz.core.errors import InputError, MissingInputError
@@ -276,3 +276,17 @@ def _by_neighbors(embedding_set: EmbeddingSet, kind: Kind, roles: PairRoles) -> 
                 remedy="add a label column (Data page), or choose positives='views'",
             )
     return kind == "false_negatives" and not labelled
+
+
+def query_of(embedding_set: EmbeddingSet, question: Question | PairQuery, asked: dict[str, Any]) -> PairQuery:
+    """Return what is asked for; a query that is made already cannot be given more."""
+    if not isinstance(question, PairQuery):
+        return PairQuery.of(embedding_set, question, **asked)
+    if asked:
+        raise InputError(
+            f"a PairQuery and {', '.join(asked)} were given",
+            where="find_pairs",
+            allowed="a PairQuery alone, or the name of a question with what it leaves open",
+            remedy="pass them to PairQuery.of",
+        )
+    return question

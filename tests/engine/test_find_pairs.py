@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,7 @@ import torch
 import cl_viz
 from cl_viz.core.embedding_set import EmbeddingSet
 from cl_viz.core.errors import Cancelled, InputError, MissingInputError
-from cl_viz.engine import pair_search
+from cl_viz.engine import pair_estimate, pair_search
 from cl_viz.engine.best_pairs import draw_keys, draw_marks
 from cl_viz.engine.found_pairs import FoundPairs
 from cl_viz.engine.pair_query import QUESTIONS, PairQuery
@@ -355,7 +354,7 @@ def test_the_search_can_be_stopped_and_reports_how_far_it_is() -> None:
 @pytest.mark.parametrize("question", QUESTIONS)
 def test_every_question_has_an_estimate(question: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()  # the probe is for tiles of the usual size
-    monkeypatch.setattr(import_module("cl_viz.engine.find_pairs"), "_PROBE_ROWS", 768)
+    monkeypatch.setattr(pair_estimate, "_PROBE_ROWS", 768)
     whole = make_set(2)
     asked: dict[str, Any] = (
         {"low": 0.0, "high": 1.0, "classes": ("a", "b")} if question in ("interval", "classes") else {}
