@@ -61,6 +61,8 @@ class Series:
         Units it rests on.
     left, right : NDArray or None
         Ends of an interval around `x`, of a point.
+    is_loss : bool
+        Whether `run` names a loss, and not a run: losses have colours of their own.
     """
 
     name: str
@@ -73,6 +75,7 @@ class Series:
     n: int | None = None
     left: NDArray[Any] | None = None
     right: NDArray[Any] | None = None
+    is_loss: bool = False
 
 
 @dataclass(frozen=True)

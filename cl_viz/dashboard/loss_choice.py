@@ -15,7 +15,7 @@ from cl_viz.core.specs import LossSpec
 from cl_viz.dashboard import errors, state
 from cl_viz.dashboard.sidebar import chip
 from cl_viz.dashboard.text import cite, escape
-from cl_viz.figures.theme import THEMES, run_colour
+from cl_viz.figures.theme import THEMES, loss_colour
 from cl_viz.losses import FAMILIES, losses
 
 MOST_LOSSES = 8
@@ -113,7 +113,7 @@ def _chosen(option: str, colour: int, missing: Missing) -> Choice | None:
         with st.container(width="content"):
             st.markdown(f":gray[:material/block: {escape(label)}: needs {escape(' and '.join(lacking))}]")
         return None
-    picture = f"![colour {colour + 1}]({chip(run_colour(colour, THEMES[state.theme()]))})"
+    picture = f"![colour {colour + 1}]({chip(loss_colour(colour, THEMES[state.theme()]))})"
     prefix = loss if not label.endswith(_AGAIN) else f"{loss}-again"
     with st.container(width="content"), st.popover(f"{picture} {escape(label)}", help="Hyper-parameters"):
         for info in spec.params.describe():

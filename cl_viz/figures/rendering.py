@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cl_viz.core.errors import InputError
-from cl_viz.core.view import Bars, Heatmap, Histogram, Lines, PointMap, Scatter, Table, View
+from cl_viz.core.view import Bars, Heatmap, Histogram, Lines, PointMap, Scatter, SeriesView, Table, View
 from cl_viz.figures.bars import draw_bars
 from cl_viz.figures.heatmap import draw_heatmap
 from cl_viz.figures.histogram import draw_histogram
@@ -36,7 +36,7 @@ def render(
     view : View
     theme : {"light", "dark"}
     run_colours : Mapping[str, int], optional
-        Number of each run's colour; by default in order of appearance.
+        Number of each run's or loss's colour; by default in order of appearance.
     log_y : bool
         Logarithmic vertical axis for histograms, lines, bars and points.
     wide : bool
@@ -61,6 +61,8 @@ def render(
         return draw_table(view, chosen, wide=wide)
     if isinstance(view, PointMap):
         return draw_point_map(view, chosen, wide=wide)
+    if isinstance(view, SeriesView) and any(entry.is_loss for entry in view.series):
+        chosen = replace(chosen, runs=chosen.losses)
     if log_y:
         view = replace(view, y=replace(view.y, log=True))
     if isinstance(view, Histogram):

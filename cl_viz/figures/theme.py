@@ -2,7 +2,9 @@
 
 Runs take the colours of Okabe and Ito (2008, "Color Universal Design"), which people with the common forms of colour
 blindness tell apart. Where one of them has less than 3:1 contrast with the background (W3C, WCAG 2.1, 1.4.11) it is
-moved in lightness until it has. Text and the colours of meanings, which also colour text, have at least 4.5:1.
+moved in lightness until it has. Losses take others, so that a curve is known at a glance as a loss's or a run's: of all
+colours with that contrast those that are furthest apart, from each other in the common forms of colour blindness too.
+Text and the colours of meanings, which also colour text, have at least 4.5:1.
 """
 
 from __future__ import annotations
@@ -27,6 +29,8 @@ class Theme:
         Page, text, secondary text (also reference lines), grid lines; hexadecimal.
     runs : tuple of str
         Colours of runs, in the order in which they are given out.
+    losses : tuple of str
+        Colours of losses, in the same way.
     meanings : Mapping[Meaning, str]
         Colours of meanings, the same in every figure.
     diverging : tuple of str
@@ -39,6 +43,7 @@ class Theme:
     muted: str
     grid: str
     runs: tuple[str, ...]
+    losses: tuple[str, ...]
     meanings: Mapping[Meaning, str]
     diverging: tuple[str, str, str]
 
@@ -50,6 +55,7 @@ LIGHT = Theme(
     muted="#565d66",
     grid="#e4e7eb",
     runs=("#0072b2", "#c08400", "#009e73", "#c56fa0", "#d55e00", "#2b98d4", "#000000", "#9c9200"),
+    losses=("#cc22aa", "#000055", "#885500", "#aa77ff", "#770000", "#0000ff", "#443377", "#220000"),
     meanings={
         "positive": "#0072b2",
         "negative": "#bd4b00",
@@ -67,6 +73,7 @@ DARK = Theme(
     muted="#b3b9c1",
     grid="#2f353c",
     runs=("#3d9bdc", "#e69f00", "#00b383", "#cc79a7", "#e8721c", "#8fd0f5", "#e8eaed", "#f0e442"),
+    losses=("#dd44bb", "#aaffbb", "#9900ff", "#999955", "#44dd66", "#dd99ff", "#447777", "#995500"),
     meanings={
         "positive": "#56b4e9",
         "negative": "#f0813a",
@@ -107,6 +114,11 @@ def readable_on(background: str) -> str:
 def run_colour(index: int, theme: Theme) -> str:
     """Return the colour of the run that was given number `index`; colours repeat after eight runs."""
     return theme.runs[index % len(theme.runs)]
+
+
+def loss_colour(index: int, theme: Theme) -> str:
+    """Return the colour of the loss that was given number `index`; colours repeat after eight losses."""
+    return theme.losses[index % len(theme.losses)]
 
 
 def translucent(colour: str, opacity: float) -> str:

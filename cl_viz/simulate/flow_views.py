@@ -61,7 +61,9 @@ def flow_scores(flows: Flows, record: int = -1) -> Histogram:
         ):
             if total:
                 density = counts / (total * np.diff(flow.bin_edges))
-                series.append(Series(name, flow.bin_edges, density, meaning, label, n=total))  # type: ignore[arg-type]
+                series.append(
+                    Series(name, flow.bin_edges, density, meaning, label, n=total, is_loss=True)  # type: ignore[arg-type]
+                )
         gaps[label] = float(flow.measures["mean_positive_score"][at] - flow.measures["mean_negative_score"][at])
     title = _compared("Gap between the mean scores", gaps) + _when(flows, record)
     # Positives end in a spike at 1: a logarithmic axis leaves the negatives visible, and the range stays the same.
@@ -76,7 +78,8 @@ def flow_spectrum(flows: Flows, record: int = -1) -> Lines:
         shares = flow.spectrum[_at(flow, record)].astype(np.float64)
         if np.isfinite(shares).all():
             index = np.arange(1, len(shares) + 1)
-            series.append(Series("share of the variance", index, np.maximum(shares, 1e-8), "other", label))
+            heights = np.maximum(shares, 1e-8)
+            series.append(Series("share of the variance", index, heights, "other", label, is_loss=True))
             first[label] = float(shares[0])
     title = _compared("Share of the largest eigenvalue", first) + _when(flows, record) if first else "Nothing varies"
     return Lines(
@@ -101,8 +104,11 @@ def flow_curve(flows: Flows, measure: str, record: int = -1) -> Lines | None:
         known = np.isfinite(values)
         if known.any():
             series.append(
-                Series(_label(measure).lower(), flow.recorded[known], values[known], "other", label, n=flow.start.n)
-            )
+                Series(
+                    _label(measure).lower(), flow.recorded[known], values[known], "other", label, n=flow.start.n,
+                    is_loss=True,
+                )
+            )  # fmt: skip
             last[label] = float(values[known][-1])
     if not series:
         return None

@@ -43,7 +43,8 @@ def force_weights(forces: Forces) -> Lines | None:
         for name, weights, counts, meaning in _curves(found):
             known = np.isfinite(weights) & (weights > 0)
             if known.any():
-                series.append(Series(name, centres[known], weights[known], meaning, label, n=int(counts.sum())))
+                n_pairs = int(counts.sum())
+                series.append(Series(name, centres[known], weights[known], meaning, label, n=n_pairs, is_loss=True))
         if found.negative_weight is not None and found.negative_pairs is not None:
             steepness[label] = _steepness(found.negative_weight, found.negative_pairs)
     if not series:
@@ -76,7 +77,7 @@ def force_shares(forces: Forces) -> Bars | None:
         series.append(
             Series(
                 "share of the gradient", words, means, "other", label, np.clip(means - spreads, 0, 1),
-                np.clip(means + spreads, 0, 1), n=found.n_batches,
+                np.clip(means + spreads, 0, 1), n=found.n_batches, is_loss=True,
             )
         )  # fmt: skip
         if "false_negatives" in known:

@@ -120,7 +120,7 @@ def _series(
     if not known.any():
         return None
     label = MEASURES[measure][0].lower()
-    return Series(label, steps[known], values[known], meaning, loss, n=n_images)
+    return Series(label, steps[known], values[known], meaning, loss, n=n_images, is_loss=True)
 
 
 def _title(name: str, measure: str, series: Sequence[Series]) -> str:
