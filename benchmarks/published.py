@@ -12,9 +12,19 @@ CHECKOUT = Path(__file__).resolve().parents[1]
 
 def keep(name: str, found: Mapping[str, Any]) -> None:
     """Write what was measured into benchmarks/results/`name`.json."""
-    target = CHECKOUT / "benchmarks" / "results" / f"{name}.json"
+    target = _results(name)
     target.parent.mkdir(exist_ok=True)
     target.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+
+
+def kept(name: str) -> dict[str, Any]:
+    """Return what an earlier run wrote there; nothing where there was none."""
+    found: dict[str, Any] = json.loads(_results(name).read_text(encoding="utf-8")) if _results(name).exists() else {}
+    return found
+
+
+def _results(name: str) -> Path:
+    return CHECKOUT / "benchmarks" / "results" / f"{name}.json"
 
 
 def publish(page: str, script: str, *parts: str) -> None:
