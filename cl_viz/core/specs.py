@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 Needs = Literal["set", "steps", "layers", "pair", "family"]
 """What a diagnostic looks at: one set; the steps of a run; its layers; a pair of runs; a family of runs."""
+Tells = Literal["cause", "state", "outcome"]
+"""What a finding is to others of its level: what brings them about, a fact beside them, or what comes of them."""
 Pass = Literal["statistics", "neighbors"]
 """A look at all pairs of a set: what every score is counted in; the nearest neighbours of every row."""
 
@@ -77,6 +79,8 @@ class DiagnosticSpec:
         `inputs` makes; None where it is a matter of a second. Needed where `quick` is False.
     passes : tuple of Pass
         Looks at all pairs that `compute` asks its inputs for: whoever runs several diagnostics has them made as one.
+    tells : Tells
+        Among findings of one level, causes come first and outcomes last.
     """
 
     REQUIRED: ClassVar[tuple[str, ...]] = (
@@ -101,6 +105,7 @@ class DiagnosticSpec:
     quick: bool = True
     seconds: Callable[[Any, Any], float] | None = None
     passes: tuple[Pass, ...] = ()
+    tells: Tells = "state"
 
     def quantity(self, name: str) -> QuantitySpec:
         """Return the declared quantity called `name`."""

@@ -8,14 +8,14 @@ from collections.abc import Callable, Mapping, Sequence
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from cl_viz.core.result import Finding, Quantity, Result, worst_first
+from cl_viz.core.result import Finding, Quantity, Result
 from cl_viz.core.specs import DiagnosticSpec
 from cl_viz.dashboard import aspects, cache, errors, finding_lines, state
 from cl_viz.dashboard.long_work import LongWork
 from cl_viz.dashboard.navigation import SECTIONS, page_path, page_title
 from cl_viz.dashboard.sidebar import chip_image
 from cl_viz.dashboard.text import escape, short_mark
-from cl_viz.diagnostics import DIAGNOSTICS
+from cl_viz.diagnostics import DIAGNOSTICS, causes_first
 
 RUNS_IN_A_ROW = 4
 _SENTENCE_AND_LINK = (4.0, 1.1)
@@ -239,7 +239,7 @@ def headline(result: Result) -> Quantity | None:
 
 
 def _findings(by_diagnostic: dict[str, Result]) -> list[Finding]:
-    return worst_first([finding for result in by_diagnostic.values() for finding in result.findings])
+    return causes_first(finding for result in by_diagnostic.values() for finding in result.findings)
 
 
 def _severity(by_diagnostic: dict[str, Result]) -> tuple[int, int]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from cl_viz.diagnostics._causes_first import causes_first
 from cl_viz.diagnostics._running import DIAGNOSTICS, check, diagnose, estimate, passes_of, unknown_result
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ _LAZY = {
     "sample_quantities": _SAMPLES,
 }
 
-__all__ = ["DIAGNOSTICS", "check", "diagnose", "estimate", "passes_of", "unknown_result", *_LAZY]
+__all__ = ["DIAGNOSTICS", "causes_first", "check", "diagnose", "estimate", "passes_of", "unknown_result", *_LAZY]
 
 
 def __getattr__(name: str) -> Any:

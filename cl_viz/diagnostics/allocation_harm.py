@@ -239,6 +239,7 @@ SPEC = DiagnosticSpec(
     section="Groups",
     page="groups/allocation_harm",
     needs="family",
+    tells="outcome",
     params=AllocationHarmParams,
     compute=compute,
     quick=False,

@@ -222,6 +222,7 @@ SPEC = DiagnosticSpec(
     section="Groups",
     page="groups/downstream",
     needs="set",
+    tells="outcome",
     params=ClusterAgreementParams,
     compute=compute,
     quick=False,

@@ -241,6 +241,7 @@ SPEC = DiagnosticSpec(
     section="Groups",
     page="groups/downstream",
     needs="set",
+    tells="outcome",
     params=CrossViewRetrievalParams,
     compute=compute,
     quantities=(

@@ -229,6 +229,7 @@ SPEC = DiagnosticSpec(
     section="Start",
     page="start/data",
     needs="set",
+    tells="cause",
     params=DataQualityParams,
     compute=compute,
     quantities=(

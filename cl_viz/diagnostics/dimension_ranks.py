@@ -147,6 +147,7 @@ SPEC = DiagnosticSpec(
     section="Geometry",
     page="geometry/collapse",
     needs="set",
+    tells="cause",
     params=RankParams,
     compute=compute,
     quantities=(

@@ -204,6 +204,7 @@ SPEC = DiagnosticSpec(
     section="Groups",
     page="groups/suppression",
     needs="set",
+    tells="cause",
     params=FeatureSuppressionParams,
     compute=compute,
     quick=False,

@@ -189,6 +189,7 @@ SPEC = DiagnosticSpec(
     section="Groups",
     page="groups/allocation_harm",
     needs="set",
+    tells="outcome",
     params=GroupTableParams,
     compute=compute,
     passes=("neighbors",),

@@ -42,6 +42,7 @@ SPEC = DiagnosticSpec(
     section="Temperature",
     page="temperature/hardness",
     needs="set",
+    tells="cause",
     params=HardnessParams,
     compute=compute,
     passes=("statistics",),

@@ -217,6 +217,7 @@ SPEC = DiagnosticSpec(
     section="Groups",
     page="groups/downstream",
     needs="set",
+    tells="outcome",
     params=LabelRetrievalParams,
     compute=compute,
     quantities=(

@@ -158,6 +158,7 @@ SPEC = DiagnosticSpec(
     section="Groups",
     page="groups/downstream",
     needs="set",
+    tells="outcome",
     params=LinearProbeParams,
     compute=compute,
     quick=False,

@@ -215,6 +215,7 @@ SPEC = DiagnosticSpec(
     section="Groups",
     page="groups/downstream",
     needs="set",
+    tells="outcome",
     params=NeighborAccuracyParams,
     compute=compute,
     passes=("neighbors",),

@@ -148,6 +148,7 @@ SPEC = DiagnosticSpec(
     section="Groups",
     page="groups/representation_harm",
     needs="family",
+    tells="outcome",
     params=RepresentationHarmParams,
     compute=compute,
     seconds=seconds,

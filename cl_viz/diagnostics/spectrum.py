@@ -126,6 +126,7 @@ SPEC = DiagnosticSpec(
     section="Geometry",
     page="geometry/collapse",
     needs="set",
+    tells="cause",
     params=SpectrumParams,
     compute=compute,
     quantities=(

@@ -118,6 +118,7 @@ SPEC = DiagnosticSpec(
     section="Temperature",
     page="temperature/hardness",
     needs="set",
+    tells="cause",
     params=SuggestionParams,
     compute=compute,
     passes=("statistics",),

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from cl_viz.core.embedding_set import EmbeddingSet
-from cl_viz.core.result import Caveats, Finding, Interval, Quantity, Result, worst_first
+from cl_viz.core.result import Caveats, Finding, Interval, Quantity, Result
+from cl_viz.reporting.tables import all_findings
 from cl_viz.reporting.writing import write_whole
 
 Checked = tuple[EmbeddingSet, Sequence[Result]]
@@ -62,10 +63,7 @@ def _run_entry(embedding_set: EmbeddingSet, results: Sequence[Result]) -> dict[s
             for result in results
             for name, quantity in result.quantities.items()
         },
-        "findings": [
-            _finding_entry(finding)
-            for finding in worst_first([finding for result in results for finding in result.findings])
-        ],
+        "findings": [_finding_entry(finding) for finding in all_findings(results)],
         "params": {
             result.diagnostic: {name: _plain(value) for name, value in result.params.items()} for result in results
         },

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from cl_viz.core.result import Finding, Result, worst_first
+from cl_viz.core.result import Finding, Result
+from cl_viz.diagnostics import causes_first
 
 COLUMNS = (
     "run", "diagnostic", "quantity", "label", "value", "low", "high", "level", "unit", "n", "unit_of_n", "missing",
@@ -69,8 +70,8 @@ def markdown_text(runs: Sequence[Sequence[Result]]) -> str:
 
 
 def all_findings(results: Sequence[Result]) -> list[Finding]:
-    """Return the findings of the results of one run, worst first."""
-    return worst_first([finding for result in results for finding in result.findings])
+    """Return the findings of the results of one run, worst first, causes before what comes of them."""
+    return causes_first(finding for result in results for finding in result.findings)
 
 
 def _line(finding: Finding) -> str:

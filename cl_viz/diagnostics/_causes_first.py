@@ -1,0 +1,34 @@
+"""The order in which findings of several diagnostics are told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from cl_viz.core.result import Finding, worst_first
+from cl_viz.core.specs import DiagnosticSpec
+from cl_viz.diagnostics._running import DIAGNOSTICS
+
+_TOLD = ("cause", "state", "outcome")
+
+
+def causes_first(findings: Iterable[Finding]) -> list[Finding]:
+    """Sort findings by level, worst first, and those of one level by what explains what.
+
+    A run that has collapsed fails everywhere; that it has collapsed comes first, that its classes do not stand apart
+    comes late. What is said of all steps of a run comes after what is said of the step at hand. What these leave equal
+    keeps its order.
+
+    Parameters
+    ----------
+    findings : iterable of Finding
+        Of one run; of diagnostics that are in the registry.
+
+    Returns
+    -------
+    list of Finding
+    """
+    return worst_first(sorted(findings, key=lambda finding: _place(DIAGNOSTICS[finding.diagnostic])))
+
+
+def _place(spec: DiagnosticSpec) -> tuple[bool, int]:
+    return spec.needs == "steps", _TOLD.index(spec.tells)
