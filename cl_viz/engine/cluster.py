@@ -197,7 +197,8 @@ def _pair_tasks(tasks: _Tasks, sent: Sequence[Any], plan: ClusterPlan, known: An
     """Submit the pairs within each piece, and between any two."""
     within = [tasks.submit(look_within, piece, i, known) for i, piece in enumerate(sent)]
     # What is near within a piece tells what in another one is too far away to be looked at twice.
-    limits = [tasks.submit(limits_of, one, i, known) for i, one in enumerate(within)] if plan.neighbors else []
+    handed_on = plan.neighbors and plan.all_seen
+    limits = [tasks.submit(limits_of, one, i, known) for i, one in enumerate(within)] if handed_on else []
     between = [
         tasks.submit(look_between, [sent[i], sent[j]], (i, j), [limits[i], limits[j]] if limits else [], known)
         for i, j in combinations(range(len(sent)), 2)

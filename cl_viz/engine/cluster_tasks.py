@@ -94,6 +94,11 @@ class ClusterPlan:
         return cls(views, dtype, device, numbering_of(facts), neighbors, starts, chosen, groups, arranged, pairs)
 
     @property
+    def all_seen(self) -> bool:
+        """Whether the tasks of pairs see all scores; the tasks of anchors see theirs instead."""
+        return not len(self.anchors)
+
+    @property
     def group_starts(self) -> NDArray[np.int64]:
         """Anchors before each group, and all of them, shape (groups + 1,)."""
         edges = [self.starts[first] for first, _ in self.groups]
@@ -176,7 +181,7 @@ def look_within(piece: Piece, number: int, plan: ClusterPlan) -> PairResult:
 
     def work() -> PairResult:
         k, offset = plan.neighbors, plan.numbering.offsets[number]
-        sketch, found = pairs_within(plan.rows([piece], (number, number + 1)), k, all_seen=not len(plan.anchors))
+        sketch, found = pairs_within(plan.rows([piece], (number, number + 1)), k, all_seen=plan.all_seen)
         return PairResult(sketch, {number: numbered(found, offset)} if k else {})
 
     return _on_worker(plan, work, piece.key)
@@ -190,8 +195,7 @@ def look_between(
     def work() -> PairResult:
         k = plan.neighbors
         first, second = (plan.rows([piece], (i, i + 1)) for piece, i in zip(pieces, numbers, strict=True))
-        # With anchors, their tasks see some of the scores, and not this one.
-        sketch, there, back = pairs_between(first, second, k, limits, all_seen=not len(plan.anchors))
+        sketch, there, back = pairs_between(first, second, k, limits, all_seen=plan.all_seen)
         if not k:
             return PairResult(sketch, {})
         (i, j), offsets = numbers, plan.numbering.offsets
