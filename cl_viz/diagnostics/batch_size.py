@@ -95,9 +95,16 @@ def _notes(signal: BatchSignal, params: BatchSizeParams) -> tuple[str, ...]:
         *signal.anchors.notes,
         f"batches up to {drawn.most:,}: every batch that {len(drawn.scores):,} anchors (all views) go through in a "
         f"drawn order of the samples; all {signal.n_samples:,} samples as one batch: from all anchors",
-        *((f"batches between {drawn.most:,} and all: the sum over negatives at its expectation",)
-          if drawn.most < signal.n_samples else ()),
+        *((_of_larger(signal),) if drawn.most < signal.n_samples else ()),
     )  # fmt: skip
+
+
+def _of_larger(signal: BatchSignal) -> str:
+    apart = len(signal.anchors.statistics.pairs.view_names) - (signal.anchors.roles.negatives == "cross") > 1
+    return (
+        f"batches between {signal.draws.most:,} and all: expected over all batches, from every anchor's histogram"
+        f"{', as if the views of a sample were drawn one by one, which varies less' if apart else ''}"
+    )
 
 
 def _finding(signal: BatchSignal) -> Finding:
@@ -127,6 +134,7 @@ SPEC = DiagnosticSpec(
     section="Temperature",
     page="temperature/hardness",
     needs="set",
+    tells="cause",
     params=BatchSizeParams,
     compute=compute,
     passes=("statistics",),
@@ -134,7 +142,8 @@ SPEC = DiagnosticSpec(
         QuantitySpec(
             "multiplier",
             "NPC multiplier",
-            "1 - P of the positive in a batch of this size; mean over anchors and drawn batches.",
+            "1 - P of the positive in a batch of this size; mean over anchors and drawn batches (above 4,096 over all "
+            "batches).",
             "share",
             (0.0, 1.0),
             "higher",
@@ -142,7 +151,7 @@ SPEC = DiagnosticSpec(
         QuantitySpec(
             "variation",
             "Coefficient of variation",
-            "Standard deviation (ddof = 0) of the multiplier over its mean, over anchors and drawn batches.",
+            "Standard deviation (ddof = 0) of the multiplier over its mean, over anchors and batches.",
             "",
             None,
             "lower",
@@ -183,7 +192,9 @@ SPEC = DiagnosticSpec(
         "the positive (negative-positive coupling). Where the positive is easy or negatives are few, q is near 0 and "
         "the anchor teaches nothing; with many negatives it goes to 1. The decoupled loss leaves the positive out of "
         "the denominator, which sets q to 1. Batches are drawn from the set: with negatives within views too, a batch "
-        "of B gives an anchor 2(B - 1), both views of each other sample."
+        "of B gives an anchor 2(B - 1), both views of each other sample. Batches above 4,096 are not drawn: mean and "
+        "variance over all of them follow from the anchor's histogram, exactly where negatives are across two views, "
+        "else as if the views of a sample were drawn one by one."
     ),
     formula=(
         r"q_{B,i} = 1 - \frac{e^{s_{ii}/\tau}}{e^{s_{ii}/\tau} + U_i}, \quad"

@@ -4,12 +4,13 @@ With X the sum over the batch's negatives of exp((s - positive) / tau), the loss
 
     E[log(1 + X)] = integral over t > 0 of (1 - E[exp(-t X)]) exp(-t) / t,
 
-while E[X / (1 + X)] is the same integral without the division by t. The Laplace transform needs no draws. Let each
-candidate be hit with the chance q = 1 - exp(-t exp((s - positive) / tau)); then E[exp(-t X)] is the chance that no
-candidate of the batch is hit, which depends on the number of hits H alone: E[C(N - H, n) / C(N, n)]. The main part is
-(1 - n / N)**H, whose mean is a product over candidates; the rest is smooth in H, and taken to second order around its
-mean. In log t both integrals are sums over evenly spaced nodes that converge exponentially, and q is a function of
-s / tau + log t, so that one product of matrices (see `ScoreGrid`) serves all anchors at every node.
+while E[X / (1 + X)] is the same integral without the division by t, and that of its square has 2 - t in place of it.
+The Laplace transform needs no draws. Let each candidate be hit with the chance q = 1 - exp(-t exp((s - positive) /
+tau)); then E[exp(-t X)] is the chance that no candidate of the batch is hit, which depends on the number of hits H
+alone: E[C(N - H, n) / C(N, n)]. The main part is (1 - n / N)**H, whose mean is a product over candidates; the rest is
+smooth in H, and taken to second order around its mean. In log t all integrals are sums over evenly spaced nodes that
+converge exponentially, and q is a function of s / tau + log t, so that one product of matrices (see `ScoreGrid`) serves
+all anchors at every node.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Literal
 
 import numpy as np
 import torch
@@ -26,6 +28,8 @@ from cl_viz.core.lazily import lazily
 from cl_viz.engine.score_grid import ScoreGrid
 
 Values = NDArray[np.float64]
+Integrand = Literal["log", "share", "square"]
+"""Of log(1 + X), X / (1 + X) and its square."""
 _STEP = 0.9
 """Distance of two nodes in log t: sums are off by 2e-4 of themselves, up or down by where the nodes happen to lie."""
 _LOW = -12.0
@@ -44,8 +48,10 @@ _SURE = 3.0
 """Where logit and node together lie above it, a candidate is hit but for a chance of 2e-9."""
 _CELLS = 1 << 13
 """Of the table of what the number of hits leaves to the main part; read in straight lines, it is off by 1e-6."""
-_WINDOW = 20
-"""Nodes up to `_HIGH` at which the weight of a node is neither 0 nor, to 1e-6, what it is far below."""
+_WINDOW = 17.0
+"""Log t from `_HIGH` down within which the weight of a node is neither 0 nor, to 1e-6, what it is far below."""
+_FINER_STEP = 0.5
+"""For squares, of which nearly all is taken off again: sums are off by 1e-8."""
 _FEW = 4
 """Batches up to this size are counted factor by factor, larger ones by an integral of logarithms."""
 
@@ -60,13 +66,18 @@ class BatchExpectation:
         log t less the positive's logit, evenly spaced.
     hit : torch.Tensor of float32, shape (A, U)
         1 - E[exp(-t X)] there; 1 beyond the last node.
+    step : float
+        Distance of two nodes.
     """
 
     nodes: torch.Tensor
     hit: torch.Tensor
+    step: float = _STEP
 
     @classmethod
-    def of(cls, grid: ScoreGrid, temperature: float, n_drawn: int, total: float, lowest: float) -> BatchExpectation:
+    def of(
+        cls, grid: ScoreGrid, temperature: float, n_drawn: int, total: float, lowest: float, step: float = _STEP
+    ) -> BatchExpectation:
         """Work out the transform for every anchor.
 
         Parameters
@@ -81,34 +92,45 @@ class BatchExpectation:
         """
         law = _Hits(n_drawn, total)
         logits = torch.from_numpy(grid.scores / temperature)
-        nodes = _nodes(grid, logits, law, lowest / temperature)
-        return cls(nodes, _chances_of_a_hit(grid, logits, nodes, law))
+        nodes = _nodes(grid, logits, law, lowest / temperature, step)
+        return cls(nodes, _chances_of_a_hit(grid, logits, nodes, law), step)
 
     def loss(self, logits: Values, owner: NDArray[np.int64]) -> Values:
         """Return E[log(1 + X)] for positives with these logits of these anchors."""
-        return self._integral(0, logits, owner)
+        return self._integral("log", logits, owner)
 
     def multiplier(self, logits: Values, owner: NDArray[np.int64]) -> Values:
         """Return E[X / (1 + X)] for positives with these logits of these anchors."""
-        return self._integral(1, logits, owner)
+        return self._integral("share", logits, owner)
 
-    def _integral(self, power: int, logits: Values, owner: NDArray[np.int64]) -> Values:
-        """Return the sum over nodes of the chance of a hit times t**power exp(-t)."""
+    @classmethod
+    def fine(cls, grid: ScoreGrid, temperature: float, n_drawn: int, total: float, lowest: float) -> BatchExpectation:
+        """Work out the transform at nodes that are close enough for `variance`; parameters are those of `of`."""
+        return cls.of(grid, temperature, n_drawn, total, lowest, _FINER_STEP)
+
+    def variance(self, logits: Values, owner: NDArray[np.int64]) -> Values:
+        """Return the variance of X / (1 + X) for positives with these logits of these anchors."""
+        mean, square = (self._integral(of, logits, owner) for of in ("share", "square"))
+        return np.maximum(0.0, square - mean**2)
+
+    def _integral(self, of: Integrand, logits: Values, owner: NDArray[np.int64]) -> Values:
+        """Return the sum over nodes of the chance of a hit times the weight of the node."""
         last = float(self.nodes[-1]) + logits
         n_nodes, shifts = len(self.nodes), torch.from_numpy(logits)
         # The highest node of each positive that has any weight; a few below it are weighed one by one.
-        highest = torch.from_numpy(np.clip(n_nodes - 1 - np.ceil((last - _HIGH) / _STEP), 0, n_nodes - 1).astype(int))
-        first = (highest - _WINDOW + 1).clamp_(min=0)
-        chosen = first[:, None] + torch.arange(min(_WINDOW, n_nodes))
-        log_t = chosen.float().mul_(_STEP).add_((self.nodes[0] + shifts).float()[:, None]).clamp_(max=_NOTHING)
-        weight = log_t.exp().neg_()
-        if power:
-            weight.add_(log_t, alpha=power)
+        highest = torch.from_numpy(
+            np.clip(n_nodes - 1 - np.ceil((last - _HIGH) / self.step), 0, n_nodes - 1).astype(int)
+        )
+        width = min(math.ceil(_WINDOW / self.step) + 1, n_nodes)
+        first = (highest - width + 1).clamp_(min=0)
+        chosen = first[:, None] + torch.arange(width)
+        log_t = chosen.float().mul_(self.step).add_((self.nodes[0] + shifts).float()[:, None]).clamp_(max=_NOTHING)
+        weight = _weight(of, log_t)
         places = (chosen + torch.from_numpy(owner)[:, None] * n_nodes).flatten()
-        found = (self.hit.flatten().index_select(0, places).view_as(weight) * weight.exp_()).sum(dim=1)
-        if not power:
+        found = (self.hit.flatten().index_select(0, places).view_as(weight) * weight).sum(dim=1)
+        if of == "log":
             found += self._below.flatten().index_select(0, places[:: chosen.shape[1]])
-        return np.asarray(_STEP * found.double().numpy() + np.interp(last, *_rest(power)))
+        return np.asarray(self.step * found.double().numpy() + np.interp(last, *_rest(of, self.step)))
 
     @lazily
     def _below(self) -> torch.Tensor:
@@ -185,14 +207,24 @@ class _Hits:
         return upper.mul_(log_upper).sub_(lower.mul_(log_lower)), slope, bend
 
 
-def _nodes(grid: ScoreGrid, logits: torch.Tensor, law: _Hits, lowest: float) -> torch.Tensor:
+def _weight(of: Integrand, log_t: torch.Tensor) -> torch.Tensor:
+    """Return what the chance of a hit is multiplied by, over log t."""
+    t = log_t.exp()
+    if of == "log":
+        return t.neg_().exp_()
+    if of == "share":
+        return (log_t - t).exp_()
+    return (log_t - t).exp_().mul_(2 - t)
+
+
+def _nodes(grid: ScoreGrid, logits: torch.Tensor, law: _Hits, lowest: float, step: float) -> torch.Tensor:
     """Return the nodes between which the transform of any anchor falls from 1 to 0, as far as positives need them."""
     most, least = (torch.from_numpy(values) for values in (grid.most_above, grid.least_above))
     # No anchor has a larger sum, or a smaller one, than one with the most, or the fewest, candidates above each score.
     largest = logits[-1]
     steps = torch.exp(logits - largest).diff(prepend=torch.zeros(1, dtype=torch.float64))
     first = _LOW - float(torch.log(law.share * (most * steps).sum()) + largest)
-    nodes = torch.arange(first, max(first, _HIGH - lowest) + _STEP, _STEP, dtype=torch.float64)
+    nodes = torch.arange(first, max(first, _HIGH - lowest) + step, step, dtype=torch.float64)
     tried = nodes[::4]
     hit = -torch.expm1(-torch.exp(logits[:, None] + tried))
     falls = -torch.log1p(-law.share * hit)
@@ -223,14 +255,14 @@ def _chances_of_a_hit(grid: ScoreGrid, logits: torch.Tensor, nodes: torch.Tensor
     return found
 
 
-@lru_cache(maxsize=2)
-def _rest(power: int) -> tuple[Values, Values]:
+@lru_cache(maxsize=6)
+def _rest(of: Integrand, step: float) -> tuple[Values, Values]:
     """Return what nodes after the last one add up to where no transform is left, by log t at that one.
 
-    Of the integral of t**power exp(-t) over log t. Far below 0 it falls with log t in a straight line, or is 1.
+    Far below 0 it falls with log t in a straight line, or is 1.
     """
     last = np.linspace(-12.0, _HIGH, 6001)
-    log_t = last[:, None] + _STEP * np.arange(1, 40)
-    found = _STEP * np.exp(power * log_t - np.exp(np.minimum(log_t, 50.0))).sum(axis=1)
+    log_t = last[:, None] + step * np.arange(1, math.ceil(36 / step))
+    found = step * _weight(of, torch.from_numpy(np.minimum(log_t, 50.0))).numpy().sum(axis=1)
     far = 1e6
-    return np.concatenate([[last[0] - far], last]), np.concatenate([[found[0] + (0 if power else far)], found])
+    return np.concatenate([[last[0] - far], last]), np.concatenate([[found[0] + (far if of == "log" else 0)], found])

@@ -22,6 +22,11 @@ from cl_viz.engine.score_grid import ScoreGrid
 from cl_viz.engine.score_histogram import ScoreHistogram
 
 Values = NDArray[np.float64]
+_Asked = tuple[Callable[..., BatchExpectation], Callable[[BatchExpectation, Values, NDArray[np.int64]], Values]]
+"""How the law of a batch is worked out, and what is asked of it."""
+_LOSS: _Asked = (BatchExpectation.of, BatchExpectation.loss)
+_MULTIPLIER: _Asked = (BatchExpectation.of, BatchExpectation.multiplier)
+_VARIANCE: _Asked = (BatchExpectation.fine, BatchExpectation.variance)
 
 
 @dataclass(frozen=True)
@@ -222,17 +227,24 @@ class AnchorQueries:
         The mean over all batches of so many negatives, drawn without replacement from those of the anchor; all of
         them where it has no more. See `cl_viz.engine.batch_expectation`.
         """
-        return self._expected(temperatures, n_negatives, BatchExpectation.loss, self.loss)
+        return self._expected(temperatures, n_negatives, _LOSS, self.loss)
 
     def batch_npc_multiplier(self, temperatures: ArrayLike, n_negatives: int) -> Values:
         """Return 1 - P(positive) to expect in a batch, (T, P); see `batch_loss`."""
-        return self._expected(temperatures, n_negatives, BatchExpectation.multiplier, self.npc_multiplier)
+        return self._expected(temperatures, n_negatives, _MULTIPLIER, self.npc_multiplier)
+
+    def batch_npc_deviation(self, temperatures: ArrayLike, n_negatives: int) -> Values:
+        """Return how far 1 - P(positive) varies from batch to batch, (T, P): its standard deviation; see `batch_loss`.
+
+        0 where a batch holds all negatives of the anchor.
+        """
+        return np.sqrt(self._expected(temperatures, n_negatives, _VARIANCE, lambda taus: 0 * self.loss(taus)))
 
     def _expected(
         self,
         temperatures: ArrayLike,
         n_negatives: int,
-        ask: Callable[[BatchExpectation, Values, NDArray[np.int64]], Values],
+        ask: _Asked,
         of_all: Callable[[Values], Values],
     ) -> Values:
         """Return expected values for every positive, anchors with as many negatives at a time."""
@@ -249,8 +261,8 @@ class AnchorQueries:
                 continue
             grid = self.grid.chosen(anchors)
             for index, tau in enumerate(taus):
-                law = BatchExpectation.of(grid, tau, n_negatives, number, positives[own].min())
-                found[index, own] = ask(law, positives[own] / tau, place[owner[own]])
+                law = ask[0](grid, tau, n_negatives, number, positives[own].min())
+                found[index, own] = ask[1](law, positives[own] / tau, place[owner[own]])
         return found
 
     def mean_field_batch_loss(self, temperatures: ArrayLike, n_negatives: int) -> Values:

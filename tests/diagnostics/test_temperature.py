@@ -13,6 +13,7 @@ import cl_viz
 from cl_viz.core.errors import InputError
 from cl_viz.core.result import Finding, Result
 from cl_viz.diagnostics._dense import temperature as dense
+from cl_viz.diagnostics._temperature import batch_draws
 from cl_viz.diagnostics._temperature.best_temperatures import DivergenceCurves
 from cl_viz.diagnostics._temperature.fewer_anchors import at_most
 from cl_viz.diagnostics._temperature.random_directions import effective_negatives
@@ -163,6 +164,33 @@ def test_a_small_batch_at_a_low_temperature_is_found() -> None:
     large = ask("batch_size", target, temperature=0.2, batch_size=400)
     assert large.level == "good"
     assert small["multiplier"].value < small["multiplier_of_twice"].value < large["multiplier"].value
+
+
+@pytest.mark.parametrize(("negatives", "mean", "variation"), [("cross", 2e-3, 0.02), ("all", 5e-3, 0.2)])
+def test_batches_too_large_to_draw_are_what_drawn_ones_come_to(
+    negatives: str, mean: float, variation: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Exactly across views; where both views of a sample come together, the variation is a little larger."""
+    target, generator = clusters(300, 16, 6, 0.3), np.random.default_rng(4)
+    monkeypatch.setattr(batch_draws, "POOL", 40)
+    first, second = (view / np.linalg.norm(view, axis=1, keepdims=True) for view in target.views.values())
+    for temperature in (0.05, 0.2):
+        found = ask("batch_size", target, temperature=temperature, negative_views=negatives, batch_size=100)
+        drawn = []
+        for own, other in ((first, second), (second, first)):
+            mass = np.exp(own @ other.T / temperature) + (negatives == "all") * np.exp(own @ own.T / temperature)
+            positive = np.exp((own * other).sum(axis=1) / temperature)
+            np.fill_diagonal(mass, 0.0)
+            for _ in range(60):
+                keys = generator.random(mass.shape)
+                np.fill_diagonal(keys, 2.0)
+                others = np.argpartition(keys, 98, axis=1)[:, :99]
+                rest = np.take_along_axis(mass, others, axis=1).sum(axis=1)
+                drawn.append(rest / (rest + positive))
+        assert found["multiplier"].value == pytest.approx(np.mean(drawn), rel=mean)
+        assert found["variation"].value == pytest.approx(np.std(drawn) / np.mean(drawn), rel=variation)
+    told = next(note for note in found.caveats.notes if note.startswith("batches between 40"))
+    assert ("one by one" in told) == (negatives == "all")
 
 
 def test_a_batch_of_all_samples_is_not_said_to_be_doubled() -> None:

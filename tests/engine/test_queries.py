@@ -138,6 +138,8 @@ def test_batch_loss_is_that_of_drawn_batches(case: Case, size: int) -> None:
     found, multiplier = ask.batch_loss(taus, size), ask.batch_npc_multiplier(taus, size)
     generator = np.random.default_rng(5)
     draws = 12 if size < 699 else 1
+    deviation = ask.batch_npc_deviation(taus, size)
+    spread = np.empty((draws, 2, len(brute.scores)))
     expected = np.empty((draws, 2, 2))
     for draw in range(draws):
         keys = generator.random(brute.scores.shape)
@@ -145,15 +147,22 @@ def test_batch_loss_is_that_of_drawn_batches(case: Case, size: int) -> None:
         for index, tau in enumerate(taus):
             loss = np.logaddexp(0, logsumexp(chosen / tau, axis=1) - brute.positive / tau)
             expected[draw, :, index] = loss.mean(), -np.expm1(-loss).mean()
+            spread[draw, index] = -np.expm1(-loss)
     error = 3 * expected.std(axis=0) / np.sqrt(max(1, draws - 1))
     for answer, mean, reach in zip((found, multiplier), expected.mean(axis=0), error, strict=True):
         assert (np.abs(answer.mean(axis=1) - mean) <= reach + 1e-3 * np.maximum(mean, 1e-2)).all()
+    if size < 699:
+        # Each anchor's variance from a dozen batches is rough, that of all anchors together is not.
+        drawn = spread.var(axis=0, ddof=1)
+        reach = 3 * drawn.std(axis=1) / np.sqrt(drawn.shape[1])
+        assert (np.abs((deviation**2).mean(axis=1) - drawn.mean(axis=1)) <= reach + 5e-6).all()
     mean_field = ask.mean_field_batch_loss(taus, size)
     assert (mean_field >= found.mean(axis=1) - 1e-3 * mean_field).all()
     if size == 699:
         np.testing.assert_allclose(mean_field, ask.loss(taus).mean(axis=1), rtol=1e-9)
         np.testing.assert_array_equal(found, ask.loss(taus))
         np.testing.assert_array_equal(multiplier, ask.npc_multiplier(taus))
+        np.testing.assert_array_equal(deviation, 0)
 
 
 @pytest.mark.parametrize("n_drawn", [1, 4, 25, 55])
@@ -201,7 +210,12 @@ def test_expected_loss_among_many_negatives_is_exact(n_drawn: int) -> None:
         total = high * weights[1] + (n_drawn - high) * weights[0]
         asked = np.array([positive / tau]), np.zeros(1, dtype=np.int64)
         assert_close(float(law.loss(*asked)[0]), float(chance @ np.log1p(total)))
-        assert_close(float(law.multiplier(*asked)[0]), float(chance @ (total / (1 + total))))
+        share = total / (1 + total)
+        assert_close(float(law.multiplier(*asked)[0]), float(chance @ share))
+        variance = float(chance @ share**2 - (chance @ share) ** 2)
+        finer = BatchExpectation.fine(grid, tau, n_drawn, 30_000, positive)
+        found = float(finer.variance(*asked)[0])
+        assert found == pytest.approx(variance, rel=1e-2, abs=2e-6), (tau, found, variance)
 
 
 def test_expected_loss_of_anchors_with_unlike_numbers_of_negatives() -> None:

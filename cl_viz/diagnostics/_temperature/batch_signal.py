@@ -1,4 +1,4 @@
-"""The multiplier of the gradient by batch size and temperature, from drawn batches and from all samples as one."""
+"""The multiplier of the gradient by batch size and temperature: in drawn batches, to expect of larger ones, of all."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from cl_viz.diagnostics._temperature import anchor_questions as questions
 from cl_viz.diagnostics._temperature.anchor_questions import Anchors
 from cl_viz.diagnostics._temperature.batch_draws import ANCHORS, BatchDraws, draw_batches
+from cl_viz.engine.queries import AnchorQueries
 
 Values = NDArray[np.float64]
 
@@ -22,13 +23,16 @@ class Part:
     Attributes
     ----------
     values : NDArray[np.float64]
-        Of every anchor's positive in every batch.
+        Of every anchor's positive: in every batch, or the mean over all batches.
     n_anchors : int
         Samples that are anchors; 0 for all anchors of the set.
+    within : float
+        Mean over positives of the variance from batch to batch, where values are means over batches.
     """
 
     values: Values
     n_anchors: int
+    within: float = 0.0
 
     @property
     def mean(self) -> float:
@@ -38,7 +42,7 @@ class Part:
     @property
     def variation(self) -> float | None:
         """Coefficient of variation (ddof = 0); None where the mean is 0."""
-        return float(self.values.std() / self.mean) if self.mean > 0 else None
+        return float(np.sqrt(self.values.var() + self.within) / self.mean) if self.mean > 0 else None
 
 
 @dataclass(frozen=True)
@@ -108,8 +112,21 @@ class BatchSignal:
         if size <= self.draws.most:
             found = self.draws.npc_multiplier(self.temperature, [size])[0]
             return Part(found, min(ANCHORS, self.n_samples))
-        share = (size - 1) / (self.n_samples - 1)
-        return Part(np.exp(-np.logaddexp(0.0, -(self.margins + np.log(share)))), 0)
+        return self._expected(size)
+
+    def _expected(self, size: int) -> Part:
+        """Return what every anchor may expect of batches of this size, from its histogram."""
+        values, variances = [], []
+        for queries in self.anchors.queries:
+            asked = [self.temperature], self._negatives_in(size, queries)
+            values.append(queries.batch_npc_multiplier(*asked)[0])
+            variances.append(np.square(queries.batch_npc_deviation(*asked)[0]))
+        return Part(np.concatenate(values), 0, questions.mean_of(np.concatenate(variances)))
+
+    def _negatives_in(self, size: int, queries: AnchorQueries) -> int:
+        """Return how many negatives an anchor has in a batch: those of each other sample."""
+        each = float(queries.n_negatives.mean()) / (self.n_samples - 1)
+        return max(1, round(each * (size - 1)))
 
     @cached_property
     def sizes(self) -> list[int]:
@@ -128,11 +145,15 @@ class BatchSignal:
 
     def over_temperatures(self, temperatures: Values) -> Values:
         """Return the mean multiplier at the batch size asked for, at each temperature; kept."""
-        if not 1 < self.size <= self.draws.most or self.size == self.n_samples:
+        if self.size == self.n_samples:
             return np.full(len(temperatures), np.nan)
         key = ("multiplier by temperature", self.anchors.roles, self.size)
 
         def make() -> Values:
+            if self.size > self.draws.most:
+                asked = [(queries, self._negatives_in(self.size, queries)) for queries in self.anchors.queries]
+                found = [queries.batch_npc_multiplier(temperatures, number) for queries, number in asked]
+                return np.asarray(np.concatenate(found, axis=1).mean(axis=1))
             sizes = [self.size]
             return np.array([self.draws.npc_multiplier(float(tau), sizes)[0].mean() for tau in temperatures])
 
