@@ -24,6 +24,8 @@ from cl_viz.core.pictures import Limits, Unreadable, decoded, find_file, read_fi
 LIMITS = Limits(file_bytes=32 << 20, pixels=40_000_000)
 """What is still read of a picture or a sound, and decoded."""
 _SMALLEST_SIDE = 112
+_CELL_SIDE = 80
+"""Pixels of a picture in a cell of a table."""
 _SOUNDS: Mapping[str, str] = {".wav": "audio/wav", ".mp3": "audio/mpeg", ".flac": "audio/flac", ".ogg": "audio/ogg"}
 
 
@@ -104,10 +106,10 @@ def _small_copy(picture: Image.Image, side: int) -> bytes:
     return target.getvalue()
 
 
-def thumbnail_address(entry: object, folders: Sequence[Path], side: int = 80) -> str:
+def thumbnail_address(entry: object, folders: Sequence[Path]) -> str:
     """Return the small copy as a data address, for a cell of a table; empty where there is none."""
     try:
-        return "data:image/png;base64," + base64.b64encode(thumbnail(entry, folders, side)).decode()
+        return "data:image/png;base64," + base64.b64encode(thumbnail(entry, folders, _CELL_SIDE)).decode()
     except Unreadable:
         return ""
 

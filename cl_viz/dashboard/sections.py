@@ -10,15 +10,6 @@ from cl_viz.core.specs import DiagnosticSpec
 from cl_viz.dashboard import panels, state
 
 
-def trained_runs(spec: DiagnosticSpec, runs: Sequence[state.OpenRun]) -> list[state.OpenRun]:
-    """Draw a question over training, and say what to add where no run has several steps; return the runs that do."""
-    st.subheader(spec.question, anchor=False)
-    trained = several_steps(runs)
-    if not trained:
-        one_step_each()
-    return trained
-
-
 def several_steps(runs: Sequence[state.OpenRun]) -> list[state.OpenRun]:
     """Return the runs with several training steps."""
     return [opened for opened in runs if len([step for step in opened.run.steps if step is not None]) > 1]

@@ -92,14 +92,13 @@ def _parse(path: Path) -> RawDump:
     return table_dump(columns, path, vectors=vectors, notes=notes, headless=headless)
 
 
-def _first_row(path: Path, separator: str | None = None) -> tuple[list[str], str]:
+def _first_row(path: Path) -> tuple[list[str], str]:
     """Return the cells of the first row and the separator."""
     with path.open(encoding="utf-8-sig", newline="") as file:
         line = file.readline()
-        if separator is None:
-            counts = {mark: line.count(mark) for mark in _SEPARATORS}
-            separator = "\t" if path.suffix.lower() == ".tsv" else max(counts, key=lambda mark: counts[mark])
-            separator = separator if counts[separator] or separator == "\t" else ","
+        counts = {mark: line.count(mark) for mark in _SEPARATORS}
+        separator = "\t" if path.suffix.lower() == ".tsv" else max(counts, key=lambda mark: counts[mark])
+        separator = separator if counts[separator] or separator == "\t" else ","
         file.seek(0)
         row = next(csv.reader(file, delimiter=separator), [])
     if not row:

@@ -342,12 +342,3 @@ class _Course:
             "evaluation_seed": _EVALUATION_SEED,
             **({"stopped": stopped} if stopped else {}),
         }
-
-
-def last_values(trained: TrainedLoss) -> dict[str, float]:
-    """Return each measure at the last point where it is known; NaN where it never is."""
-    found = {}
-    for name in MEASURES:
-        known = [value for value in trained.curve(name)[1] if not math.isnan(value)]
-        found[name] = float(known[-1]) if known else math.nan
-    return found

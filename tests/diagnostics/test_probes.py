@@ -125,18 +125,17 @@ def test_a_fit_that_stops_early_says_so() -> None:
     assert probes.fit_probe(rows, codes).converged
 
 
-def test_the_regularisation_is_the_one_that_generalises() -> None:
+def test_predictions_in_folds_hit_what_those_of_scikit_learn_hit() -> None:
     generator = np.random.default_rng(2)
     codes, rows = np.arange(120) % 2, generator.normal(size=(120, 40))
     rows[:, 0] += 1.5 * codes
-    grid, folds = (1000.0, 0.01, 0.0001), StratifiedKFold(3, shuffle=True, random_state=5)
-    shares = [
-        cross_val_score(make_pipeline(StandardScaler(), LogisticRegression(C=c, max_iter=1000)), rows, codes, cv=folds)
-        for c in grid
-    ]
-    means = np.mean(shares, axis=1)
-    assert len(set(means)) == 3
-    assert probes.choose_regularisation(rows, codes, grid, seed=5) == grid[int(means.argmax())]
+    folds, shares = StratifiedKFold(3, shuffle=True, random_state=5), []
+    for c in (1000.0, 0.01, 0.0001):
+        pipeline = make_pipeline(StandardScaler(), LogisticRegression(C=c, max_iter=1000))
+        shares.append(float(cross_val_score(pipeline, rows, codes, cv=folds).mean()))
+        found = probes.predict_in_folds(rows, codes, folds=3, seed=5, regularisation=c, scaling="standardised")
+        assert (found.predicted == codes).mean() == pytest.approx(shares[-1])
+    assert len(set(shares)) == 3
 
 
 def test_counts_of_classes_and_groups_are_those_of_scikit_learn() -> None:

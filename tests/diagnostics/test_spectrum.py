@@ -172,7 +172,6 @@ def test_bad_rows_are_left_out_and_counted() -> None:
 def test_blocks_of_rows_give_what_all_rows_give(monkeypatch: pytest.MonkeyPatch) -> None:
     rows = clusters(100, 6, 4, 0.5).views["view_1"]
     whole = spectrum(rows)
-    monkeypatch.setattr(validation, "_BLOCK_BYTES", 7 * 6 * 8)
     monkeypatch.setattr(validation.row_blocks, "__defaults__", (7 * 6 * 8,))
     parts = spectrum(rows)
     for name, quantity in whole.quantities.items():

@@ -81,8 +81,8 @@ def _alignment(inputs: SetInputs) -> Estimate:
     return min(mean, 4.0), influence_interval(mean, squares - mean, limits=(0.0, 4.0)), ""
 
 
-def _uniformity(inputs: SetInputs, view: str, t: float = 2.0) -> float:
-    """Log mean of exp(-t d²) over the pairs within a view, from the histogram of their scores."""
+def _uniformity(inputs: SetInputs, view: str) -> float:
+    """Log mean of exp(-2 d²) over the pairs within a view, from the histogram of their scores."""
     pairs = inputs.statistics.pairs
     place = [pairs.blocks.index((view, view))]
     own = replace(
@@ -94,7 +94,7 @@ def _uniformity(inputs: SetInputs, view: str, t: float = 2.0) -> float:
         low=pairs.low[place],
         high=pairs.high[place],
     )
-    return min(0.0, max(-4 * t, own.histogram(list(Relation)).log_mean_exp(2 * t) - 2 * t))
+    return min(0.0, max(-8.0, own.histogram(list(Relation)).log_mean_exp(4.0) - 4.0))
 
 
 def _neighbor_hits(inputs: SetInputs, view: str) -> tuple[NDArray[np.int64] | None, NDArray[np.bool_] | None]:

@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Values = NDArray[np.float64]
+_LEFT_BEYOND = 0.05
+"""Share of the sum of eigenvalues that may remain beyond a cliff."""
 
 
 def entropy_rank(weights: Values) -> float:
@@ -144,15 +146,17 @@ class Cliff:
     decades: float
 
 
-def cliff(eigenvalues: Values, floor: float, left: float = 0.05) -> Cliff:
-    """Find the largest fall after which less than a share `left` of the sum remains.
+def cliff(eigenvalues: Values, floor: float) -> Cliff:
+    """Find the largest fall after which less than 5 % of the sum remains.
 
     A first eigenvalue far above the others is no cliff while the others hold the variance: one long direction takes
     nothing from them.
     """
     values = np.maximum(eigenvalues, floor)
     beyond = 1 - np.cumsum(eigenvalues) / max(float(eigenvalues.sum()), np.finfo(np.float64).tiny)
-    places = np.flatnonzero(beyond[:-1] < left) if float(eigenvalues.sum()) > 0 else np.array([], dtype=np.int64)
+    places = (
+        np.flatnonzero(beyond[:-1] < _LEFT_BEYOND) if float(eigenvalues.sum()) > 0 else np.array([], dtype=np.int64)
+    )
     if not len(places):
         return Cliff(len(eigenvalues), 0.0)
     falls = np.log10(values[places] / values[places + 1])

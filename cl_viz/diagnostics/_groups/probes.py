@@ -20,7 +20,6 @@ from cl_viz.core.validation import row_blocks
 Codes = NDArray[np.int64]
 Rows = NDArray[np.float64]
 Scaling = Literal["standardised", "unit", "stored"]
-SCALINGS: tuple[Scaling, ...] = ("standardised", "unit", "stored")
 """Rows of a linear probe: columns of mean 0 and variance 1 over the training rows; unit length; as stored."""
 
 MOST_ITERATIONS = 1000
@@ -218,18 +217,6 @@ def predict_in_folds(
         converged &= probe.converged
         report((number + 1) / folds)
     return HeldOut(predicted, fold, converged)
-
-
-def choose_regularisation(
-    rows: Rows, codes: Codes, grid: Sequence[float], *, folds: int = 3, seed: int = 0, scaling: Scaling = "standardised"
-) -> float:
-    """Return the C of `grid` with the highest held-out accuracy; of equal ones the first."""
-    shares = [
-        float((predict_in_folds(rows, codes, folds=folds, seed=seed, regularisation=c, scaling=scaling).predicted
-               == codes).mean())
-        for c in grid
-    ]  # fmt: skip
-    return float(grid[int(np.argmax(shares))])
 
 
 # -- neighbours ------------------------------------------------------------------------------------------------------
