@@ -37,7 +37,7 @@ DEVICE_ROWS = 2 * triton_tiles.TILE
 WIDE = 512
 """Dimensions from which there are fewer rows, so that measuring takes no longer."""
 SECONDS_VALID = 600.0
-"""A machine does not stay as busy as it was."""
+"""How long rates are used at most: a machine does not stay as busy as it was."""
 _TINY_ROWS = 64
 _ROUNDS, _ENOUGH_SECONDS = 3, 0.6
 
@@ -289,7 +289,7 @@ def two_rates(seconds: Sequence[float], often: Sequence[float], seldom: Sequence
 def _seconds(tasks: Sequence[Callable[[], object]]) -> list[float]:
     """Return the median time of each task over a few rounds, fewer where they take long.
 
-    All tasks in turn, so that a busy moment slows all alike; the first round only warms up what comes first.
+    All tasks in turn, so that a busy moment slows all alike; the first of them warms up threads and memory before.
     """
     taken: list[list[float]] = [[] for _ in tasks]
     tasks[0]()

@@ -91,9 +91,9 @@ def plan(
     Returns
     -------
     Plan
-        The first call for sets of a kind and a device takes about a second, later ones nothing for ten minutes; then
-        it measures again. The estimate holds for a machine that stays as busy as it was then. What is read once a
-        set, quality and fingerprint of its rows, is not part of it.
+        The first call for sets of a kind and a device takes a second or two, more with thousands of dimensions; later
+        ones take nothing. After ten minutes at most it is measured again: the estimate holds for a machine that stays
+        as busy as it was then. What is read once a set, quality and fingerprint of its rows, is not part of it.
 
     Raises
     ------

@@ -174,7 +174,7 @@ def test_rates_are_measured_anew_after_a_while(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(pass_rates, "_pair_rates", lambda about, period: asked.append(period) or PAIR)
     about = Conditions(8, "cpu", "float32", 1, 0, 512, True)
     for clock in (1000.0, 1001.0, 1000.0 + pass_rates.SECONDS_VALID):
-        monkeypatch.setattr(pass_rates.time, "monotonic", lambda clock=clock: clock)
+        monkeypatch.setattr(pass_rates, "time", SimpleNamespace(monotonic=lambda clock=clock: clock))
         assert pass_rates.pair_rates(about) is PAIR
     assert asked[0] == asked[1] < asked[2]
 
