@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from cl_viz.diagnostics._comparing.run_table import tabulate as tabulate
     from cl_viz.diagnostics._comparing.same_samples import Pairing as Pairing
     from cl_viz.diagnostics._comparing.same_samples import pairing as pairing
-    from cl_viz.diagnostics._sample_quantities import SAMPLE_QUANTITIES as SAMPLE_QUANTITIES
+    from cl_viz.diagnostics._sample_measures import SAMPLE_QUANTITIES as SAMPLE_QUANTITIES
     from cl_viz.diagnostics._sample_quantities import SampleQuantity as SampleQuantity
     from cl_viz.diagnostics._sample_quantities import available_quantities as available_quantities
     from cl_viz.diagnostics._sample_quantities import sample_quantities as sample_quantities
@@ -60,7 +60,7 @@ _LAZY = {
     "against": "cl_viz.diagnostics._comparing.against",
     "card_facts": "cl_viz.diagnostics._comparing.against",
     "Point": "cl_viz.diagnostics._comparing.against",
-    "SAMPLE_QUANTITIES": _SAMPLES,
+    "SAMPLE_QUANTITIES": "cl_viz.diagnostics._sample_measures",
     "SampleQuantity": _SAMPLES,
     "available_quantities": _SAMPLES,
     "sample_quantities": _SAMPLES,
