@@ -215,7 +215,7 @@ def _anchor_tasks(tasks: _Tasks, sent: Sequence[Any], plan: ClusterPlan, known: 
     taken = [tasks.submit(take_anchors, groups[i], i, known) for i in with_any]
     gathered = tasks.submit(join_anchors, taken, known)
     found = []
-    for part in range(len(plan.anchor_parts)):
+    for part in range(len(plan.parts)):
         seen = [tasks.submit(see, gathered, part, group, i, known) for i, group in enumerate(groups)]
         while len(seen) > 1:
             some = [seen[first : first + JOINED_AT_ONCE] for first in range(0, len(seen), JOINED_AT_ONCE)]

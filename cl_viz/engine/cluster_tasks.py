@@ -27,7 +27,7 @@ from cl_viz.engine.tile_sizes import with_smaller_tiles
 
 T = TypeVar("T")
 Span = tuple[int, int]
-"""Pieces that follow each other: the first, and what follows the last."""
+"""Pieces, or anchors, that follow each other: the first, and what follows the last."""
 ANCHORS_OF_A_TASK = 1024
 GROUP_BYTES = 1 << 26
 """Unit rows that anchors meet in one task: cells and largest candidates are begun once a task."""
@@ -51,6 +51,8 @@ class ClusterPlan:
         Usable rows before each piece, and all of them.
     anchors : NDArray[np.int64], shape (A,)
         Rows that are anchors, counted among all usable ones, ascending.
+    parts : tuple of Span
+        The anchors of each task, in the order in which they lead their group.
     groups : tuple of Span
         Pieces that anchors meet in one task.
     arranged : bool
@@ -66,6 +68,7 @@ class ClusterPlan:
     neighbors: int | None
     starts: NDArray[np.int64]
     anchors: NDArray[np.int64]
+    parts: tuple[Span, ...]
     groups: tuple[Span, ...]
     arranged: bool
     n_pairs: float
@@ -90,8 +93,9 @@ class ClusterPlan:
         arranged = bool(sizes.max() <= RESIDENT_BYTES)
         # Pieces that are not kept in memory are met one by one.
         groups = _groups(sizes * len(views), GROUP_BYTES if arranged else -1)
+        parts = tuple(pairwise([*range(0, len(chosen), ANCHORS_OF_A_TASK), len(chosen)]))
         pairs = (rows * len(views)) ** 2 / 2
-        return cls(views, dtype, device, numbering_of(facts), neighbors, starts, chosen, groups, arranged, pairs)
+        return cls(views, dtype, device, numbering_of(facts), neighbors, starts, chosen, parts, groups, arranged, pairs)
 
     @property
     def all_seen(self) -> bool:
@@ -104,12 +108,6 @@ class ClusterPlan:
         edges = [self.starts[first] for first, _ in self.groups]
         found: NDArray[np.int64] = np.searchsorted(self.anchors, [*edges, self.starts[-1]]).astype(np.int64)
         return found
-
-    @property
-    def anchor_parts(self) -> list[slice]:
-        """The anchors of each task, in the order in which they lead their group."""
-        edges = [*range(0, len(self.anchors), ANCHORS_OF_A_TASK), len(self.anchors)]
-        return [slice(low, high) for low, high in pairwise(edges)]
 
     def leading(self, span: Span) -> NDArray[np.int64]:
         """Return the anchors of some pieces, counted among their usable rows."""
@@ -229,7 +227,7 @@ def see(anchors: AnchorRows, part: int, pieces: Sequence[Piece], group: int, pla
     span = plan.groups[group]
 
     def work() -> AnchorResult:
-        own = anchors.part(plan.anchor_parts[part])
+        own = anchors.part(slice(*plan.parts[part]))
         seen, sketch = own.see(plan.rows(pieces, span), group, plan.offset(span), view_blocks(plan.views))
         return AnchorResult(part, own.rows, own.positives, sketch, seen)
 

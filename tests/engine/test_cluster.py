@@ -13,7 +13,7 @@ import pytest
 
 import cl_viz
 from cl_viz.core.errors import Cancelled, FormatError, InputError
-from cl_viz.engine import Statistics, cluster
+from cl_viz.engine import Statistics, cluster, cluster_tasks
 from cl_viz.testing import clusters
 from tests.engine.comparing import assert_same
 
@@ -31,7 +31,9 @@ def client() -> Iterator[Any]:
 @pytest.fixture
 def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cluster, "PIECE_ROWS", 128)
-    # What anchors see in the four pieces is then joined two by two, and twice.
+    # What each part of the anchors sees in the four pieces is then joined two by two, and twice.
+    monkeypatch.setattr(cluster_tasks, "ANCHORS_OF_A_TASK", 50)
+    monkeypatch.setattr(cluster_tasks, "GROUP_BYTES", 1)
     monkeypatch.setattr(cluster, "JOINED_AT_ONCE", 2)
 
 

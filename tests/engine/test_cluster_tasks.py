@@ -55,7 +55,7 @@ def by_tasks(embedding_set: cl_viz.EmbeddingSet, anchors: int, neighbors: int) -
         every = cluster_tasks.join_anchors(
             [cluster_tasks.take_anchors(group, i, plan) for i, group in enumerate(groups)], plan
         )
-        for part in range(len(plan.anchor_parts)):
+        for part in range(len(plan.parts)):
             seen = [cluster_tasks.see(every, part, group, i, plan) for i, group in enumerate(groups)]
             found.add(AnchorResult.join(seen))
     moments = [pieces.numbered_moments(piece, plan.numbering) for piece in parts]
