@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cl_viz.core.errors import MissingInputError
 from cl_viz.core.result import Finding, Quantity, Result, format_number
@@ -14,6 +15,8 @@ from cl_viz.diagnostics._dense.geometry import uniformity_of_sphere
 from cl_viz.diagnostics._thresholds import geometry as _thresholds
 from cl_viz.diagnostics.alignment_uniformity import AlignmentUniformityParams, Measured, measure
 from cl_viz.engine.inputs import SetInputs, StepInputs
+
+Values = NDArray[np.float64]
 
 
 def compute(inputs: StepInputs, params: AlignmentUniformityParams) -> Result:
@@ -29,7 +32,19 @@ def compute(inputs: StepInputs, params: AlignmentUniformityParams) -> Result:
     alignment = np.array([entry.positives.mean_power(2.0)[0] for entry in found if entry.positives is not None])
     uniformity = np.array([entry.uniformity for entry in found])
     perfect = uniformity_of_sphere(last.embedding_set.dim, params.sharpness)
-    n_used = last.statistics.n_used
+    quantities = _quantities(alignment, uniformity, last.statistics.n_used)
+    return Result(
+        diagnostic=SPEC.name,
+        run=inputs.run,
+        quantities=quantities,
+        views={"path": _path(inputs, alignment, uniformity, perfect, last, params.sharpness)},
+        findings=(_finding(inputs.steps, uniformity, quantities, perfect),),
+        caveats=last.caveats(notes=(f"steps {', '.join(f'{step:,}' for step in inputs.steps)}, in order on the line",)),
+        params=params.as_dict(),
+    )
+
+
+def _quantities(alignment: Values, uniformity: Values, n_used: int) -> dict[str, Quantity]:
     values = {
         "alignment_first": alignment[0],
         "alignment_last": alignment[-1],
@@ -38,7 +53,7 @@ def compute(inputs: StepInputs, params: AlignmentUniformityParams) -> Result:
         # The most uniform step is the lowest; one that is 0 everywhere has nothing to keep.
         "uniformity_kept": uniformity[-1] / uniformity.min() if uniformity.min() < 0 else None,
     }
-    quantities = {
+    return {
         spec.name: Quantity(
             spec.name,
             spec.label,
@@ -50,36 +65,26 @@ def compute(inputs: StepInputs, params: AlignmentUniformityParams) -> Result:
         )
         for spec in SPEC.quantities
     }
-    title = (
+
+
+def _path(
+    inputs: StepInputs, alignment: Values, uniformity: Values, perfect: float, last: SetInputs, sharpness: float
+) -> Lines:
+    ends = (-2.15 * sharpness, 0.15 * sharpness)
+    return Lines(
         f"Alignment {format_number(alignment[0])} to {format_number(alignment[-1])}, uniformity "
         f"{format_number(uniformity[0])} to {format_number(uniformity[-1])} from step {inputs.steps[0]:,} to "
-        f"{inputs.steps[-1]:,}"
-    )
-    path = Lines(
-        title,
+        f"{inputs.steps[-1]:,}",
         Axis("Alignment", "mean squared distance of views", (-0.05, 2.4)),
-        Axis(
-            f"Uniformity at t = {params.sharpness:g}",
-            "log mean exp(-t d²)",
-            (-2.15 * params.sharpness, 0.15 * params.sharpness),
-        ),
-        (Series("steps", alignment, uniformity, "other", inputs.run, n=n_used),),
+        Axis(f"Uniformity at t = {sharpness:g}", "log mean exp(-t d²)", ends),
+        (Series("steps", alignment, uniformity, "other", inputs.run, n=last.statistics.n_used),),
         (Reference(f"uniform sphere, D = {last.embedding_set.dim}", perfect, "y"),),
-    )
-    return Result(
-        diagnostic=SPEC.name,
-        run=inputs.run,
-        quantities=quantities,
-        views={"path": path},
-        findings=(_finding(inputs.steps, uniformity, quantities, perfect),),
-        caveats=last.caveats(notes=(f"steps {', '.join(f'{step:,}' for step in inputs.steps)}, in order on the line",)),
-        params=params.as_dict(),
     )
 
 
 def _finding(
     steps: tuple[int, ...],
-    uniformity: np.ndarray[tuple[int], np.dtype[np.float64]],
+    uniformity: Values,
     quantities: dict[str, Quantity],
     perfect: float,
 ) -> Finding:

@@ -142,22 +142,12 @@ def compute(inputs: SetInputs, params: ClusterAgreementParams) -> Result:
         )
         for spec in SPEC.quantities
     }  # fmt: skip
-    level = _thresholds.SKILL.level(values["ami"])
-    finding = Finding(
-        SPEC.name,
-        level,
-        f"{clusters:,} clusters found without labels agree with them by {quantities['ami'].text()} of the "
-        f"information (AMI, 0 by chance; ARI {quantities['ari'].text()}, N = {len(drawn.rows):,}).",
-        "" if level == "good" else "See below which labels share a cluster; try more clusters than labels.",
-        _thresholds.SKILL.source,
-        "ami",
-    )
     return Result(
         diagnostic=SPEC.name,
         run=inputs.run,
         quantities=quantities,
         views=_views(drawn, assigned, clusters, inputs.run),
-        findings=(finding,),
+        findings=(_finding(quantities, values["ami"], clusters),),
         caveats=inputs.plain_caveats(
             len(drawn.rows),
             found.excluded,
@@ -173,6 +163,19 @@ def compute(inputs: SetInputs, params: ClusterAgreementParams) -> Result:
         ),
         params=params.as_dict(),
         settled={} if params.clusters else {"clusters": f"{clusters:,}"},
+    )
+
+
+def _finding(quantities: dict[str, Quantity], ami: float, clusters: int) -> Finding:
+    level = _thresholds.SKILL.level(ami)
+    return Finding(
+        SPEC.name,
+        level,
+        f"{clusters:,} clusters found without labels agree with them by {quantities['ami'].text()} of the "
+        f"information (AMI, 0 by chance; ARI {quantities['ari'].text()}, N = {quantities['ami'].n:,}).",
+        "" if level == "good" else "See below which labels share a cluster; try more clusters than labels.",
+        _thresholds.SKILL.source,
+        "ami",
     )
 
 
