@@ -16,7 +16,7 @@ from cl_viz.core.specs import DiagnosticSpec, QuantitySpec
 from cl_viz.core.view import Axis, Histogram, Lines, Reference, Scatter, Series, Table, View
 from cl_viz.diagnostics._dense.geometry import uniformity_of_sphere
 from cl_viz.diagnostics._geometry.positive_distances import PositiveDistances, positive_distances
-from cl_viz.diagnostics._geometry.view_uniformity import uniformity_at, uniformity_interval
+from cl_viz.diagnostics._geometry.view_uniformity import uniformity_interval
 from cl_viz.diagnostics._sample_columns import sample_columns
 from cl_viz.diagnostics._thresholds import geometry as _thresholds
 from cl_viz.engine.inputs import SetInputs
@@ -81,7 +81,7 @@ def measure(inputs: SetInputs, t: float) -> Measured:
     except MissingInputError as error:
         missing = error.remedy or error.what
     statistics = inputs.statistics
-    by_view = {view: min(0.0, float(values[0])) for view, values in uniformity_at(statistics, [t]).items()}
+    by_view = {view: min(0.0, float(values[0])) for view, values in statistics.uniformity([t]).items()}
     return Measured(
         positives,
         missing,
@@ -178,7 +178,7 @@ def _views(
 
 def _uniformity_by_t(uniformity: str, t: float, inputs: SetInputs) -> Lines:
     dim, run = inputs.embedding_set.dim, inputs.run
-    curves = uniformity_at(inputs.statistics, [float(value) for value in _T_SHOWN])
+    curves = inputs.statistics.uniformity(_T_SHOWN)
     mean = np.mean(list(curves.values()), axis=0)
     best = np.array([uniformity_of_sphere(dim, float(value)) for value in _T_SHOWN])
     share = mean / best

@@ -121,6 +121,17 @@ class PairSketch:
             _finite(float(self.high[where].max())),
         )
 
+    def within_views(self) -> dict[str, ScoreHistogram]:
+        """Return the scores of all pairs within each view, each pair once, whatever its labels."""
+        found = {}
+        for block, (first, second) in enumerate(self.blocks):
+            if first == second:
+                low, high = float(self.low[block].min()), float(self.high[block].max())
+                squares = float(self.squares[block].sum())
+                counts, sums = self.counts[block].sum(axis=0), self.sums[block].sum(axis=0)
+                found[first] = ScoreHistogram(counts, sums, squares, low, high)
+        return found
+
     def positives(self, roles: PairRoles) -> ScoreHistogram:
         """Return the histogram of the positives.
 

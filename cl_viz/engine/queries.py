@@ -1,6 +1,7 @@
 """What the negatives of every anchor say at any temperature: read from cells and exact tail, no pair is touched.
 
-Temperatures come as an array of T; answers have shape (T, A) for anchors, or (T, P) for their positives.
+Temperatures come as an array of T; answers have shape (T, A) for anchors, or (T, P) for their positives. Where another
+parameter is an array too (batch sizes, shares, ...), its axis is the second: (T, B, P).
 `cl_viz.engine.candidate_points` says what is exact.
 """
 
@@ -18,6 +19,7 @@ from cl_viz.engine.anchor_sketch import OTHER, SAME, AnchorSketch
 from cl_viz.engine.batch_expectation import BatchExpectation
 from cl_viz.engine.candidate_points import CandidatePoints
 from cl_viz.engine.pair_sketch import PairRoles, Relation
+from cl_viz.engine.query_arguments import as_scores, as_temperatures, at_each, check_reweighting, numbers, whole
 from cl_viz.engine.score_grid import ScoreGrid
 from cl_viz.engine.score_histogram import ScoreHistogram
 
@@ -95,7 +97,7 @@ class AnchorQueries:
 
     def log_sum_exp(self, temperatures: ArrayLike) -> Values:
         """Return log of the sum over negatives of exp(s / tau), (T, A); -inf without negatives."""
-        return np.stack([self._negatives(1 / tau).log_mass(1 / tau) for tau in _temperatures(temperatures)])
+        return np.stack([self._negatives(1 / tau).log_mass(1 / tau) for tau in as_temperatures(temperatures)])
 
     def supcon_out_loss(self, temperatures: ArrayLike) -> Values:
         """Return SupCon with the mean outside the logarithm (Khosla and others 2020, eq. 2), (T, A).
@@ -113,7 +115,7 @@ class AnchorQueries:
         count = self.same_label.total
         mean = np.divide(self._positive_sum(), count, out=np.full(len(count), np.nan), where=count > 0)
         found = []
-        for tau in _temperatures(temperatures):
+        for tau in as_temperatures(temperatures):
             mass = np.logaddexp(self.points.log_mass(1 / tau), self.same_label.log_mass(1 / tau))
             found.append(mass - mean / tau)
         return np.stack(found)
@@ -131,11 +133,32 @@ class AnchorQueries:
     def entropy(self, temperatures: ArrayLike) -> Values:
         """Return the entropy of the relative penalties, natural log, (T, A); NaN without negatives."""
         found = []
-        for tau in _temperatures(temperatures):
+        for tau in as_temperatures(temperatures):
             total, mean = self._negatives(1 / tau).mass_and_mean(1 / tau)
             with np.errstate(divide="ignore", invalid="ignore"):
                 found.append(np.where(total > 0, np.maximum(0.0, np.log(total) - mean / tau), np.nan))
         return np.stack(found)
+
+    def relative_penalty(self, temperatures: ArrayLike, scores: ArrayLike) -> Values:
+        """Return the share of an anchor's repulsion that one negative of a score gets (Wang and Liu 2021), (T, S, A).
+
+        Parameters
+        ----------
+        temperatures : array_like
+        scores : array_like, shape (S,)
+            In [-1, 1]. Among the negatives, the shares of all of them add up to 1.
+        """
+        taus, at = as_temperatures(temperatures)[:, None, None], as_scores(scores)[None, :, None]
+        found: Values = np.exp(at / taus - self.log_sum_exp(temperatures)[:, None])
+        return found
+
+    def hard_negative_weight(self, temperatures: ArrayLike, concentration: float, scores: ArrayLike) -> Values:
+        """Return what one negative of a score counts for in `reweighted_loss`; 1 on average, (T, S, A)."""
+        check_reweighting(concentration, 0.0)
+        if concentration == 0:
+            return np.ones((len(as_temperatures(temperatures)), len(as_scores(scores)), len(self.n_negatives)))
+        sharper = as_temperatures(temperatures) / concentration
+        return self.n_negatives * self.relative_penalty(sharper, scores)
 
     def effective_negatives(self, temperatures: ArrayLike) -> Values:
         """Return exp of the entropy, in [1, negatives], (T, A)."""
@@ -145,7 +168,7 @@ class AnchorQueries:
     def effective_sample_size(self, temperatures: ArrayLike) -> Values:
         """Return 1 / sum of squared relative penalties, in [1, effective negatives], (T, A)."""
         found = []
-        for tau in _temperatures(temperatures):
+        for tau in as_temperatures(temperatures):
             single, double = self._negatives(2 / tau).masses((1 / tau, 2 / tau))
             with np.errstate(divide="ignore", invalid="ignore"):
                 found.append(np.square(single) / double)
@@ -154,7 +177,7 @@ class AnchorQueries:
     def false_negative_mass(self, temperatures: ArrayLike) -> Values:
         """Return the share of the relative penalties on negatives of the anchor's own label, (T, A)."""
         found = []
-        for tau in _temperatures(temperatures):
+        for tau in as_temperatures(temperatures):
             if self.grid.fits(1 / tau):
                 (total,), (own,) = (grid.masses([1 / tau]) for grid in (self.grid, self.own_grid))
             else:
@@ -162,34 +185,37 @@ class AnchorQueries:
             found.append(np.divide(own, total, out=np.full(len(total), np.nan), where=total > 0))
         return np.stack(found)
 
-    def truncated_loss(self, temperatures: ArrayLike, share: float) -> Values:
+    def truncated_loss(self, temperatures: ArrayLike, share: ArrayLike) -> Values:
         """Return InfoNCE with each anchor's hardest negatives only (Wang and Liu 2021, eq. 8-9), (T, P).
 
         Parameters
         ----------
         temperatures : array_like
-        share : float
+        share : float or array_like
             Of the negatives that are kept, in (0, 1]; their number is rounded up.
         """
+        return at_each(share, "truncated_loss", lambda value: self._truncated_loss(temperatures, value))
+
+    def _truncated_loss(self, temperatures: ArrayLike, share: float) -> Values:
         if not 0 < share <= 1:
             raise InputError(f"share = {share!r}", where="truncated_loss", allowed="above 0, up to 1")
         # Less a rounding error: 0.1 of 30 is 3, not 4.
         kept = np.ceil(share * self.n_negatives - 1e-9)
-        margin = [self.points.log_mass_of_hardest(1 / tau, kept) for tau in _temperatures(temperatures)]
+        margin = [self.points.log_mass_of_hardest(1 / tau, kept) for tau in as_temperatures(temperatures)]
         return np.logaddexp(0.0, self._against_positives(np.stack(margin), temperatures))
 
     def reweighted_loss(
-        self, temperatures: ArrayLike, concentration: float, prior: float
+        self, temperatures: ArrayLike, concentration: ArrayLike, prior: ArrayLike
     ) -> tuple[Values, NDArray[np.bool_]]:
         """Return the debiased loss with hard negatives weighted up (Robinson and others 2021), and who is clamped.
 
         Parameters
         ----------
         temperatures : array_like
-        concentration : float
+        concentration : float or array_like
             Beta >= 0: negatives weigh exp(beta s / tau); 0 is the debiased loss (Chuang and others 2020).
-        prior : float
-            Chance that a negative has the anchor's class, in [0, 1).
+        prior : float or array_like
+            Chance that a negative has the anchor's class, in [0, 1); an array goes along with the concentrations.
 
         Returns
         -------
@@ -197,18 +223,24 @@ class AnchorQueries:
         clamped : NDArray[np.bool_], shape (T, P)
             Where the estimate fell below its smallest possible value, M exp(-1 / tau), and stands there.
         """
-        if concentration < 0 or not 0 <= prior < 1:
-            raise InputError(
-                f"concentration = {concentration!r}, prior = {prior!r}",
-                where="reweighted_loss",
-                allowed="concentration >= 0, prior in [0, 1)",
-            )
+        betas, priors = np.broadcast_arrays(numbers(concentration), numbers(prior))
+        if not betas.ndim:
+            return self._reweighted_loss(temperatures, float(betas), float(priors))
+        found = [
+            self._reweighted_loss(temperatures, *both) for both in zip(betas.tolist(), priors.tolist(), strict=True)
+        ]
+        return np.stack([loss for loss, _ in found], axis=1), np.stack([clamped for _, clamped in found], axis=1)
+
+    def _reweighted_loss(
+        self, temperatures: ArrayLike, concentration: float, prior: float
+    ) -> tuple[Values, NDArray[np.bool_]]:
+        check_reweighting(concentration, prior)
         self._need_views()
         owner = self.sketch.anchor_of_positive()
         losses, clamped = [], []
         with np.errstate(divide="ignore", invalid="ignore"):
             log_count = np.log(self.n_negatives)
-            for tau in _temperatures(temperatures):
+            for tau in as_temperatures(temperatures):
                 factors = (1 + concentration) / tau, concentration / tau
                 largest = self.points.largest / tau
                 weighted = np.subtract(*np.log(self._negatives(factors[0]).masses(factors))) + largest
@@ -221,19 +253,20 @@ class AnchorQueries:
                 losses.append(np.logaddexp(0.0, np.maximum(log_estimate, least)))
         return np.stack(losses), np.stack(clamped)
 
-    def batch_loss(self, temperatures: ArrayLike, n_negatives: int) -> Values:
+    def batch_loss(self, temperatures: ArrayLike, n_negatives: ArrayLike) -> Values:
         """Return the InfoNCE of each positive to expect in a batch, (T, P).
 
         The mean over all batches of so many negatives, drawn without replacement from those of the anchor; all of
-        them where it has no more. See `cl_viz.engine.batch_expectation`.
+        them where it has no more; an array of numbers is answered along a second axis. See
+        `cl_viz.engine.batch_expectation`.
         """
         return self._expected(temperatures, n_negatives, _LOSS, self.loss)
 
-    def batch_npc_multiplier(self, temperatures: ArrayLike, n_negatives: int) -> Values:
+    def batch_npc_multiplier(self, temperatures: ArrayLike, n_negatives: ArrayLike) -> Values:
         """Return 1 - P(positive) to expect in a batch, (T, P); see `batch_loss`."""
         return self._expected(temperatures, n_negatives, _MULTIPLIER, self.npc_multiplier)
 
-    def batch_npc_deviation(self, temperatures: ArrayLike, n_negatives: int) -> Values:
+    def batch_npc_deviation(self, temperatures: ArrayLike, n_negatives: ArrayLike) -> Values:
         """Return how far 1 - P(positive) varies from batch to batch, (T, P): its standard deviation; see `batch_loss`.
 
         0 where a batch holds all negatives of the anchor.
@@ -241,16 +274,19 @@ class AnchorQueries:
         return np.sqrt(self._expected(temperatures, n_negatives, _VARIANCE, lambda taus: 0 * self.loss(taus)))
 
     def _expected(
-        self,
-        temperatures: ArrayLike,
-        n_negatives: int,
-        ask: _Asked,
-        of_all: Callable[[Values], Values],
+        self, temperatures: ArrayLike, n_negatives: ArrayLike, ask: _Asked, of_all: Callable[[Values], Values]
+    ) -> Values:
+        """Return expected values for every positive, of batches of one size or several."""
+        self._need_views()
+        return at_each(
+            n_negatives, "batch_loss", lambda size: self._expected_of(temperatures, whole(size), ask, of_all)
+        )
+
+    def _expected_of(
+        self, temperatures: ArrayLike, n_negatives: int, ask: _Asked, of_all: Callable[[Values], Values]
     ) -> Values:
         """Return expected values for every positive, anchors with as many negatives at a time."""
-        self._check_batch(n_negatives)
-        self._need_views()
-        taus, owner, positives = _temperatures(temperatures), self.sketch.anchor_of_positive(), self.sketch.positives
+        taus, owner, positives = as_temperatures(temperatures), self.sketch.anchor_of_positive(), self.sketch.positives
         total = self.n_negatives
         found = of_all(taus) if (total[owner] <= n_negatives).any() else np.empty((len(taus), len(owner)))
         for anchors, number in _alike(total, n_negatives):
@@ -265,12 +301,14 @@ class AnchorQueries:
                 found[index, own] = ask[1](law, positives[own] / tau, place[owner[own]])
         return found
 
-    def mean_field_batch_loss(self, temperatures: ArrayLike, n_negatives: int) -> Values:
+    def mean_field_batch_loss(self, temperatures: ArrayLike, n_negatives: ArrayLike) -> Values:
         """Return the mean-field shortcut to `batch_loss`, (T,): the negatives' sum stands at its expectation.
 
         By Jensen's inequality never below the expected loss; close to it where many negatives share the sum.
         """
-        self._check_batch(n_negatives)
+        return at_each(n_negatives, "batch_loss", lambda size: self._mean_field_batch_loss(temperatures, whole(size)))
+
+    def _mean_field_batch_loss(self, temperatures: ArrayLike, n_negatives: int) -> Values:
         with np.errstate(divide="ignore"):
             log_share = np.log(np.minimum(1.0, n_negatives / self.n_negatives))
         mass = self.log_sum_exp(temperatures) + log_share
@@ -281,17 +319,13 @@ class AnchorQueries:
         """Return what sums exp(factor * s) over negatives: the grid, where its points are close enough."""
         return self.grid if self.grid.fits(factor) else self.points
 
-    def _check_batch(self, n_negatives: int) -> None:
-        if n_negatives < 1:
-            raise InputError(f"n_negatives = {n_negatives!r}", where="batch_loss", allowed="1 or more")
-
     def _margin(self, temperatures: ArrayLike) -> Values:
         """Return log-sum-exp of the negatives less the positive's logit, (T, P)."""
         return self._against_positives(self.log_sum_exp(temperatures), temperatures)
 
     def _against_positives(self, log_mass: Values, temperatures: ArrayLike) -> Values:
         self._need_views()
-        taus = _temperatures(temperatures)[:, None]
+        taus = as_temperatures(temperatures)[:, None]
         return log_mass[:, self.sketch.anchor_of_positive()] - self.sketch.positives / taus
 
     def _positive_sum(self) -> Values:
@@ -323,7 +357,7 @@ def uniformity(histograms: Sequence[ScoreHistogram], t: ArrayLike) -> Values:
     t : array_like
         Above 0; the authors use 2.
     """
-    values = _temperatures(t)
+    values = as_temperatures(t)
     each = [[histogram.log_mean_exp(2 * value) - 2 * value for value in values] for histogram in histograms]
     found: Values = np.mean(each, axis=0)
     return found
@@ -341,10 +375,3 @@ def _alike(total: Values, n_drawn: int) -> Iterator[tuple[NDArray[np.int64], flo
         high = int(np.searchsorted(total[order], total[order[low]] * 1.02, side="right"))
         yield np.sort(order[low:high]), float(total[order[low:high]].mean())
         low = high
-
-
-def _temperatures(temperatures: ArrayLike) -> Values:
-    values = np.atleast_1d(np.asarray(temperatures, dtype=np.float64))
-    if values.ndim != 1 or not len(values) or not (np.isfinite(values) & (values > 0)).all():
-        raise InputError(f"temperatures = {temperatures!r}", where="queries", allowed="one or more numbers above 0")
-    return values

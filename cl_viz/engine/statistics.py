@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Literal, TypeVar
 
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from cl_viz.core.errors import InputError
 from cl_viz.core.fact_table import fact_table
 from cl_viz.engine.anchor_sketch import AnchorSketch
 from cl_viz.engine.moments import Moments
 from cl_viz.engine.neighbors import Neighbors
-from cl_viz.engine.pair_sketch import PairSketch
+from cl_viz.engine.pair_sketch import PairRoles, PairSketch
+from cl_viz.engine.queries import AnchorQueries, uniformity
 
 T = TypeVar("T")
 
@@ -50,6 +55,41 @@ class Statistics:
     fingerprint: str
     neighbors: Mapping[tuple[str, str], Neighbors] = field(default_factory=dict)
     _memo: dict[Hashable, object] = field(default_factory=dict, repr=False, compare=False)
+
+    def ask(
+        self,
+        view: str | None = None,
+        positives: Literal["views", "labels"] = "views",
+        negatives: Literal["cross", "all"] = "cross",
+    ) -> AnchorQueries:
+        """Return what answers questions at any temperature, batch size, ... about the anchors of a view.
+
+        Parameters
+        ----------
+        view : str, optional
+            Whose rows are the anchors; by default the first.
+        positives, negatives
+            Which pairs are which; see `PairRoles`.
+
+        Raises
+        ------
+        InputError
+            If there is no such view, or the scan kept no anchors.
+        """
+        name = view or next(iter(self.anchors), "")
+        if name not in self.anchors:
+            known = ", ".join(self.anchors)
+            raise InputError(
+                f"view = {name!r}" if known else "the scan kept no anchors",
+                where="ask",
+                allowed=known or None,
+                remedy="" if known else "scan with anchors='auto'",
+            )
+        return AnchorQueries.of(self.anchors[name], PairRoles(positives, negatives))
+
+    def uniformity(self, t: ArrayLike) -> dict[str, NDArray[np.float64]]:
+        """Return log of the mean of exp(-t d²) over the pairs within each view (Wang and Isola 2020), (T,), by view."""
+        return {view: uniformity([histogram], t) for view, histogram in self.pairs.within_views().items()}
 
     @property
     def _facts(self) -> dict[str, object]:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from cl_viz.diagnostics import DIAGNOSTICS, SAMPLE_QUANTITIES
 from cl_viz.encoders import ENCODERS
+from cl_viz.engine.queries import AnchorQueries
 from cl_viz.formats import FORMATS
 from cl_viz.losses import losses
 from cl_viz.projections import PROJECTIONS, reading
@@ -114,6 +117,18 @@ def test_the_python_of_the_readme_runs(tmp_path: Path) -> None:
         done = subprocess.run([sys.executable, "-c", block], cwd=tmp_path, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
         assert done.stdout
+
+
+def test_the_page_on_questions_names_them_all_and_its_python_runs() -> None:
+    page = (CHECKOUT / "docs" / "queries.md").read_text(encoding="utf-8")
+    questions = [name for name, value in vars(AnchorQueries).items() if name[0] != "_" and inspect.isfunction(value)]
+    assert len(questions) >= 15
+    assert [name for name in questions if f"`{name}" not in page] == []
+    known: dict[str, Any] = {}
+    for block in re.findall(r"```python\n(.*?)```", page, re.DOTALL):
+        exec(block, known)
+    assert known["loss"].shape == (3, 1000)
+    assert known["means"].mean.shape == (3,)
 
 
 def test_the_commands_of_the_readme_exist(capsys: pytest.CaptureFixture[str]) -> None:

@@ -237,6 +237,50 @@ def test_expected_loss_of_anchors_with_unlike_numbers_of_negatives() -> None:
     np.testing.assert_array_equal(with_all[owner == 0], ask.loss([0.1])[0, owner == 0])
 
 
+def test_arrays_of_parameters_are_answered_along_a_second_axis() -> None:
+    statistics = cl_viz.scan(clusters(120, 12, 4, 0.3), cache=False)
+    ask, taus = statistics.ask("view_2", negatives="all"), [0.1, 0.5]
+    sizes, shares, betas, priors = [1, 31, 500], [0.1, 1.0], [0.0, 1.0, 2.0], [0.0, 0.1, 0.2]
+    for question in (ask.batch_loss, ask.batch_npc_multiplier, ask.batch_npc_deviation, ask.mean_field_batch_loss):
+        found = question(taus, sizes)
+        for place, size in enumerate(sizes):
+            np.testing.assert_array_equal(found[:, place], question(taus, size))
+    assert ask.batch_loss(taus, sizes).shape == (2, 3, 120)
+    truncated = ask.truncated_loss(taus, shares)
+    np.testing.assert_allclose(truncated[:, 1], ask.loss(taus), rtol=1e-4)
+    loss, clamped = ask.reweighted_loss(taus, betas, priors)
+    one = ask.reweighted_loss(taus, 1.0, 0.1)
+    np.testing.assert_array_equal(loss[:, 1], one[0])
+    np.testing.assert_array_equal(clamped[:, 1], one[1])
+    np.testing.assert_array_equal(ask.reweighted_loss(taus, 1.0, priors)[0][:, 1], one[0])
+
+
+def test_weights_of_single_negatives() -> None:
+    embedding_set = clusters(120, 12, 4, 0.3)
+    brute = Brute(embedding_set)
+    ask = cl_viz.scan(embedding_set, cache=False).ask()
+    scores = np.sort(brute.scores[7])[::20]
+    penalty = ask.relative_penalty([0.1, 0.5], scores)
+    assert penalty.shape == (2, len(scores), 120)
+    for place, tau in enumerate((0.1, 0.5)):
+        expected = np.exp(scores / tau) / np.exp(brute.scores[7] / tau).sum()
+        np.testing.assert_allclose(penalty[place, :, 7], expected, rtol=1e-3)
+    np.testing.assert_allclose(ask.hard_negative_weight([0.2], 2.0, scores), 119 * penalty[:1], rtol=1e-9)
+    np.testing.assert_array_equal(ask.hard_negative_weight([0.2], 0.0, scores), 1)
+
+
+def test_uniformity_of_each_view_and_anchors_that_are_not_there() -> None:
+    embedding_set = clusters(120, 12, 4, 0.3)
+    statistics = cl_viz.scan(embedding_set, cache=False, anchors=0)
+    upper = Brute(embedding_set).within[np.triu_indices(120, 1)]
+    expected = [logsumexp(t * (2 * upper - 2)) - np.log(len(upper)) for t in (0.5, 2.0)]
+    np.testing.assert_allclose(statistics.uniformity([0.5, 2.0])["view_1"], expected, rtol=1e-4)
+    with pytest.raises(InputError, match="no anchors"):
+        statistics.ask()
+    with pytest.raises(InputError, match="view_1, view_2"):
+        cl_viz.scan(embedding_set, cache=False).ask("view_3")
+
+
 def test_negatives_of_both_views_are_asked_together() -> None:
     embedding_set = clusters(200, 12, 4, 0.3)
     first, second = (a / np.linalg.norm(a, axis=1, keepdims=True) for a in embedding_set.views.values())

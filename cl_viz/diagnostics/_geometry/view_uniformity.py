@@ -1,40 +1,17 @@
-"""Uniformity of every view from the sketch, at any t, with the influence of each sample on it."""
+"""The interval of uniformity, from the influence of each sample on it."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cl_viz.core.result import Interval, influence_interval
 from cl_viz.engine.anchor_sketch import AnchorSketch
-from cl_viz.engine.pair_sketch import PairSketch
-from cl_viz.engine.queries import uniformity
-from cl_viz.engine.score_histogram import ScoreHistogram
 from cl_viz.engine.statistics import Statistics
 
 Values = NDArray[np.float64]
-
-
-def view_histograms(pairs: PairSketch) -> dict[str, ScoreHistogram]:
-    """Return the scores of all pairs within each view, each pair once, whatever its labels."""
-    found = {}
-    for block, (first, second) in enumerate(pairs.blocks):
-        if first == second:
-            low, high = float(pairs.low[block].min()), float(pairs.high[block].max())
-            found[first] = ScoreHistogram(
-                pairs.counts[block].sum(axis=0), pairs.sums[block].sum(axis=0), float(pairs.squares[block].sum()),
-                low, high,
-            )  # fmt: skip
-    return found
-
-
-def uniformity_at(statistics: Statistics, t: Sequence[float]) -> dict[str, Values]:
-    """Return the uniformity of each view at each t, shape (T,), by view."""
-    histograms = view_histograms(statistics.pairs)
-    return {view: uniformity([histogram], t) for view, histogram in histograms.items()}
 
 
 def uniformity_interval(statistics: Statistics, t: float, by_view: dict[str, float], aligned: bool) -> Interval:
