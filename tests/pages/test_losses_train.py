@@ -134,7 +134,7 @@ def test_a_link_restores_losses_and_parameters(open_app: OpenApp, tmp_path: Path
 
 
 def test_uploaded_folders_stay_inside_the_sessions_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from cl_viz.dashboard import training_panels
+    from cl_viz.dashboard import image_choice
 
     class File:
         def __init__(self, name: str) -> None:
@@ -143,9 +143,9 @@ def test_uploaded_folders_stay_inside_the_sessions_own(tmp_path: Path, monkeypat
         def getvalue(self) -> bytes:
             return b"abc"
 
-    monkeypatch.setattr(training_panels, "_upload_folder", lambda: tmp_path / "session" / "images")
+    monkeypatch.setattr(image_choice, "_upload_folder", lambda: tmp_path / "session" / "images")
     names = ("pets/cat/1.png", "../../cat/2.png", "/etc/dog/3.png", "pets\\dog\\..\\4.png", ".hidden/.png")
-    folder = training_panels._stored([File(name) for name in names])
+    folder = image_choice._stored([File(name) for name in names])
     found = {str(path.relative_to(tmp_path)) for path in tmp_path.glob("**/*") if path.is_file()}
     assert len(found) == len(names)
     assert all(name.startswith("session/images/") for name in found)
