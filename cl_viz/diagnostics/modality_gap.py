@@ -140,7 +140,7 @@ def _quantities(found: GapMeasures) -> dict[str, Quantity]:
     both = measures.Spread((first.value + second.value) / 2, (first.influence + second.influence) / 2)
     own = float(np.clip(drawn.own_score(), -1, 1))
     spread = influence_interval(gap, found.pairs.influence, limits=(0.0, 2.0)) if found.real and gap < 2 else None
-    values: dict[str, tuple[float, Interval | None, int, str]] = {
+    values: dict[str, tuple[float | None, Interval | None, int, str]] = {
         "gap_norm": (min(2.0, gap), spread, n_samples, "samples"),
         "separability": (plane.accuracy, wilson(plane.hits, plane.n), plane.n, "held-out rows"),
         "separability_auc": (plane.auc, _auc_interval(plane), plane.n, "held-out rows"),
@@ -155,6 +155,7 @@ def _quantities(found: GapMeasures) -> dict[str, Quantity]:
     }  # fmt: skip
     best = float(DELTAS[int(found.losses.argmin())])
     values["lowest_loss_shift"] = best, None, min(n_drawn, BATCH), "pairs"
+    values["closing_shift"] = found.closing_shift(), None, n_drawn, "pairs"
     for direction, closing in (("there", found.there), ("back", found.back)):
         for when, hits in (("before", closing.before), ("after", closing.after)):
             ends = share_of_hits(hits)
@@ -217,6 +218,7 @@ SPEC = DiagnosticSpec(
     section="Geometry",
     page="geometry/modality_gap",
     needs="set",
+    tells="cause",
     params=ModalityGapParams,
     compute=compute,
     quantities=(
@@ -244,6 +246,9 @@ SPEC = DiagnosticSpec(
         QuantitySpec("lowest_loss_shift", "Shift of the lowest loss", "Shift, from -0.5 to 1.5, at which the "
                      "contrastive loss of a batch is lowest; 0 where training holds the gap where it is.", "Euclidean",
                      (-0.5, 1.5)),
+        QuantitySpec("closing_shift", "Shift at which the centres meet", "Shift, up to 1.5, at which the signed "
+                     "distance of the centres crosses 0, between two of its steps by a straight line.", "Euclidean",
+                     (0.0, 1.5)),
         *(_recall(direction, when) for direction in ("there", "back") for when in ("before", "after")),
     ),
     definition=(

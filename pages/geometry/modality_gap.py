@@ -36,7 +36,7 @@ def show(runs: list[state.OpenRun]) -> None:
     panels.figure(shown, "along_gap", quantity="gap_norm")
     left, right = st.columns(2, gap="medium")
     with left:
-        panels.figure(shown, "shift", quantity="gap_norm", height=panels.SIDE_HEIGHT, explained=False)
+        panels.figure(shown, "shift", quantity="closing_shift", height=panels.SIDE_HEIGHT, explained=False)
         panels.figure(
             shown, "retrieval", quantity="recall_at_1_there_after", height=panels.SIDE_HEIGHT, explained=False
         )

@@ -110,6 +110,17 @@ def test_the_shift_passes_through_the_gap_and_its_sign_turns() -> None:
     assert found[-1] < 0
 
 
+def test_the_shift_at_which_the_centres_meet_brings_them_together() -> None:
+    sets = modality_pair(400, 8, 0.9)
+    result = cl_viz.diagnose("modality_gap", sets)
+    found = result["closing_shift"]
+    image, text = (measures.unit_rows(rows) for rows in sets.views.values())
+    left = measures.shift_distances(image, text, np.array([found.value]))[0]
+    # The gap itself is 200 times as long: only the straight line between two steps is left.
+    assert abs(left) < 0.0045
+    assert found.n == 400
+
+
 @pytest.mark.parametrize("temperature", [1.0, 0.07, 0.001])
 def test_the_loss_is_that_of_a_cross_entropy(temperature: float) -> None:
     import torch

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -27,6 +28,10 @@ def test_a_planted_gap_is_named_and_none_is_not(open_app: Callable[..., AppTest]
     assert "wide**: The centres of" in text
     assert "There is no gap beyond chance" in text
     assert len(app.get("plotly_chart")) == 5
+    titles = [json.loads(chart.proto.spec)["layout"]["title"]["text"] for chart in app.get("plotly_chart")]
+    titles = [title.replace("<br>", " ") for title in titles]
+    assert len(set(titles)) == len(titles), "no two figures of a page say the same"
+    assert any(title.startswith("Shift at which the centres meet from") for title in titles)
     before = [chart.proto.spec for chart in app.get("plotly_chart")]
     app.select_slider(key="temperature").set_value("0.5").run()
     assert not app.exception

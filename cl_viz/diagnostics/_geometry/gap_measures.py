@@ -77,6 +77,18 @@ class GapMeasures:
         """Whether the gap is longer than exchanging the views would make it."""
         return self.pairs.gap_norm > self.null_end * (1 + 1e-9) + 1e-12
 
+    def closing_shift(self) -> float | None:
+        """Return the shift at which the signed distance of the centres crosses 0; None where none measured does."""
+        passed = np.flatnonzero((self.shift <= 0) & (DELTAS >= 0))
+        if not len(passed):
+            return None
+        after = int(passed[0])
+        if DELTAS[after] == 0:
+            return 0.0
+        ends = self.shift[after - 1], self.shift[after]
+        share = ends[0] / (ends[0] - ends[1]) if ends[0] > 0 else 0.0
+        return float(DELTAS[after - 1] + share * (DELTAS[after] - DELTAS[after - 1]))
+
 
 def measured(inputs: SetInputs, params: ModalityGapParams, names: tuple[str, str], among: int) -> GapMeasures:
     """Measure the gap between two views, found to lie farthest apart `among` so many pairs of views."""
