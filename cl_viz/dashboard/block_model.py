@@ -83,8 +83,10 @@ def show() -> None:
         "*Published figure* weighs pairs of blocks as the "
         "authors' script does, by the share of the own block; *simulated graphs* weighs them by the share of the other "
         "block, as nodes of a graph do. The two agree for equal shares; graphs follow the second, where at "
-        f"temperature 1 a vanishing block needs a connectivity above 0.497 to collapse. Source: {cite(SOURCE)}"
+        "temperature 1 a vanishing block needs a connectivity above 0.497 to collapse."
     )
+    # A caption would fade the link.
+    st.markdown(f":small[Source: {cite(SOURCE)}]")
 
 
 def _controls() -> tuple[float, float, float, Weights]:

@@ -14,9 +14,9 @@ from cl_viz.diagnostics._dense import neural_collapse as measures
 MOST_CLASSES = 60
 """Classes drawn: the largest ones."""
 _FRAMES = {
-    "orthogonal": "near an orthogonal frame",
+    "orthogonal": "near an orthogonal frame (0), not a simplex ETF",
     "simplex": "near a simplex ETF",
-    "neither": "neither an orthogonal frame nor a simplex ETF",
+    "neither": "neither orthogonal (0) nor a simplex ETF",
 }
 
 
@@ -43,8 +43,8 @@ def _heatmap(frame: ClassFrame, quantities: Mapping[str, Quantity], run: str) ->
     drawn = _drawn(frame)
     names = tuple(frame.classes.names[place] for place in drawn)
     title = (
-        f"Class means: cosine {quantities['mean_cosine'].text()} in the mean (simplex ETF "
-        f"{format_number(frame.simplex_cosine)}, orthogonal 0): {_FRAMES[frame.frame]}{_left_out(frame)}"
+        f"Class means have mean cosine {quantities['mean_cosine'].text()}: {_FRAMES[frame.frame]} "
+        f"({format_number(frame.simplex_cosine)}){_left_out(frame)}"
     )
     return Heatmap(
         title,
