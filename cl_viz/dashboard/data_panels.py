@@ -16,7 +16,10 @@ from cl_viz.dashboard.text import escape
 from cl_viz.formats import FORMATS, Inspection, inspect
 
 _NONE = "none"
-_NOT_SHOWN = ("name", "open_by_default", "card_version", "label", "inputs")
+_FIRST = ("title", "description", "look for", "views", "roles", "saved steps", "layers", "loss", "temperature")
+"""What a card says first."""
+_FACTS_IN_SIGHT = 9
+_NOT_SHOWN = ("name", "open_by_default", "card_version", "label", "inputs", "order")
 
 
 def adding(*, expanded: bool) -> None:
@@ -261,7 +264,11 @@ def cards(runs: Sequence[state.OpenRun]) -> None:
     for index, opened in enumerate(runs):
         with columns[index % len(columns)].container(border=True, gap="xsmall"):
             st.markdown(f"{chip_image(opened.name)} **{escape(opened.name)}**")
-            st.markdown("  \n".join(f":small[:gray[{escape(key)}] {escape(value)}]" for key, value in _facts(opened)))
+            facts = _facts(opened)
+            st.markdown(_lines(facts[:_FACTS_IN_SIGHT]))
+            if facts[_FACTS_IN_SIGHT:]:
+                with st.expander("How it was trained and measured", type="compact"):
+                    st.markdown(_lines(facts[_FACTS_IN_SIGHT:]))
             st.button(
                 "Close",
                 key=f"close {opened.name}",
@@ -272,8 +279,12 @@ def cards(runs: Sequence[state.OpenRun]) -> None:
             )
 
 
+def _lines(facts: Sequence[tuple[str, str]]) -> str:
+    return "  \n".join(f":small[:gray[{escape(key)}] {escape(value)}]" for key, value in facts)
+
+
 def _facts(opened: state.OpenRun) -> list[tuple[str, str]]:
-    """Return what the embeddings and the card say, as words."""
+    """Return what the embeddings and the card say, as words: first what the run is, then how it came to be."""
     found = opened.run.get()
     facts = {
         "views": ", ".join(found.view_names),
@@ -288,4 +299,4 @@ def _facts(opened: state.OpenRun) -> list[tuple[str, str]]:
         value = entry.get("summary") if isinstance(entry, Mapping) else entry
         if isinstance(value, (str, int, float)) and key not in _NOT_SHOWN and words not in facts:
             facts[words] = str(value)
-    return list(facts.items())
+    return sorted(facts.items(), key=lambda fact: _FIRST.index(fact[0]) if fact[0] in _FIRST else len(_FIRST))

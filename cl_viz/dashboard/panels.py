@@ -269,11 +269,17 @@ def table(shown: Shown, view_name: str) -> None:
     assert isinstance(view, Table)
     owner = f" ({escape(result.run)})" if len(state.open_runs()) > 1 else ""
     st.markdown(f"{escape(view.title)}{owner}")
-    frame, config = pd.DataFrame(dict(view.columns)), {}
-    for name, values in view.columns.items():
+    columns = {name: values for name, values in view.columns.items() if _says_something(np.asarray(values))}
+    frame, config = pd.DataFrame(columns), {}
+    for name, values in columns.items():
         config[name] = _column(name, np.asarray(values))
     height: int | Literal["content"] = SIDE_HEIGHT if len(frame) > _SHORT_TABLE else "content"
     st.dataframe(frame, hide_index=True, column_config=config, width="stretch", height=height, row_height=40)
+
+
+def _says_something(values: np.ndarray) -> bool:
+    """Whether a column has an entry; the interval over other seeds, for one, has none where there is one seed."""
+    return not len(values) or not bool(np.all(pd.isna(values)))
 
 
 def _column(name: str, values: np.ndarray) -> Any:

@@ -359,10 +359,16 @@ def test_pairs_that_point_outside_the_views_are_explained(open_app: OpenApp, tmp
 
 def test_a_measurement_on_a_card_is_told_by_its_summary(open_app: OpenApp, checkout: Path) -> None:
     card = json.loads((checkout / "sample_models/runs/mnist-rare-4-seed-0/card.json").read_text())
-    app = open_app(Path("sample:mnist-rare-4-seed-0"), page="start/data")
+    app = open_app(Path("sample:mnist-rare-4-seed-0"), page="start/data", straight=True)
     assert boxes(app) == []
     assert escape(card["representation_harm"]["summary"]) in texts(app)
     assert "includes_none" not in texts(app)
+    # What the run is stands in the card; how it came to be is one click away.
+    folded = next(box for box in app.expander if box.label == "How it was trained and measured")
+    inside = "\n".join(str(element.value) for element in folded.markdown)
+    assert ":gray[learning rate]" in inside
+    assert ":gray[title]" not in inside
+    assert ":gray[title]" in texts(app)
 
 
 def test_a_folder_whose_shard_was_overwritten_is_read_again_in_its_place(
