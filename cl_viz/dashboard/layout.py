@@ -4,16 +4,28 @@ from __future__ import annotations
 
 import streamlit as st
 
+from cl_viz.dashboard import state
+from cl_viz.figures.theme import ThemeName, readable_on
+
+_INK = "%INK%"
 _STYLE = """
 <style>
 [data-testid="stMainBlockContainer"] { padding: 2.2rem 3rem 4rem 3rem; }
 [data-testid="stHeader"] { background: transparent; height: 2.4rem; min-height: 2.4rem; pointer-events: none; }
 [data-testid="stHeader"] * { pointer-events: auto; }
+[data-testid="stMultiSelect"] [data-baseweb="tag"], [data-testid="stMultiSelect"] [data-baseweb="tag"] *,
+[data-testid="stBaseButton-primary"]:not(:disabled) * { color: %INK%; }
 [data-testid="stSidebarHeader"] { height: 2.4rem; min-height: 2.4rem; padding: 0.4rem 1rem 0; margin: 0; }
 </style>
 """
 
 
 def tighten() -> None:
-    """Take room from the edges of the page and of the sidebar."""
-    st.html(_STYLE)
+    """Take room from the edges of the page and of the sidebar, and make text on the primary colour readable."""
+    st.html(_STYLE.replace(_INK, ink_on_primary(state.theme())))
+
+
+def ink_on_primary(theme: ThemeName) -> str:
+    """Return the colour of text on the primary colour: Streamlit's own is white, in the dark theme on light blue."""
+    primary = st.get_option(f"theme.{theme}.primaryColor")
+    return readable_on(primary) if primary else "#ffffff"

@@ -39,6 +39,8 @@ _FIRST = ("dimension_ranks", "spectrum", "isotropy", "class_cosines", "neural_co
 """Diagnostics that need no pass over pairs: their numbers are there at once."""
 _BETWEEN_DRAWINGS = 1.0
 _TABLE_HEIGHT = 560
+_RUN_WIDTH = {False: 240, True: 215}
+"""Pixels of a run's column with one or two runs, and with more: three are in sight in a window of 1280."""
 
 
 def all_numbers(
@@ -172,18 +174,23 @@ def _draw_table(view: Table, table: RunTable) -> None:
     st.markdown(f"**{escape(view.title)}**")
     frame = pd.DataFrame(dict(view.columns))
     config: dict[str, Any] = {
-        table.heading(run): st.column_config.TextColumn(table.heading(run), alignment="right", width=240)
+        table.heading(run): st.column_config.TextColumn(
+            table.heading(run), alignment="right", width=_RUN_WIDTH[len(table.runs) > 2]
+        )
         for run in table.runs
     }
-    config["quantity"] = st.column_config.TextColumn("Quantity", pinned=True)
-    config["diagnostic"] = st.column_config.TextColumn("From")
+    config["quantity"] = st.column_config.TextColumn("Quantity", pinned=True, width=150)
+    # Before the runs it would push a third one out of a window of 1280.
+    order = ["quantity", *map(table.heading, table.runs)]
+    order += [name for name in frame.columns if name not in order]
+    config["diagnostic"] = st.column_config.TextColumn("From", width=150)
     config["times noise"] = st.column_config.NumberColumn(
         "Times noise", format="%.1f", help="The largest difference over what noise explains; beyond noise above 1."
     )
     config["noise by"] = st.column_config.TextColumn("Noise by")
     config["why"] = st.column_config.TextColumn("Why not judged, or not paired")
     height: int | Literal["content"] = "content" if len(frame) < 12 else _TABLE_HEIGHT
-    st.dataframe(frame, hide_index=True, column_config=config, width="stretch", height=height)
+    st.dataframe(frame, hide_index=True, column_config=config, column_order=order, width="stretch", height=height)
 
 
 def _below_table(view: Table, table: RunTable, runs: Runs, step: int | None, layer: str | None) -> None:

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import base64
 import threading
+import tomllib
 import zlib
+from pathlib import Path
 
 import pytest
 
 from cl_viz.core.params import ParamInfo
 from cl_viz.core.result import Source
-from cl_viz.dashboard import opening
+from cl_viz.dashboard import layout, opening
 from cl_viz.dashboard.bounded_store import BoundedStore
 from cl_viz.dashboard.finding_lines import brief
 from cl_viz.dashboard.forms import log_options
 from cl_viz.dashboard.sidebar import chip
 from cl_viz.dashboard.text import cite, cite_briefly, escape, mark
+from cl_viz.figures.theme import ThemeName, contrast
 
 
 @pytest.mark.parametrize("character", list("\\`*_{}[]()#+-.!|~>$:<&^=@"))
@@ -27,6 +30,15 @@ def test_escaped_text_keeps_its_letters_and_stays_on_one_line() -> None:
     shown = escape("two\nlines :smile: http://x").replace("\\", "").replace("\u2060", "")
     assert shown == "two lines :smile: http://x"
     assert ":smile" not in escape(":smile:")
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_text_on_the_primary_colour_can_be_read(
+    theme: ThemeName, checkout: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = tomllib.loads((checkout / ".streamlit" / "config.toml").read_text())["theme"]
+    monkeypatch.setattr(layout.st, "get_option", lambda name: config[name.split(".")[1]]["primaryColor"])
+    assert contrast(layout.ink_on_primary(theme), config[theme]["primaryColor"]) >= 4.5
 
 
 @pytest.mark.parametrize("level", ["bad", "watch", "unknown", "good"])
