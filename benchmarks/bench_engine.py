@@ -20,8 +20,6 @@ from published import keep, publish
 
 import cl_viz
 from cl_viz.engine import compiled
-from cl_viz.engine.pair_sketch import PairRoles
-from cl_viz.engine.queries import AnchorQueries
 from cl_viz.testing import sphere
 
 GROWTH_SIZES, GROWTH_ROUNDS = (10_000, 80_000), 3
@@ -88,29 +86,6 @@ def per_pair_growth(sizes: tuple[int, int], dim: int, rounds: int) -> dict[str, 
     return {**middle, "growth": (middle[str(many)] / many**2) / (middle[str(few)] / few**2)}
 
 
-def slowest_query(n: int, dim: int, rounds: int) -> dict[str, float]:
-    """Return the median milliseconds of each question at one temperature, the first time it is asked of new cells."""
-    sketch = cl_viz.scan(cl_viz.EmbeddingSet.from_arrays(sphere(n, dim).astype(np.float32), label=np.arange(n) % 10))
-    ask = AnchorQueries.of(next(iter(sketch.anchors.values())), PairRoles())
-    questions: dict[str, Callable[[float], object]] = {
-        "log_sum_exp": lambda tau: ask.log_sum_exp([tau]),
-        "entropy": lambda tau: ask.entropy([tau]),
-        "effective_sample_size": lambda tau: ask.effective_sample_size([tau]),
-        "false_negative_mass": lambda tau: ask.false_negative_mass([tau]),
-        "reweighted_loss": lambda tau: ask.reweighted_loss([tau], 1.0, 0.1),
-        "truncated_loss": lambda tau: ask.truncated_loss([tau], 0.1),
-    }
-    found = {}
-    for name, question in questions.items():
-        times = []
-        for number in range(rounds):
-            before = time.perf_counter()
-            question(0.05 + 0.01 * number)
-            times.append((time.perf_counter() - before) * 1e3)
-        found[name] = statistics.median(times)
-    return {"points": len(ask.points), **found}
-
-
 def table(found: dict[str, object]) -> str:
     ratios: dict[str, float] = found["ratio_to_bare_product"]  # type: ignore[assignment]
     lines = ["| what | time / bare product | to reach |", "|---|---|---|"]
@@ -120,16 +95,12 @@ def table(found: dict[str, object]) -> str:
 
 
 def write_page(found: dict[str, object]) -> None:
-    query: dict[str, float] = found["query_milliseconds"]  # type: ignore[assignment]
-    slowest = max(value for name, value in query.items() if name != "points")
     others = "used" if found["contended"] else "did not use"
     said = (
         f"N = {found['n']:,}, D = {found['dim']}, float32, {found['threads']} threads, {found['rounds']} rounds, "
         f"medians; bare product {found['bare_seconds']:.2f} s. Other programs {others} the "
         f"machine meanwhile (load {found['load_before']:.1f} before, {found['load_after']:.1f} after).\n\n"
-        f"{growth_said(found['per_pair_growth'])}\n\n"
-        f"Slowest question at one temperature, {found['query_n']:,} rows, 8,192 anchors, "
-        f"{query['points']:,.0f} cells: {slowest:.1f} ms."
+        f"{growth_said(found['per_pair_growth'])}"
     )
     publish("performance.md", "bench_engine.py", table(found), said)
 
@@ -170,8 +141,6 @@ def main() -> None:
         "seconds": seconds,
         "ratio_to_bare_product": {name: middle[name] / middle["bare"] for name in TASKS},
         "per_pair_growth": growth,
-        "query_n": arguments.n,
-        "query_milliseconds": slowest_query(arguments.n, arguments.dim, arguments.rounds),
         "load_before": load_before,
         "load_after": os.getloadavg()[0],
         # This process alone keeps its threads busy; more than that, or a load at the start, is someone else.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 import numpy as np
@@ -14,19 +14,25 @@ from cl_viz.engine import bins, compiled
 from cl_viz.engine.anchor_sketch import AnchorCandidates, AnchorSketch, CandidateCells
 from cl_viz.engine.anchor_torch import add_histograms, add_moments, add_ranks, add_tail, label_relations
 from cl_viz.engine.compiled import Kernels
+from cl_viz.engine.fused_tiles import Section
 from cl_viz.engine.nearest_so_far import NearestSoFar
 from cl_viz.engine.pair_pass import PairAccumulator, Scratch, links_of_tile, mark_links, relation_tile
 from cl_viz.engine.pair_sketch import PairSketch, Relation
 from cl_viz.engine.row_kernels import TAIL
-from cl_viz.engine.rows import ViewRows, choose_rows
+from cl_viz.engine.rows import ColumnTile, ViewRows, choose_rows
 from cl_viz.engine.tile_sizes import fitted
 from cl_viz.engine.workers import share_out
 
 ANCHOR_TILE = 256
 COLUMN_TILE = 4096
+MOST_AT_ONCE, WIDE_TILE = 20_480, 8192
+"""Columns that a band of anchors meets in one tile if these are all; columns of a tile if there are more, which still
+are many: what is done once a tile and anchor then weighs little."""
 DEVICE_ANCHOR_TILE, DEVICE_COLUMN_TILE = 512, 65_536
 """Of tiles whose scores a GPU keeps for a moment: few large steps."""
 Links = dict[tuple[str, str], NDArray[np.int64]]
+Item = tuple[str, slice] | Callable[[], None]
+"""A band of anchors against a view, or what stands aside."""
 
 
 def directed_links(links: Links, view: str, other: str) -> NDArray[np.int64]:
@@ -86,43 +92,55 @@ def scan_anchors(
         name: _CandidateScanner(view, anchors, other, directed[name], positives, offsets)
         for name, other in rows.items()
     }
-    blocks, linked = list(links), list(links.values())
     height, width = fitted(ANCHOR_TILE), fitted(COLUMN_TILE)
     if view.device.type != "cpu":
         height, width = fitted(DEVICE_ANCHOR_TILE), fitted(DEVICE_COLUMN_TILE)
-    work = [(name, band) for name in rows for band in bands(len(anchors), height)]
     compiled.count_pairs(len(anchors) * sum(map(len, rows.values())))
-    parts: list[PairAccumulator] = []
-
-    def make_worker() -> Callable[[tuple[str, slice] | Callable[[], None]], None]:
-        # Each item writes rows of its own, so the threads share the arrays; pairs are added up at the end.
-        scratch = Scratch()
-        pairs = PairAccumulator(blocks, rows, linked, near if view.arranged else None)
-        parts.append(pairs)
-
-        def do(item: tuple[str, slice] | Callable[[], None]) -> None:
-            if not isinstance(item, tuple):
-                item()
-                return
-            name, part = item
-            forward = (view.name, name) in links
-            block = blocks.index((view.name, name) if forward else (name, view.name))
-            spans = list(column_spans(view, rows[name], part, width, forward=forward))
-            scanners[name].add(part, spans, pairs, block, scratch)
-
-        return do
-
-    items: list[tuple[str, slice] | Callable[[], None]] = [*aside, *work]
-    share_out(items, make_worker, report, view.device)
-    counted = PairSketch.empty(blocks)
-    for pairs in parts:
-        counted = counted + pairs.finish()
+    work = _AnchorWork(view, rows, links, scanners, near if view.arranged else None, width)
+    items: list[Item] = [*aside, *((name, band) for name in rows for band in bands(len(anchors), height))]
+    share_out(items, work.worker, report, view.device)
     order = np.argsort(view.original[anchors], kind="stable")
     which = entries_in_order(offsets, order)
     candidates = {name: scanner.found(order, which) for name, scanner in scanners.items()}
     starts_of = np.concatenate([[0], np.cumsum(np.diff(offsets)[order])]).astype(np.int64)
     rows_of = view.original[anchors[order]]
-    return AnchorSketch(view.name, rows_of, len(view), positives[which], starts_of, candidates), counted
+    return AnchorSketch(view.name, rows_of, len(view), positives[which], starts_of, candidates), work.counted()
+
+
+@dataclass(frozen=True)
+class _AnchorWork:
+    """What the threads of a pass over the anchors of one view share; each band writes rows of its own."""
+
+    view: ViewRows
+    rows: dict[str, ViewRows]
+    links: Links
+    scanners: dict[str, _CandidateScanner]
+    near: NearestSoFar | None
+    width: int
+    parts: list[PairAccumulator] = field(default_factory=list)
+
+    def worker(self) -> Callable[[Item], None]:
+        """Return what scores one band against one view, or does what stands aside, in one thread."""
+        scratch = Scratch()
+        blocks = list(self.links)
+        pairs = PairAccumulator(blocks, self.rows, list(self.links.values()), self.near)
+        self.parts.append(pairs)
+
+        def do(item: Item) -> None:
+            if not isinstance(item, tuple):
+                item()
+                return
+            name, part = item
+            forward = (self.view.name, name) in self.links
+            block = blocks.index((self.view.name, name) if forward else (name, self.view.name))
+            spans = list(column_spans(self.view, self.rows[name], part, self.width, forward=forward))
+            self.scanners[name].add(part, spans, pairs, block, scratch)
+
+        return do
+
+    def counted(self) -> PairSketch:
+        """Return the pairs that all threads counted."""
+        return sum((pairs.finish() for pairs in self.parts), start=PairSketch.empty(list(self.links)))
 
 
 def bands(n_anchors: int, height: int) -> list[slice]:
@@ -158,6 +176,32 @@ def column_spans(view: ViewRows, other: ViewRows, part: slice, width: int, *, fo
     for low, high, counted in edges:
         for left in range(low, high, width):
             yield Span(slice(left, min(left + width, high)), counted)
+
+
+def joined_spans(spans: list[Span], other: ViewRows, *, alone: bool) -> list[list[Span]]:
+    """Divide the spans of a band into tiles of columns that follow each other; `alone`, each is a tile."""
+    if alone or not other.arranged:
+        return [[span] for span in spans]
+    most = MOST_AT_ONCE if len(other) <= MOST_AT_ONCE else WIDE_TILE
+    found: list[list[Span]] = []
+    for span in sorted(spans, key=lambda span: span.columns.start):
+        if not found or span.columns.stop - found[-1][0].columns.start > most:
+            found.append([])
+        found[-1].append(span)
+    return found
+
+
+def sections_of(spans: list[Span], tile: ColumnTile, n_leading: int) -> list[Section]:
+    """Return the columns of a tile in sections: leading rows, and the others; in both labels ascend."""
+    found = []
+    for chosen in ([span for span in spans if (span.columns.start < n_leading) == first] for first in (True, False)):
+        if not chosen:
+            continue
+        edges = (chosen[0].columns.start - tile.columns.start, chosen[-1].columns.stop - tile.columns.start)
+        itself = next((span.columns.start - tile.columns.start for span in chosen if span.diagonal), None)
+        labels = None if tile.labels is None else tile.labels[slice(*edges)]
+        found.append(Section(slice(*edges), labels, chosen[0].counted, itself))
+    return found
 
 
 def entries_in_order(offsets: NDArray[np.int64], order: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -246,24 +290,35 @@ class _CandidateScanner:
         block: int,
         scratch: Scratch,
     ) -> None:
-        seen = scratch.anchors(kernels, len(left), len(self.other), left.dtype)
+        tiles = joined_spans(spans, self.other, alone=pairs.near is not None)
+        seen = scratch.anchors(kernels, len(left), len(self.other), left.dtype, at_once=len(tiles) == 1)
         offsets = self.offsets[part.start : part.stop + 1]
         own = slice(int(offsets[0]), int(offsets[-1]))
         positives = (self.positives[own], offsets - offsets[0], self.below[own])
-        for span in spans:
-            tile = scratch.columns(self.other, span.columns)
+        labels = None if self.labels is None else self.labels[part].numpy()
+        for together in tiles:
+            columns = slice(together[0].columns.start, together[-1].columns.stop)
+            tile = scratch.columns(self.other, columns)
             scores = scratch.product(left, tile.rows)
-            links = self._holes(part, span.columns)
+            links = self._holes(part, columns)
             if len(links):
                 links[:, 1] = tile.places(links[:, 1])
                 links = links[np.lexsort((links[:, 1], links[:, 0]))]
-            labels = (None if self.labels is None else self.labels[part].numpy(), tile.labels)
-            counting = (pairs.fused(kernels, scores.dtype), block) if span.counted else None
-            seen.add(scores, labels, links, positives, self.moments[part], counting, diagonal=span.diagonal)
+            sections = sections_of(together, tile, self.other.n_leading)
+            seen.add(
+                scores,
+                labels,
+                sections,
+                links,
+                positives,
+                self.moments[part],
+                pairs.fused(kernels, scores.dtype),
+                block,
+            )
             if pairs.near is not None:
                 pairs.near.offer(
                     kernels, (self.view.name, self.other.name), scores, self.anchors[part], tile.numbers(),
-                    diagonal=span.diagonal, to_columns=span.columns.start >= self.other.n_leading,
+                    diagonal=together[0].diagonal, to_columns=columns.start >= self.other.n_leading,
                 )  # fmt: skip
         self.cells[part.start] = seen.cells()
         self.top_scores[part], self.top_same[part] = seen.tail()

@@ -1,4 +1,4 @@
-"""Loops over the cells of anchors' histograms, to be compiled: what bounds the largest candidates, what is kept.
+"""Loops over the cells of anchors' histograms, to be compiled: what is kept of them.
 
 See `cl_viz.engine.kernels` for how the loops work and what fills the cells: `cells` (anchors, 2, ANCHOR_BINS), where
 one number holds count and sum; `within` (anchors, 2), the first bin with any and what follows the last.
@@ -18,59 +18,56 @@ _SUM_MASK = np.int64((1 << fixed_point.COUNT_SHIFT) - 1)
 _STEPS = np.float64(1 << (fixed_point.FRACTION_BITS + fixed_point.JOINED_BITS))
 _MEAN_STEPS = np.float64(fixed_point.MEAN_STEPS)
 _MEAN_STEP, _MOST_MEAN = 2.0 / bins.ANCHOR_BINS / fixed_point.MEAN_STEPS, 32767.0
+_ROUNDING = 6755399441055744.0
 _ANCHOR_BINS, _ANCHOR_WIDTH = bins.ANCHOR_BINS, 2.0 / bins.ANCHOR_BINS
 
 
-def limits_of_largest(cells, seen_counts, within, exact, n_largest, limit):
-    """Raise each anchor's limit to just below the bin that holds its `n_largest`-th largest candidate."""
-    for anchor in range(within.shape[0]):
-        found, place = 0, within[anchor, 1]
-        while found < n_largest and place > within[anchor, 0]:
-            place -= 1
-            if exact:
-                found += seen_counts[anchor, 0, place] + seen_counts[anchor, 1, place]
-            else:
-                found += (cells[anchor, 0, place] >> _SHIFT) + (cells[anchor, 1, place] >> _SHIFT)
-        if found >= n_largest and place > 0:
-            # Rounding puts a score into a neighbouring bin if it is very near.
-            limit[anchor] = max(limit[anchor], place * _ANCHOR_WIDTH - 1.0 - _ANCHOR_WIDTH / 64)
+def _means(cells, means):
+    """Write the mean of what is in each cell, from the bin's middle in steps; of no account where nothing is."""
+    for place in range(cells.size):
+        count = max(cells[place] >> _SHIFT, np.int64(1))
+        inside = (np.float64(cells[place] & _SUM_MASK) / np.float64(count)) / _STEPS
+        # Added and taken off again, this rounds to the next whole number, the even one of two.
+        means[place] = np.int16(((inside - 0.5) * _MEAN_STEPS + _ROUNDING) - _ROUNDING)
 
 
-def count_filled(cells, within, filled):
-    """Write how many cells of each anchor hold candidates; `cells` may be their counts alone."""
-    for anchor in range(cells.shape[0]):
-        for side in range(2):
-            for cell in cells[anchor, side, within[anchor, 0] : within[anchor, 1]]:
-                filled[anchor] += cell != 0
+def _exact_means(counts, sums, first, means):
+    """Write the same of cells whose counts and sums stand apart; the first of them is bin `first`."""
+    for place in range(counts.size):
+        middle = (np.float64(first + place) + 0.5) * _ANCHOR_WIDTH - 1.0
+        # Scores that rounding took out of [-1, 1] may lie beyond their bin.
+        above = (sums[place] / np.float64(max(counts[place], np.int64(1))) - middle) / _MEAN_STEP
+        means[place] = np.int16((min(max(above, -_MOST_MEAN), _MOST_MEAN) + _ROUNDING) - _ROUNDING)
 
 
-def compact(cells, seen_counts, seen_sums, within, exact, places, counts, means):
-    """Write the filled cells one after another and empty them: place, count, and mean from the bin's middle.
+def compact(cells, seen_counts, seen_sums, within, exact, number, filled, places, counts, means):
+    """Write the filled cells one after another from entry `number` on and empty them; return the entry that is next.
 
-    Those of `cells`, or if `exact` of `seen_counts` and `seen_sums`.
+    Place, count, and mean from the bin's middle: of `cells`, or if `exact` of `seen_counts` and `seen_sums`. `filled`
+    gets how many cells each anchor has.
     """
-    number = 0
+    found = np.empty(_ANCHOR_BINS, dtype=np.int16)
     for anchor in range(within.shape[0]):
-        for side in range(2):
-            for place in range(within[anchor, 0], within[anchor, 1]):
+        begin, first, stop = number, within[anchor, 0], within[anchor, 1]
+        for side in range(2 if first < stop else 0):
+            if exact:
+                _exact_means(seen_counts[anchor, side, first:stop], seen_sums[anchor, side, first:stop], first, found)
+            else:
+                _means(cells[anchor, side, first:stop], found)
+            for place in range(first, stop):
                 count = seen_counts[anchor, side, place] if exact else cells[anchor, side, place] >> _SHIFT
-                if count == 0:
-                    continue
-                if exact:
-                    middle = (place + 0.5) * _ANCHOR_WIDTH - 1.0
-                    # Scores that rounding took out of [-1, 1] may lie beyond their bin.
-                    above = (seen_sums[anchor, side, place] / count - middle) / _MEAN_STEP
-                    mean = min(max(np.rint(above), -_MOST_MEAN), _MOST_MEAN)
-                    seen_counts[anchor, side, place] = 0
-                    seen_sums[anchor, side, place] = 0.0
-                else:
-                    inside = (np.float64(cells[anchor, side, place] & _SUM_MASK) / count) / _STEPS
-                    mean = np.rint((inside - 0.5) * _MEAN_STEPS)
-                    cells[anchor, side, place] = 0
+                # Written over by the next if it is empty.
                 places[number] = side * _ANCHOR_BINS + place
                 counts[number] = count
-                means[number] = np.int16(mean)
-                number += 1
+                means[number] = found[place - first]
+                number += np.int64(count != 0)
+            if exact:
+                seen_counts[anchor, side, first:stop] = 0
+                seen_sums[anchor, side, first:stop] = 0.0
+            else:
+                cells[anchor, side, first:stop] = 0
+        filled[anchor] = number - begin
+    return number
 
 
 def merge_cells(begins, places, counts, residuals, offsets, merged_places, merged_counts, merged_means):
@@ -109,8 +106,8 @@ def copy_runs(source, offsets, begins, target):
 
 
 FUNCTIONS: tuple[Callable[..., Any], ...] = (
-    limits_of_largest,
-    count_filled,
+    _means,
+    _exact_means,
     compact,
     merge_cells,
     copy_runs,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     from cl_viz.engine.compiled import Kernels
 
 Labels = NDArray[np.int64]
+_LEAST_GROUP, _MOST_GROUP, _GROUP_BYTES = 4, 32, 1 << 20
+"""Anchors that are looked at together, and bytes of their scores."""
 _HELD = 160
 """Scores of an anchor that are held while its largest are looked for: those above its limit, all tiles together."""
 _NO_LINKS = np.zeros((0, 2), dtype=np.int64)
@@ -72,10 +76,10 @@ class FusedPairs:
         """
         if len(self._fixed) < scores.shape[1]:
             self._fixed = np.zeros(scores.shape[1], dtype=np.int32)
-        edges, first_links = tile_parts(self._kernels, scores, row_labels, column_labels, links)
+        edges = _edges(self._kernels, row_labels, column_labels, *scores.shape)
         self._kernels.bin_tile(
-            scores, diagonal, edges, links, first_links, self._grid, self._exact, self._near, self._fixed,
-            *self.arrays(block),
+            scores, diagonal, edges, links, _first_links(links, len(scores)), self._grid, self._exact, self._near,
+            self._fixed, *self.arrays(block),
         )  # fmt: skip
 
     def arrays(self, block: int) -> tuple[NDArray[Any], ...]:
@@ -97,23 +101,20 @@ class FusedPairs:
             self._kernels.unpack(self._packed, self._held, self._bias, counts, sums)
 
 
-def tile_parts(
-    kernels: Kernels,
-    scores: NDArray[Any],
-    row_labels: Labels | None,
-    column_labels: Labels | None,
-    links: NDArray[np.int64],
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return where in a tile the columns of each relation to a row begin, and where the links of each row do."""
-    n_rows, n_columns = scores.shape
+def _edges(
+    kernels: Kernels, row_labels: Labels | None, column_labels: Labels | None, n_rows: int, n_columns: int
+) -> NDArray[np.int64]:
+    """Return where in a tile the columns of each relation to a row begin, shape (rows, 5)."""
     if row_labels is None or column_labels is None:
-        edges = _no_edges(n_rows, n_columns)
-    else:
-        edges = np.empty((n_rows, 5), dtype=np.int64)
-        kernels.find_edges(row_labels, column_labels, edges)
-    if not len(links):
-        return edges, _no_links(n_rows)
-    return edges, np.searchsorted(links[:, 0], np.arange(n_rows + 1)).astype(np.int64)
+        return _no_edges(n_rows, n_columns)
+    edges = np.empty((n_rows, 5), dtype=np.int64)
+    kernels.find_edges(row_labels, column_labels, edges)
+    return edges
+
+
+def _first_links(links: NDArray[np.int64], n_rows: int) -> NDArray[np.int64]:
+    """Return where in a tile's links those of each row begin."""
+    return np.searchsorted(links[:, 0], np.arange(n_rows + 1)).astype(np.int64) if len(links) else _no_links(n_rows)
 
 
 @lru_cache(maxsize=16)
@@ -143,6 +144,8 @@ class CellRoom:
 
     def __init__(self) -> None:
         self._kept: dict[str, NDArray[Any]] = {}
+        self.own = np.zeros(bins.UNIFORM_BINS, dtype=np.int64), np.zeros((bins.UNIFORM_BINS, 2))
+        """Zeros of one histogram of all pairs: cells that hold count and sum in one number, or one beside the other."""
 
     def zeros(self, name: str, n_anchors: int, dtype: Any) -> NDArray[Any]:
         """Return the zeros of this name, shape (n_anchors, 2, ANCHOR_BINS); who writes there puts zeros again."""
@@ -150,9 +153,47 @@ class CellRoom:
             self._kept[name] = np.zeros((n_anchors, 2, bins.ANCHOR_BINS), dtype=dtype)
         return self._kept[name][:n_anchors]
 
+    def empty(self, name: str, size: int, dtype: Any) -> NDArray[Any]:
+        """Return memory of this name, shape (size,), with anything in it."""
+        if name not in self._kept or len(self._kept[name]) < size:
+            self._kept[name] = np.empty(size, dtype=dtype)
+        return self._kept[name][:size]
+
+
+@dataclass(frozen=True)
+class Section:
+    """Columns of a tile whose labels ascend.
+
+    Attributes
+    ----------
+    columns : slice
+        Of the tile.
+    labels : NDArray[np.int64], or None
+        Of the columns.
+    counted : bool
+        Whether pairs are counted in the sketch of all pairs.
+    itself : int or None
+        Column at which the first of the tile's anchors stands itself, the others beside it: only pairs to the right of
+        an anchor itself are counted.
+    """
+
+    columns: slice
+    labels: Labels | None
+    counted: bool = False
+    itself: int | None = None
+
+    def counted_from(self, n_anchors: int) -> NDArray[np.int64]:
+        """Return from which column on pairs of each anchor are counted."""
+        if self.itself is None:
+            return np.full(n_anchors, self.columns.start if self.counted else self.columns.stop)
+        return np.arange(self.itself + 1, self.itself + 1 + n_anchors)
+
 
 class FusedAnchors:
     """Adds tiles of scores to what a band of anchors has seen, with the compiled kernels.
+
+    Anchors are looked at a few at a time: their scores and their cells stay in the cache from the placing of the scores
+    until the largest have been found.
 
     Parameters
     ----------
@@ -165,6 +206,8 @@ class FusedAnchors:
         Of the scores: float32 or float64.
     room : CellRoom, optional
         Memory to use; free again once `cells` has been asked for.
+    at_once : bool
+        Whether there will be one tile only: then cells are compacted while they are in the cache, too.
     """
 
     def __init__(
@@ -174,82 +217,123 @@ class FusedAnchors:
         n_candidates: int,
         dtype: np.dtype[Any],
         room: CellRoom | None = None,
+        *,
+        at_once: bool = False,
     ) -> None:
-        self._kernels = kernels
+        self._kernels, self._room, self._at_once = kernels, room or CellRoom(), at_once
         self._exact = dtype.itemsize == 8 or n_candidates >= fixed_point.PACKED_CANDIDATES
         self._grid = fixed_point.score_grid(dtype)
         self._near = fixed_point.no_near_bins() if dtype.itemsize == 8 else _near_bins()
-        room, none = room or CellRoom(), np.zeros((n_anchors, 2, 0), dtype=np.int64)
-        self._cells = none if self._exact else room.zeros("cells", n_anchors, np.int64)
-        self._counts = room.zeros("counts", n_anchors, np.int64) if self._exact else none
-        self._sums = room.zeros("sums", n_anchors, np.float64) if self._exact else none.astype(np.float64)
         self._within = np.tile(np.array([bins.ANCHOR_BINS, 0]), (n_anchors, 1))
-        self._own = np.zeros(bins.UNIFORM_BINS, dtype=np.int64)
-        self._fixed = np.zeros(0, dtype=np.int32)
         self._largest = Largest(n_anchors, TAIL, dtype, np.bool_, _HELD)
-        self._uncounted = FusedPairs(kernels, PairSketch.empty([("", "")]), dtype)
+        self._filled = np.zeros(n_anchors, dtype=np.int64)
+        self._n_filled = 0
 
     def add(
         self,
         scores: NDArray[Any],
-        labels: tuple[Labels | None, Labels | None],
+        labels: Labels | None,
+        sections: Sequence[Section],
         links: NDArray[np.int64],
         positives: tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.float64]],
         moments: NDArray[np.float64],
-        pairs: tuple[FusedPairs, int] | None = None,
-        *,
-        diagonal: bool = False,
+        pairs: FusedPairs,
+        block: int,
     ) -> None:
-        """Add a tile of the anchors against candidates, whose labels ascend.
+        """Add a tile of the anchors against candidates.
 
         Parameters
         ----------
         scores : NDArray, shape (anchors, candidates)
-        labels : pair of NDArray[np.int64] or of None
-            Of the anchors and of the candidates.
+        labels : NDArray[np.int64], or None
+            Of the anchors.
+        sections : sequence of Section
+            They cover the tile's columns, one after another.
         links : NDArray[np.int64], shape (P, 2)
             Pairs that are no candidates, sorted: the anchor itself, and pairs of one sample.
         positives : tuple
             Scores of the anchors' positives, where each anchor's begin, and the counts below them, which are added to.
         moments : NDArray[np.float64], shape (anchors, 4, 3)
             Are added to.
-        pairs : pair of FusedPairs and int, optional
-            Where the tile's pairs are counted too, and in which block.
-        diagonal : bool
-            Whether rows and columns are the same: only pairs above the diagonal are counted.
+        pairs : FusedPairs
+            Where pairs of sections that are counted are counted too.
+        block : int
+            Of these.
         """
-        if len(self._fixed) < scores.shape[1]:
-            self._fixed = np.zeros(scores.shape[1], dtype=np.int32)
-        edges, first_links = tile_parts(self._kernels, scores, *labels, links)
-        counting, block = pairs or (self._uncounted, 0)
-        self._kernels.anchor_tile(
-            scores, pairs is not None, diagonal, edges, links, first_links, self._grid, self._exact, self._near,
-            self._fixed, self._own, self._cells, self._counts, self._sums, self._within, moments,
-            *counting.arrays(block),
-        )  # fmt: skip
-        self._kernels.limits_of_largest(self._cells, self._counts, self._within, self._exact, TAIL, self._largest.limit)
-        self._kernels.keep_candidates(scores, edges, links, first_links, *self._largest.arrays)
+        kernels, n_anchors, size = self._kernels, len(scores), scores.shape[1]
+        edges = np.empty((n_anchors, len(sections), 5), dtype=np.int64)
+        for number, section in enumerate(sections):
+            columns = section.columns
+            edges[:, number] = _edges(kernels, labels, section.labels, n_anchors, columns.stop - columns.start)
+            edges[:, number] += columns.start
+        first_links = _first_links(links, n_anchors)
+        counted_from = np.stack([section.counted_from(n_anchors) for section in sections], axis=1)
+        fixed, places = self._room.empty("fixed", size, np.int32), self._room.empty("places", size + 1, np.int64)
         values, offsets, below = positives
-        if len(values):
-            # A product of matrices and a sum of products differ by rounding: equal scores must stay equal.
-            tolerance = scores.dtype.type(8 * np.finfo(scores.dtype).eps)
-            self._kernels.count_below(
-                scores, edges, links, first_links, values.astype(scores.dtype), offsets, tolerance, below
+        values = values.astype(scores.dtype)
+        # A product of matrices and a sum of products differ by rounding: equal scores must stay equal.
+        tolerance = scores.dtype.type(8 * np.finfo(scores.dtype).eps)
+        for group in self._groups(size * scores.itemsize):
+            cells, counts, sums = self._seen(group)
+            within, around = self._within[group], (edges[group], links, first_links[group.start : group.stop + 1])
+            kernels.anchor_tile(
+                scores[group], counted_from[group], *around, self._grid, self._exact, self._near, fixed,
+                *self._room.own, cells, counts, sums, within, moments[group], *pairs.arrays(block),
+            )  # fmt: skip
+            kernels.keep_candidates(
+                scores[group], *around, self._exact, cells, counts, within, places, *self._largest.part(group)
             )
+            if self._at_once:
+                self._compact(group)
+            if len(values):
+                of_group = offsets[group.start : group.stop + 1]
+                kernels.count_below(scores[group], *around, values, of_group, tolerance, below)
 
     def cells(self) -> CandidateCells:
         """Return the filled cells of all tiles added, once."""
-        filled = np.zeros(len(self._within), dtype=np.int64)
-        self._kernels.count_filled(self._counts if self._exact else self._cells, self._within, filled)
-        offsets = np.concatenate([[0], np.cumsum(filled)]).astype(np.int64)
-        places = np.empty(offsets[-1], dtype=np.uint16)
-        counts, means = np.empty(offsets[-1], dtype=np.uint32), np.empty(offsets[-1], dtype=np.int16)
-        self._kernels.compact(self._cells, self._counts, self._sums, self._within, self._exact, places, counts, means)
-        return CandidateCells(offsets, places, narrow_counts(counts), means)
+        if not self._at_once:
+            for group in self._groups(0):
+                self._compact(group)
+        offsets = np.concatenate([[0], np.cumsum(self._filled)]).astype(np.int64)
+        places, counts, means = self._compacted()
+        number = self._n_filled
+        return CandidateCells(offsets, places[:number].copy(), narrow_counts(counts[:number]), means[:number].copy())
 
     def tail(self) -> tuple[NDArray[Any], NDArray[Any]]:
         """Return the largest scores of each anchor, and whether their labels are the anchor's."""
         return self._largest.found(self._kernels)
+
+    def _groups(self, row_bytes: int) -> Iterator[slice]:
+        """Divide the band into groups of anchors whose scores and cells fit the cache."""
+        height = max(_LEAST_GROUP, min(_MOST_GROUP, _GROUP_BYTES // max(1, row_bytes)))
+        for top in range(0, len(self._within), height):
+            yield slice(top, min(top + height, len(self._within)))
+
+    def _seen(self, group: slice) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
+        """Return the cells of a group: count and sum in one, counts, and sums, whichever are in use."""
+        rows, number = (
+            (slice(0, group.stop - group.start), _MOST_GROUP) if self._at_once else (group, len(self._within))
+        )
+        none = np.zeros((group.stop - group.start, 2, 0), dtype=np.int64)
+        if not self._exact:
+            return self._room.zeros("cells", number, np.int64)[rows], none, none.astype(np.float64)
+        counts, sums = self._room.zeros("counts", number, np.int64), self._room.zeros("sums", number, np.float64)
+        return none, counts[rows], sums[rows]
+
+    def _compacted(self) -> tuple[NDArray[np.uint16], NDArray[np.uint32], NDArray[np.int16]]:
+        """Return room for the filled cells of the band, and for one more."""
+        size = len(self._within) * 2 * bins.ANCHOR_BINS + 1
+        return (
+            self._room.empty("entries", size, np.uint16),
+            self._room.empty("entry counts", size, np.uint32),
+            self._room.empty("entry means", size, np.int16),
+        )
+
+    def _compact(self, group: slice) -> None:
+        self._n_filled = self._kernels.compact(
+            *self._seen(group), self._within[group], self._exact, self._n_filled, self._filled[group],
+            *self._compacted(),
+        )  # fmt: skip
 
 
 def warm_up(kernels: Kernels, dtype: type[np.floating[Any]]) -> None:
@@ -261,7 +345,8 @@ def warm_up(kernels: Kernels, dtype: type[np.floating[Any]]) -> None:
     pairs.flush()
     anchors = FusedAnchors(kernels, 2, 2, kind)
     positives = (np.zeros(2), np.arange(3), np.zeros((2, len(Relation))))
-    anchors.add(scores, (labels, labels), _NO_LINKS, positives, np.zeros((2, len(Relation), 3)), (pairs, 0))
+    sections = [Section(slice(0, 2), labels, counted=True)]
+    anchors.add(scores, labels, sections, _NO_LINKS, positives, np.zeros((2, len(Relation), 3)), pairs, 0)
     anchors.cells(), anchors.tail()
     for entry in (np.uint16, np.uint32, np.int16):
         kernels.copy_runs(np.zeros(1, dtype=entry), np.arange(2), np.zeros(1, dtype=np.int64), np.zeros(1, dtype=entry))

@@ -36,6 +36,7 @@ _FRACTION, _PLACE = np.int32(fixed_point.FRACTION_BITS), np.int32((1 << fixed_po
 _JOINED_FRACTION = np.int32(fixed_point.FRACTION_BITS + fixed_point.JOINED_BITS)
 _JOINED_PLACE = np.int32((1 << int(_JOINED_FRACTION)) - 1)
 _JOINED = 1 << fixed_point.JOINED_BITS
+_JOINED_SHIFT, _NO_SHIFT = np.int32(fixed_point.JOINED_BITS), np.int32(0)
 _SHIFT = np.int64(fixed_point.COUNT_SHIFT)
 _ONE = np.int64(1) << _SHIFT
 _SUM_MASK = np.int64(_ONE - 1)
@@ -46,12 +47,18 @@ _LAST_UNIFORM = bins.COARSE_BINS - 1
 _FIRST_NEAR = np.int32(_LAST_UNIFORM << fixed_point.FRACTION_BITS)
 _NEAR_ONE, _LOG_FLOOR, _LOG_BINS, _COARSE_BINS = bins.NEAR_ONE, bins.LOG_FLOOR, bins.LOG_BINS, bins.COARSE_BINS
 _LOG_SCALE = bins.LOG_BINS / math.log(bins.NEAR_ONE / bins.LOG_FLOOR)
-_LAST_COARSE, _LAST_OF_ANCHOR = np.int32(bins.COARSE_BINS - 1), np.int32(bins.ANCHOR_BINS - 1)
+_LAST_COARSE, _LAST_BIN = np.int32(bins.COARSE_BINS - 1), np.int32(bins.UNIFORM_BINS - 1)
+# Of the four runs of a row.
+_RELATIONS = (_UNKNOWN_LABEL, _DIFFERENT_LABEL, _SAME_LABEL, _DIFFERENT_LABEL)
 _WIDTH = bins.WIDTH
 _STEPS_TO_ONE = np.float32(1 << 24)
 _ROWS_AT_ONCE = 64
+# Scores of a run that stay in the nearest cache from one short loop to the next.
+_AT_ONCE = 2048
 # A run so much shorter than its range of bins has no histogram of its own.
 _CELLS_A_SCORE = 4
+# The same for cells with count and sum beside each other.
+_SCORES_A_CELL = 2
 
 
 def find_edges(row_labels, column_labels, edges):
@@ -132,12 +139,14 @@ def _keep_extremes(run, relation, lows, highs):
     highs[relation] = max(highs[relation], np.float64(high))
 
 
-def _to_fixed(run, grid, fixed):
-    """Write scores in fixed point, those that rounding took out of [-1, 1] at its ends; return the extremes."""
-    one, steps = grid[0], grid[1]
-    low, high = _MOST_FIXED, _LEAST_FIXED
+def _to_fixed(run, one, steps, most, fixed):
+    """Write how many steps above -1 scores are, those that rounding took out of [-1, 1] at its ends.
+
+    Return the extremes.
+    """
+    low, high = most, _LEAST_FIXED
     for number in range(run.size):
-        found = min(max(np.int32((run[number] + one) * steps), _LEAST_FIXED), _MOST_FIXED)
+        found = min(max(np.int32((run[number] + one) * steps), _LEAST_FIXED), most)
         fixed[number] = found
         low, high = min(low, found), max(high, found)
     return low, high
@@ -150,15 +159,15 @@ def _add_packed(fixed, fraction, mask, cells):
         cells[np.uint32(found >> fraction)] += _ONE + np.int64(found & mask)
 
 
-def _note(run, relation, fixed, low, high, grid, near, limits, counts, sums, lows, highs):
-    """Keep what packed cells do not: the extremes of a run, and its scores near 1 in their own bins."""
+def _note(run, relation, fixed, low, high, first_near, grid, near, limits, counts, sums, lows, highs):
+    """Keep what uniform bins do not: the extremes of a run, and its scores from `first_near` on in bins of theirs."""
     if low <= limits[relation, 0] or high >= limits[relation, 1]:
         _keep_extremes(run, relation, lows, highs)
         limits[relation, 0] = min(low, limits[relation, 0])
         limits[relation, 1] = max(high, limits[relation, 1])
-    if high >= _FIRST_NEAR:
+    if high >= first_near:
         for number in range(run.size):
-            if fixed[number] >= _FIRST_NEAR:
+            if fixed[number] >= first_near:
                 _add_exactly(run[number], grid, near, counts[relation], sums[relation])
 
 
@@ -170,8 +179,8 @@ def _add_run(run, relation, grid, exact, near, fixed, packed, limits, counts, su
         _add_all_exactly(run, grid, near, fixed, counts[relation], sums[relation])
         return
     places = fixed[: run.size]
-    low, high = _to_fixed(run, grid, places)
-    _note(run, relation, places, low, high, grid, near, limits, counts, sums, lows, highs)
+    low, high = _to_fixed(run, grid[0], grid[1], _MOST_FIXED, places)
+    _note(run, relation, places, low, high, _FIRST_NEAR, grid, near, limits, counts, sums, lows, highs)
     _add_packed(places, _FRACTION, _PLACE, packed[relation])
 
 
@@ -199,7 +208,6 @@ def bin_tile(
     Float32 scores go to `packed`; those close to 1, and all if `exact`, to `counts` and `sums`.
     """
     n_rows, n_columns = scores.shape
-    relations = np.array([_UNKNOWN_LABEL, _DIFFERENT_LABEL, _SAME_LABEL, _DIFFERENT_LABEL])
     for top in range(0, n_rows, _ROWS_AT_ONCE):
         # Few rows at a time, whose scores stay in the cache until the last of their runs is done.
         bottom = min(top + _ROWS_AT_ONCE, n_rows)
@@ -207,7 +215,7 @@ def bin_tile(
             unpack(packed, held, bias, counts, sums)
         held[0] += (bottom - top) * n_columns
         for number in range(4):
-            relation = relations[number]
+            relation = _RELATIONS[number]
             for row in range(top, bottom):
                 start, stop = max(edges[row, number], row + 1 if diagonal else 0), edges[row, number + 1]
                 link = first_links[row]
@@ -227,18 +235,68 @@ def bin_tile(
                      packed, limits, counts, sums, squares, lows, highs)  # fmt: skip
 
 
-def _see_exactly(run, grid, fixed, counts, sums):
-    """Add scores to an anchor's counts and sums; return the first and the last bin of theirs."""
-    low, high = _LAST_OF_ANCHOR, np.int32(0)
+def _add_moments(run, moments):
+    total, powers = _powers(run)
+    moments[0] += run.size
+    moments[1] += total
+    moments[2] += powers
+    return powers
+
+
+def _see_run(
+    run, relation, counted, length, grid, near, fixed, own, bounds, cells, moments,
+    packed, limits, counts, sums, squares, lows, highs,
+):  # fmt: skip
+    """Add float32 scores to an anchor's own histogram of all bins, which `_hand_over` empties.
+
+    If they are part of a run whose `length` is small against their range, straight to where they belong. `bounds`
+    (2,), the first and the last of these bins with any, are widened.
+    """
+    powers = _add_moments(run, moments[relation])
+    places = fixed[: run.size]
+    low, high = _to_fixed(run, grid[0], grid[1], _MOST_FIXED, places)
+    if counted:
+        squares[relation] += powers
+        _note(run, relation, places, low, high, _FIRST_NEAR, grid, near, limits, counts, sums, lows, highs)
+    first, last = low >> _FRACTION, high >> _FRACTION
+    bounds[0], bounds[1] = min(bounds[0], first), max(bounds[1], last)
+    if length >= (last - first) // _CELLS_A_SCORE:
+        _add_packed(places, _FRACTION, _PLACE, own)
+        return
+    _add_packed(places, _JOINED_FRACTION, _JOINED_PLACE, cells)
+    if counted:
+        _add_packed(places, _FRACTION, _PLACE, packed[relation])
+
+
+def _add_in_bins(run, places, shift, most, counts, sums):
     for number in range(run.size):
-        found = min(max(np.int32((run[number] + grid[0]) * grid[3]), np.int32(0)), _LAST_OF_ANCHOR)
-        fixed[number] = found
-        low, high = min(low, found), max(high, found)
-    for number in range(run.size):
-        place = np.uint32(fixed[number])
-        counts[place] += 1
-        sums[place] += run[number]
-    return low, high
+        place = places[number]
+        if place <= most:
+            counts[np.uint32(place >> shift)] += 1
+            sums[np.uint32(place >> shift)] += run[number]
+
+
+def _see_exactly(
+    run, relation, counted, length, grid, near, fixed, own, bounds, seen_counts, seen_sums, moments,
+    limits, counts, sums, squares, lows, highs,
+):  # fmt: skip
+    """Add scores as `_see_run` does, without cutting any; `own` (bins, 2) holds counts and sums."""
+    powers = _add_moments(run, moments[relation])
+    places = fixed[: run.size]
+    first, last = _to_fixed(run, grid[0], grid[2], _LAST_BIN, places)
+    bounds[0], bounds[1] = min(bounds[0], first), max(bounds[1], last)
+    if counted:
+        squares[relation] += powers
+        _note(run, relation, places, first, last, _LAST_COARSE, grid, near, limits, counts, sums, lows, highs)
+    if length >= (last - first) * _SCORES_A_CELL:
+        for number in range(run.size):
+            place = np.uint32(places[number])
+            own[place, 0] += 1.0
+            own[place, 1] += run[number]
+        return
+    _add_in_bins(run, places, _JOINED_SHIFT, _LAST_BIN, seen_counts, seen_sums)
+    if counted:
+        _add_in_bins(run, places, _NO_SHIFT, _LAST_COARSE - 1, counts[relation], sums[relation])
 
 
 def _join(own, cells):
@@ -254,78 +312,98 @@ def _move(own, cells):
         cells[number] += own[number]
 
 
-def _see_run(
-    run, relation, counted, grid, exact, near, fixed, own, cells, seen_counts, seen_sums, within, moments,
-    packed, limits, counts, sums, squares, lows, highs,
-):  # fmt: skip
-    """Add the scores of one run to what an anchor has seen, and to all pairs if they are counted."""
-    side = 0 if relation == _SAME_LABEL else 1
-    total, powers = _powers(run)
-    moments[relation, 0] += run.size
-    moments[relation, 1] += total
-    moments[relation, 2] += powers
-    if exact:
-        low, high = _see_exactly(run, grid, fixed, seen_counts[side], seen_sums[side])
-        within[0], within[1] = min(within[0], low), max(within[1], high + 1)
+def _join_exactly(own, counts, sums):
+    for number in range(counts.size):
+        cell = own[number]
+        counts[number] += np.int64(cell[0, 0] + cell[1, 0] + cell[2, 0] + cell[3, 0])
+        sums[number] += cell[0, 1] + cell[1, 1] + cell[2, 1] + cell[3, 1]
+
+
+def _move_exactly(own, counts, sums):
+    for number in range(counts.size):
+        counts[number] += np.int64(own[number, 0])
+        sums[number] += own[number, 1]
+
+
+def _hand_over(
+    relation, counted, exact, bounds, own, exact_own, cells, seen_counts, seen_sums, within, packed, counts, sums
+):
+    """Add what an anchor's own histogram holds to what it has seen, and to all pairs if counted; empty it."""
+    start, stop = bounds[0] // _JOINED, bounds[1] // _JOINED + 1
+    low, high = start * _JOINED, stop * _JOINED
+    within[0], within[1] = min(within[0], start), max(within[1], stop)
+    if not exact:
+        part = own[low:high]
+        _join(part.reshape(stop - start, _JOINED), cells[start:stop])
         if counted:
-            _add_run(run, relation, grid, exact, near, fixed, packed, limits, counts, sums, squares, lows, highs)
+            _move(part, packed[relation, low:high])
+        part[:] = 0
         return
-    places = fixed[: run.size]
-    low, high = _to_fixed(run, grid, places)
+    both = exact_own[low:high]
+    _join_exactly(both.reshape(stop - start, _JOINED, 2), seen_counts[start:stop], seen_sums[start:stop])
     if counted:
-        squares[relation] += powers
-        _note(run, relation, places, low, high, grid, near, limits, counts, sums, lows, highs)
-    first, last = low >> _FRACTION, high >> _FRACTION
-    within[0] = min(within[0], first // _JOINED)
-    within[1] = max(within[1], last // _JOINED + 1)
-    if run.size < (last - first) // _CELLS_A_SCORE:
-        _add_packed(places, _JOINED_FRACTION, _JOINED_PLACE, cells[side])
-        if counted:
-            _add_packed(places, _FRACTION, _PLACE, packed[relation])
-        return
-    _add_packed(places, _FRACTION, _PLACE, own)
-    start, stop = first // _JOINED, last // _JOINED + 1
-    part = own[start * _JOINED : stop * _JOINED]
-    _join(part.reshape(stop - start, _JOINED), cells[side, start:stop])
-    if counted:
-        _move(part, packed[relation, start * _JOINED : stop * _JOINED])
-    part[:] = 0
+        high = min(high, np.int64(_LAST_COARSE))
+        _move_exactly(exact_own[low:high], counts[relation, low:high], sums[relation, low:high])
+    both[:] = 0.0
 
 
 def anchor_tile(
-    scores, counted, diagonal, edges, links, first_links, grid, exact, near, fixed, own,
+    scores, counted_from, edges, links, first_links, grid, exact, near, fixed, own, exact_own,
     cells, seen_counts, seen_sums, within, moments, packed, held, bias, limits, counts, sums, squares, lows, highs,
 ):  # fmt: skip
-    """Add a tile of anchors against candidates to what each anchor has seen, and to all pairs if it is `counted`.
+    """Add a tile of anchors against candidates to what each anchor has seen, and to all pairs where they are counted.
 
-    Of the pairs of a tile on the diagonal, where `links` hold each anchor itself, those above it are counted. Pairs of
-    one sample are no candidates. Float32 scores go to `cells` (anchors, 2, ANCHOR_BINS), by way of `own`, the zeros of
-    one histogram of all pairs; all if `exact` to `seen_counts` and `seen_sums` of that shape. `within` (anchors, 2):
-    first bin with any, and what follows the last. `moments` (anchors, 4, 3): count, sum and sum of squares.
+    The tile's columns lie in sections, in each of which labels ascend: `edges` (anchors, sections, 5) hold those of
+    each section, and pairs are counted from column `counted_from` (anchors, sections) on. Pairs of one sample, and an
+    anchor itself, stand in `links` and are no candidates. Float32 scores go to `cells` (anchors, 2, ANCHOR_BINS); all
+    if `exact` to `seen_counts` and `seen_sums` of that shape. On the way they are in `own` (bins,) or `exact_own`
+    (bins, 2), zeros before and after. `within` (anchors, 2): first bin with any, and what follows the last. `moments`
+    (anchors, 4, 3): count, sum and sum of squares.
     """
-    n_columns = scores.shape[1]
-    relations = np.array([_UNKNOWN_LABEL, _DIFFERENT_LABEL, _SAME_LABEL, _DIFFERENT_LABEL])
+    bounds = np.empty(2, dtype=np.int64)
     for anchor in range(scores.shape[0]):
-        if counted:
-            if held[0] + n_columns > _MOST_PACKED:
-                unpack(packed, held, bias, counts, sums)
-            held[0] += n_columns
-        for number in range(4):
-            relation, start, stop = relations[number], edges[anchor, number], edges[anchor, number + 1]
-            link = first_links[anchor]
-            while start < stop:
-                while link < first_links[anchor + 1] and links[link, 1] < start:
-                    link += 1
-                end = min(stop, links[link, 1]) if link < first_links[anchor + 1] else stop
-                if end > start:
-                    _see_run(scores[anchor, start:end], relation, counted and (not diagonal or start > anchor),
-                             grid, exact, near, fixed, own, cells[anchor], seen_counts[anchor], seen_sums[anchor],
-                             within[anchor], moments[anchor],
-                             packed, limits, counts, sums, squares, lows, highs)  # fmt: skip
-                start = end + 1
+        if held[0] + scores.shape[1] > _MOST_PACKED:
+            unpack(packed, held, bias, counts, sums)
+        held[0] += scores.shape[1]
+        for turn in range(6):
+            # Runs of one relation follow each other, those that are counted last: their histogram is the same.
+            relation, counted = turn // 2 + 1, turn % 2 == 1
+            side = 0 if relation == _SAME_LABEL else 1
+            bounds[0], bounds[1] = _LAST_BIN, -1
+            for piece in range(edges.shape[1] * 4):
+                section, number = piece // 4, piece % 4
+                if _RELATIONS[number] != relation:
+                    continue
+                start, stop = edges[anchor, section, number], edges[anchor, section, number + 1]
+                border = counted_from[anchor, section]
+                start, stop = (max(start, border), stop) if counted else (start, min(stop, border))
+                length, link = stop - start, first_links[anchor]
+                while start < stop:
+                    while link < first_links[anchor + 1] and links[link, 1] < start:
+                        link += 1
+                    hole = links[link, 1] if link < first_links[anchor + 1] else stop
+                    end = min(hole, stop, start + _AT_ONCE)
+                    if end > start and exact:
+                        _see_exactly(
+                            scores[anchor, start:end], relation, counted, length, grid, near, fixed, exact_own, bounds,
+                            seen_counts[anchor, side], seen_sums[anchor, side], moments[anchor],
+                            limits, counts, sums, squares, lows, highs)  # fmt: skip
+                    elif end > start:
+                        _see_run(
+                            scores[anchor, start:end], relation, counted, length, grid, near, fixed, own, bounds,
+                            cells[anchor, side], moments[anchor],
+                            packed, limits, counts, sums, squares, lows, highs)  # fmt: skip
+                    start = end + 1 if end == hole else end
+            if bounds[1] >= 0:
+                _hand_over(relation, counted, exact, bounds, own, exact_own, cells[anchor, side],
+                           seen_counts[anchor, side], seen_sums[anchor, side], within[anchor],
+                           packed, counts, sums)  # fmt: skip
         for link in range(first_links[anchor], first_links[anchor + 1]):
             column = links[link, 1]
-            if counted and (column > anchor or not diagonal):
+            section = 0
+            while column >= edges[anchor, section, 4]:
+                section += 1
+            if column >= counted_from[anchor, section]:
                 _add_run(scores[anchor, column : column + 1], _SAME_SAMPLE, grid, exact, near, fixed,
                          packed, limits, counts, sums, squares, lows, highs)  # fmt: skip
 
@@ -333,7 +411,8 @@ def anchor_tile(
 # Each after those it calls.
 FUNCTIONS: tuple[Callable[..., Any], ...] = (
     find_edges, _bin, _add_exactly, _add_all_exactly, _powers, _sum_of_squares, _keep_extremes, _to_fixed, _add_packed,
-    _note, _add_run, unpack, bin_tile, _see_exactly, _join, _move, _see_run, anchor_tile,
+    _note, _add_run, unpack, bin_tile, _add_moments, _see_run, _add_in_bins, _see_exactly, _join, _move, _join_exactly,
+    _move_exactly, _hand_over, anchor_tile,
 )  # fmt: skip
 # Sums over a run may be taken in any order: that is what lets them be taken many at a time.
 ANY_ORDER: dict[str, set[str]] = {name: {"reassoc", "nsz", "contract"} for name in ("_powers", "_sum_of_squares")}

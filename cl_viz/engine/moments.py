@@ -124,8 +124,10 @@ class _Sums:
         self.count += len(rows)
         self.total += shifted.sum(axis=0)
         if self.products is not None:
-            block = torch.from_numpy(shifted)
-            self.products.addmm_(block.T, block)
+            # The matrix is symmetric: what is left of its second diagonal block is copied at the end.
+            columns, half = torch.from_numpy(shifted).T, rows.shape[1] // 2
+            self.products[:half].addmm_(columns[:half], columns.T)
+            self.products[half:, half:].addmm_(columns[half:], columns[half:].T)
 
     def moments(self) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
         """Return the mean, and the scatter about it."""
@@ -133,6 +135,8 @@ class _Sums:
         if self.products is None:
             return self.shift + gap, None
         scatter: NDArray[np.float64] = self.products.numpy()
+        half = len(scatter) // 2
+        scatter[half:, :half] = scatter[:half, half:].T
         return self.shift + gap, scatter - np.outer(gap, self.total)
 
 

@@ -80,10 +80,12 @@ class Scratch:
         self._columns: tuple[ViewRows, ColumnTile] | None = None
         self._cells = CellRoom()
 
-    def anchors(self, kernels: Kernels, n_anchors: int, n_candidates: int, dtype: torch.dtype) -> FusedAnchors:
-        """Return empty histograms for a band of anchors, in memory that the next band uses again."""
+    def anchors(
+        self, kernels: Kernels, n_anchors: int, n_candidates: int, dtype: torch.dtype, *, at_once: bool
+    ) -> FusedAnchors:
+        """Return empty histograms for a band of anchors, in memory that the next band uses again; see there."""
         kind = torch.empty(0, dtype=dtype).numpy().dtype
-        return FusedAnchors(kernels, n_anchors, n_candidates, kind, self._cells)
+        return FusedAnchors(kernels, n_anchors, n_candidates, kind, self._cells, at_once=at_once)
 
     def product(self, left: torch.Tensor, right: torch.Tensor) -> NDArray[np.floating[Any]]:
         """Return the scores of all pairs, shape (len(left), len(right)), valid until the next call."""

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from cl_viz.engine import bins, fixed_point
 from cl_viz.engine.pair_sketch import Relation
 
 TAIL = 32
@@ -21,6 +22,10 @@ _SAME_LABEL, _DIFFERENT_LABEL = int(Relation.SAME_LABEL), int(Relation.DIFFERENT
 _UNKNOWN_LABEL = int(Relation.UNKNOWN_LABEL)
 _TAIL = TAIL
 _ROW_LANES = 48
+# Scores that are looked at together: a limit rules nearly all of them out.
+_BLOCK = 64
+_SHIFT = np.int64(fixed_point.COUNT_SHIFT)
+_ANCHOR_WIDTH = 2.0 / bins.ANCHOR_BINS
 
 
 def _flag_above(run, limit, flags):
@@ -141,17 +146,55 @@ def _is_linked(links, low, high, column):
     return False
 
 
-def keep_candidates(scores, edges, links, first_links, kept, beside, fill, limit):
-    """Keep the largest candidates of each anchor, and whether they have its label; few are above their limit."""
-    flags, found = np.empty(scores.shape[1] + 8 & ~7, dtype=np.uint8), np.empty(scores.shape[1], dtype=np.int64)
+def _places_above(run, limit, found):
+    """Write the places of the scores above a limit, which hardly any are, and return how many there are."""
+    number = 0
+    for start in range(0, run.size, _BLOCK):
+        block = run[start : start + _BLOCK]
+        above = np.int32(0)
+        for place in range(block.size):
+            above += np.int32(block[place] > limit)
+        if above == 0:
+            continue
+        for place in range(block.size):
+            found[number] = start + place
+            number += int(block[place] > limit)
+    return number
+
+
+def _limit_of_largest(cells, seen_counts, first, last, exact):
+    """Return a score just below the bin that holds the last of an anchor's largest candidates; -inf if it has fewer."""
+    found, place = 0, last
+    while found < _TAIL and place > first:
+        place -= 1
+        if exact:
+            found += seen_counts[0, place] + seen_counts[1, place]
+        else:
+            found += (cells[0, place] >> _SHIFT) + (cells[1, place] >> _SHIFT)
+    if found < _TAIL or place == 0:
+        return -np.inf
+    # Rounding puts a score into a neighbouring bin if it is very near.
+    return place * _ANCHOR_WIDTH - 1.0 - _ANCHOR_WIDTH / 64
+
+
+def keep_candidates(
+    scores, edges, links, first_links, exact, cells, seen_counts, within, places, kept, beside, fill, limit
+):
+    """Keep the largest candidates of each anchor, and whether they have its label.
+
+    The cells of a tile's anchors, to which it was added before, say above which score they are; `places` is room for
+    the places of one row and one more.
+    """
     for anchor in range(scores.shape[0]):
         run, low, high = scores[anchor], first_links[anchor], first_links[anchor + 1]
-        _flag_above(run, limit[anchor], flags)
-        number = _flagged(flags, run.size, found)
-        for entry in range(number):
-            place = found[entry]
+        bound = _limit_of_largest(cells[anchor], seen_counts[anchor], within[anchor, 0], within[anchor, 1], exact)
+        limit[anchor] = max(limit[anchor], kept.dtype.type(bound))
+        for entry in range(_places_above(run, limit[anchor], places)):
+            place = places[entry]
             if run[place] > limit[anchor] and not _is_linked(links, low, high, place):
-                same = edges[anchor, 2] <= place < edges[anchor, 3]
+                same = False
+                for section in range(edges.shape[1]):
+                    same = same or edges[anchor, section, 2] <= place < edges[anchor, section, 3]
                 _keep(run[place], same, anchor, _TAIL, kept, beside, fill, limit)
 
 
@@ -169,18 +212,19 @@ def count_below(scores, edges, links, first_links, positives, offsets, tolerance
 
     `positives` and `below` are those of the tile's anchors, anchor by anchor at `offsets`.
     """
-    relations = np.array([_UNKNOWN_LABEL, _DIFFERENT_LABEL, _SAME_LABEL, _DIFFERENT_LABEL])
+    relations = (_UNKNOWN_LABEL, _DIFFERENT_LABEL, _SAME_LABEL, _DIFFERENT_LABEL)
     for anchor in range(scores.shape[0]):
         for positive in range(offsets[anchor], offsets[anchor + 1]):
             low, high = positives[positive] - tolerance, positives[positive] + tolerance
-            for number in range(4):
-                start, stop, relation = edges[anchor, number], edges[anchor, number + 1], relations[number]
+            for piece in range(edges.shape[1] * 4):
+                section, number = piece // 4, piece % 4
+                start, stop = edges[anchor, section, number], edges[anchor, section, number + 1]
                 found = _count_below(scores[anchor, start:stop], low, high)
                 for link in range(first_links[anchor], first_links[anchor + 1]):
                     if start <= links[link, 1] < stop:
                         score = scores[anchor, links[link, 1]]
                         found -= np.int32(score < low) + np.int32(score <= high)
-                below[positive, relation] += found / 2
+                below[positive, relations[number]] += found / 2
 
 
 def keep_neighbours(scores, row_numbers, column_numbers, diagonal, n_largest, kept, beside, fill, limit):
@@ -245,5 +289,6 @@ def keep_neighbours_of_columns(scores, row_numbers, column_numbers, n_largest, k
 # Each after those it calls.
 FUNCTIONS: tuple[Callable[..., Any], ...] = (
     _flag_above, _flag_above_each, _flagged, _select, _sort, _keep, keep_largest, _bound_of_largest, _is_linked,
-    keep_candidates, _count_below, count_below, keep_neighbours, _bound_columns, keep_neighbours_of_columns,
+    _places_above, _limit_of_largest, keep_candidates, _count_below, count_below, keep_neighbours, _bound_columns,
+    keep_neighbours_of_columns,
 )  # fmt: skip

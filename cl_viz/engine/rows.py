@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from cl_viz.core.embedding_set import EmbeddingSet
 from cl_viz.core.errors import MissingInputError
+from cl_viz.engine.workers import share_out
 
 # Views up to this size (as floats on the device) are kept there whole; larger ones are read tile by tile.
 RESIDENT_BYTES = 1 << 30
@@ -136,8 +137,12 @@ class ViewRows:
             dimensions = self._array.shape[1]
             resident = torch.empty((len(self), dimensions), dtype=self._dtype, device=self.device)
             step = max(256, _LOAD_BYTES // (8 * dimensions))
-            for start in range(0, len(self), step):
-                resident[start : start + step] = self._load(self.original[start : start + step])
+            blocks = [slice(start, start + step) for start in range(0, len(self), step)]
+
+            def fill(rows: slice) -> None:
+                resident[rows] = self._load(self.original[rows])
+
+            share_out(blocks, lambda: fill, lambda done: None, self.device)
             self._resident = resident
 
     @property

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from cl_viz.engine import bins, compiled
 from cl_viz.engine.anchor_sketch import STEP
-from cl_viz.engine.fused_tiles import FusedAnchors, FusedPairs
+from cl_viz.engine.fused_tiles import FusedAnchors, FusedPairs, Section
 from cl_viz.engine.largest import Largest
 from cl_viz.engine.pair_sketch import PairSketch, Relation
 from cl_viz.engine.row_kernels import TAIL
@@ -114,14 +114,16 @@ def test_anchors_see_what_torch_sees(
     seed, kind, (spread, centre), classes = scene
     n_anchors = 9
     rows = labels_of(seed, n_anchors, classes)
-    fused = FusedAnchors(kernels, n_anchors, 130 * n_tiles, np.dtype(kind))
+    fused = FusedAnchors(kernels, n_anchors, 130 * n_tiles, np.dtype(kind), at_once=n_tiles == 1)
+    pairs = FusedPairs(kernels, PairSketch.empty([("a", "a")]), np.dtype(kind))
     positives = np.full(n_anchors, centre, dtype=kind)
     moments, below = np.zeros((n_anchors, 4, 3)), np.zeros((n_anchors, 4))
     seen, same, out = [], [], []
     for number in range(n_tiles):
         scores, columns = tile(seed + number, kind, spread, centre), labels_of(seed + number, 130, classes)
         holes = np.unique(np.random.default_rng(seed).integers(0, scores.shape, (12, 2)), axis=0)
-        fused.add(scores, (rows, columns), holes, (positives, np.arange(n_anchors + 1), below), moments)
+        sections = [Section(slice(0, 50), columns[:50]), Section(slice(50, 130), columns[50:])]
+        fused.add(scores, rows, sections, holes, (positives, np.arange(n_anchors + 1), below), moments, pairs, 0)
         left_out = np.zeros(scores.shape, dtype=bool)
         left_out[holes[:, 0], holes[:, 1]] = True
         seen.append(scores), out.append(left_out), same.append(relations(rows, columns))
