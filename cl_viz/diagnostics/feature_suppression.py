@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -15,8 +16,8 @@ from cl_viz.diagnostics._groups.decodability import Decoded, decode, decode_seco
 from cl_viz.diagnostics._groups.feature_reading import TEST_LEVEL, against_bound, findings, views
 from cl_viz.diagnostics._groups.labelled_features import LEAST, MOST_VALUES, Feature, features
 from cl_viz.diagnostics._groups.labelled_view import ViewParams, view_name
+from cl_viz.diagnostics._groups.probe_params import probe_regularisation, probe_scaling
 from cl_viz.diagnostics._groups.probes import (
-    Scaling,
     group_counts,
     probe_rows,
     stratified_sample,
@@ -40,14 +41,8 @@ class FeatureSuppressionParams(ViewParams):
         high=1.0,
         zero="not known",
     )
-    regularisation: float = param(
-        1.0, "C of the logistic regression: low holds the coefficients near 0.", low=1e-4, high=1e4, log=True
-    )
-    scaling: str = param(
-        "standardised",
-        "Rows given to the probe: columns of mean 0 and variance 1 over the training part, unit length, or as stored.",
-        choices=("standardised", "unit", "stored"),
-    )
+    regularisation: float = probe_regularisation()
+    scaling: Literal["standardised", "unit", "stored"] = probe_scaling()
     shuffles: int = param(
         19, "Shuffled columns that the probe is compared with; 19 give p down to 0.05.", low=19, high=999
     )
@@ -98,15 +93,13 @@ def seconds(inputs: SetInputs, params: FeatureSuppressionParams) -> float:
 def compute(inputs: SetInputs, params: FeatureSuppressionParams) -> Result:
     """Probe every column of few values."""
     found, chosen = _chosen(inputs, params)
-    scaling: Scaling = "unit" if params.scaling == "unit" else (
-        "stored" if params.scaling == "stored" else "standardised")  # fmt: skip
     decoded = {}
     for place, feature in enumerate(found):
 
         def report(done: float, place: int = place, name: str = feature.name) -> None:
             inputs.progress((place + done) / len(found), f"probing {name}")
 
-        decoded[feature.name] = _decoded(inputs, params, feature, scaling, report)
+        decoded[feature.name] = _decoded(inputs, params, feature, report)
     quantities = _quantities(decoded, chosen, params.upper_bound)
     own, view = decoded[chosen.name], view_name(inputs.embedding_set, params.view)
     return Result(
@@ -121,8 +114,8 @@ def compute(inputs: SetInputs, params: FeatureSuppressionParams) -> Result:
         caveats=inputs.plain_caveats(
             own.n,
             int((~inputs.embedding_set.usable_rows[view]).sum()),
-            normalised=scaling == "unit",
-            centred=scaling == "standardised",
+            normalised=params.scaling == "unit",
+            centred=params.scaling == "standardised",
             seed=params.seed,
             notes=(
                 f"view looked at: {view}; feature of the numbers: {chosen.name}, {own.n:,} samples, "
@@ -143,21 +136,20 @@ def _decoded(
     inputs: SetInputs,
     params: FeatureSuppressionParams,
     feature: Feature,
-    scaling: Scaling,
     report: Callable[[float], None],
 ) -> Decoded:
     view = view_name(inputs.embedding_set, params.view)
 
     def make() -> Decoded:
         kept = stratified_sample(feature.codes, params.most_samples, params.seed)
-        rows = probe_rows(inputs.embedding_set, view, feature.rows[kept], scaling)
+        rows = probe_rows(inputs.embedding_set, view, feature.rows[kept], params.scaling)
         return decode(
             rows, feature.codes[kept], draws=params.shuffles, seed=params.seed, regularisation=params.regularisation,
-            scaling=scaling, report=report,
+            scaling=params.scaling, report=report,
         )  # fmt: skip
 
     key = ("feature probe", params.view, feature.name, params.most_samples, params.shuffles, params.seed,
-           params.regularisation, scaling)  # fmt: skip
+           params.regularisation, params.scaling)  # fmt: skip
     return inputs.remember(key, make)
 
 

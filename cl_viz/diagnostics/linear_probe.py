@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -13,7 +14,8 @@ from cl_viz.core.specs import DiagnosticSpec
 from cl_viz.core.view import Axis, Lines, Reference, Series
 from cl_viz.diagnostics._groups.judgement import QUANTITIES, Judgement, percent
 from cl_viz.diagnostics._groups.labelled_view import LabelledView, ViewParams, labelled_view
-from cl_viz.diagnostics._groups.probes import HeldOut, Scaling, predict_in_folds, probe_rows, stratified_sample
+from cl_viz.diagnostics._groups.probe_params import probe_regularisation, probe_scaling
+from cl_viz.diagnostics._groups.probes import HeldOut, predict_in_folds, probe_rows, stratified_sample
 from cl_viz.diagnostics._proportions import mean_of_proportions
 from cl_viz.engine.inputs import SetInputs
 
@@ -31,14 +33,8 @@ _ITERATIONS = 150
 class LinearProbeParams(ViewParams):
     """How the probe is fitted and judged."""
 
-    regularisation: float = param(
-        1.0, "C of the logistic regression: low holds the coefficients near 0.", low=1e-4, high=1e4, log=True
-    )
-    scaling: str = param(
-        "standardised",
-        "Rows given to the probe: columns of mean 0 and variance 1 over the training part, unit length, or as stored.",
-        choices=("standardised", "unit", "stored"),
-    )
+    regularisation: float = probe_regularisation()
+    scaling: Literal["standardised", "unit", "stored"] = probe_scaling()
     folds: int = param(5, "Parts of the cross-validation, each with its share of every class.", low=2, high=20)
     grid: bool = param(False, "Fit the probe at six values of C, to see how much that choice matters.")
     most_samples: int = param(
@@ -67,9 +63,7 @@ def seconds(inputs: SetInputs, params: LinearProbeParams) -> float:
 def compute(inputs: SetInputs, params: LinearProbeParams) -> Result:
     """Predict every label by a logistic regression that was fitted to the other parts."""
     found, drawn = _chosen(inputs, params)
-    scaling: Scaling = "unit" if params.scaling == "unit" else (
-        "stored" if params.scaling == "stored" else "standardised")  # fmt: skip
-    fitted = _fitted(inputs, drawn, params, scaling)
+    fitted = _fitted(inputs, drawn, params)
     groups = inputs.embedding_set.codes("group")
     judgement = Judgement(
         drawn.codes,
@@ -96,18 +90,17 @@ def compute(inputs: SetInputs, params: LinearProbeParams) -> Result:
         views=views,
         findings=tuple(judgement.findings(SPEC.name, "A linear probe names", advice)),
         caveats=inputs.plain_caveats(
-            len(drawn.rows), found.excluded, normalised=scaling == "unit", centred=scaling == "standardised",
+            len(drawn.rows), found.excluded, normalised=params.scaling == "unit",
+            centred=params.scaling == "standardised",
             seed=params.seed, notes=tuple(notes),
         ),
         params=params.as_dict(),
     )  # fmt: skip
 
 
-def _fitted(
-    inputs: SetInputs, drawn: LabelledView, params: LinearProbeParams, scaling: Scaling
-) -> dict[float, HeldOut]:
+def _fitted(inputs: SetInputs, drawn: LabelledView, params: LinearProbeParams) -> dict[float, HeldOut]:
     """Return the held-out predictions at each C; those made before are kept."""
-    rows = probe_rows(inputs.embedding_set, drawn.view, drawn.rows, scaling)
+    rows = probe_rows(inputs.embedding_set, drawn.view, drawn.rows, params.scaling)
     values, found = _values(params), {}
     for place, value in enumerate(values):
 
@@ -116,11 +109,11 @@ def _fitted(
 
         def fit(value: float = value, report: Callable[[float], None] = report) -> HeldOut:
             return predict_in_folds(
-                rows, drawn.codes, folds=params.folds, seed=params.seed, regularisation=value, scaling=scaling,
+                rows, drawn.codes, folds=params.folds, seed=params.seed, regularisation=value, scaling=params.scaling,
                 report=report,
             )  # fmt: skip
 
-        key = ("linear probe", params.view, params.most_samples, params.folds, params.seed, scaling, value)
+        key = ("linear probe", params.view, params.most_samples, params.folds, params.seed, params.scaling, value)
         found[value] = inputs.remember(key, fit)
     return found
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -14,7 +15,8 @@ from cl_viz.diagnostics._groups.decodability import Decoded, decode, decode_seco
 from cl_viz.diagnostics._groups.judgement import BARS, HEATED, percent
 from cl_viz.diagnostics._groups.labelled_view import ViewParams
 from cl_viz.diagnostics._groups.nested_rows import LEAST, Nested, NestedScatter
-from cl_viz.diagnostics._groups.probes import Scaling, group_counts, probe_rows
+from cl_viz.diagnostics._groups.probe_params import probe_regularisation, probe_scaling
+from cl_viz.diagnostics._groups.probes import group_counts, probe_rows
 from cl_viz.diagnostics._proportions import wilson
 from cl_viz.diagnostics._thresholds import downstream
 from cl_viz.diagnostics._thresholds import suppression as _thresholds
@@ -27,14 +29,8 @@ TEST_LEVEL = 0.05
 class SubclassCollapseParams(ViewParams):
     """How the probes are fitted and judged."""
 
-    regularisation: float = param(
-        1.0, "C of the logistic regression: low holds the coefficients near 0.", low=1e-4, high=1e4, log=True
-    )
-    scaling: str = param(
-        "standardised",
-        "Rows given to the probe: columns of mean 0 and variance 1 over the training part, unit length, or as stored.",
-        choices=("standardised", "unit", "stored"),
-    )
+    regularisation: float = probe_regularisation()
+    scaling: Literal["standardised", "unit", "stored"] = probe_scaling()
     shuffles: int = param(
         19, "Shuffled columns that the probe is compared with; 19 give p down to 0.05.", low=19, high=999
     )
@@ -57,11 +53,9 @@ def compute(inputs: SetInputs, params: SubclassCollapseParams) -> Result:
     """Probe the subclass within each class, and the class itself."""
     nested = Nested.of(inputs, params.view, params.most_samples, params.seed)
     view = nested.found.view
-    scaling: Scaling = "unit" if params.scaling == "unit" else (
-        "stored" if params.scaling == "stored" else "standardised")  # fmt: skip
     scatter = NestedScatter.of(inputs, view, nested)
-    rows = probe_rows(inputs.embedding_set, view, nested.rows, scaling)
-    common = {"seed": params.seed, "regularisation": params.regularisation, "scaling": scaling}
+    rows = probe_rows(inputs.embedding_set, view, nested.rows, params.scaling)
+    common = {"seed": params.seed, "regularisation": params.regularisation, "scaling": params.scaling}
     decoded = inputs.remember(
         ("subclass probe", params.view, params.most_samples, params.shuffles, *common.values()),
         lambda: decode(
@@ -82,8 +76,8 @@ def compute(inputs: SetInputs, params: SubclassCollapseParams) -> Result:
         caveats=inputs.plain_caveats(
             len(nested.rows),
             nested.found.excluded,
-            normalised=scaling == "unit",
-            centred=scaling == "standardised",
+            normalised=params.scaling == "unit",
+            centred=params.scaling == "standardised",
             seed=params.seed,
             notes=(
                 f"view looked at: {view}, {len(nested.rows):,} samples of {len(nested.subclass_names):,} subclasses in "
