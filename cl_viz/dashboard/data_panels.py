@@ -18,7 +18,8 @@ from cl_viz.formats import FORMATS, Inspection, inspect
 _NONE = "none"
 _FIRST = ("title", "description", "look for", "views", "roles", "saved steps", "layers", "loss", "temperature")
 """What a card says first."""
-_FACTS_IN_SIGHT = 9
+_FEW = 3
+"""So many facts beyond these are not worth folding."""
 _NOT_SHOWN = ("name", "open_by_default", "card_version", "label", "inputs", "order")
 
 
@@ -265,10 +266,13 @@ def cards(runs: Sequence[state.OpenRun]) -> None:
         with columns[index % len(columns)].container(border=True, gap="xsmall"):
             st.markdown(f"{chip_image(opened.name)} **{escape(opened.name)}**")
             facts = _facts(opened)
-            st.markdown(_lines(facts[:_FACTS_IN_SIGHT]))
-            if facts[_FACTS_IN_SIGHT:]:
+            folded = [fact for fact in facts if fact[0] not in _FIRST]
+            if len(folded) <= _FEW:
+                folded = []
+            st.markdown(_lines([fact for fact in facts if fact not in folded]))
+            if folded:
                 with st.expander("How it was trained and measured", type="compact"):
-                    st.markdown(_lines(facts[_FACTS_IN_SIGHT:]))
+                    st.markdown(_lines(folded))
             st.button(
                 "Close",
                 key=f"close {opened.name}",

@@ -13,7 +13,8 @@ _STYLE = """
 [data-testid="stMainBlockContainer"] { padding: 2.2rem 3rem 4rem 3rem; }
 [data-testid="stHeader"] { background: transparent; height: 2.4rem; min-height: 2.4rem; pointer-events: none; }
 [data-testid="stHeader"] * { pointer-events: auto; }
-[data-testid="stMultiSelect"] [data-baseweb="tag"], [data-testid="stMultiSelect"] [data-baseweb="tag"] *,
+[data-testid="stMultiSelect"] [data-testid="stMultiSelectTagsContainer"] span,
+[data-testid="stMultiSelect"] [data-testid="stMultiSelectTagsContainer"] :is(button, svg),
 [data-testid="stBaseButton-primary"]:not(:disabled) * { color: %INK%; }
 [data-testid="stSidebarHeader"] { height: 2.4rem; min-height: 2.4rem; padding: 0.4rem 1rem 0; margin: 0; }
 </style>

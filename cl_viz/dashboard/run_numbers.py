@@ -39,8 +39,6 @@ _FIRST = ("dimension_ranks", "spectrum", "isotropy", "class_cosines", "neural_co
 """Diagnostics that need no pass over pairs: their numbers are there at once."""
 _BETWEEN_DRAWINGS = 1.0
 _TABLE_HEIGHT = 560
-_RUN_WIDTH = {False: 240, True: 215}
-"""Pixels of a run's column with one or two runs, and with more: three are in sight in a window of 1280."""
 
 
 def all_numbers(
@@ -174,9 +172,7 @@ def _draw_table(view: Table, table: RunTable) -> None:
     st.markdown(f"**{escape(view.title)}**")
     frame = pd.DataFrame(dict(view.columns))
     config: dict[str, Any] = {
-        table.heading(run): st.column_config.TextColumn(
-            table.heading(run), alignment="right", width=_RUN_WIDTH[len(table.runs) > 2]
-        )
+        table.heading(run): st.column_config.TextColumn(table.heading(run), alignment="right", width=240)
         for run in table.runs
     }
     config["quantity"] = st.column_config.TextColumn("Quantity", pinned=True, width=150)

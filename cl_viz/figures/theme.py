@@ -73,7 +73,7 @@ DARK = Theme(
     muted="#b3b9c1",
     grid="#2f353c",
     runs=("#3d9bdc", "#e69f00", "#00b383", "#cc79a7", "#e8721c", "#8fd0f5", "#e8eaed", "#f0e442"),
-    losses=("#dd44bb", "#aaffbb", "#9900ff", "#999955", "#44dd66", "#dd99ff", "#447777", "#995500"),
+    losses=("#dd44bb", "#aaffbb", "#999955", "#dd99ff", "#9900ff", "#44dd66", "#447777", "#995500"),
     meanings={
         "positive": "#56b4e9",
         "negative": "#f0813a",
