@@ -15,7 +15,7 @@ _STYLE = """
 [data-testid="stHeader"] * { pointer-events: auto; }
 [data-testid="stMultiSelect"] [data-testid="stMultiSelectTagsContainer"] span,
 [data-testid="stMultiSelect"] [data-testid="stMultiSelectTagsContainer"] :is(button, svg),
-[data-testid="stBaseButton-primary"]:not(:disabled) * { color: %INK%; }
+[data-testid^="stBaseButton-primary"]:not(:disabled) * { color: %INK%; }
 [data-testid="stSidebarHeader"] { height: 2.4rem; min-height: 2.4rem; padding: 0.4rem 1rem 0; margin: 0; }
 </style>
 """

@@ -12,7 +12,7 @@ from cl_viz.figures.frame import Canvas, new_canvas, numbers, plain, set_axes
 from cl_viz.figures.labels import Label, Place, Side, add_labels
 from cl_viz.figures.references import add_references
 from cl_viz.figures.strokes import DIRECT_LABELS, Stroke, add_style_legend, is_several, line_colours, strokes
-from cl_viz.figures.theme import Theme, translucent
+from cl_viz.figures.theme import Theme, as_text, translucent
 
 # A run whose peak is more than so many times the usual one does not stretch the axis.
 _TALLEST = 2.5
@@ -33,7 +33,9 @@ def draw_histogram(view: Histogram, theme: Theme, colours: Mapping[str, int], *,
     elif len(view.series) == 1:
         canvas.layout["showlegend"] = False
     elif len(view.series) <= DIRECT_LABELS:
-        canvas.layout["showlegend"] = not add_labels(canvas, _labels(view, found, top, canvas.letter), log_y=view.y.log)
+        canvas.layout["showlegend"] = not add_labels(
+            canvas, _labels(view, found, top, canvas.letter, theme), log_y=view.y.log
+        )
     return canvas.figure()
 
 
@@ -102,7 +104,7 @@ def _say_how_high(canvas: Canvas, entry: Series, peak: float, place: int, theme:
     )
 
 
-def _labels(view: Histogram, found: list[Stroke], top: float, letter: float) -> list[Label]:
+def _labels(view: Histogram, found: list[Stroke], top: float, letter: float, theme: Theme) -> list[Label]:
     """Say beside each curve what it is; the tallest curve chooses its place first."""
     low, high = view.x.range or (
         float(min(entry.x[0] for entry in view.series)),
@@ -110,7 +112,10 @@ def _labels(view: Histogram, found: list[Stroke], top: float, letter: float) -> 
     )
     drawn = [(entry, stroke) for entry, stroke in zip(view.series, found, strict=True) if np.any(entry.y > 0)]
     drawn.sort(key=lambda pair: -float(np.max(pair[0].y)))
-    return [Label(entry.name, stroke.colour, _places(entry, view, low, high, top, letter)) for entry, stroke in drawn]
+    return [
+        Label(entry.name, as_text(stroke.colour, theme), _places(entry, view, low, high, top, letter))
+        for entry, stroke in drawn
+    ]
 
 
 def _places(entry: Series, view: Histogram, low: float, high: float, top: float, letter: float) -> tuple[Place, ...]:

@@ -15,7 +15,7 @@ from cl_viz.figures.frame import Canvas, new_canvas, numbers, plain, set_axes
 from cl_viz.figures.labels import HEIGHT, NO_SEGMENTS, Label, Place, Segments, Side, add_labels, segments
 from cl_viz.figures.references import add_references
 from cl_viz.figures.strokes import DIRECT_LABELS, Stroke, add_style_legend, is_several, line_colours, strokes
-from cl_viz.figures.theme import Theme, translucent
+from cl_viz.figures.theme import Theme, as_text, translucent
 
 _LIFTS = (0.0, 0.03, 0.06, 0.1, 0.15, 0.2)
 """How far from what it must not cover a label may stand, as shares of the plot."""
@@ -50,7 +50,7 @@ def draw_lines(view: Lines, theme: Theme, colours: Mapping[str, int], *, wide: b
         drawn, lines = _shares(view), _reference_lines(view)
         canvas.layout["showlegend"] = not add_labels(
             canvas,
-            _labels(view, found, drawn),
+            _labels(view, found, drawn, theme),
             log_y=view.y.log,
             curves=np.concatenate([segments(across, up) for across, up in drawn]),
             lines=lines,
@@ -115,7 +115,7 @@ def _add_band(canvas: Canvas, entry: Series, stroke: Stroke) -> None:
     )
 
 
-def _labels(view: Lines, found: list[Stroke], drawn: list[Curve]) -> list[Label]:
+def _labels(view: Lines, found: list[Stroke], drawn: list[Curve], theme: Theme) -> list[Label]:
     """One label a curve, near its end where that is free, and else further along."""
     labels = []
     low, high = _ends(view.y, _heights(view), _PADDING)
@@ -135,7 +135,7 @@ def _labels(view: Lines, found: list[Stroke], drawn: list[Curve]) -> list[Label]
                         at = _at(entry, view, across[place], up[place] + away, place, (low, high), side)
                         places.append((cost, at))
         inside = sorted((pair for pair in places if HEIGHT / 3 < pair[1].up < 1), key=lambda pair: pair[0])
-        labels.append(Label(entry.name, stroke.colour, tuple(at for _, at in inside)))
+        labels.append(Label(entry.name, as_text(stroke.colour, theme), tuple(at for _, at in inside)))
     return labels
 
 

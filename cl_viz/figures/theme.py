@@ -99,6 +99,8 @@ DASHES: Mapping[Meaning, str] = {
 
 SEQUENTIAL = "Cividis"
 
+_TEXT_CONTRAST = 4.5
+
 
 def contrast(first: str, second: str) -> float:
     """Return the contrast ratio of two hexadecimal colours, 1 to 21 (W3C, WCAG 2.1)."""
@@ -109,6 +111,14 @@ def contrast(first: str, second: str) -> float:
 def readable_on(background: str) -> str:
     """Return black or white, whichever has more contrast with a hexadecimal colour: at least 4.5:1 with any."""
     return max(("#000000", "#ffffff"), key=lambda ink: contrast(ink, background))
+
+
+def as_text(colour: str, theme: Theme) -> str:
+    """Return a hexadecimal colour moved towards that of text until it has 4.5:1: curves need 3:1, their names more."""
+    parts = zip(_channels(colour), _channels(theme.text), strict=True)
+    steps = [tuple(own + (ink - own) * step / 20 for step in range(21)) for own, ink in parts]
+    moved = ("#" + "".join(f"{round(channel):02x}" for channel in found) for found in zip(*steps, strict=True))
+    return next(found for found in moved if contrast(found, theme.background) >= _TEXT_CONTRAST)
 
 
 def run_colour(index: int, theme: Theme) -> str:

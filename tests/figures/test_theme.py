@@ -8,7 +8,7 @@ import pytest
 
 from cl_viz.core.view import Axis, Lines, Series
 from cl_viz.figures.rendering import render
-from cl_viz.figures.theme import DARK, LIGHT, Theme, contrast, loss_colour, run_colour, translucent
+from cl_viz.figures.theme import DARK, LIGHT, Theme, as_text, contrast, loss_colour, run_colour, translucent
 
 
 def test_contrast_is_that_of_the_definition() -> None:
@@ -23,6 +23,19 @@ def test_text_and_lines_can_be_seen(theme: Theme) -> None:
         assert contrast(colour, theme.background) >= 4.5
     for colour in (*theme.runs, *theme.losses):
         assert contrast(colour, theme.background) >= 3.0
+
+
+@pytest.mark.parametrize("theme", [LIGHT, DARK], ids=["light", "dark"])
+def test_the_name_of_a_curve_can_be_read_and_keeps_a_colour_that_can(theme: Theme) -> None:
+    for colour in (*theme.runs, *theme.losses, *theme.meanings.values()):
+        moved = as_text(colour, theme)
+        assert contrast(moved, theme.background) >= 4.5
+        assert (moved == colour) == (contrast(colour, theme.background) >= 4.5)
+    axis, points = Axis("Step"), np.arange(3.0)
+    series = tuple(Series(name, points, points * place) for place, name in enumerate(("one", "two", "three")))
+    drawn = render(Lines("Title", axis, axis, series), theme.name)
+    assert len(drawn.layout.annotations) == 3
+    assert all(contrast(note.font.color, theme.background) >= 4.5 for note in drawn.layout.annotations)
 
 
 def test_run_colours_are_distinct_and_repeat_after_eight() -> None:
