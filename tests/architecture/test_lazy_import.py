@@ -18,6 +18,11 @@ def _modules_after(code: str) -> set[str]:
     return set(done.stdout.splitlines()[-1].split())
 
 
+def test_diagnostics_import_no_statistics_library_before_one_is_asked_for() -> None:
+    asked = "from cl_viz.diagnostics import DIAGNOSTICS; list(DIAGNOSTICS)"
+    assert {"scipy.stats", "sklearn", "pandas"} & _modules_after(asked) == set()
+
+
 def test_the_package_imports_nothing_heavy() -> None:
     assert HEAVY & _modules_after("import cl_viz") == set()
 
