@@ -244,7 +244,7 @@ def _add_moments(run, moments):
 
 
 def _see_run(
-    run, relation, counted, length, grid, near, fixed, own, bounds, cells, moments,
+    run, relation, counted, length, grid, near, fixed, own, bounds, cells, within, moments,
     packed, limits, counts, sums, squares, lows, highs,
 ):  # fmt: skip
     """Add float32 scores to an anchor's own histogram of all bins, which `_hand_over` empties.
@@ -259,8 +259,9 @@ def _see_run(
         squares[relation] += powers
         _note(run, relation, places, low, high, _FIRST_NEAR, grid, near, limits, counts, sums, lows, highs)
     first, last = low >> _FRACTION, high >> _FRACTION
-    bounds[0], bounds[1] = min(bounds[0], first), max(bounds[1], last)
+    within[0], within[1] = min(within[0], first // _JOINED), max(within[1], last // _JOINED + 1)
     if length >= (last - first) // _CELLS_A_SCORE:
+        bounds[0], bounds[1] = min(bounds[0], first), max(bounds[1], last)
         _add_packed(places, _FRACTION, _PLACE, own)
         return
     _add_packed(places, _JOINED_FRACTION, _JOINED_PLACE, cells)
@@ -277,18 +278,19 @@ def _add_in_bins(run, places, shift, most, counts, sums):
 
 
 def _see_exactly(
-    run, relation, counted, length, grid, near, fixed, own, bounds, seen_counts, seen_sums, moments,
+    run, relation, counted, length, grid, near, fixed, own, bounds, seen_counts, seen_sums, within, moments,
     limits, counts, sums, squares, lows, highs,
 ):  # fmt: skip
     """Add scores as `_see_run` does, without cutting any; `own` (bins, 2) holds counts and sums."""
     powers = _add_moments(run, moments[relation])
     places = fixed[: run.size]
     first, last = _to_fixed(run, grid[0], grid[2], _LAST_BIN, places)
-    bounds[0], bounds[1] = min(bounds[0], first), max(bounds[1], last)
+    within[0], within[1] = min(within[0], first // _JOINED), max(within[1], last // _JOINED + 1)
     if counted:
         squares[relation] += powers
         _note(run, relation, places, first, last, _LAST_COARSE, grid, near, limits, counts, sums, lows, highs)
     if length >= (last - first) * _SCORES_A_CELL:
+        bounds[0], bounds[1] = min(bounds[0], first), max(bounds[1], last)
         for number in range(run.size):
             place = np.uint32(places[number])
             own[place, 0] += 1.0
@@ -325,13 +327,10 @@ def _move_exactly(own, counts, sums):
         sums[number] += own[number, 1]
 
 
-def _hand_over(
-    relation, counted, exact, bounds, own, exact_own, cells, seen_counts, seen_sums, within, packed, counts, sums
-):
+def _hand_over(relation, counted, exact, bounds, own, exact_own, cells, seen_counts, seen_sums, packed, counts, sums):
     """Add what an anchor's own histogram holds to what it has seen, and to all pairs if counted; empty it."""
     start, stop = bounds[0] // _JOINED, bounds[1] // _JOINED + 1
     low, high = start * _JOINED, stop * _JOINED
-    within[0], within[1] = min(within[0], start), max(within[1], stop)
     if not exact:
         part = own[low:high]
         _join(part.reshape(stop - start, _JOINED), cells[start:stop])
@@ -386,18 +385,17 @@ def anchor_tile(
                     if end > start and exact:
                         _see_exactly(
                             scores[anchor, start:end], relation, counted, length, grid, near, fixed, exact_own, bounds,
-                            seen_counts[anchor, side], seen_sums[anchor, side], moments[anchor],
+                            seen_counts[anchor, side], seen_sums[anchor, side], within[anchor], moments[anchor],
                             limits, counts, sums, squares, lows, highs)  # fmt: skip
                     elif end > start:
                         _see_run(
                             scores[anchor, start:end], relation, counted, length, grid, near, fixed, own, bounds,
-                            cells[anchor, side], moments[anchor],
+                            cells[anchor, side], within[anchor], moments[anchor],
                             packed, limits, counts, sums, squares, lows, highs)  # fmt: skip
                     start = end + 1 if end == hole else end
             if bounds[1] >= 0:
                 _hand_over(relation, counted, exact, bounds, own, exact_own, cells[anchor, side],
-                           seen_counts[anchor, side], seen_sums[anchor, side], within[anchor],
-                           packed, counts, sums)  # fmt: skip
+                           seen_counts[anchor, side], seen_sums[anchor, side], packed, counts, sums)  # fmt: skip
         for link in range(first_links[anchor], first_links[anchor + 1]):
             column = links[link, 1]
             section = 0
