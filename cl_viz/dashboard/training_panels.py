@@ -114,6 +114,8 @@ def _course(job: TrainingJob, choices: list[Choice]) -> None:
         st.rerun()
     if standing.running:
         _progress(job, standing)
+    else:
+        _outcome(job, standing)
     if isinstance(standing.error, ClVizError):
         errors.show(standing.error)
     elif standing.error is not None:
@@ -171,6 +173,20 @@ def _progress(job: TrainingJob, standing: Standing) -> None:
         on_click=job.stop,
         help="What was reached is kept and opens as a run.",
     )
+
+
+def _outcome(job: TrainingJob, standing: Standing) -> None:
+    """Say how a training that is over has ended: what was stopped or never begun, and where its runs are."""
+    lines = [f"{entry.run.name}: {entry.stopped}" for entry in standing.trained if entry.stopped]
+    begun = {entry.run.name for entry in standing.trained}
+    left_out = [name for name in (run_name(*choice) for choice in job.choices) if name not in begun]
+    if left_out:
+        lines.append(f"Not trained: {', '.join(left_out)}.")
+    if begun:
+        one = len(begun) == 1
+        runs, them = ("The run it left is", "it") if one else (f"The {len(begun)} runs it left are", "them")
+        lines.append(f"{runs} open: every other page shows {them}.")
+    st.caption(escape(" ".join(lines)))
 
 
 def _curves(job: TrainingJob, standing: Standing, choices: list[Choice]) -> None:

@@ -124,21 +124,24 @@ def _series(
 
 
 def _title(name: str, measure: str, series: Sequence[Series]) -> str:
+    last_step = int(max(entry.x[-1] for entry in series))
     if name == "score_means":
         gaps = {}
         for positive, negative in zip(series[::2], series[1::2], strict=False):
             gaps[positive.run] = float(positive.y[-1] - negative.y[-1])
-        return _compared("Gap between the means", gaps)
+        return _compared("Gap between the means", gaps, last_step)
     label = MEASURES[measure][0]
     if name == "loss":
         # Losses have different units: each is compared with its own start.
         course = [f"{entry.run} {format_number(entry.y[0])} to {format_number(entry.y[-1])}" for entry in series]
         return "Loss: " + ", ".join(course[:_NAMED]) + (", ..." if len(course) > _NAMED else "")
-    return _compared(label, {entry.run: float(entry.y[-1]) for entry in series if entry.name == label.lower()})
+    return _compared(
+        label, {entry.run: float(entry.y[-1]) for entry in series if entry.name == label.lower()}, last_step
+    )
 
 
-def _compared(label: str, last: Mapping[str, float]) -> str:
+def _compared(label: str, last: Mapping[str, float], last_step: int) -> str:
     lowest, highest = min(last, key=lambda loss: last[loss]), max(last, key=lambda loss: last[loss])
     if len(last) == 1:
-        return f"{label} {format_number(last[lowest])} so far"
+        return f"{label} {format_number(last[lowest])} after step {last_step:,}"
     return f"{label} from {format_number(last[lowest])} ({lowest}) to {format_number(last[highest])} ({highest})"

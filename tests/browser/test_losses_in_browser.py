@@ -60,5 +60,6 @@ def test_a_training_draws_while_it_goes_on_and_a_stop_keeps_it(address: str, new
     settle(page)
     # How far it came before the stop depends on the machine.
     expect(main).to_contain_text("trained-ntxent: ")
-    expect(main).to_contain_text("so far")
+    expect(main).to_contain_text("Stopped by hand")
+    expect(main).to_contain_text("after step")
     no_error_box(page)

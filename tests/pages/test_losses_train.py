@@ -81,9 +81,11 @@ def test_a_training_is_drawn_found_and_opened_as_a_run(open_app: OpenApp, tmp_pa
 
 
 def test_a_stop_keeps_what_was_reached(open_app: OpenApp, tmp_path: Path) -> None:
-    app = press(at_page(open_app, tmp_path, losses=[NTXENT], epochs="50"), "Train 1 loss")
+    app = press(at_page(open_app, tmp_path, losses=[NTXENT, SUPCON], epochs="50"), "Train 2 losses")
     press(app, "Stop")
     app = finish(app)
+    assert "trained-ntxent: Stopped by hand after step" in texts(app)
+    assert "Not trained: trained-supcon-out. The run it left is open: every other page shows it." in texts(app)
     assert "Stopped by hand after step" in app.session_state["_runs"]["trained-ntxent"].run.card["stopped"]
 
 
