@@ -32,11 +32,11 @@ MEAN_STEPS = 65534
 def score_grid(dtype: Any) -> NDArray[Any]:
     """Return what scores are compared and scaled with, in their own type.
 
-    1; steps of fixed-point numbers, bins of pairs and bins of anchors per unit; the start of the logarithmic bins.
+    1; steps of fixed-point numbers and bins of pairs per unit; the start of the logarithmic bins.
     """
     per_unit = 1.0 / bins.WIDTH
     steps = per_unit * (1 << FRACTION_BITS)
-    return np.array([1.0, steps, per_unit, bins.ANCHOR_BINS / 2, 1.0 - bins.NEAR_ONE], dtype=dtype)
+    return np.array([1.0, steps, per_unit, 1.0 - bins.NEAR_ONE], dtype=dtype)
 
 
 def no_near_bins() -> NDArray[np.int32]:

@@ -80,7 +80,7 @@ def find_edges(row_labels, column_labels, edges):
 
 def _bin(score, grid):
     """Return the bin of one score, as `bins.bin_index` does."""
-    if score >= grid[4]:
+    if score >= grid[3]:
         distance = max(1.0 - np.float64(score), _LOG_FLOOR)
         fine = int(math.log(_NEAR_ONE / distance) * _LOG_SCALE)
         return _COARSE_BINS + min(max(fine, 0), _LOG_BINS - 1)
@@ -89,7 +89,7 @@ def _bin(score, grid):
 
 def _add_exactly(score, grid, near, counts, sums):
     """Add a score to the cell of its bin; a float32 score near 1 is looked up."""
-    if near.size and score >= grid[4]:
+    if near.size and score >= grid[3]:
         step = int((np.float32(1.0) - np.float32(score)) * _STEPS_TO_ONE)
         found = np.int64(near[min(max(step, 0), near.size - 1)])
     else:
@@ -104,7 +104,7 @@ def _add_all_exactly(run, grid, near, fixed, counts, sums):
         fixed[number] = min(max(np.int32((run[number] + grid[0]) * grid[2]), np.int32(0)), _LAST_COARSE)
     for number in range(run.size):
         score = run[number]
-        if score >= grid[4]:
+        if score >= grid[3]:
             _add_exactly(score, grid, near, counts, sums)
         else:
             place = np.uint32(fixed[number])
