@@ -178,11 +178,16 @@ def column_spans(view: ViewRows, other: ViewRows, part: slice, width: int, *, fo
             yield Span(slice(left, min(left + width, high)), counted)
 
 
+def columns_at_once(n_rows: int) -> int:
+    """Return how many columns of an arranged view a band of anchors meets in one tile, where tiles are joined."""
+    return n_rows if n_rows <= MOST_AT_ONCE else WIDE_TILE
+
+
 def joined_spans(spans: list[Span], other: ViewRows, *, alone: bool) -> list[list[Span]]:
     """Divide the spans of a band into tiles of columns that follow each other; `alone`, each is a tile."""
     if alone or not other.arranged:
         return [[span] for span in spans]
-    most = MOST_AT_ONCE if len(other) <= MOST_AT_ONCE else WIDE_TILE
+    most = columns_at_once(len(other))
     found: list[list[Span]] = []
     for span in sorted(spans, key=lambda span: span.columns.start):
         if not found or span.columns.stop - found[-1][0].columns.start > most:

@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from cl_viz.engine.compiled import Kernels
 
 Labels = NDArray[np.int64]
-_LEAST_GROUP, _MOST_GROUP, _GROUP_BYTES = 4, 32, 1 << 20
-"""Anchors that are looked at together, and bytes of their scores."""
+MOST_GROUP = 32
+_LEAST_GROUP, _GROUP_BYTES = 4, 1 << 20
+"""Anchors that are looked at together, at most and at least, and bytes of their scores."""
 _HELD = 160
 """Scores of an anchor that are held while its largest are looked for: those above its limit, all tiles together."""
 _NO_LINKS = np.zeros((0, 2), dtype=np.int64)
@@ -305,15 +306,13 @@ class FusedAnchors:
 
     def _groups(self, row_bytes: int) -> Iterator[slice]:
         """Divide the band into groups of anchors whose scores and cells fit the cache."""
-        height = max(_LEAST_GROUP, min(_MOST_GROUP, _GROUP_BYTES // max(1, row_bytes)))
+        height = max(_LEAST_GROUP, min(MOST_GROUP, _GROUP_BYTES // max(1, row_bytes)))
         for top in range(0, len(self._within), height):
             yield slice(top, min(top + height, len(self._within)))
 
     def _seen(self, group: slice) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
         """Return the cells of a group: count and sum in one, counts, and sums, whichever are in use."""
-        rows, number = (
-            (slice(0, group.stop - group.start), _MOST_GROUP) if self._at_once else (group, len(self._within))
-        )
+        rows, number = (slice(0, group.stop - group.start), MOST_GROUP) if self._at_once else (group, len(self._within))
         none = np.zeros((group.stop - group.start, 2, 0), dtype=np.int64)
         if not self._exact:
             return self._room.zeros("cells", number, np.int64)[rows], none, none.astype(np.float64)

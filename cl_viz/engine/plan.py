@@ -14,9 +14,10 @@ from cl_viz.core.fact_table import fact_table
 from cl_viz.core.result import format_number
 from cl_viz.core.validation import BLOCK_BYTES
 from cl_viz.engine import compiled, pass_rates, triton_neighbors
-from cl_viz.engine.anchor_pass import ANCHOR_TILE, COLUMN_TILE
+from cl_viz.engine.anchor_pass import ANCHOR_TILE, COLUMN_TILE, columns_at_once
 from cl_viz.engine.bins import ANCHOR_BINS
 from cl_viz.engine.device import describe_device, resolve_device
+from cl_viz.engine.fused_tiles import MOST_GROUP
 from cl_viz.engine.largest import room
 from cl_viz.engine.moments import SCATTER_DIMENSIONS
 from cl_viz.engine.neighbors import neighbor_blocks
@@ -154,6 +155,11 @@ class _Size:
         return [min(self.n_anchors, size) for size in self.views.values()]
 
     @property
+    def fits(self) -> bool:
+        """Whether the rows of every view are kept in memory."""
+        return all(size * self.dim * self.item <= RESIDENT_BYTES for size in self.views.values())
+
+    @property
     def all_pairs(self) -> float:
         return self.rows**2 / 2
 
@@ -164,8 +170,7 @@ class _Size:
     @property
     def pairs_without_anchors(self) -> float:
         """Pairs that are left to tiles: with rows in memory, the pass over anchors counts those that it sees."""
-        fits = all(size * self.dim * self.item <= RESIDENT_BYTES for size in self.views.values())
-        return (self.rows - sum(self.anchors)) ** 2 / 2 if fits else self.all_pairs
+        return (self.rows - sum(self.anchors)) ** 2 / 2 if self.fits else self.all_pairs
 
     @property
     def near_pairs(self) -> float:
@@ -223,11 +228,21 @@ def _memory(size: _Size, anchor_bytes: float, threads: int) -> int:
     moments = (2 * len(size.views) + 1) * size.dim**2 * 8 if size.dim <= SCATTER_DIMENSIONS else 0
     reading = min(BLOCK_BYTES, max(size.views.values()) * size.dim * 8)
     columns = max(size.views.values())
-    tile = min(TILE, columns) * min(WIDE * TILE, columns) * size.item
-    if size.n_anchors:
-        high = min(ANCHOR_TILE, max(size.anchors))
-        tile += high * (min(COLUMN_TILE, columns) * size.item + 2 * ANCHOR_BINS * 8 * (size.item // 4))
+    tile = min(TILE, columns) * min(WIDE * TILE, columns) * size.item + _anchor_work_bytes(size)
     return int(resident + anchors + moments + reading + threads * tile)
+
+
+def _anchor_work_bytes(size: _Size) -> int:
+    """Return the bytes of the scores and cells that a thread works in while it goes through a band of anchors."""
+    if not size.n_anchors:
+        return 0
+    columns, high = max(size.views.values()), min(ANCHOR_TILE, max(size.anchors))
+    # Tiles are joined where rows are in memory and no neighbours are found among the same scores.
+    joined = size.fits and not size.k
+    width = columns_at_once(columns) if joined else min(COLUMN_TILE, columns)
+    # Cells of a few anchors at a time where one tile has all columns. Float64 has counts and sums apart.
+    with_cells = MOST_GROUP if joined and width == columns else high
+    return high * width * size.item + with_cells * 2 * ANCHOR_BINS * 8 * (size.item // 4)
 
 
 def _entries(sizes: Mapping[str, int], k: int) -> list[int]:

@@ -17,11 +17,14 @@ import torch
 
 import cl_viz
 from cl_viz.core.errors import DeviceError
-from cl_viz.engine import pass_rates
+from cl_viz.engine import anchor_pass, compiled, pass_rates
+from cl_viz.engine.anchor_sketch import CandidateCells
 from cl_viz.engine.memory import array_bytes
+from cl_viz.engine.nearest_so_far import NearestSoFar
 from cl_viz.engine.neighbors import largest_of_blocks
+from cl_viz.engine.pair_pass import Scratch
 from cl_viz.engine.pass_rates import AnchorRates, Conditions, NeighborRates, PairRates, insertions, rows_to_time
-from cl_viz.engine.plan import conditions
+from cl_viz.engine.plan import _anchor_work_bytes, _Size, conditions
 from cl_viz.engine.precision import score_type
 from cl_viz.engine.rows import view_rows
 from cl_viz.engine.workers import thread_count
@@ -97,11 +100,14 @@ def test_it_grows_with_rows_anchors_and_neighbours(given_rates: None) -> None:
         return found.seconds, found.memory
 
     for steps in (
-        # Up to 8,192 rows numbers have twice the bytes.
+        # Up to 8,192 rows numbers have twice the bytes; above 20,480 anchors do not meet all at once.
         [seconds_and_memory(n) for n in (1000, 3000, 8000)],
-        [seconds_and_memory(n) for n in (9000, 20_000, 40_000)],
+        [seconds_and_memory(n) for n in (9000, 20_000)],
+        [seconds_and_memory(n) for n in (21_000, 40_000)],
         [seconds_and_memory(anchors=count) for count in (0, 1, 500, 8192, 20_000)],
-        [seconds_and_memory(neighbors=k) for k in (None, 1, 15, 200)],
+        # With neighbours they never do.
+        [seconds_and_memory(neighbors=k) for k in (1, 15, 200)],
+        [seconds_and_memory(anchors=0, neighbors=k) for k in (None, 1)],
     ):
         assert all(a[0] < b[0] and a[1] < b[1] for a, b in pairwise(steps))
     assert seconds_and_memory(dim=64)[1] > seconds_and_memory(dim=4)[1]
@@ -193,6 +199,37 @@ def test_neighbours_of_all_blocks_of_views_are_held_at_once(given_rates: None) -
     held = sum(kept.kept.nbytes + kept.beside.nbytes for kept in largest_of_blocks(rows, 40).values())
     found = cl_viz.scan(embedding_set, anchors=0, neighbors=40, cache=False).neighbors.values()
     assert plans[1] - plans[0] == held + 2 * sum(near.indices.nbytes + near.scores.nbytes for near in found)
+
+
+@pytest.mark.parametrize(
+    ("n", "n_anchors", "k", "precision", "said"),
+    [
+        (3000, 300, 0, "float32", 256 * 3000 * 4 + 32 * 2500 * 8),
+        (3000, 300, 0, "float64", 256 * 3000 * 8 + 32 * 2500 * 16),
+        (21_000, 256, 0, "float32", 256 * 8192 * 4 + 256 * 2500 * 8),
+        (5000, 300, 3, "float32", 256 * 4096 * 4 + 256 * 2500 * 8),
+    ],
+)
+def test_threads_take_the_memory_for_anchors_that_is_said(
+    n: int, n_anchors: int, k: int, precision: str, said: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not compiled.wait():
+        pytest.skip(compiled.failure())
+    threads: list[Scratch] = []
+    monkeypatch.setattr(anchor_pass, "Scratch", lambda: threads.append(Scratch()) or threads[-1])
+    monkeypatch.setattr(anchor_pass, "bands", lambda n_anchors, height: [slice(0, min(n_anchors, height))])
+    embedding_set, dtype = rows_of_ones(n), getattr(torch, precision)
+    rows = view_rows(embedding_set, CPU, dtype, n_leading=n_anchors)
+    links = {("view 0", "view 0"): np.zeros((0, 2), dtype=np.int64)}
+    monkeypatch.setattr(CandidateCells, "join", lambda *_: None)
+    near = NearestSoFar(largest_of_blocks(rows, k)) if k else None
+    anchor_pass.scan_anchors(rows["view 0"], rows, links, n_anchors, 0, lambda done: None, near=near)
+    (thread,) = threads
+    cells = thread._cells._kept
+    held = sum(cells[name].nbytes for name in ("cells", "counts", "sums") if name in cells)
+    assert thread._buffer is not None
+    assert _anchor_work_bytes(_Size.of(embedding_set, dtype, n_anchors, k)) == said
+    assert thread._buffer.numel() * thread._buffer.element_size() + held == said
 
 
 @pytest.mark.slow
