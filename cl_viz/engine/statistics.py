@@ -74,16 +74,22 @@ class Statistics:
         Raises
         ------
         InputError
-            If there is no such view, or the scan kept no anchors.
+            If there is no such view, or no such roles, or the scan kept no anchors.
         """
+        for argument, asked, known in (
+            ("positives", positives, ("views", "labels")),
+            ("negatives", negatives, ("cross", "all")),
+        ):
+            if asked not in known:
+                raise InputError(f"{argument} = {asked!r}", where="ask", allowed=" or ".join(map(repr, known)))
         name = view or next(iter(self.anchors), "")
         if name not in self.anchors:
-            known = ", ".join(self.anchors)
+            views = ", ".join(self.anchors)
             raise InputError(
-                f"view = {name!r}" if known else "the scan kept no anchors",
+                f"view = {name!r}" if views else "the scan kept no anchors",
                 where="ask",
-                allowed=known or None,
-                remedy="" if known else "scan with anchors='auto'",
+                allowed=views or None,
+                remedy="" if views else "scan with anchors='auto'",
             )
         return AnchorQueries.of(self.anchors[name], PairRoles(positives, negatives))
 
