@@ -162,7 +162,8 @@ def _pillai_p_value(classes: LabelledClasses, head: Head) -> float:
     overall = (found.counts @ found.means) / found.counts.sum()
     dim, between = found.means.shape[1], classes.count - 1
     most = min(dim, between)
-    trace = min(float(np.sum(head.weights * (found.means - overall))), most * (1 - 1e-12))
+    # Rounding can push it out of its range, where the law is not defined.
+    trace = float(np.clip(np.sum(head.weights * (found.means - overall)), 0.0, most * (1 - 1e-12)))
     upper, lower = abs(dim - between) + most, classes.n - classes.count - dim + most
     return float(fdtrc(most * upper, most * lower, lower / upper * trace / (most - trace)))
 

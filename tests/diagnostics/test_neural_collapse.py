@@ -137,6 +137,13 @@ def test_shuffled_labels_leave_what_is_said_in_the_mean_and_as_often_as_it_says(
         assert (p_values < limit).mean() == pytest.approx(limit, abs=3.5 * np.sqrt(limit * (1 - limit) / 300))
 
 
+def test_a_share_that_rounding_pushed_over_one_is_what_shuffled_labels_leave(monkeypatch: pytest.MonkeyPatch) -> None:
+    frame = _frame_of(cl_viz.EmbeddingSet.from_arrays(np.tile(sphere(20, 3), (2, 1)), label=np.repeat([0, 1], 20)))
+    assert frame.shuffled_p_value == pytest.approx(1, abs=1e-6)
+    monkeypatch.setattr(type(frame.classes), "within_share", 1 + 1e-15)
+    assert frame.shuffled_p_value == 1
+
+
 def test_classes_of_one_row_are_left_out() -> None:
     made = unequal()
     rows = np.concatenate([made.views["view_1"], sphere(3, 12, 9)])

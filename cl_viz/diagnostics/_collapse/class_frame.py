@@ -117,7 +117,8 @@ class ClassFrame:
             return 1.0
         degrees = (self.classes.count - 1) / self.concentration
         expected = 1 - self.shuffled_within
-        return float(chdtrc(degrees, (1 - share) / expected * degrees))
+        # Rounding can push the share over 1, where the function is not defined.
+        return float(chdtrc(degrees, max(0.0, 1 - share) / expected * degrees))
 
     def quantity(self, spec: QuantitySpec) -> Quantity:
         """Return one declared quantity; where class means do not differ most have no value."""
