@@ -63,6 +63,9 @@ _ICONS = {
     "two_modalities": ":material/counter_8:",
 }
 
+_FIRST = "start"
+"""Address that Streamlit keeps for the page the app opens on; it shows the empty one."""
+
 
 def page_path(page: str) -> str:
     """Return the file of a page given as ``section/page``, as Streamlit's links want it."""
@@ -83,15 +86,22 @@ def find_pages(folder: Path) -> dict[str, list[Path]]:
 
 
 def menu(folder: Path) -> st.Page:
-    """Draw the menu and return the page that was chosen; the first page is the one the app opens on."""
-    pages: dict[str, list[st.Page]] = {}
-    first = True
-    for section, files in find_pages(folder).items():
-        pages[page_title(section)] = [
-            st.Page(file, title=page_title(file.stem), icon=_ICONS.get(file.stem), default=first and index == 0)
-            for index, file in enumerate(files)
-        ]
-        first = False
+    """Draw the menu and return the page that was chosen; the first page is the one the app opens on.
+
+    It answers to the name of its file too, as every page does.
+    """
+    found = find_pages(folder)
+    pages = {
+        page_title(section): [st.Page(file, title=page_title(file.stem), icon=_ICONS.get(file.stem)) for file in files]
+        for section, files in found.items()
+    }
+    section, files = next(iter(found.items()))
+    name = files[0].stem
+    # Streamlit keeps the name of the first page's file for it, but answers only to the empty address.
+    first = st.Page(files[0], title=page_title(name), icon=_ICONS.get(name), default=True, url_path=_FIRST)
+    same = st.Page(files[0], title=page_title(name), url_path=name, visibility="hidden")
+    pages[page_title(section)][0] = first
+    pages[page_title(section)].append(same)
     return st.navigation(pages, expanded=True)
 
 

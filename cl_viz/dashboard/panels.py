@@ -187,7 +187,8 @@ def _bars_control(key: str, shown: Shown, view_name: str) -> drawn_figures.BarsS
     count = max(len(categories(result.views[view_name])) for result in shown.results if view_name in result.views)
     if count <= MANY:
         return ""
-    every = f"All {count:,}" if count <= MOST else f"{MOST:,} of {count:,}"
+    # Not "all": a diagnostic may show the largest of more.
+    every = f"Each of the {count:,}" if count <= MOST else f"{MOST:,} of {count:,}"
     chosen = st.segmented_control(
         "Categories", ["Lowest and highest", every], default="Lowest and highest", required=True, key=f"bars {key}",
         label_visibility="collapsed", persist_state="page",

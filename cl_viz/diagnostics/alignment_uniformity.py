@@ -186,7 +186,8 @@ def _uniformity_by_t(uniformity: str, t: float, inputs: SetInputs) -> Lines:
         f"Uniformity {uniformity} at t = {t:g}; {format_number(100 * float(share.min()))} to "
         f"{format_number(100 * float(share.max()))} % of a uniform sphere's over t",
         Axis("t", "sharpness", (float(_T_SHOWN[0]), float(_T_SHOWN[-1])), log=True),
-        Axis("Uniformity", "share of a uniform sphere's", (0.0, 1.05)),
+        # Few rows can stand further apart than a uniform sphere's.
+        Axis("Uniformity", "share of a uniform sphere's", (0.0, 1.05 * max(1.0, float(share.max())))),
         (Series("uniformity", _T_SHOWN, share, "other", run, n=inputs.statistics.n_used),),
         (Reference(f"uniform sphere, D = {dim}", 1.0, "y"),),
         markers=False,

@@ -60,7 +60,7 @@ def compared_title(results: Sequence[Result], quantity: str = "") -> str:
     lowest, highest = ordered[0], ordered[-1]
     label = lowest.quantities[name].label
     if _text(lowest[name]) == _text(highest[name]):
-        return f"{label} {_text(lowest[name])} in all {len(results)} runs"
+        return f"{label}: {_text(lowest[name])} in all {len(results)} runs"
     return f"{label} from {_text(lowest[name])} ({lowest.run}) to {_text(highest[name])} ({highest.run})"
 
 

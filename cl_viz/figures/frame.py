@@ -22,7 +22,11 @@ _UPRIGHT_WIDTH = 30
 _AXIS_WIDTH = {False: 46, True: 110}
 """Letters of a line beside the vertical axis, and of one below the other in a figure of half the page and of all."""
 _POWER_SIZE = 1.25
-"""Plotly writes the ticks of a logarithmic axis that much larger than it is told."""
+"""Plotly writes the powers of ten of a logarithmic axis that much larger than it is told."""
+_WRITTEN_OUT = (1e-4, 1e6)
+"""Between these the ticks of a logarithmic axis are written as numbers."""
+MOST_POWERS = 8
+"""Most ticks of a logarithmic axis."""
 WIDE_CHARACTER = 0.0085
 NARROW_CHARACTER = 0.0185
 """Width of a letter as a share of the plot, in a figure as wide as the page and in one of half its width, at 1280."""
@@ -201,12 +205,33 @@ def _axis(axis: Axis, theme: Theme, width: int) -> dict[str, Any]:
         settings |= {"type": "log", "exponentformat": "power", "dtick": 1}
         if not axis.ticks:
             settings["tickfont"]["size"] /= _POWER_SIZE
+            if axis.range is not None and axis.range[0] > 0:
+                write_powers(settings, *axis.range)
     if axis.range is not None:
         low, high = axis.range
         settings["range"] = [math.log10(low), math.log10(high)] if axis.log and low > 0 else [low, high]
         if axis.log and low <= 0:
             settings.pop("range")
     return settings
+
+
+def write_powers(settings: dict[str, Any], low: float, high: float) -> None:
+    """Write the ticks of a logarithmic axis in one form: numbers, or powers of ten where it is long.
+
+    Left to itself, plotly mixes both: 1, 10, 10².
+    """
+    least, most = _WRITTEN_OUT
+    if least <= low and high <= most:
+        settings["tickformat"] = ",~g"
+    else:
+        first, last = math.ceil(math.log10(low) - 1e-9), math.floor(math.log10(high) + 1e-9)
+        powers = range(first, last + 1, math.ceil((last + 1 - first) / MOST_POWERS))
+        settings |= {
+            "tickmode": "array",
+            "tickvals": [10.0**power for power in powers],
+            "ticktext": [f"10<sup>{power}</sup>".replace("-", "\N{MINUS SIGN}") for power in powers],
+        }
+    settings["tickfont"] = settings["tickfont"] | {"size": _TEXT_SIZE - 1}
 
 
 def whiskers(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from cl_viz.core.view import Axis, Lines, Series
-from cl_viz.figures.frame import Canvas, new_canvas, numbers, plain, set_axes
+from cl_viz.figures.frame import MOST_POWERS, Canvas, new_canvas, numbers, plain, set_axes, write_powers
 from cl_viz.figures.labels import HEIGHT, NO_SEGMENTS, Label, Place, Segments, Side, add_labels, segments
 from cl_viz.figures.references import add_references
 from cl_viz.figures.strokes import DIRECT_LABELS, Stroke, add_style_legend, is_several, line_colours, strokes
@@ -25,8 +25,6 @@ _PADDING = 0.055
 """Room that plotly leaves at the ends of an axis that it chooses itself, as a share of the values' range."""
 Curve = tuple[NDArray[np.float64], NDArray[np.float64]]
 """Where a curve runs, across and up, as shares of the plot."""
-_LOG_TICKS = 8
-"""Most ticks of a logarithmic axis."""
 
 
 def draw_lines(view: Lines, theme: Theme, colours: Mapping[str, int], *, wide: bool = False) -> go.Figure:
@@ -38,6 +36,8 @@ def draw_lines(view: Lines, theme: Theme, colours: Mapping[str, int], *, wide: b
         _add_band(canvas, entry, stroke)
         _add_curve(canvas, view, entry, stroke)
     set_axes(canvas, view.x, view.y, theme)
+    _write_ticks(canvas.x, view.x, [entry.x for entry in view.series])
+    _write_ticks(canvas.y, view.y, [entry.y for entry in view.series])
     if view.y.log and view.y.range is None:
         canvas.y["dtick"] = _decades_per_tick(view)
     add_references(canvas, view.references, theme, line_colours(view.series, theme, colours))
@@ -58,12 +58,22 @@ def draw_lines(view: Lines, theme: Theme, colours: Mapping[str, int], *, wide: b
     return canvas.figure()
 
 
+def _write_ticks(settings: dict[str, Any], axis: Axis, values: Sequence[NDArray[Any]]) -> None:
+    """Write the ticks of a logarithmic axis that is as long as its values; others are written by their range."""
+    if not axis.log or axis.range is not None or axis.ticks or not values:
+        return
+    found = np.concatenate([np.asarray(entry, dtype=np.float64) for entry in values])
+    shown = found[(found > 0) & np.isfinite(found)]
+    if len(shown):
+        write_powers(settings, float(shown.min()), float(shown.max()))
+
+
 def _decades_per_tick(view: Lines) -> int | str:
     """Return the distance of ticks: so many decades that labels do not touch, or 1, 2, 5 where there are few."""
     values = np.concatenate([np.asarray(entry.y, dtype=np.float64) for entry in view.series])
     shown = values[values > 0]
     decades = float(np.log10(shown.max() / shown.min())) if len(shown) else 1.0
-    return "D2" if decades < 2 else math.ceil(decades / _LOG_TICKS)
+    return "D2" if decades < 2 else math.ceil(decades / MOST_POWERS)
 
 
 def _add_curve(canvas: Canvas, view: Lines, entry: Series, stroke: Stroke) -> None:

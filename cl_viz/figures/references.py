@@ -19,7 +19,10 @@ _ROW_PIXELS = 17
 _ROWS = 6
 _MOST_NAMED = 6
 """Up to so many lines of single runs carry their name; of more, the colour tells the run."""
-_SHORT_NAME = 20
+_SHORT_NAMES = 30
+"""Letters of the names of runs that fit beside a label in a figure of half the page."""
+_SAME_PLACE = 0.04
+"""Lines of one label that are less of the plot apart share it."""
 
 
 def add_references(
@@ -40,11 +43,14 @@ def add_references(
     drawn = [entry for entry in references if math.isfinite(entry.at)]
     owned = [entry for entry in drawn if entry.runs]
     in_legend = owned if len(owned) > _MOST_NAMED else []
+    labelled: list[tuple[str, str, float]] = []
     for entry in drawn:
         colour = colours.get(entry.runs[0], theme.muted) if len(entry.runs) == 1 else theme.muted
         _add_line(canvas, entry, colour)
-        if entry not in in_legend:
+        place = _text(entry, wide=canvas.wide), entry.on, _share(canvas, entry)
+        if entry not in in_legend and not any(_is_near(place, other) for other in labelled):
             _add_label(canvas, entry, theme)
+            labelled.append(place)
     for label in dict.fromkeys(entry.label for entry in in_legend):
         canvas.add(
             "scatter",
@@ -70,12 +76,18 @@ def _text(entry: Reference, *, wide: bool) -> str:
     """Return what stands at a line: with the runs it belongs to, where there is room or its colour does not say so."""
     if not entry.runs or (len(entry.runs) == 1 and not wide):
         return entry.label
-    names = entry.runs if wide else [_shortened(name) for name in entry.runs]
-    return f"{entry.label}: {', '.join(names)}"
+    names = ", ".join(entry.runs)
+    return f"{entry.label}: {names}" if wide or len(names) <= _SHORT_NAMES else f"{entry.label}, {len(entry.runs)} runs"
 
 
-def _shortened(name: str) -> str:
-    return name if len(name) <= _SHORT_NAME else f"{name[: _SHORT_NAME - 1]}…"
+def _share(canvas: Canvas, entry: Reference) -> float:
+    """Return where a line crosses its axis, 0 at the lower end and 1 at the upper."""
+    low, high = _ends(canvas, entry.on)
+    return (on_axis(canvas.x if entry.on == "x" else canvas.y, entry.at) - low) / (high - low)
+
+
+def _is_near(one: tuple[str, str, float], other: tuple[str, str, float]) -> bool:
+    return one[:2] == other[:2] and abs(one[2] - other[2]) < _SAME_PLACE
 
 
 def _add_label(canvas: Canvas, entry: Reference, theme: Theme) -> None:
@@ -88,10 +100,8 @@ def _add_label(canvas: Canvas, entry: Reference, theme: Theme) -> None:
             text=plain(text), font=font, x=1, xref="paper", y=entry.at, xanchor="left", yanchor="middle", xshift=4
         )
         return
-    along = canvas.x if entry.on == "x" else canvas.y
-    noted = on_axis(along, entry.at)
-    low, high = _ends(canvas, entry.on)
-    share = (noted - low) / (high - low)
+    noted = on_axis(canvas.x if entry.on == "x" else canvas.y, entry.at)
+    share = _share(canvas, entry)
     width = canvas.letter * (len(text) + 1)
     places = list(_above(noted, share, width) if entry.on == "x" else _along(noted, share, width))
     place, box = next(((p, b) for p, b in places if not any(touches(b, other) for other in canvas.taken)), places[0])

@@ -19,3 +19,17 @@ def test_ticks_follow_the_length_of_the_axis(decades: float, tick: int | str) ->
 def test_an_axis_without_positive_values_is_drawn() -> None:
     view = Lines("t", Axis("x"), Axis("y", log=True), (Series("a", np.empty(0), np.empty(0)),))
     assert render(view).layout.yaxis.type == "log"
+
+
+def test_ticks_have_one_form_along_an_axis() -> None:
+    def drawn(low: float, high: float) -> dict[str, object]:
+        ends = np.array([low, high])
+        x, y = Axis("x", "", (low, high), log=True), Axis("y", log=True)
+        layout = render(Lines("t", x, y, (Series("a", ends, ends),))).layout
+        assert layout.xaxis.tickformat == layout.yaxis.tickformat
+        return dict(layout.xaxis.to_plotly_json())
+
+    assert drawn(0.01, 100.0)["tickformat"] == ",~g"
+    long = drawn(1e-6, 1e4)
+    assert list(long["ticktext"]) == [f"10<sup>{power}</sup>" for power in ("−6", "−4", "−2", "0", "2", "4")]  # type: ignore[call-overload]
+    np.testing.assert_allclose(long["tickvals"], [1e-6, 1e-4, 1e-2, 1.0, 1e2, 1e4])  # type: ignore[arg-type]

@@ -44,7 +44,7 @@ def test_a_line_of_one_run_has_its_name_and_colour_and_a_shared_one_none() -> No
 def test_labels_of_lines_close_together_do_not_touch(on: str, wide: bool) -> None:
     canvas = new_canvas("title", THEMES["light"], wide=wide)
     set_axes(canvas, Axis("x", range=(0.0, 1.0)), Axis("y", range=(0.0, 1.0)), THEMES["light"])
-    lines = [Reference("all", 0.5 + 0.01 * place, on) for place in range(3)]  # type: ignore[arg-type]
+    lines = [Reference(f"all {place}", 0.5 + 0.01 * place, on) for place in range(3)]  # type: ignore[arg-type]
     add_references(canvas, lines, THEMES["light"])
     assert len(canvas.taken) == 3
     pairs: list[tuple[Box, Box]] = list(itertools.combinations(canvas.taken, 2))
@@ -82,11 +82,11 @@ def test_the_title_of_an_axis_breaks_only_where_its_side_is_too_short() -> None:
     assert "<br>" in render(view, wide=True).layout.yaxis.title.text
 
 
-def test_ticks_of_a_logarithmic_axis_are_as_large_as_others() -> None:
-    # Plotly multiplies their size by 1.25.
-    view = Lines("", Axis("x", range=(0.1, 10.0), log=True), Axis("y"), (Series("curve", X, X),))
+@pytest.mark.parametrize("high", [10.0, 1e9])
+def test_ticks_of_a_logarithmic_axis_are_as_large_as_others(high: float) -> None:
+    view = Lines("", Axis("x", range=(0.1, high), log=True), Axis("y"), (Series("curve", X, X),))
     layout = render(view).layout
-    assert layout.xaxis.tickfont.size * 1.25 == layout.yaxis.tickfont.size
+    assert layout.xaxis.tickfont.size == layout.yaxis.tickfont.size
 
 
 def matrix(size: int = 4, label: str = "Training step") -> Heatmap:
@@ -127,3 +127,22 @@ def test_many_and_long_names_of_classes_are_shortened_and_told_in_full() -> None
     assert all(len(text) <= 22 for text in figure.layout.yaxis.ticktext)
     assert list(figure.data[0].x) == list(labels)
     assert len(figure.data) == 1
+
+
+def test_lines_of_one_label_at_one_place_share_it() -> None:
+    def labels(*places: float) -> list[str]:
+        lines = tuple(Reference("chance", at, "y", runs=(f"run {at}",)) for at in places)
+        view = Lines("", Axis("x"), Axis("y", range=(0.0, 1.0)), (Series("curve", X, X),), lines)
+        return [note.text for note in render(view).layout.annotations if "chance" in note.text]
+
+    assert labels(0.5, 0.51, 0.52) == ["chance"]
+    assert labels(0.2, 0.8) == ["chance", "chance"]
+
+
+def test_a_line_of_several_runs_counts_them_where_their_names_do_not_fit() -> None:
+    names = ("mnist-healthy", "mnist-low-temperature")
+    view = Lines("", Axis("x"), Axis("y"), (Series("curve", X, X),), (Reference("unit length", 1.0, runs=names),))
+    assert "unit length, 2 runs" in [note.text for note in render(view).layout.annotations]
+    assert "unit length: mnist-healthy, mnist-low-temperature" in [
+        note.text for note in render(view, wide=True).layout.annotations
+    ]

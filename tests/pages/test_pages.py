@@ -15,7 +15,7 @@ from streamlit.testing.v1 import AppTest
 
 from cl_viz.core.embedding_set import EmbeddingSet
 from cl_viz.dashboard import cache, long_work
-from cl_viz.dashboard.navigation import SECTIONS, find_pages
+from cl_viz.dashboard.navigation import SECTIONS, find_pages, menu
 from cl_viz.dashboard.text import escape
 from cl_viz.engine import Statistics, scanner
 
@@ -416,3 +416,17 @@ def test_the_checkup_can_be_taken_away(open_app: OpenApp, dump: Dump) -> None:
     app = open_app(dump("first.npz"), dump("second.npz", spread=2.0))
     labels = [button.proto.label for button in app.get("download_button")]
     assert labels == ["Report", "Markdown", "Parquet"]
+
+
+def test_the_first_page_answers_to_the_name_of_its_file_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    found: dict[str, list[tuple[str, dict[str, Any]]]] = {}
+    monkeypatch.setattr("streamlit.Page", lambda file, **settings: (file.stem, settings))
+    monkeypatch.setattr("streamlit.navigation", lambda pages, expanded: found.update(pages))
+    menu(FOLDER)
+    start, *others = (page for pages in found.values() for page in pages)
+    assert start[0] == "checkup"
+    assert start[1]["default"]
+    hidden = [(name, settings["url_path"]) for name, settings in others if settings.get("visibility") == "hidden"]
+    assert hidden == [("checkup", "checkup")]
+    # Two pages of one address are an error.
+    assert start[1]["url_path"] not in {name for name, _ in others}
