@@ -10,7 +10,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cl_viz.engine import bins, compiled
+from cl_viz.engine import bins, compiled, fixed_point
 from cl_viz.engine.anchor_sketch import STEP
 from cl_viz.engine.fused_tiles import FusedAnchors, FusedPairs, Section
 from cl_viz.engine.largest import Largest
@@ -104,6 +104,33 @@ def test_sums_of_very_many_pairs_have_no_bias(kernels: SimpleNamespace) -> None:
     found = fused._sketch.sums[0, Relation.UNKNOWN_LABEL]
     assert fused._sketch.counts.sum() == 12 * 300 * 700
     assert abs(found.sum() - total.sum()) / (12 * 300 * 700) < 2e-10
+
+
+@pytest.mark.parametrize("by_anchors", [False, True])
+def test_a_full_histogram_is_emptied_before_more_is_added(kernels: SimpleNamespace, by_anchors: bool) -> None:
+    pairs = FusedPairs(kernels, PairSketch.empty([("a", "a")]), np.dtype(np.float32))
+    scores, most = np.full((3, 20_480), 0.1001, dtype=np.float32), fixed_point.PACKED_PAIRS
+    place = int(bins.bin_index(torch.from_numpy(scores[:1, :1])))
+    # As many as fit, each at the upper end of the bin: one more of them would spoil count or sum.
+    packed, held = pairs.arrays(0)[:2]
+    last = (1 << fixed_point.FRACTION_BITS) - 1
+    packed[Relation.UNKNOWN_LABEL, place] = (most << fixed_point.COUNT_SHIFT) + most * last
+    held[0] = most
+    if by_anchors:
+        anchors = FusedAnchors(kernels, 3, 20_480, np.dtype(np.float32))
+        sections = [Section(slice(0, 20_480), None, counted=True)]
+        nothing = np.zeros(0), np.zeros(4, dtype=np.int64), np.zeros((0, 4))
+        holes = np.zeros((0, 2), dtype=np.int64)
+        anchors.add(scores, None, sections, holes, nothing, np.zeros((3, 4, 3)), pairs, 0)
+        np.testing.assert_array_equal(anchors.cells().counts, 20_480)
+    else:
+        pairs.add(0, scores, None, None)
+    pairs.flush()
+    sketch = pairs._sketch
+    assert sketch.counts.sum() == sketch.counts[0, Relation.UNKNOWN_LABEL, place] == most + scores.size
+    end = bins.edges()[place + 1]
+    mean = (end * most + 0.1001 * scores.size) / (most + scores.size)
+    assert sketch.sums.sum() / sketch.counts.sum() == pytest.approx(mean, abs=2e-7)
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
