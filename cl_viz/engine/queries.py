@@ -7,7 +7,7 @@ parameter is an array too (batch sizes, shares, ...), its axis is the second: (T
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from cl_viz.core.errors import InputError, MissingInputError
 from cl_viz.core.lazily import lazily
 from cl_viz.engine.anchor_sketch import OTHER, SAME, AnchorSketch
-from cl_viz.engine.batch_expectation import BatchExpectation
+from cl_viz.engine.batch_answers import LOSS, MULTIPLIER, VARIANCE, Asked, expected_in_batches
 from cl_viz.engine.candidate_points import CandidatePoints
 from cl_viz.engine.pair_sketch import PairRoles, Relation
 from cl_viz.engine.query_arguments import as_reweighting, as_scores, as_temperatures, at_each, numbers, whole
@@ -24,14 +24,7 @@ from cl_viz.engine.score_grid import ScoreGrid
 from cl_viz.engine.score_histogram import ScoreHistogram
 
 Values = NDArray[np.float64]
-_Asked = tuple[Callable[..., BatchExpectation], Callable[[BatchExpectation, Values, NDArray[np.int64]], Values]]
-"""How the law of a batch is worked out, and what is asked of it."""
-_LOSS: _Asked = (BatchExpectation.of, BatchExpectation.loss)
-_MULTIPLIER: _Asked = (BatchExpectation.of, BatchExpectation.multiplier)
-_VARIANCE: _Asked = (BatchExpectation.fine, BatchExpectation.variance)
 _BATCH = "a question about batches"
-_ALIKE = 1.002
-"""Numbers of negatives of anchors that are answered together: the most over the fewest."""
 
 
 @dataclass(frozen=True)
@@ -284,11 +277,11 @@ class AnchorQueries:
         them where it has no more; an array of numbers is answered along a second axis. See
         `cl_viz.engine.batch_expectation`.
         """
-        return self._expected(temperatures, n_negatives, _LOSS, self.loss)
+        return self._expected(temperatures, n_negatives, LOSS, self.loss)
 
     def batch_npc_multiplier(self, temperatures: ArrayLike, n_negatives: ArrayLike) -> Values:
         """Return 1 - P(positive) to expect in a batch, (T, P); see `batch_loss`."""
-        return self._expected(temperatures, n_negatives, _MULTIPLIER, self.npc_multiplier)
+        return self._expected(temperatures, n_negatives, MULTIPLIER, self.npc_multiplier)
 
     def batch_npc_deviation(self, temperatures: ArrayLike, n_negatives: ArrayLike) -> Values:
         """Return how far 1 - P(positive) varies from batch to batch, (T, P): its standard deviation; see `batch_loss`.
@@ -296,10 +289,10 @@ class AnchorQueries:
         0 where a batch holds all negatives of the anchor. Its square is off by up to 5e-3 among 30 negatives or fewer,
         5e-4 among 100 and 1e-4 among 400.
         """
-        return np.sqrt(self._expected(temperatures, n_negatives, _VARIANCE, lambda taus: 0 * self.loss(taus)))
+        return np.sqrt(self._expected(temperatures, n_negatives, VARIANCE, lambda taus: 0 * self.loss(taus)))
 
     def _expected(
-        self, temperatures: ArrayLike, n_negatives: ArrayLike, ask: _Asked, of_all: Callable[[Values], Values]
+        self, temperatures: ArrayLike, n_negatives: ArrayLike, ask: Asked, of_all: Callable[[Values], Values]
     ) -> Values:
         """Return expected values for every positive, of batches of one size or several."""
         self._need_views()
@@ -311,22 +304,14 @@ class AnchorQueries:
         )
 
     def _expected_of(
-        self, temperatures: ArrayLike, n_negatives: int, ask: _Asked, of_all: Callable[[Values], Values]
+        self, temperatures: ArrayLike, n_negatives: int, ask: Asked, of_all: Callable[[Values], Values]
     ) -> Values:
-        """Return expected values for every positive, anchors with as many negatives at a time."""
-        taus, owner, positives = as_temperatures(temperatures), self.sketch.anchor_of_positive(), self.sketch.positives
-        total = self.n_negatives
-        found = of_all(taus) if (total[owner] <= n_negatives).any() else np.empty((len(taus), len(owner)))
-        for anchors, number in _alike(total, n_negatives):
-            place = np.full(len(total), -1)
-            place[anchors] = np.arange(len(anchors))
-            own = np.flatnonzero(place[owner] >= 0)
-            if not len(own):
-                continue
-            grid = self.grid.chosen(anchors)
-            for index, tau in enumerate(taus):
-                law = ask[0](grid, tau, n_negatives, number, positives[own].min())
-                found[index, own] = ask[1](law, positives[own] / tau, place[owner[own]])
+        """Return expected values for every positive; those of all negatives where a batch holds them all."""
+        taus, fewer = as_temperatures(temperatures), self.n_negatives <= n_negatives
+        owner = self.sketch.anchor_of_positive()
+        found = of_all(taus) if fewer[owner].any() else np.empty((len(taus), len(owner)))
+        if not fewer[owner].all():
+            expected_in_batches(found, self.sketch, self.grid, self.n_negatives, taus, n_negatives, ask)
         return found
 
     def mean_field_batch_loss(self, temperatures: ArrayLike, n_negatives: ArrayLike) -> Values:
@@ -413,17 +398,3 @@ def uniformity(histograms: Sequence[ScoreHistogram], t: ArrayLike) -> Values:
     each = [[histogram.log_mean_exp(2 * value) - 2 * value for value in values] for histogram in histograms]
     found: Values = np.mean(each, axis=0)
     return found
-
-
-def _alike(total: Values, n_drawn: int) -> Iterator[tuple[NDArray[np.int64], float]]:
-    """Yield anchors with more candidates than a batch holds, those of nearly one number together, and that number.
-
-    How many there are in all matters by the share that a batch holds of them: a loss moves by no more than that share.
-    """
-    anchors = np.flatnonzero(total > n_drawn)
-    order = anchors[np.argsort(total[anchors], kind="stable")]
-    low = 0
-    while low < len(order):
-        high = int(np.searchsorted(total[order], total[order[low]] * _ALIKE, side="right"))
-        yield np.sort(order[low:high]), float(total[order[low:high]].mean())
-        low = high
