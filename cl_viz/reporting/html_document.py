@@ -60,6 +60,7 @@ def html_text(runs: Sequence[Sequence[Result]]) -> str:
             f"<title>{html.escape(title)}</title><style>{_style()}</style></head><body><main>",
             f"<h1>{html.escape(title)}</h1>",
             *(_summary(results, place) for place, results in enumerate(runs)),
+            _contents(runs),
             *sections,
             f"<footer>Made by cl_viz {html.escape(__version__)}.</footer></main>",
             f'<script type="application/json" id="figures">{figures.as_json()}</script>',
@@ -106,7 +107,9 @@ def _summary(results: Sequence[Result], place: int) -> str:
     run, caveats = results[0].run, results[0].caveats
     findings = all_findings(results)
     bad = [finding for finding in findings if finding.level in ("bad", "watch")]
-    shown = "".join(_finding(finding) for finding in bad) or "<li>No problem was found.</li>"
+    shown = (
+        "".join(_finding(finding, leads_to=finding.diagnostic) for finding in bad) or "<li>No problem was found.</li>"
+    )
     good = sum(finding.level == "good" for finding in findings)
     facts = f"{html.escape(caveats.lines()[0])}. {good} of {len(findings)} checks are good."
     return (
@@ -133,12 +136,24 @@ def _question(spec: DiagnosticSpec, results: Sequence[Result], figures: _Figures
     )
 
 
-def _finding(finding: Finding, run: str = "") -> str:
+def _contents(runs: Sequence[Sequence[Result]]) -> str:
+    """Return the questions as links to their answers, folded: the page is long."""
+    links = "".join(
+        f'<li><a href="#{html.escape(spec.name)}">{html.escape(spec.question)}</a></li>' for spec in _asked(runs)
+    )
+    return f"<details><summary>All questions of this report</summary><ul>{links}</ul></details>"
+
+
+def _finding(finding: Finding, run: str = "", *, leads_to: str = "") -> str:
     owner = f"<b>{html.escape(run)}</b>: " if run else ""
     advice = f" <i>{html.escape(finding.advice)}</i>" if finding.advice else ""
     source = f" <small>{source_link(finding.source)}</small>" if finding.source else ""
+    figures = f' <small><a href="#{html.escape(leads_to)}">figures</a></small>' if leads_to else ""
     level = html.escape(finding.level)
-    return f'<li><span class="level {level}">{level}</span> {owner}{html.escape(finding.message)}{advice}{source}</li>'
+    return (
+        f'<li><span class="level {level}">{level}</span> {owner}{html.escape(finding.message)}{advice}{source}{figures}'
+        "</li>"
+    )
 
 
 def _quantities(results: Sequence[Result]) -> str:

@@ -57,13 +57,25 @@ def test_it_fetches_nothing(page: Page, text: str) -> None:
         assert tag not in ("link", "iframe", "object", "embed", "base", "form"), tag
         assert not attributes.get("src"), attributes
         if tag == "a":
-            assert str(attributes["href"]).startswith("https://")
+            assert str(attributes["href"]).startswith(("https://", "#"))
     policy = next(attributes for tag, attributes in page.tags if attributes.get("http-equiv"))
     assert str(policy["content"]).startswith("default-src 'none'")
     style = re.search(r"<style>(.*?)</style>", text, re.DOTALL)
     assert style is not None
     assert "url(" not in style[1]
     assert len(text) < 8e6
+
+
+def test_findings_and_contents_lead_to_their_figures(page: Page, found: Found) -> None:
+    places = {str(attributes.get("id")) for tag, attributes in page.tags if tag == "section"}
+    links = [str(attributes["href"])[1:] for tag, attributes in page.tags if tag == "a"]
+    inside = [link for link in links if link in places]
+    assert not [attributes for tag, attributes in page.tags if str(attributes.get("href")).startswith("#")
+                and str(attributes["href"])[1:] not in places]  # fmt: skip
+    told = [f for _, results in found for result in results for f in result.findings if f.level in ("bad", "watch")]
+    assert told
+    asked = {result.diagnostic for _, results in found for result in results}
+    assert len(inside) == len(told) + len(asked)
 
 
 def test_names_and_labels_stay_text(page: Page) -> None:
