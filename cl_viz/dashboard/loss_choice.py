@@ -85,7 +85,20 @@ def choose(missing: Missing) -> list[Choice]:
             made = _chosen(option, colours[option], missing)
             if made is not None:
                 chosen.append(made)
+    if picked and all(missing(_names()[option][0]) for option in picked):
+        _none_can_be_computed(missing)
     return chosen
+
+
+def _none_can_be_computed(missing: Missing) -> None:
+    """Say what to do where every chosen loss needs more than there is."""
+    able = sum(not missing(loss) for loss in losses())
+    open_to = f"{able} of the {len(losses())} losses can be computed here" if able else "no loss can be computed here"
+    st.info(
+        f"None of the chosen losses can be computed: {open_to}. Choose one that is not grey under All losses, or "
+        "add what these need.",
+        icon=":material/help:",
+    )
 
 
 def colours_of(choices: Sequence[Choice]) -> dict[str, int]:

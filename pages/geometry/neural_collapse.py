@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from cl_viz.dashboard import aspects, forms, panels, sections, state
+from cl_viz.dashboard import aspects, forms, missing, panels, sections, state
 from cl_viz.diagnostics import DIAGNOSTICS
 
 PAGE = "geometry/neural_collapse"
@@ -37,7 +37,7 @@ def classes(runs: list[state.OpenRun], step: int | None, layer: str | None) -> D
         panels.say_whose(shown, one, "The matrix shows")
         sections.pairs(shown, ("class_spread", "nc1_quotient"), ("class_norms", "nc2_equinorm"))
         panels.quantities(shown)
-    else:
+    elif not missing.says_what_to_add(shown):
         panels.explained(CLASSES)
     panels.caveats(shown)
     return [shown]
@@ -49,7 +49,7 @@ def head(runs: list[state.OpenRun], step: int | None, layer: str | None) -> Draw
     if panels.has_view(shown, "head_cosines"):
         panels.figure(shown, "head_cosines", quantity="nc4_agreement")
         panels.quantities(shown)
-    else:
+    elif not missing.says_what_to_add(shown):
         panels.explained(HEAD)
     panels.caveats(shown)
     return [shown]

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from cl_viz.dashboard import aspects, forms, panels, sections, state
+from cl_viz.dashboard import aspects, forms, missing, panels, sections, state
 from cl_viz.diagnostics import DIAGNOSTICS
 
 PAGE = "scores/distributions"
@@ -36,6 +36,9 @@ def controls(aspect: str, runs: list[state.OpenRun]) -> tuple[int | None, str | 
 def all_pairs(runs: list[state.OpenRun], step: int | None, layer: str | None) -> Sequence[panels.Shown]:
     """Draw positives against negatives, and the samples that stand worst."""
     shown = panels.ask(SCORES, runs, step=step, layer=layer)
+    if missing.says_what_to_add(shown):
+        panels.caveats(shown)
+        return [shown]
     logarithmic = bool(st.session_state.get("log_density"))
     panels.figure(shown, "distribution", quantity="auc", log_y=logarithmic, leads_to_pairs=True)
     sections.pairs(shown, ("rank", "auc_per_anchor"), ("false_negatives", "false_negative_push"))

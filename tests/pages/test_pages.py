@@ -430,3 +430,16 @@ def test_the_first_page_answers_to_the_name_of_its_file_too(monkeypatch: pytest.
     assert hidden == [("checkup", "checkup")]
     # Two pages of one address are an error.
     assert start[1]["url_path"] not in {name for name, _ in others}
+
+
+def test_one_view_without_labels_says_what_to_add(open_app: OpenApp, tmp_path: Path) -> None:
+    path = tmp_path / "bare.npz"
+    np.savez(path, view_1=np.random.default_rng(0).normal(size=(3, 8)).astype(np.float32))
+    app = open_app(path, page="scores/distributions", straight=True)
+    assert any("add" in element.value for element in app.info)
+    app.switch_page("pages/geometry/neural_collapse.py").run()
+    assert any("labels" in element.value and "add" in element.value for element in app.info)
+    app.switch_page("pages/losses/loss_lab.py").run()
+    assert any("None of the chosen losses can be computed: " in element.value for element in app.info)
+    assert not app.exception
+    assert boxes(app) == []
