@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from cl_viz.core.result import Finding, Quantity, Result, format_number
@@ -15,6 +13,7 @@ from cl_viz.diagnostics._geometry.similarity_matrix import (
     heatmap,
     matrix_seconds,
     share,
+    similarities,
     similarity_matrix,
 )
 from cl_viz.diagnostics._thresholds import comparing as _thresholds
@@ -25,7 +24,7 @@ def compute(inputs: LayerInputs, params: SimilarityMatrixParams) -> Result:
     """Compare every layer of one run with every other, at one step."""
     sets = [inputs.at(layer) for layer in inputs.layers]
     matrix = similarity_matrix(sets, inputs.layers, params)
-    quantities = _quantities(inputs.layers, matrix)
+    quantities = _quantities(matrix)
     dims = ", ".join(f"{layer} {entry.embedding_set.dim}" for layer, entry in zip(inputs.layers, sets, strict=True))
     notes = (
         f"D by layer: {dims}",
@@ -59,21 +58,10 @@ def _least(matrix: SimilarityMatrix) -> tuple[int, int]:
     return min(int(one), int(two)), max(int(one), int(two))
 
 
-def _quantities(layers: tuple[str, ...], matrix: SimilarityMatrix) -> dict[str, Quantity]:
+def _quantities(matrix: SimilarityMatrix) -> dict[str, Quantity]:
     one, two = _least(matrix)
     values = {"least_cka": float(matrix.cka[one, two]), "neighbours_kept": float(matrix.overlap[one, two])}
-    return {
-        spec.name: Quantity(
-            spec.name,
-            spec.label,
-            min(1.0, values[spec.name]) if math.isfinite(values[spec.name]) else None,
-            spec.unit,
-            n=matrix.count,
-            range=spec.range,
-            missing="" if math.isfinite(values[spec.name]) else "look for collapse: a layer has no spread",
-        )
-        for spec in SPEC.quantities
-    }
+    return similarities(SPEC.quantities, values, matrix.count, "a layer")
 
 
 def _views(

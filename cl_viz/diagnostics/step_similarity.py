@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from cl_viz.core.result import Finding, Quantity, Result, format_number
@@ -15,6 +13,7 @@ from cl_viz.diagnostics._geometry.similarity_matrix import (
     heatmap,
     matrix_seconds,
     share,
+    similarities,
     similarity_matrix,
 )
 from cl_viz.diagnostics._thresholds import comparing as _thresholds
@@ -73,18 +72,7 @@ def _quantities(matrix: SimilarityMatrix) -> dict[str, Quantity]:
         "neighbours_first_to_last": matrix.overlap[0, -1],
         "neighbours_before_last": matrix.overlap[-2, -1],
     }
-    return {
-        spec.name: Quantity(
-            spec.name,
-            spec.label,
-            min(1.0, float(values[spec.name])) if math.isfinite(values[spec.name]) else None,
-            spec.unit,
-            n=matrix.count,
-            range=spec.range,
-            missing="" if math.isfinite(values[spec.name]) else "look for collapse: a step has no spread",
-        )
-        for spec in SPEC.quantities
-    }
+    return similarities(SPEC.quantities, values, matrix.count, "a step")
 
 
 def _views(

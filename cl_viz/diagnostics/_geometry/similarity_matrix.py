@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations_with_replacement
 from typing import Literal
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from cl_viz.core.errors import MissingInputError
 from cl_viz.core.params import Params, param
 from cl_viz.core.progress import ProgressCallback
+from cl_viz.core.result import Quantity
 from cl_viz.core.specs import QuantitySpec
 from cl_viz.core.view import Axis, Heatmap
 from cl_viz.diagnostics._geometry.cross_moments import RowSource, unbiased_hsic
@@ -158,6 +159,36 @@ def heatmap(values: Values, labels: Sequence[str], what: str, title: str, axis: 
 def share(name: str, label: str, definition: str, low: float = 0.0) -> QuantitySpec:
     """Declare a similarity."""
     return QuantitySpec(name, label, definition, "", (low, 1.0), "neither")
+
+
+def similarities(
+    specs: Sequence[QuantitySpec], values: Mapping[str, float], count: int, without: str
+) -> dict[str, Quantity]:
+    """Return declared similarities by name.
+
+    Parameters
+    ----------
+    specs : sequence of QuantitySpec
+    values : mapping of str to float
+        By name; NaN where one is not defined.
+    count : int
+        Samples compared.
+    without : str
+        What has no spread where a similarity is not defined, such as ``"a layer"``.
+    """
+    found = {}
+    for spec in specs:
+        known = math.isfinite(values[spec.name])
+        found[spec.name] = Quantity(
+            spec.name,
+            spec.label,
+            min(1.0, float(values[spec.name])) if known else None,
+            spec.unit,
+            n=count,
+            range=spec.range,
+            missing="" if known else f"look for collapse: {without} has no spread",
+        )
+    return found
 
 
 def matrix_seconds(rows: int, dim: int, views: int, sets: int) -> float:
