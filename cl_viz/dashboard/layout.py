@@ -16,13 +16,16 @@ _STYLE = """
 [data-testid="stMultiSelect"] [data-testid="stMultiSelectTagsContainer"] span,
 [data-testid="stMultiSelect"] [data-testid="stMultiSelectTagsContainer"] :is(button, svg),
 [data-testid^="stBaseButton-primary"]:not(:disabled) * { color: %INK%; }
+:is([data-testid="stSidebarNavLink"], [data-testid="stPageLink-NavLink"]):focus-visible {
+  outline: 2px solid var(--st-primary-color, currentColor); outline-offset: -2px;
+}
 [data-testid="stSidebarHeader"] { height: 2.4rem; min-height: 2.4rem; padding: 0.4rem 1rem 0; margin: 0; }
 </style>
 """
 
 
 def tighten() -> None:
-    """Take room from the edges of the page and of the sidebar, and make text on the primary colour readable."""
+    """Take room from the edges, make text on the primary colour readable, and show which link has focus."""
     st.html(_STYLE.replace(_INK, ink_on_primary(state.theme())))
 
 
