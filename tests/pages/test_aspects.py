@@ -59,9 +59,9 @@ def test_a_finding_of_the_checkup_links_to_the_page_and_the_aspect_that_show_it(
     place = ("pages/geometry/alignment_uniformity.py", "Alignment & uniformity")
     collapse = ("pages/geometry/collapse.py", "Collapse")
     assert links == [
-        (*place, {"run": ["a"], "alignment_uniformity": "Isotropy"}),
         ("pages/geometry/modality_gap.py", "Modality gap", {"run": ["a"]}),
         (*collapse, {"run": ["a"], "collapse": "Spectrum"}),
+        (*place, {"run": ["a"], "alignment_uniformity": "Isotropy"}),
         (*collapse, {"run": ["a"], "collapse": "LiDAR"}),
         (*place, {"run": ["a"], "alignment_uniformity": "Hubs"}),
     ]
