@@ -9,20 +9,26 @@ from typing import Any
 import numpy as np
 
 
-def assert_same(first: Any, second: Any) -> None:
-    """Assert that two statistics, or parts of them, are equal in every field, types included."""
+def assert_same(first: Any, second: Any, rtol: float = 0.0) -> None:
+    """Assert that two statistics, or parts of them, are equal in every field, types included.
+
+    With `rtol`, sums may be added up in another order: floating-point numbers are as near as that.
+    """
     assert type(first) is type(second) or isinstance(first, Mapping)
     if isinstance(first, np.ndarray):
         assert first.dtype == second.dtype
-        np.testing.assert_array_equal(first, second)
+        if rtol and first.dtype.kind == "f":
+            np.testing.assert_allclose(first, second, rtol=rtol, atol=rtol)
+        else:
+            np.testing.assert_array_equal(first, second)
     elif dataclasses.is_dataclass(first):
         for entry in dataclasses.fields(first):
             if not entry.name.startswith("_"):
-                assert_same(getattr(first, entry.name), getattr(second, entry.name))
+                assert_same(getattr(first, entry.name), getattr(second, entry.name), rtol)
     elif isinstance(first, Mapping):
         assert list(first) == list(second)
         for key in first:
-            assert_same(first[key], second[key])
+            assert_same(first[key], second[key], rtol)
     else:
         assert first == second
 

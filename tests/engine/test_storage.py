@@ -112,7 +112,8 @@ def test_statistics_with_neighbours_serve_who_asks_for_fewer(tmp_path: Path, mon
     plain = cl_viz.scan(example(), cache=False)
     assert_same(kept_neighbors(example(), "auto", "auto"), whole.neighbors)
     monkeypatch.setattr(scan_module, "compute_moments", lambda _: pytest.fail("the set was scanned again"))
-    assert_same(cl_viz.scan(example()), plain)
+    # A pass that finds neighbours too goes through its tiles in another order.
+    assert_same(cl_viz.scan(example()), plain, rtol=1e-12)
     few = cl_viz.scan(example(), neighbors=7).neighbors["view_1", "view_2"]
     np.testing.assert_array_equal(few.indices, whole.neighbors["view_1", "view_2"].indices[:, :7])
     assert_same(Scanner().neighbors(example()), whole.neighbors)
