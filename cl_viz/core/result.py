@@ -58,6 +58,15 @@ class Interval:
     method: str = ""
     influences: Influences | None = field(default=None, compare=False, repr=False)
 
+    @property
+    def with_width(self) -> Interval | None:
+        """Itself; None where its ends are one: that no sample moved a number says nothing of other samples."""
+        return self if self.low < self.high else None
+
+    def around(self, value: float) -> Interval | None:
+        """Return itself; None where it does not reach to both sides of a value."""
+        return self if self.low < value < self.high else None
+
 
 def influence_interval(
     estimate: float,

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 Needs = Literal["set", "steps", "layers", "pair", "family"]
 """What a diagnostic looks at: one set; the steps of a run; its layers; a pair of runs; a family of runs."""
 Tells = Literal["cause", "state", "outcome"]
-"""What a finding is to others of its level: what brings them about, a fact beside them, or what comes of them."""
+"""What a finding is to others of its level: what brings them about, a fact beside them, or what comes of them;
+they are told in this order."""
 Pass = Literal["statistics", "neighbors"]
 """A look at all pairs of a set: what every score is counted in; the nearest neighbours of every row."""
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import get_args
 
 from cl_viz.core.result import Finding, worst_first
-from cl_viz.core.specs import DiagnosticSpec
+from cl_viz.core.specs import DiagnosticSpec, Tells
 from cl_viz.diagnostics._running import DIAGNOSTICS
-
-_TOLD = ("cause", "state", "outcome")
 
 
 def causes_first(findings: Iterable[Finding]) -> list[Finding]:
@@ -31,4 +30,4 @@ def causes_first(findings: Iterable[Finding]) -> list[Finding]:
 
 
 def _place(spec: DiagnosticSpec) -> tuple[bool, int]:
-    return spec.needs == "steps", _TOLD.index(spec.tells)
+    return spec.needs == "steps", get_args(Tells).index(spec.tells)

@@ -49,7 +49,7 @@ def interval_of_left_out(
     method = f"jackknife over {GROUPS} groups of {n_samples:,} samples, drawn with seed {SEED}"
     # What a group contributes: the statistic's loss without it, as many times as there are others.
     kept = Influences.keep([(GROUPS - 1) * (values.mean() - values)], [GROUPS])
-    return Interval(low, high, 0.95, method, kept) if low < high else None
+    return Interval(low, high, 0.95, method, kept).with_width
 
 
 def group_jackknife(

@@ -126,7 +126,6 @@ def _quantities(found: Measured, perfect: float, inputs: SetInputs) -> dict[str,
     quantities = {}
     for spec in SPEC.quantities:
         value, interval = values.get(spec.name, (None, None))
-        bounded = interval is not None and interval.low < interval.high
         aligned = spec.name.startswith("alignment")
         reference, label = _reference(spec.name, found.chance, perfect, inputs.embedding_set.dim)
         quantities[spec.name] = Quantity(
@@ -134,7 +133,7 @@ def _quantities(found: Measured, perfect: float, inputs: SetInputs) -> dict[str,
             spec.label,
             value,
             spec.unit,
-            interval if bounded else None,
+            interval and interval.with_width,
             n=n_pairs if aligned else inputs.statistics.n_used,
             range=spec.range,
             missing="" if value is not None else found.missing or "not defined where all rows are equal",

@@ -100,7 +100,7 @@ def _mean_interval(measured: Silhouettes) -> Interval | None:
     if not -1 < mean < 1:
         return None
     found = influence_interval(mean, measured.influence, limits=(-1.0, 1.0))
-    return found if found.low < mean < found.high else None
+    return found.around(mean)
 
 
 def _euclidean(inputs: SetInputs, drawn: LabelledView, scaling: Scaling) -> tuple[float | None, Interval | None]:

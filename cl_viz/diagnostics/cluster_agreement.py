@@ -194,7 +194,7 @@ def _interval(spec: QuantitySpec, values: dict[str, float], clustering: Clusteri
     lowest, highest = spec.range or (-np.inf, np.inf)
     low, high = max(lowest, values[spec.name] - width), min(highest, values[spec.name] + width)
     method = f"{HALVES} halves of {n_rows:,} samples, clustered anew"
-    return Interval(low, high, 0.95, method) if low < high else None
+    return Interval(low, high, 0.95, method).with_width
 
 
 def _views(drawn: LabelledView, assigned: Codes, clusters: int, run: str) -> dict[str, View]:

@@ -181,8 +181,7 @@ def _quantities(before: Scores, after: Scores, same: Floats | None, temperature:
         value = None if values is None else float(values.mean())
         interval = None
         if limits is not None and values is not None and value is not None and n_anchors > 1:
-            made_of = influence_interval(value, values - value, limits=limits)
-            interval = made_of if made_of.low < made_of.high else None
+            interval = influence_interval(value, values - value, limits=limits).with_width
         found[name] = Quantity(
             spec.name, spec.label, value, spec.unit, interval, n_anchors, "anchors", spec.range, missing=missing
         )

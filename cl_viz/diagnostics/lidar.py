@@ -199,7 +199,7 @@ def _interval(inputs: SetInputs, params: LidarParams, scatter: SampleScatter, va
     within = sum(np.square((rows - centre) @ directions) @ (slope * weights) for rows in views) / (len(views) - 1)
     moved = between - within
     found = influence_interval(value, moved - moved.mean(), sizes=[scatter.n], limits=(0.0, np.inf))
-    return of_drawn(found, scatter.n) if found.low < value < found.high else None
+    return of_drawn(found, scatter.n).around(value)
 
 
 def _quantity(name: str, value: float, n: int, interval: Interval | None = None) -> Quantity:

@@ -111,7 +111,7 @@ def _quantity(
         spec.label,
         inside,
         spec.unit,
-        interval if interval is not None and interval.low < interval.high else None,
+        interval and interval.with_width,
         n=n,
         range=spec.range,
         reference=reference[0] if reference[1] else None,

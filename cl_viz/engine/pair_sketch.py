@@ -43,6 +43,14 @@ class PairRoles:
     positives: Literal["views", "labels"] = "views"
     negatives: Literal["cross", "all"] = "cross"
 
+    def __post_init__(self) -> None:
+        """Refuse roles that there are not: they would be taken for the other ones."""
+        for name, known in (("positives", ("views", "labels")), ("negatives", ("cross", "all"))):
+            if getattr(self, name) not in known:
+                raise InputError(
+                    f"{name} = {getattr(self, name)!r}", where="PairRoles", allowed=" or ".join(map(repr, known))
+                )
+
 
 @dataclass(frozen=True)
 class PairSketch:

@@ -76,12 +76,7 @@ class Statistics:
         InputError
             If there is no such view, or no such roles, or the scan kept no anchors.
         """
-        for argument, asked, known in (
-            ("positives", positives, ("views", "labels")),
-            ("negatives", negatives, ("cross", "all")),
-        ):
-            if asked not in known:
-                raise InputError(f"{argument} = {asked!r}", where="ask", allowed=" or ".join(map(repr, known)))
+        roles = PairRoles(positives, negatives)
         name = view or next(iter(self.anchors), "")
         if name not in self.anchors:
             views = ", ".join(self.anchors)
@@ -91,7 +86,7 @@ class Statistics:
                 allowed=views or None,
                 remedy="" if views else "scan with anchors='auto'",
             )
-        return AnchorQueries.of(self.anchors[name], PairRoles(positives, negatives))
+        return AnchorQueries.of(self.anchors[name], roles)
 
     def uniformity(self, t: ArrayLike) -> dict[str, NDArray[np.float64]]:
         """Return log of the mean of exp(-t d²) over the pairs within each view (Wang and Isola 2020), (T,), by view."""

@@ -107,9 +107,7 @@ def _summary(results: Sequence[Result], place: int) -> str:
     run, caveats = results[0].run, results[0].caveats
     findings = all_findings(results)
     bad = [finding for finding in findings if finding.level in ("bad", "watch")]
-    shown = (
-        "".join(_finding(finding, leads_to=finding.diagnostic) for finding in bad) or "<li>No problem was found.</li>"
-    )
+    shown = "".join(_finding(finding, linked=True) for finding in bad) or "<li>No problem was found.</li>"
     good = sum(finding.level == "good" for finding in findings)
     facts = f"{html.escape(caveats.lines()[0])}. {good} of {len(findings)} checks are good."
     return (
@@ -144,11 +142,11 @@ def _contents(runs: Sequence[Sequence[Result]]) -> str:
     return f"<details><summary>All questions of this report</summary><ul>{links}</ul></details>"
 
 
-def _finding(finding: Finding, run: str = "", *, leads_to: str = "") -> str:
+def _finding(finding: Finding, run: str = "", *, linked: bool = False) -> str:
     owner = f"<b>{html.escape(run)}</b>: " if run else ""
     advice = f" <i>{html.escape(finding.advice)}</i>" if finding.advice else ""
     source = f" <small>{source_link(finding.source)}</small>" if finding.source else ""
-    figures = f' <small><a href="#{html.escape(leads_to)}">figures</a></small>' if leads_to else ""
+    figures = f' <small><a href="#{html.escape(finding.diagnostic)}">figures</a></small>' if linked else ""
     level = html.escape(finding.level)
     return (
         f'<li><span class="level {level}">{level}</span> {owner}{html.escape(finding.message)}{advice}{source}{figures}'

@@ -152,7 +152,7 @@ class ClassFrame:
         within, total = self.classes.within, self.classes.total
         influence = (within - share * total) / total.mean()
         interval = influence_interval(share, influence - influence.mean(), limits=(0.0, 1.0))
-        return share, interval if interval.low < share < interval.high else None
+        return share, interval.around(share)
 
     def _left_out_interval(self, spec: QuantitySpec, value: float) -> Interval | None:
         if self.left_out is None or not math.isfinite(value):

@@ -184,7 +184,7 @@ def _measured(
     ]
     made = intervals(inputs, found, ends) if kept.any() else [None] * len(names)
     return {
-        name: (estimate, interval if interval is not None and interval.low < interval.high else None)
+        name: (estimate, interval and interval.with_width)
         for name, estimate, interval in zip(names, estimates, made, strict=True)
     }
 

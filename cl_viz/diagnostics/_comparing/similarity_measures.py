@@ -115,8 +115,7 @@ def interval_of(name: str, value: float, views: list[ComparedView], params: RunS
         # Near chance a CKA has no first-order influence, and the interval would be too short.
         if value < 3 * float(np.mean([view.moments.cka_chance for view in views])) or value >= 1:
             return None
-        found = views[0].moments.cka_interval(value, *(view.moments.influence for view in views[1:]))
-        return found if found.low < value < found.high else None
+        return views[0].moments.cka_interval(value, *(view.moments.influence for view in views[1:])).around(value)
     if name not in ("neighbor_overlap", "neighbor_jaccard"):
         return None
     narrow = [view.neighbors.narrow(params.k) for view in views]

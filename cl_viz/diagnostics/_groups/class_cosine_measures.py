@@ -197,6 +197,5 @@ def interval_of_mean(value: float, parts: list[Floats], n: int) -> Interval | No
     None where no sample moves it, as where all lie on one line.
     """
     found = influence_interval(value, *parts, limits=(-1.0, 1.0))
-    if not found.low < value < found.high:
-        return None
-    return replace(found, method=f"infinitesimal jackknife over {n:,} samples, within their classes")
+    named = replace(found, method=f"infinitesimal jackknife over {n:,} samples, within their classes")
+    return named.around(value)

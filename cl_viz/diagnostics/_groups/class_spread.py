@@ -131,5 +131,4 @@ class Spread:
     def _interval(self, value: float, moved: Array) -> Interval | None:
         if value <= 0 or self.centres.counts.min() < 2:
             return None
-        made = influence_interval(value, moved, limits=(0.0, np.inf))
-        return made if made.low < value < made.high else None
+        return influence_interval(value, moved, limits=(0.0, np.inf)).around(value)

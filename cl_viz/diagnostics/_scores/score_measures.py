@@ -142,7 +142,7 @@ class ScoreMeasures:
             spec.label,
             None if missing else value,
             spec.unit,
-            None if missing or interval is None or not interval.low < interval.high else interval,
+            None if missing or interval is None else interval.with_width,
             n=self.n_anchors if spec.name in _OVER_ANCHORS else self.statistics.n_used,
             range=spec.range,
             missing=missing,

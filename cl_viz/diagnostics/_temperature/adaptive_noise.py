@@ -46,7 +46,7 @@ def adaptive_intervals(anchors: Anchors, alignment: float, adapted: float, slope
     of_alignment = influence.interval(
         alignment, influence.positive(lambda scores: scores, alignment), limits=(-1.0, 1.0)
     )
-    found: dict[str, Interval | None] = {"alignment": of_alignment if of_alignment.low < of_alignment.high else None}
+    found: dict[str, Interval | None] = {"alignment": of_alignment.with_width}
     found["adapted_temperature"] = _scaled(of_alignment, alignment, adapted, slope) if slope and adapted > 0 else None
     noise = AnchorNoise.of(anchors, adapted) if adapted > 0 else None
     if noise is not None:
@@ -57,7 +57,7 @@ def adaptive_intervals(anchors: Anchors, alignment: float, adapted: float, slope
 
 def _scaled(interval: Interval, alignment: float, adapted: float, slope: float) -> Interval | None:
     """Return the interval of the temperature, a line in the alignment."""
-    if not interval.low < interval.high:
+    if interval.with_width is None:
         return None
     low, high = (max(0.0, adapted + slope * (end - alignment)) for end in (interval.low, interval.high))
     kept = interval.influences

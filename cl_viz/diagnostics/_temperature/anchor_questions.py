@@ -147,10 +147,15 @@ class Anchors:
         with np.errstate(invalid="ignore"):
             return np.clip(np.exp(2 * once - twice), 1.0, np.maximum(1.0, self.negatives_by_anchor))
 
+    def effective_negatives(self, temperature: float) -> Values:
+        """Return exp of each anchor's entropy, in [1, negatives]; NaN without negatives."""
+        entropy = self.of_anchors("entropy", temperature)
+        return np.clip(np.exp(entropy), 1.0, np.maximum(1.0, self.negatives_by_anchor))
+
     def effective_share(self, temperature: float) -> Values:
-        """Return exp of each anchor's entropy over the number of its negatives, in [0, 1]; NaN without negatives."""
-        count = np.where(self.negatives_by_anchor > 0, self.negatives_by_anchor, np.nan)
-        return np.clip(np.exp(self.of_anchors("entropy", temperature)) / count, 0.0, 1.0)
+        """Return the same over the number of the anchor's negatives, in [0, 1]."""
+        with np.errstate(invalid="ignore"):
+            return self.effective_negatives(temperature) / self.negatives_by_anchor
 
     @property
     def negatives_by_anchor(self) -> Values:
@@ -224,7 +229,7 @@ class Anchors:
         )
 
 
-def mean_of(values: Values) -> float:
+def mean_of(values: NDArray[np.floating]) -> float:
     """Return the mean over those that are defined; NaN where none is."""
     known = values[np.isfinite(values)]
     return float(known.mean()) if len(known) else float("nan")

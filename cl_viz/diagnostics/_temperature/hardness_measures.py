@@ -46,7 +46,7 @@ class HardnessMeasures:
     @cached_property
     def effective(self) -> Values:
         """Exp of the entropy of each anchor."""
-        return np.clip(np.exp(self.entropy), 1.0, np.maximum(1.0, self.n_negatives))
+        return self.anchors.effective_negatives(self.temperature)
 
     @cached_property
     def sample_size(self) -> Values:
@@ -126,7 +126,7 @@ class HardnessMeasures:
             measures: dict[str, Callable[[], Values]] = {
                 "effective_negatives": lambda: self.effective,
                 "effective_sample_size": lambda: self.sample_size,
-                "effective_share": lambda: self.effective / self.n_negatives,
+                "effective_share": lambda: self.anchors.effective_share(self.temperature),
                 "entropy": lambda: self.entropy,
                 "hardest_share": lambda: self.hardest_share,
                 "loss": lambda: np.logaddexp(0.0, self.margins),

@@ -83,9 +83,7 @@ class IndividualNoise:
         if found is None or found.low <= 0 or found.high >= 1:
             return None
         low, high = (float(np.quantile(every, end)) for end in (found.low, found.high))
-        return (
-            Interval(low, high, found.level, f"quantiles of the shares by the {found.method}") if low < high else None
-        )
+        return Interval(low, high, found.level, f"quantiles of the shares by the {found.method}").with_width
 
     def share_at(self, end: float) -> Interval | None:
         """Return the interval of the share of the rows that stand at an end of the range."""

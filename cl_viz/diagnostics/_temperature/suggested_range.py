@@ -11,7 +11,7 @@ from scipy.optimize import brentq
 from cl_viz.core.result import format_number
 from cl_viz.core.view import Axis, Lines, Reference, Series, Table, View
 from cl_viz.diagnostics._temperature.adaptive_noise import multiplier
-from cl_viz.diagnostics._temperature.anchor_questions import Anchors, Values
+from cl_viz.diagnostics._temperature.anchor_questions import Anchors, Values, mean_of
 from cl_viz.diagnostics._temperature.hardness_views import TEMPERATURE
 from cl_viz.diagnostics._temperature.temperature_curves import TEMPERATURES
 
@@ -100,7 +100,7 @@ def suggest(
         "for_negatives": Limit(
             f"{fewest:g} negatives share the push",
             f"fewer than {fewest:g} negatives share the push",
-            _from(curves.sample_size, fewest, lambda at: _mean(anchors.sample_size(at)), rising=True),
+            _from(curves.sample_size, fewest, lambda at: mean_of(anchors.sample_size(at)), rising=True),
             curves.sample_size,
             fewest,
         )
@@ -114,7 +114,7 @@ def suggest(
             _from(
                 beyond,
                 most_false,
-                lambda at: (_mean(anchors.of_anchors("own_label", at)) - share) / (1 - share),
+                lambda at: (mean_of(anchors.of_anchors("own_label", at)) - share) / (1 - share),
                 rising=False,
             ),
             beyond,
@@ -127,7 +127,7 @@ def suggest(
             _from(
                 curves.npc_multiplier,
                 least_signal,
-                lambda at: _mean(multiplier(anchors.margins(at)).astype(np.float64)),
+                lambda at: mean_of(multiplier(anchors.margins(at))),
                 rising=True,
             ),
             curves.npc_multiplier,
@@ -136,7 +136,7 @@ def suggest(
     limits["for_hardness"] = Limit(
         f"at most {100 * most_even:g} % of the negatives carry the push",
         f"more than {100 * most_even:g} % of the negatives carry the push",
-        _until(curves.effective_share, most_even, lambda at: _mean(anchors.effective_share(at))),
+        _until(curves.effective_share, most_even, lambda at: mean_of(anchors.effective_share(at))),
         curves.effective_share,
         most_even,
     )
@@ -182,11 +182,6 @@ def _crossing(place: int, level: float, asked: Callable[[float], float]) -> floa
             return float(TEMPERATURES[nearest])
         low, high = max(low - 1, 0), min(high + 1, last)
     return float(np.exp(brentq(beyond, logs[low], logs[high], xtol=1e-6)))
-
-
-def _mean(values: Values) -> float:
-    """Return the mean of what is defined."""
-    return float(values[np.isfinite(values)].mean())
 
 
 def views(found: Suggestion) -> dict[str, View]:
