@@ -18,6 +18,7 @@ from cl_viz.dashboard import cache, drawn_figures, errors, figure_buttons, findi
 from cl_viz.dashboard.text import cite, escape
 from cl_viz.figures import compare, python_lines
 from cl_viz.figures.clicking import with_targets
+from cl_viz.figures.heatmap import tallest
 from cl_viz.figures.many_bars import MANY, MOST, categories, tall
 
 if TYPE_CHECKING:
@@ -176,6 +177,8 @@ def figure(
 def _chart(drawn: Figure, key: str, view: View, height: int, bars: drawn_figures.BarsShown, *, clicked: bool) -> None:
     """Draw the chart itself; bars below each other scroll within its height."""
     place = st.container()
+    if isinstance(view, Heatmap):
+        height = min(height, tallest(view))
     if bars == "below_each_other":
         place, height = st.container(height=height, border=False), max(height, tall(view))
     with place:

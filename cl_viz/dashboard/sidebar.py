@@ -43,7 +43,10 @@ def _run_line(opened: state.OpenRun) -> None:
     key = state.tick_key(opened.name)
     st.session_state.setdefault(key, True)
     with st.container(gap=None):
-        st.checkbox(f"{chip_image(opened.name)} {escape(opened.name)}", key=key, persist_state="session")
+        # The chip stands beside the tick: a label is read out as it was given, a picture's address included.
+        with st.container(horizontal=True, gap="xsmall", vertical_alignment="center"):
+            st.markdown(chip_image(opened.name), width="content")
+            st.checkbox(escape(opened.name), key=key, persist_state="session")
         st.caption(_facts(opened.run))
 
 

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 
 from cl_viz.core.result import Level, Source
 
-_SPECIAL = re.compile(r"([\\`*_{}\[\]()#+\-.!|~>$:<&^=@])")
+# Between letters and digits these three are no markup; labels are read out letter by letter, an escape with them.
+_SPECIAL = re.compile(r"([\\`*{}\[\]()#+!|~>$:<&^=@]|(?<![^\W_])[_.-]|[_.-](?![^\W_]))")
 # Shortcodes (:name:), addresses (scheme://, www., a@b) are recognised after escapes are resolved; a character of no
 # width keeps them apart.
 _JOINER = "\u2060"

@@ -23,6 +23,9 @@ from cl_viz.simulate.training_images import TrainingImages
 from cl_viz.simulate.training_views import training_views
 
 _LOGGER = logging.getLogger("cl_viz.dashboard")
+_TELLING_SHARE = 0.04
+"""What has to be done since the first step before the time left is told: a stretch with a measurement in it."""
+_TELLING_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,9 @@ class Standing:
     running : bool
     error : Exception or None
         What ended it, beside the losses' own ends.
+    warm : tuple of float
+        Seconds and fraction when the first step was done, which with the first measurement takes far longer than any
+        later one; zeros before.
     """
 
     fraction: float
@@ -52,13 +58,16 @@ class Standing:
     trained: tuple[TrainedLoss, ...]
     running: bool
     error: Exception | None = None
+    warm: tuple[float, float] = (0.0, 0.0)
 
     @property
     def seconds_left(self) -> float | None:
-        """About how long it still takes, from how long it took so far; None where that cannot be said yet."""
-        if not self.running or self.fraction < 0.02:
+        """About how long it still takes, from how long it took since it is warm; None where that cannot be said yet."""
+        warm_seconds, warm_fraction = self.warm
+        done, took = self.fraction - warm_fraction, self.seconds - warm_seconds
+        if not self.running or not warm_seconds or done < _TELLING_SHARE or took < _TELLING_SECONDS:
             return None
-        return self.seconds * (1 - self.fraction) / self.fraction
+        return took * (1 - self.fraction) / done
 
 
 class TrainingJob:
@@ -84,6 +93,7 @@ class TrainingJob:
         self._points: dict[str, list[TrainingPoint]] = {run_name(*choice): [] for choice in self.choices}
         self._trained: list[TrainedLoss] = []
         self._fraction, self._message = 0.0, "starting"
+        self._warm = (0.0, 0.0)
         self._error: Exception | None = None
         self._began = time.monotonic()
         self._ended: float | None = None
@@ -128,6 +138,7 @@ class TrainingJob:
                 trained=tuple(self._trained),
                 running=ended is None,
                 error=self._error,
+                warm=self._warm,
             )
 
     def views(self, standing: Standing, n_images: int) -> dict[str, Lines]:
@@ -156,6 +167,8 @@ class TrainingJob:
             raise Cancelled("stopped")
         with self._lock:
             self._fraction, self._message = fraction, message
+            if not self._warm[0]:
+                self._warm = (time.monotonic() - self._began, fraction)
 
     def _note_point(self, point: TrainingPoint) -> None:
         with self._lock:

@@ -162,7 +162,7 @@ def _differing(budget: TrainingBudget) -> dict[str, Any]:
 
 def _progress(job: TrainingJob, standing: Standing) -> None:
     left = standing.seconds_left
-    text = escape(standing.message) + (f", {left:,.0f} s left" if left is not None else "")
+    text = escape(standing.message) + (f", about {_duration(left)} left" if left is not None else "")
     bar, button = st.columns([5, 1], vertical_alignment="center")
     bar.progress(min(1.0, standing.fraction), text=text)
     button.button(

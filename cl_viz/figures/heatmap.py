@@ -17,6 +17,8 @@ _NUMBERED_COLUMNS = {False: 11, True: 24}
 _SEPARATED = 60
 """Up to so many rows and columns, cells stand apart."""
 _LONG_LABEL = 22
+_ROUND_THE_ROWS = 190
+_TALLEST_ROW = 60
 _SHADES = 64
 
 
@@ -57,6 +59,11 @@ def draw_heatmap(view: Heatmap, theme: Theme, *, wide: bool = False) -> go.Figur
     _shorten(canvas.y, view.row_labels, 14)
     _outline(canvas, view, theme)
     return canvas.figure()
+
+
+def tallest(view: Heatmap) -> int:
+    """Return the pixels of height beyond which few rows would only be stretched."""
+    return _ROUND_THE_ROWS + _TALLEST_ROW * len(view.row_labels)
 
 
 def _add_numbers(

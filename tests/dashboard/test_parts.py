@@ -23,7 +23,13 @@ from cl_viz.figures.theme import ThemeName, contrast
 
 @pytest.mark.parametrize("character", list("\\`*_{}[]()#+-.!|~>$:<&^=@"))
 def test_every_mark_of_markdown_is_escaped(character: str) -> None:
-    assert "\\" + character in escape(f"a{character}b")
+    assert "\\" + character in escape(f"a {character}b{character}")
+
+
+def test_a_plain_name_is_escaped_to_itself_as_labels_are_read_out_with_their_escapes() -> None:
+    assert escape("mnist-rare_4 seed 0.5") == "mnist-rare_4 seed 0.5"
+    for marked in ("- list", "_emphasis_", "__strong__", "a -- b", "2. list", "-a-", "a_ b_", "..."):
+        assert "\\" in escape(marked)
 
 
 def test_escaped_text_keeps_its_letters_and_stays_on_one_line() -> None:

@@ -58,7 +58,7 @@ def test_without_the_twin_the_page_says_which_run_to_open(open_page: OpenPage) -
     for page in ("groups/representation_harm", "groups/allocation_harm"):
         app = open_page(RARE, page=page)
         assert not app.exception
-        assert "open the balanced twin mnist\\-balanced\\-seed\\-0" in _texts(app)
+        assert "open the balanced twin mnist-balanced-seed-0" in _texts(app)
         assert "compares runs" in _texts(app)
 
 

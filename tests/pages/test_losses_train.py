@@ -12,7 +12,7 @@ from streamlit.testing.v1 import AppTest
 
 from cl_viz.core.errors import Cancelled
 from cl_viz.dashboard import loss_choice
-from cl_viz.dashboard.training_job import TrainingJob
+from cl_viz.dashboard.training_job import Standing, TrainingJob
 from cl_viz.simulate import TrainingBudget, TrainingImages, bundled_digits
 
 OpenApp = Callable[..., AppTest]
@@ -87,6 +87,31 @@ def test_a_stop_keeps_what_was_reached(open_app: OpenApp, tmp_path: Path) -> Non
     assert "trained-ntxent: Stopped by hand after step" in texts(app)
     assert "Not trained: trained-supcon-out. The run it left is open: every other page shows it." in texts(app)
     assert "Stopped by hand after step" in app.session_state["_runs"]["trained-ntxent"].run.card["stopped"]
+
+
+def standing(seconds: float, fraction: float, warm: tuple[float, float], *, running: bool = True) -> Standing:
+    return Standing(fraction, "step", seconds, {}, (), running, warm=warm)
+
+
+def test_the_time_left_leaves_out_what_only_the_beginning_takes() -> None:
+    # Eight seconds until the first of a hundred steps is done, then one step every half second.
+    warm = (8.0, 0.01)
+    assert standing(5.0, 0.0, (0.0, 0.0)).seconds_left is None
+    assert standing(8.5, 0.02, warm).seconds_left is None
+    assert standing(10.5, 0.06, warm).seconds_left == pytest.approx(47.0)
+    assert standing(32.5, 0.50, warm).seconds_left == pytest.approx(25.0)
+    assert standing(57.5, 1.00, warm, running=False).seconds_left is None
+
+
+def test_a_job_knows_when_its_first_step_was_done() -> None:
+    job = TrainingJob([("ntxent", {})], bundled_digits(), TrainingBudget(epochs=1))
+    assert job.standing().warm == (0.0, 0.0)
+    job._note_progress(0.1, "step 1")
+    first = job.standing().warm
+    job._note_progress(0.2, "step 2")
+    assert job.standing().warm == first
+    assert first[0] > 0
+    assert first[1] == 0.1
 
 
 def test_a_folder_of_ones_own_is_read_and_bad_files_are_listed(
