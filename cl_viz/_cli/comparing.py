@@ -26,6 +26,7 @@ _STYLES = {"worse": "bold red", "better": "green", "different": ""}
 def compare_targets(
     targets: Sequence[str],
     baseline: str | None,
+    choices: Choices,
     *,
     step: int | None,
     layer: str | None,
@@ -43,14 +44,16 @@ def compare_targets(
         The first is the reference, unless another is named.
     baseline : str, optional
         The reference: one of the targets, the name of one of their runs, or one more target.
+    choices : Choices
+        How every dump is to be read.
     step, layer, device, resamples, seed : optional
     """
     failed: list[Exception] = []
-    opened = each_target(list(dict.fromkeys(targets)), lambda target: open_with_bar(target, Choices()), failed)
+    opened = each_target(list(dict.fromkeys(targets)), lambda target: open_with_bar(target, choices), failed)
     reference = targets[0] if baseline is None else baseline
     names = {run.name: target for target, run in opened.items()}
     if reference not in targets and reference not in names:
-        opened = {**each_target([reference], lambda target: open_with_bar(target, Choices()), failed), **opened}
+        opened = {**each_target([reference], lambda target: open_with_bar(target, choices), failed), **opened}
     reference = reference if reference in opened else names.get(reference, reference)
     runs = _named_apart(opened)
     mistakes = sum(not isinstance(error, ClVizError) for error in failed)

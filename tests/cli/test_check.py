@@ -285,5 +285,10 @@ def test_report_writes_what_its_name_says_and_compare_says_what_changed(
     assert out.read_text(encoding="utf-8").startswith("<!doctype html>")
     assert main(["report", str(healthy_dump), "-o", str(tmp_path / "out.pdf")]) == 2
     assert "html, json" in capsys.readouterr().err
+    some = tmp_path / "some.json"
+    assert main(["report", str(collapsed_dump), "--view", "view_2", "-o", str(some)]) == 0
+    assert json.loads(some.read_text(encoding="utf-8"))["runs"][0]["views"] == ["view_2"]
+    assert main(["report", str(healthy_dump), "--label", "colour", "-o", str(some)]) == 2
+    assert "colour" in capsys.readouterr().err
     assert main(["compare", str(healthy_dump), str(collapsed_dump)]) == 0
     assert "changes beyond noise" in capsys.readouterr().out

@@ -75,6 +75,23 @@ def test_the_baseline_is_a_path_a_name_or_one_more_path(dumps: list[str], capsys
     assert "paired, same samples by label" in shown
 
 
+def test_roles_are_chosen_as_for_a_check(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    generator = np.random.default_rng(2)
+    mode = np.arange(60) % 3
+    paths = [str(tmp_path / f"{name}.npz") for name in ("old", "new")]
+    for path in paths:
+        np.savez(path, rows=3 * np.eye(3, 8)[mode] + generator.normal(size=(60, 8)), mode=mode)
+    said = []
+    for chosen in ([], ["--label", "mode"]):
+        assert main(["compare", *paths, *chosen, "--format", "json"]) == 0
+        quantities = printed(capsys)["quantities"]
+        assert isinstance(quantities, dict)
+        said.append("label_retrieval.map_at_r" in quantities)
+    assert said == [False, True]
+    assert main(["compare", *paths, "--label", "colour"]) == 2
+    assert "colour" in capsys.readouterr().err
+
+
 def test_resamples_judge_more_and_say_their_seed(dumps: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["compare", *dumps[:2], "--resamples", "20", "--seed", "3"]) == 0
     assert "20 resamples, seed 3" in capsys.readouterr().out

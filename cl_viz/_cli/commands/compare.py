@@ -6,7 +6,24 @@ from typing import Annotated, Literal
 
 import typer
 
-from cl_viz._cli.options import FINE, FOUND, MISTAKE, UNUSABLE, Device, Layer, Step, Targets
+from cl_viz._cli.options import (
+    FINE,
+    FOUND,
+    MISTAKE,
+    UNUSABLE,
+    Device,
+    Group,
+    Identifier,
+    Label,
+    Layer,
+    Pairs,
+    Step,
+    Subclass,
+    Targets,
+    Text,
+    Views,
+    choices,
+)
 
 
 def compare(
@@ -15,6 +32,13 @@ def compare(
         str | None,
         typer.Option(metavar="RUN", help="What the others are compared with; by default the first path."),
     ] = None,
+    view: Views = None,
+    label: Label = None,
+    subclass: Subclass = None,
+    group: Group = None,
+    text: Text = None,
+    id: Identifier = None,
+    pairs: Pairs = None,
     step: Step = None,
     layer: Layer = None,
     resamples: Annotated[
@@ -35,8 +59,9 @@ def compare(
     from cl_viz._cli.comparing import compare_targets, show_runs, write_comparison
     from cl_viz._cli.console import answers
 
+    wanted_roles = choices(view, pairs, label=label, subclass=subclass, group=group, text=text, id=id)
     table, unusable, mistakes = compare_targets(
-        paths, baseline, step=step, layer=layer, device=device, resamples=resamples, seed=seed
+        paths, baseline, wanted_roles, step=step, layer=layer, device=device, resamples=resamples, seed=seed
     )
     failing = False
     if table is not None:

@@ -7,7 +7,24 @@ from typing import Annotated, Literal
 
 import typer
 
-from cl_viz._cli.options import FINE, MISTAKE, UNUSABLE, Device, Layer, Step, Targets
+from cl_viz._cli.options import (
+    FINE,
+    MISTAKE,
+    UNUSABLE,
+    Device,
+    Group,
+    Identifier,
+    Image,
+    Label,
+    Layer,
+    Pairs,
+    Step,
+    Subclass,
+    Targets,
+    Text,
+    Views,
+    choices,
+)
 
 
 def report(
@@ -16,6 +33,14 @@ def report(
     format: Annotated[
         Literal["html", "json", "parquet", "md"] | None, typer.Option(help="By default, by the suffix of OUT.")
     ] = None,
+    view: Views = None,
+    label: Label = None,
+    subclass: Subclass = None,
+    group: Group = None,
+    text: Text = None,
+    image: Image = None,
+    id: Identifier = None,
+    pairs: Pairs = None,
     step: Step = None,
     layer: Layer = None,
     device: Device = "auto",
@@ -26,12 +51,12 @@ def report(
     """
     from cl_viz._cli.checking import check_targets
     from cl_viz._cli.console import answers
-    from cl_viz._cli.opening import Choices
     from cl_viz._cli.writing import writing
     from cl_viz.reporting import format_of, write_report
 
     kind = format_of(output, format)
-    outcome = check_targets(paths, Choices(), step=step, layer=layer, device=device)
+    wanted_roles = choices(view, pairs, label=label, subclass=subclass, group=group, text=text, image=image, id=id)
+    outcome = check_targets(paths, wanted_roles, step=step, layer=layer, device=device)
     if outcome.checked:
         with writing(output):
             write_report([(entry.embedding_set, entry.results) for entry in outcome.checked], output, kind)
