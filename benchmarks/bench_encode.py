@@ -26,7 +26,8 @@ from torch import nn
 from cl_viz.core.encoder import EncoderSpec, ImageInput, Layers, Recognised
 from cl_viz.encoders import ENCODERS
 from cl_viz.encoders._encoding import Encoding
-from cl_viz.encoders._residual_network import BlockShape, ResidualNetwork, ResidualShape
+from cl_viz.encoders._residual_network import ResidualNetwork
+from cl_viz.encoders._residual_shape import BlockShape, ResidualShape
 
 MOST = 1.1
 """What `encode` may take, as a multiple of the bare loop."""

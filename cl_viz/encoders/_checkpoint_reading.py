@@ -14,7 +14,9 @@ from cl_viz.core.errors import FormatError
 from cl_viz.encoders import _checkpoint_layouts as layouts
 from cl_viz.encoders._checkpoint_layouts import Layout
 from cl_viz.encoders._projection_head import build_projector, projector_names
-from cl_viz.encoders._residual_network import ResidualNetwork, residual_keys, residual_shape
+from cl_viz.encoders._residual_keys import residual_keys
+from cl_viz.encoders._residual_network import ResidualNetwork
+from cl_viz.encoders._residual_shape import residual_shape
 from cl_viz.encoders._torch_weights import StateDict
 from cl_viz.encoders._transformer_shape import gated_names, transformer_keys, transformer_shape
 from cl_viz.encoders._vision_transformer import VisionTransformer
@@ -79,6 +81,13 @@ def _below(names: Mapping[str, str], prefix: str) -> dict[str, str]:
 
 
 def read_layout(weights: StateDict, layout: Layout, prefix: str, names: Mapping[str, str]) -> Reading:
+    """Read a checkpoint of which `find_layout` returned the layout, the backbone's prefix and the names.
+
+    Raises
+    ------
+    FormatError
+        If shapes fit no known architecture, or weights of the forward pass are missing or left over.
+    """
     inside = _below(names, prefix)
     backbone, name, own = _backbone(weights, layout, inside)
     kept = _fitting(backbone, weights, own)

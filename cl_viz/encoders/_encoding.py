@@ -96,7 +96,11 @@ def encode(
         If the checkpoint would run code and is not trusted.
     InputError
         If views or layer are not there, seed or batch size are out of range, fewer than two rows can be read, or `out`
-        was begun with something else.
+        cannot be written to or was begun with something else.
+    DeviceError
+        If the device is not here, or a batch does not fit on it.
+    MissingDependencyError
+        If a library that runs the checkpoint, or reads the data, is not installed.
     """
     encoding = Encoding(
         checkpoint, data, views=views, layer=layer, batch_size=batch_size, device=device, seed=seed, trust=trust

@@ -42,10 +42,10 @@ def open_run(path: PathLike) -> Run:
 
     A run folder holds ``card.json`` and checkpoints; its embeddings are computed when a snapshot is first looked at,
     by running the encoder on the evaluation images, and kept in the cache folder (environment variable
-    ``CL_VIZ_CACHE``). A folder that `cl_viz.Recorder` writes, and a log folder of TensorBoard's
-    projector, hold the embeddings themselves, and so does a folder of dumps per training step (``step-100.npz``,
-    ``step-200.npz``, ...). A single checkpoint is a run with one step; without a card beside it, it
-    is run on the bundled digits. Anything else is read by `cl_viz.load` and becomes a run with one snapshot.
+    ``CL_VIZ_CACHE``). A folder that `cl_viz.Recorder` writes, and a log folder of TensorBoard's projector, hold the
+    embeddings themselves, and so does a folder of dumps per training step (``step-100.npz``, ``step-200.npz``, ...). A
+    single checkpoint of a tiny encoder is a run with one step; without a card beside it, it is run on the bundled
+    digits. Anything else is read by `cl_viz.load` and becomes a run with one snapshot.
 
     Parameters
     ----------
@@ -60,7 +60,10 @@ def open_run(path: PathLike) -> Run:
     Raises
     ------
     FormatError
-        If the card or a file it names cannot be used; damaged weights are noticed when their snapshot is asked for.
+        If the card or a file it names cannot be used, and for a checkpoint of another family, which `cl_viz.encode`
+        runs; damaged weights are noticed when their snapshot is asked for.
+    UnsafeFileError, InputError
+        As `cl_viz.load`, for a dump.
     """
     folder = Path(path)
     if folder.is_file() and recognise(folder):

@@ -56,7 +56,7 @@ def build_projector(
         Width of the backbone.
     activation : {"relu", "gelu"}
     closing : Mapping, optional
-        Shapes of a normalisation applied after the last layer; it takes the next number.
+        Shapes of a normalisation applied after the last layer.
 
     Returns
     -------

@@ -24,6 +24,7 @@ from torch import Tensor, nn
 from cl_viz.core.encoder import EncoderSpec, ImageInput, Recognised
 from cl_viz.core.errors import FormatError, InputError
 from cl_viz.encoders._digit_captions import WORDS, caption_numbers
+from cl_viz.encoders._network_encoder import no_dropout
 
 FAMILY = "cl_viz.tiny"
 LAYERS = ("projector", "backbone")
@@ -106,7 +107,7 @@ class TinyArchitecture:
 
 
 class TinyNetwork(nn.Module):
-    """The trainable network: `tower(inputs, view)` gives the backbone, `project` the projector.
+    """The trainable network: a tower of images, one of texts where there are words, each with its projector.
 
     Parameters
     ----------
@@ -197,8 +198,7 @@ class TinyEncoder:
             If it is switched on.
         """
         if active:
-            raise InputError("this encoder has no dropout: two passes of one text would be the same", where="tiny",
-                             remedy="choose two columns as views")  # fmt: skip
+            raise no_dropout()
 
     def encode(self, batch: NDArray[np.generic] | Sequence[str], view: str) -> Mapping[str, NDArray[np.float32]]:
         """Embed images, word numbers, or texts of digits; see `TinyNetwork.forward` for shapes.

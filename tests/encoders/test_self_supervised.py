@@ -13,7 +13,8 @@ from torch import nn
 
 from cl_viz.core.errors import FormatError, InputError
 from cl_viz.encoders import ENCODERS
-from cl_viz.encoders._residual_network import BlockShape, ResidualNetwork, ResidualShape
+from cl_viz.encoders._residual_network import ResidualNetwork
+from cl_viz.encoders._residual_shape import BlockShape, ResidualShape
 from cl_viz.encoders._transformer_shape import TransformerShape
 from cl_viz.encoders._vision_transformer import VisionTransformer
 from cl_viz.encoders.self_supervised import build, recognise
