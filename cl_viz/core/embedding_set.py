@@ -252,7 +252,13 @@ class EmbeddingSet:
 
     # -- derived sets --------------------------------------------------------------------------------------------
     def with_roles(self, **columns: str | None) -> EmbeddingSet:
-        """Return the same set with other columns in the roles; None empties a role."""
+        """Return the same set with other columns in the roles; None empties a role.
+
+        Raises
+        ------
+        InputError
+            If there is no such role or column.
+        """
         roles: dict[str, str] = {str(role): column for role, column in self.roles.items()}
         for role, column in columns.items():
             roles.pop(role, None)

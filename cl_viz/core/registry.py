@@ -37,6 +37,12 @@ class Registry(Mapping[str, S], Generic[S]):
         Dotted name, for example ``"cl_viz.diagnostics"``; also the entry-point group.
     spec_type : type
         Type of the specs.
+
+    Raises
+    ------
+    RegistryError
+        At first use, if a module has no such ``SPEC``, a spec leaves a required field empty, or two have one name;
+        and where an entry is asked for that there is not.
     """
 
     def __init__(self, package: str, spec_type: type[S]) -> None:

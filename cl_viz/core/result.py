@@ -96,7 +96,9 @@ def influence_interval(
     Returns
     -------
     Interval
-        Normal approximation; the squared standard error is the sum over groups of ``var(influence) / n``.
+        Normal approximation; the squared standard error is the sum over groups of ``var(influence) / n``. The whole
+        range where a group is a single sample. Of a statistic at an end of [0, 1] the rule of three; at an end of
+        another finite range an interval without width, see `Interval.with_width`.
 
     Notes
     -----

@@ -274,9 +274,10 @@ def _shared_lines(views: list[SeriesView]) -> tuple[Reference, ...]:
 
 
 def series_table(view: SeriesView) -> dict[str, NDArray[Any]]:
-    """Return the data of a view as long-form columns (run, series, x, y), for CSV download.
+    """Return the data of a view as long-form columns, for CSV download.
 
-    Histogram rows carry `x_low` and `x_high`, the bin's edges.
+    They are `run`, `series`, `x` (of a histogram `x_low` and `x_high`, the bin's edges), `y`, and ends of intervals:
+    `low` and `high` around y, `left` and `right` around x where any series has them; NaN where there are none.
     """
     parts: dict[str, list[NDArray[Any]]] = {}
 
