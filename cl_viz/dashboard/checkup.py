@@ -227,8 +227,7 @@ def _cell(spec: DiagnosticSpec, run: str, result: Result | None) -> None:
     with st.container(gap=None):
         _link(spec, run, label if quantity is None else f"{label} **{escape(quantity.text().split(' [')[0])}**")
         if quantity is not None:
-            # The link above is set in by about one letter.
-            st.caption(f"&ensp;{escape(quantity.label)}")
+            st.caption(escape(quantity.label))
 
 
 def headline(result: Result) -> Quantity | None:

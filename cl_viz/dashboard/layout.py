@@ -19,13 +19,15 @@ _STYLE = """
 :is([data-testid="stSidebarNavLink"], [data-testid="stPageLink-NavLink"]):focus-visible {
   outline: 2px solid var(--st-primary-color, currentColor); outline-offset: -2px;
 }
+[data-testid="stMain"] [data-testid="stElementContainer"]:has([data-testid="stPageLink"])
+  + [data-testid="stElementContainer"] [data-testid="stCaptionContainer"] { padding-left: 0.5rem; }
 [data-testid="stSidebarHeader"] { height: 2.4rem; min-height: 2.4rem; padding: 0.4rem 1rem 0; margin: 0; }
 </style>
 """
 
 
 def tighten() -> None:
-    """Take room from the edges, make text on the primary colour readable, and show which link has focus."""
+    """Take room from the edges, make text on the primary colour readable, show the focus of links, set in captions."""
     st.html(_STYLE.replace(_INK, ink_on_primary(state.theme())))
 
 

@@ -14,7 +14,17 @@ import streamlit as st
 from cl_viz.core.result import Result, caveat_paragraphs, format_number
 from cl_viz.core.specs import DiagnosticSpec
 from cl_viz.core.view import Heatmap, Lines, SeriesView, Table, View
-from cl_viz.dashboard import cache, drawn_figures, errors, figure_buttons, finding_lines, forms, pair_links, state
+from cl_viz.dashboard import (
+    cache,
+    drawn_figures,
+    errors,
+    figure_buttons,
+    finding_lines,
+    forms,
+    pair_links,
+    state,
+    table_columns,
+)
 from cl_viz.dashboard.text import cite, escape
 from cl_viz.figures import compare, python_lines
 from cl_viz.figures.clicking import with_targets
@@ -30,7 +40,6 @@ SIDE_HEIGHT = 370
 _ROOM_FOR_LEGEND = 50
 """Pixels that the legend of three runs or more takes from a figure of half the page's width."""
 _SHORT_TABLE = 8
-_IMAGE_ADDRESS = ("data:image/png;base64,", "data:image/jpeg;base64,", "data:image/webp;base64,")
 
 
 @dataclass(frozen=True)
@@ -273,28 +282,12 @@ def table(shown: Shown, view_name: str) -> None:
     assert isinstance(view, Table)
     owner = f" ({escape(result.run)})" if len(state.open_runs()) > 1 else ""
     st.markdown(f"{escape(view.title)}{owner}")
-    columns = {name: values for name, values in view.columns.items() if _says_something(np.asarray(values))}
-    frame, config = pd.DataFrame(columns), {}
-    for name, values in columns.items():
-        config[name] = _column(name, np.asarray(values))
+    columns = {name: np.asarray(values) for name, values in view.columns.items()}
+    columns = {name: values for name, values in columns.items() if table_columns.says_something(values)}
+    config = {name: table_columns.column(name, values) for name, values in columns.items()}
+    frame = pd.DataFrame(columns)
     height: int | Literal["content"] = SIDE_HEIGHT if len(frame) > _SHORT_TABLE else "content"
     st.dataframe(frame, hide_index=True, column_config=config, width="stretch", height=height, row_height=40)
-
-
-def _says_something(values: np.ndarray) -> bool:
-    """Whether a column has an entry; the interval over other seeds, for one, has none where there is one seed."""
-    return not len(values) or not bool(np.all(pd.isna(values)))
-
-
-def _column(name: str, values: np.ndarray) -> Any:
-    if values.dtype.kind == "f":
-        return st.column_config.NumberColumn(name, format="%.3f")
-    if values.dtype.kind in "iu":
-        return st.column_config.NumberColumn(name, format="%d")
-    # Only pictures that are in the file itself: an address elsewhere would be fetched, so it stays text.
-    if len(values) and all(str(value).startswith(_IMAGE_ADDRESS) for value in values):
-        return st.column_config.ImageColumn(name, width="small")
-    return st.column_config.TextColumn(name)
 
 
 def caveats(shown: Shown) -> None:

@@ -13,6 +13,8 @@ _SPECIAL = re.compile(r"([\\`*{}\[\]()#+!|~>$:<&^=@]|(?<![^\W_])[_.-]|[_.-](?![^
 # width keeps them apart.
 _JOINER = "\u2060"
 _RECOGNISED = re.compile(r"(:(?=\S)|@|www(?=\.))")
+# A browser ends a line after the hyphen of 2.78e-06; the same character keeps it together.
+_EXPONENT = re.compile(r"(?<=\de-)(?=\d)")
 
 _MARKS: Mapping[Level, tuple[str, str, str]] = {
     "bad": ("red", "error", "bad"),
@@ -25,7 +27,7 @@ _MARKS: Mapping[Level, tuple[str, str, str]] = {
 def escape(text: object) -> str:
     """Return text that Markdown shows letter by letter, on one line."""
     flat = " ".join(str(text).split())
-    return _SPECIAL.sub(r"\\\1", _RECOGNISED.sub(rf"\1{_JOINER}", flat))
+    return _SPECIAL.sub(r"\\\1", _EXPONENT.sub(_JOINER, _RECOGNISED.sub(rf"\1{_JOINER}", flat)))
 
 
 def mark(level: Level) -> str:

@@ -84,7 +84,8 @@ def _add_numbers(
             "scatter",
             x=numbers(np.array([view.column_labels[place] for place in columns], dtype=object)),
             y=numbers(np.array([view.row_labels[place] for place in rows], dtype=object)),
-            text=[f"{values[row, column]:.2f}" for row, column in zip(rows, columns, strict=True)],
+            # Added zero takes the sign off a number that is rounded to zero.
+            text=[f"{number:.2f}" for number in np.round(values[rows, columns].astype(np.float64), 2) + 0.0],
             mode="text",
             textfont={"color": ink, "size": 12 if canvas.wide or values.shape[1] <= 7 else 11},
             hoverinfo="skip",

@@ -8,6 +8,7 @@ import tomllib
 import zlib
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from cl_viz.core.params import ParamInfo
@@ -17,6 +18,7 @@ from cl_viz.dashboard.bounded_store import BoundedStore
 from cl_viz.dashboard.finding_lines import brief
 from cl_viz.dashboard.forms import log_options
 from cl_viz.dashboard.sidebar import chip
+from cl_viz.dashboard.table_columns import number_format
 from cl_viz.dashboard.text import cite, cite_briefly, escape, mark
 from cl_viz.figures.theme import ThemeName, contrast
 
@@ -95,6 +97,22 @@ def test_a_bounded_store_survives_several_threads() -> None:
     for thread in threads:
         thread.join()
     assert sum(store.get(key) is not None for key in range(20)) == 8
+
+
+@pytest.mark.parametrize(
+    ("values", "wanted"),
+    [
+        ([1577.999, 741.2, 0.0], "%.0f"),
+        ([12.3, 45.6], "%.1f"),
+        ([0.508, -0.9, np.nan, np.inf], "%.3f"),
+        ([0.006, 0.005], "%.5f"),
+        ([1e-9, 2e-9], "%.2e"),
+        ([0.0, np.nan], "%.3f"),
+        ([], "%.3f"),
+    ],
+)
+def test_a_column_of_a_table_shows_three_digits_of_a_middling_value(values: list[float], wanted: str) -> None:
+    assert number_format(np.array(values)) == wanted
 
 
 def test_a_chip_is_a_picture_of_its_colour() -> None:

@@ -23,6 +23,7 @@ from cl_viz.core.view import (
     overlay,
 )
 from cl_viz.figures import compare, csv_text, python_lines, render
+from cl_viz.figures.heatmap import tallest
 
 SCORE = Axis("Score", "cosine", (-1.0, 1.0))
 EDGES = np.linspace(-1, 1, 41)
@@ -150,6 +151,20 @@ def test_texts_stand_at_their_value_on_a_logarithmic_axis() -> None:
     figure = render(view)
     assert {note.text: note.x for note in figure.layout.annotations} == {"one": 0.0, "two": 0.0, "here": -1.0}
     assert figure.layout.shapes[0].x0 == 0.1
+
+
+def test_a_number_in_a_cell_that_rounds_to_zero_has_no_sign() -> None:
+    values = np.array([[-0.001, 0.001], [-0.006, 1.0]])
+    view = Heatmap("C", Axis("to"), Axis("from"), values, ("r1", "r2"), ("c1", "c2"), SCORE, centre=0.0)
+    texts = [text for trace in render(view).data[1:] for text in trace.text]
+    assert sorted(texts) == ["-0.01", "0.00", "0.00", "1.00"]
+
+
+def test_few_rows_are_not_stretched() -> None:
+    one_row = Heatmap("C", Axis("to"), Axis("from"), np.eye(1, 3), ("r",), ("a", "b", "c"), SCORE, centre=0.0)
+    view = VIEWS["heatmap"]
+    assert isinstance(view, Heatmap)
+    assert tallest(one_row) < tallest(view) < 370
 
 
 def test_a_diverging_scale_is_symmetric_around_its_centre() -> None:
