@@ -20,7 +20,7 @@ from weakref import WeakSet
 import numpy as np
 
 from cl_viz.core.embedding_set import EmbeddingSet
-from cl_viz.core.errors import InputError, MissingDependencyError
+from cl_viz.core.errors import MissingDependencyError
 from cl_viz.core.progress import ProgressCallback, silent
 from cl_viz.engine.cluster_results import JOINED_AT_ONCE, AnchorResult, Collected
 from cl_viz.engine.cluster_tasks import (
@@ -33,7 +33,7 @@ from cl_viz.engine.cluster_tasks import (
     take_anchors,
 )
 from cl_viz.engine.moments import Moments
-from cl_viz.engine.neighbors import MOST_NEIGHBORS
+from cl_viz.engine.neighbors import check_neighbors
 from cl_viz.engine.pair_pass import TILE
 from cl_viz.engine.pieces import Piece, PieceFacts, check_facts, facts_of, numbered_moments, pieces_of
 from cl_viz.engine.precision import Precision, type_for
@@ -95,12 +95,14 @@ def scan_cluster(
     MissingDependencyError
         If Dask is not installed.
     InputError
-        If the pieces do not fit together, or the views are not aligned row by row.
+        If the pieces do not fit together, the views are not aligned row by row, fewer than two rows are usable, or an
+        argument is out of range.
+    FormatError
+        If the folder holds no shards that fit together.
     DeviceError
         If a worker does not have the device.
     """
-    if neighbors is not None and not 1 <= neighbors <= MOST_NEIGHBORS:
-        raise InputError(f"neighbors = {neighbors!r}", where="scan", allowed=f"None, or 1 to {MOST_NEIGHBORS}")
+    check_neighbors(neighbors)
     type_for(0, precision)
     pieces = pieces_of(source, _piece_rows(source), views, label)
     asked = _Asked(device, anchors, neighbors, precision, seed, cache, views, label)

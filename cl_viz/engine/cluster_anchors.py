@@ -11,8 +11,9 @@ import torch
 from numpy.typing import NDArray
 
 from cl_viz.engine import bins, compiled
-from cl_viz.engine.anchor_pass import ANCHOR_TILE, COLUMN_TILE, Span, _CandidateScanner
+from cl_viz.engine.anchor_bands import ANCHOR_TILE, COLUMN_TILE, Span
 from cl_viz.engine.anchor_sketch import AnchorCandidates, CandidateCells, narrow_counts
+from cl_viz.engine.candidate_scanner import CandidateScanner
 from cl_viz.engine.pair_pass import PairAccumulator, Scratch
 from cl_viz.engine.pair_sketch import Block, PairSketch
 from cl_viz.engine.row_kernels import TAIL
@@ -130,7 +131,7 @@ class AnchorRows:
         count = self.positives[view].shape[1]
         offsets = (np.arange(len(numbers) + 1) * count).astype(np.int64)
         positives = self.positives[view].ravel()
-        scanner = _CandidateScanner(own, np.arange(len(own)), other, itself, positives, offsets)
+        scanner = CandidateScanner(own, np.arange(len(own)), other, itself, positives, offsets)
         forward = (view, other.name) in pairs.blocks
         block = pairs.blocks.index((view, other.name) if forward else (other.name, view))
         scratch = Scratch()
@@ -149,7 +150,7 @@ class AnchorRows:
                 yield slice(top, min(top + height, high))
 
     def _spans(self, part: slice, other: ViewRows, group: int, *, within: bool, forward: bool) -> Iterator[Span]:
-        """Yield the columns that a band of anchors meets in a group; see `anchor_pass.column_spans`."""
+        """Yield the columns that a band of anchors meets in a group; see `anchor_bands.column_spans`."""
         n_leading, width = other.n_leading, fitted(COLUMN_TILE)
         start, stop = int(self.starts[group]), int(self.starts[group + 1])
         if not other.arranged:

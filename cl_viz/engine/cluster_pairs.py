@@ -97,9 +97,7 @@ def _nothing_near(
     """Return what is to be filled with the nearest rows of two pieces in each other."""
     kind = next(iter(first.values())).tile(slice(0, 1)).numpy().dtype
     found = {}
-    for place, (own, to, rows, others) in enumerate(
-        (("left", "right", first, second), ("right", "left", second, first))
-    ):
+    for place, (own, to, rows, others) in enumerate(_directions(first, second)):
         for view, other in neighbor_blocks(list(first)):
             largest = Largest(len(rows[view]), min(k, len(others[other])), kind, np.int64)
             if limits:

@@ -93,13 +93,14 @@ def _make() -> None:
     try:
         from numba import njit
 
-        from cl_viz.engine import cell_kernels, fused_tiles, kernels, row_kernels
+        from cl_viz.engine import cell_kernels, kernels, row_kernels
+        from cl_viz.engine.warm_up import warm_up
 
         found = Kernels()
         for module in (kernels, row_kernels, cell_kernels):
             vars(found).update(_compile(module, njit))
         for dtype in (np.float32, np.float64):
-            fused_tiles.warm_up(found, dtype)
+            warm_up(found, dtype)
     except Exception as error:
         # No compiler, no cache folder, a numba too old for this Python: the pass works without.
         _failure = f"{type(error).__name__}: {error}"

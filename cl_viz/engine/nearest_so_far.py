@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from cl_viz.engine.compiled import Kernels
 from cl_viz.engine.largest import Kept, Largest
+from cl_viz.engine.pair_sketch import Block
 
-Block = tuple[str, str]
 Numbers = NDArray[np.int64]
 _ROWS_OF_A_LOCK = 512
 
@@ -45,7 +45,6 @@ class NearestSoFar:
         columns: Numbers,
         *,
         diagonal: bool = False,
-        to_rows: bool = True,
         to_columns: bool = True,
     ) -> None:
         """Offer a tile to its rows and columns, where these are kept in the main memory.
@@ -59,11 +58,11 @@ class NearestSoFar:
             Their numbers in their views.
         diagonal : bool
             Whether they are the same rows: all pairs are offered to the rows, save each with itself.
-        to_rows, to_columns : bool
-            Where to offer the scores.
+        to_columns : bool
+            Whether to offer them to the columns too.
         """
         kept = self.largest.get(block)
-        if to_rows and isinstance(kept, Largest):
+        if isinstance(kept, Largest):
             with self._locked(block, rows):
                 kernels.keep_neighbours(scores, rows, columns, diagonal, kept.n_largest, *kept.arrays)
         back = block[::-1]
@@ -80,13 +79,12 @@ class NearestSoFar:
         columns: slice,
         *,
         diagonal: bool = False,
-        to_rows: bool = True,
         to_columns: bool = True,
     ) -> None:
         """Offer a tile without the kernels; see `offer`."""
         if diagonal:
             scores = scores.clone().fill_diagonal_(-torch.inf)
-        if to_rows and block in self.largest:
+        if block in self.largest:
             self._merge(block, rows, scores, columns.start)
         if to_columns and not diagonal and block[::-1] in self.largest:
             self._merge(block[::-1], columns, scores.T, rows.start)

@@ -9,11 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cl_viz.core.embedding_set import EmbeddingSet
+from cl_viz.core.errors import InputError
 from cl_viz.engine import compiled, triton_neighbors
 from cl_viz.engine.device_largest import DeviceLargest
 from cl_viz.engine.largest import Kept, Largest, room
-from cl_viz.engine.nearest_so_far import Block, NearestSoFar
+from cl_viz.engine.nearest_so_far import NearestSoFar
 from cl_viz.engine.pair_pass import Scratch, tile_rows
+from cl_viz.engine.pair_sketch import Block
 from cl_viz.engine.rows import ViewRows
 from cl_viz.engine.tile_sizes import fitted
 from cl_viz.engine.triton_neighbors import TileLists
@@ -50,6 +52,12 @@ class Neighbors:
     def first(self, k: int) -> Neighbors:
         """Return the `k` nearest of each row; all there are, where they are fewer."""
         return replace(self, indices=self.indices[:, :k], scores=self.scores[:, :k])
+
+
+def check_neighbors(neighbors: int | None) -> None:
+    """Raise `InputError` unless so many neighbours of each row can be kept by `cl_viz.scan`; None for none."""
+    if neighbors is not None and not 1 <= neighbors <= MOST_NEIGHBORS:
+        raise InputError(f"neighbors = {neighbors!r}", where="scan", allowed=f"None, or 1 to {MOST_NEIGHBORS}")
 
 
 def neighbor_blocks(views: list[str]) -> list[tuple[str, str]]:

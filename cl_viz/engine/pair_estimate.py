@@ -35,6 +35,11 @@ def estimate_pairs(
 ) -> Plan:
     """Estimate what `find_pairs` with the same arguments would take, by asking a small set of this dimension.
 
+    Parameters
+    ----------
+    data, question, step, layer, device, precision, **asked
+        As for `find_pairs`, which also says what they raise.
+
     Returns
     -------
     Plan

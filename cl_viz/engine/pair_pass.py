@@ -12,10 +12,12 @@ from numpy.typing import NDArray
 
 from cl_viz.engine import bins, compiled, triton_neighbors, triton_tiles
 from cl_viz.engine.compiled import Kernels
-from cl_viz.engine.fused_tiles import CellRoom, FusedAnchors, FusedPairs
+from cl_viz.engine.fused_anchors import CellRoom, FusedAnchors
+from cl_viz.engine.fused_pairs import FusedPairs
 from cl_viz.engine.nearest_so_far import NearestSoFar
 from cl_viz.engine.pair_sketch import Block, PairSketch, Relation
 from cl_viz.engine.rows import ColumnTile, ViewRows
+from cl_viz.engine.tile_links import links_of_tile, mark_links, relation_tile, sorted_links
 from cl_viz.engine.triton_neighbors import TileLists
 from cl_viz.engine.triton_tiles import TritonPairs
 from cl_viz.engine.workers import share_out
@@ -46,8 +48,8 @@ class Tile:
     columns: slice
 
 
-def tiles(blocks: list[Block], rows: dict[str, ViewRows], size: int = TILE, wide: int = WIDE) -> Iterator[Tile]:
-    """Yield the tiles that cover every pair once, of `size` rows and `wide` times as many columns.
+def tiles(blocks: list[Block], rows: dict[str, ViewRows], size: int = TILE) -> Iterator[Tile]:
+    """Yield the tiles that cover every pair once, of `size` rows and `WIDE` times as many columns.
 
     Within a view only those on and above the diagonal. Leading rows are left out: the pass over anchors counts their
     pairs.
@@ -55,8 +57,8 @@ def tiles(blocks: list[Block], rows: dict[str, ViewRows], size: int = TILE, wide
     for index, (first, second) in enumerate(blocks):
         start, stop = rows[first].n_leading, len(rows[first])
         # Column by column: what a worker prepares of a tile's columns serves the tiles below it.
-        for left in range(rows[second].n_leading, len(rows[second]), wide * size):
-            columns = slice(left, min(left + wide * size, len(rows[second])))
+        for left in range(rows[second].n_leading, len(rows[second]), WIDE * size):
+            columns = slice(left, min(left + WIDE * size, len(rows[second])))
             for top in range(start, min(left, stop) if first == second else stop, size):
                 yield Tile(index, slice(top, min(top + size, stop)), columns)
             if first == second:
@@ -191,7 +193,7 @@ class PairAccumulator:
             left, labels = first.tile(tile.rows), None if first.labels is None else first.labels[tile.rows].numpy()
             links[:, 1] = columns.places(links[:, 1])
         if len(links):
-            links = links[np.lexsort((links[:, 1], links[:, 0]))]
+            links = sorted_links(links)
         scores = self._scratch.product(left, columns.rows)
         self.add_scores(kernels, tile.block, scores, (labels, columns.labels), links, diagonal=diagonal)
         if self.near is not None:
@@ -250,36 +252,6 @@ class PairAccumulator:
         high.scatter_reduce_(0, relation, weights, "amax")
         np.minimum(self.sketch.low[block], low.cpu().numpy(), out=self.sketch.low[block])
         np.maximum(self.sketch.high[block], high.cpu().numpy(), out=self.sketch.high[block])
-
-
-def relation_tile(
-    first: torch.Tensor | None, second: torch.Tensor | None, rows: slice, columns: slice, scores: torch.Tensor
-) -> torch.Tensor:
-    """Return the label relation of every pair of a tile, int64, shape of `scores`."""
-    if first is None or second is None:
-        return torch.full(scores.shape, int(Relation.UNKNOWN_LABEL), dtype=torch.int64, device=scores.device)
-    left, right = first[rows, None], second[None, columns]
-    relation = torch.where(left == right, int(Relation.SAME_LABEL), int(Relation.DIFFERENT_LABEL))
-    return torch.where((left < 0) | (right < 0), int(Relation.UNKNOWN_LABEL), relation)
-
-
-def mark_links(relation: torch.Tensor, links: NDArray[np.int64], rows: slice, columns: slice) -> None:
-    """Write SAME_SAMPLE into the places of `relation` that `links` (sorted by row) names."""
-    inside = links_of_tile(links, rows, columns)
-    if len(inside):
-        local = torch.from_numpy(inside).to(relation.device)
-        relation[local[:, 0], local[:, 1]] = int(Relation.SAME_SAMPLE)
-
-
-def links_of_tile(links: NDArray[np.int64], rows: slice, columns: slice) -> NDArray[np.int64]:
-    """Return the links (sorted by row) inside a tile, counted from its corner; a copy."""
-    if not len(links):
-        return np.zeros((0, 2), dtype=np.int64)
-    low, high = np.searchsorted(links[:, 0], [rows.start, rows.stop])
-    inside = links[low:high]
-    inside = inside[(inside[:, 1] >= columns.start) & (inside[:, 1] < columns.stop)]
-    local: NDArray[np.int64] = inside - np.array([rows.start, columns.start])
-    return local
 
 
 def run_pairs(

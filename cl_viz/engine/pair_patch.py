@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 import torch
@@ -12,9 +11,11 @@ from numpy.typing import NDArray
 
 from cl_viz.core.embedding_set import EmbeddingSet
 from cl_viz.core.errors import MissingInputError
+from cl_viz.core.lazily import lazily
 from cl_viz.engine.pair_query import PairQuery
 from cl_viz.engine.pair_sketch import Relation
 from cl_viz.engine.rows import ViewRows
+from cl_viz.engine.tile_links import sorted_links
 
 DECIMALS = 12
 """Decimals of a score: what is left of the rounding of a sum in float64 is far below."""
@@ -53,7 +54,7 @@ class Patch:
         """Whether both sides are rows of one view."""
         return self.left.name == self.right.name
 
-    @cached_property
+    @lazily
     def _link_numbers(self) -> NDArray[np.int64]:
         """Ascending, because the links are sorted."""
         return self.links[:, 0] * len(self.right) + self.links[:, 1]
@@ -100,7 +101,7 @@ def links_between(embedding_set: EmbeddingSet, left: ViewRows, right: ViewRows) 
     found = found[(found >= 0).all(axis=1)]
     if left is right:
         found = found[found[:, 0] < found[:, 1]]
-    return found[np.lexsort((found[:, 1], found[:, 0]))]
+    return sorted_links(found)
 
 
 def _number(rows: ViewRows) -> Callable[[NDArray[np.int64]], NDArray[np.int64]]:

@@ -95,7 +95,15 @@ class PairQuery:
         seed: int = 0,
         view: str | None = None,
     ) -> PairQuery:
-        """Fill in what a question leaves open, and check that it can be asked of this set; see `find_pairs`."""
+        """Fill in what a question leaves open, and check that it can be asked of this set; see `find_pairs`.
+
+        Raises
+        ------
+        InputError
+            If an argument is out of range, a view or a class is not there, or a question lacks what it is about.
+        MissingInputError
+            If it needs labels that the set has not.
+        """
         _check_choice("question", question, QUESTIONS)
         usual_kind, usual_order = _PRESETS[question]
         kind, order = kind or usual_kind, order or usual_order
@@ -103,28 +111,14 @@ class PairQuery:
         _check_choice("order", order, ORDERS)
         _check_choice("positives", positives, ("auto", "views", "labels"))
         _check_choice("negatives", negatives, ("cross", "all"))
-        _check_count("m", m, MOST_PAIRS)
-        _check_count("bins", bins, 10_000)
-        _check_count("k", k, 100)
-        if not _is_whole(seed):
-            raise InputError(f"seed = {seed!r}", where="find_pairs", allowed="a whole number")
+        _check_numbers(m, bins, k, seed)
         if view is not None and view not in embedding_set.views:
             raise InputError(f"no view {view!r}", where="find_pairs", allowed=", ".join(embedding_set.view_names))
-        if m * bins > MOST_PAIRS:
-            raise InputError(f"m * bins = {m * bins:,}", where="find_pairs", allowed=f"1 to {MOST_PAIRS:,}")
-        if question == "interval" and (low is None or high is None):
-            raise InputError("an interval needs its ends", where="find_pairs", remedy="pass low= and high=")
         if question == "classes" and classes is None:
             raise InputError("no classes are named", where="find_pairs", remedy="pass classes=(LABEL, LABEL)")
         roles = PairRoles(_positives(embedding_set, kind, positives), negatives)
-        if view is not None and kind == "positives" and roles.positives == "views":
-            raise InputError(
-                f"positives within {view}", where="find_pairs", allowed="positives of views are across views",
-                remedy="leave out view=, or choose positives='labels'",
-            )  # fmt: skip
-        lowest = DUPLICATE_SCORE if question == "duplicates" else -1.0
-        ends = (lowest if low is None else _as_score("low", low), 1.0 if high is None else _as_score("high", high))
-        _check_ends(*ends)
+        _check_across(view, kind, roles)
+        ends = _ends(question, low, high)
         return cls(
             question,
             kind,
@@ -211,6 +205,25 @@ def _check_count(name: str, value: int, most: int) -> None:
         raise InputError(f"{name} = {value!r}", where="find_pairs", allowed=f"a whole number from 1 to {most:,}")
 
 
+def _check_numbers(m: int, bins: int, k: int, seed: int) -> None:
+    _check_count("m", m, MOST_PAIRS)
+    _check_count("bins", bins, 10_000)
+    _check_count("k", k, 100)
+    if not _is_whole(seed):
+        raise InputError(f"seed = {seed!r}", where="find_pairs", allowed="a whole number")
+    if m * bins > MOST_PAIRS:
+        raise InputError(f"m * bins = {m * bins:,}", where="find_pairs", allowed=f"1 to {MOST_PAIRS:,}")
+
+
+def _check_across(view: str | None, kind: Kind, roles: PairRoles) -> None:
+    """Raise where positives of views, which are across views, are asked for within one."""
+    if view is not None and kind == "positives" and roles.positives == "views":
+        raise InputError(
+            f"positives within {view}", where="find_pairs", allowed="positives of views are across views",
+            remedy="leave out view=, or choose positives='labels'",
+        )  # fmt: skip
+
+
 def _is_whole(value: object) -> bool:
     return isinstance(value, Integral) and not isinstance(value, bool)
 
@@ -221,11 +234,18 @@ def _as_score(name: str, value: object) -> float:
     return float(value)
 
 
-def _check_ends(low: float, high: float) -> None:
-    if not (math.isfinite(low) and math.isfinite(high) and -1.0 <= low < high <= 1.0):
+def _ends(question: Question, low: float | None, high: float | None) -> tuple[float, float]:
+    """Return the scores between which a question asks; raises where they are none, or it does not say."""
+    if question == "interval" and (low is None or high is None):
+        raise InputError("an interval needs its ends", where="find_pairs", remedy="pass low= and high=")
+    lowest = DUPLICATE_SCORE if question == "duplicates" else -1.0
+    start = lowest if low is None else _as_score("low", low)
+    stop = 1.0 if high is None else _as_score("high", high)
+    if not (math.isfinite(start) and math.isfinite(stop) and -1.0 <= start < stop <= 1.0):
         raise InputError(
-            f"the scores from {low:g} to {high:g}", where="find_pairs", allowed="-1 <= low < high <= 1, in cosine"
+            f"the scores from {start:g} to {stop:g}", where="find_pairs", allowed="-1 <= low < high <= 1, in cosine"
         )
+    return start, stop
 
 
 def _known_classes(embedding_set: EmbeddingSet, classes: object) -> tuple[str, str]:

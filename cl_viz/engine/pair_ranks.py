@@ -7,10 +7,10 @@ import torch
 from numpy.typing import NDArray
 
 from cl_viz.core.embedding_set import EmbeddingSet
-from cl_viz.engine.pair_pass import relation_tile
 from cl_viz.engine.pair_patch import links_between
 from cl_viz.engine.pair_sketch import PairRoles, Relation, negative_relations
 from cl_viz.engine.rows import ViewRows
+from cl_viz.engine.tile_links import relation_tile, sorted_links
 
 _ROWS, _COLUMNS = 256, 4096
 _TIE = 2e-12
@@ -44,7 +44,7 @@ def count_higher(
     links = links_between(embedding_set, left, right)
     if left is right:
         links = np.concatenate([links, links[:, ::-1]])
-    links = links[np.lexsort((links[:, 1], links[:, 0]))]
+    links = sorted_links(links)
     negative = torch.zeros(len(Relation), dtype=torch.bool)
     negative[[int(relation) for relation in negative_relations(roles)]] = True
     found = np.zeros(len(anchors), dtype=np.int64)

@@ -15,10 +15,10 @@ import torch
 from numpy.typing import NDArray
 
 from cl_viz.engine.best_pairs import BestPairs, Candidates, draw_keys, draw_marks
-from cl_viz.engine.pair_pass import links_of_tile
 from cl_viz.engine.pair_patch import DECIMALS, Patch, settled
 from cl_viz.engine.pair_query import PairQuery
 from cl_viz.engine.pair_sketch import Relation
+from cl_viz.engine.tile_links import links_of_tile
 from cl_viz.engine.tile_sizes import fitted
 from cl_viz.engine.workers import share_out
 

@@ -14,18 +14,18 @@ from cl_viz.core.fact_table import fact_table
 from cl_viz.core.result import format_number
 from cl_viz.core.validation import BLOCK_BYTES
 from cl_viz.engine import compiled, pass_rates, triton_neighbors
-from cl_viz.engine.anchor_pass import ANCHOR_TILE, COLUMN_TILE, columns_at_once
+from cl_viz.engine.anchor_bands import ANCHOR_TILE, COLUMN_TILE, columns_at_once
 from cl_viz.engine.bins import ANCHOR_BINS
 from cl_viz.engine.device import describe_device, resolve_device
-from cl_viz.engine.fused_tiles import MOST_GROUP
+from cl_viz.engine.fused_anchors import MOST_GROUP
 from cl_viz.engine.largest import room
 from cl_viz.engine.moments import SCATTER_DIMENSIONS
-from cl_viz.engine.neighbors import neighbor_blocks
+from cl_viz.engine.neighbors import check_neighbors, neighbor_blocks
 from cl_viz.engine.pair_pass import TILE, WIDE
 from cl_viz.engine.pass_rates import AnchorRates, Conditions, NeighborRates, PairRates, insertions, rows_to_time
 from cl_viz.engine.precision import Precision, score_type
 from cl_viz.engine.rows import RESIDENT_BYTES
-from cl_viz.engine.scan import AUTO_ANCHORS
+from cl_viz.engine.scan import anchor_count
 from cl_viz.engine.workers import thread_count
 
 
@@ -98,12 +98,15 @@ def plan(
 
     Raises
     ------
+    InputError
+        If anchors, neighbours or precision are none that `cl_viz.scan` takes.
     DeviceError
         If the device is absent.
     """
+    check_neighbors(neighbors)
     target = resolve_device(device)
     dtype = score_type(embedding_set, target, precision)
-    size = _Size.of(embedding_set, dtype, AUTO_ANCHORS if anchors == "auto" else anchors, neighbors or 0)
+    size = _Size.of(embedding_set, dtype, anchor_count(anchors), neighbors or 0)
     if size.all_pairs > compiled.MANY_PAIRS:
         compiled.wait()
     on_device = triton_neighbors.on_device(target, dtype, sum(_entries(size.views, size.k)))

@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from cl_viz.core.embedding_set import EmbeddingSet
 from cl_viz.core.errors import InputError
 from cl_viz.core.progress import ProgressCallback, silent
-from cl_viz.engine.anchor_pass import directed_links, positive_scores
+from cl_viz.engine.anchor_positives import directed_links, positive_scores
 from cl_viz.engine.anchor_torch import add_ranks, label_relations
 from cl_viz.engine.device import resolve_device
-from cl_viz.engine.pair_pass import mark_links, relation_tile
 from cl_viz.engine.pair_sketch import PairRoles, Relation, negative_relations
 from cl_viz.engine.precision import Precision, full_float32, score_type
 from cl_viz.engine.rows import ViewRows, compact_links, view_rows
+from cl_viz.engine.tile_links import mark_links, relation_tile
 from cl_viz.engine.tile_sizes import fitted, with_smaller_tiles
 from cl_viz.engine.workers import share_out
 

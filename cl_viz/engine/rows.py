@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from cl_viz.core.embedding_set import EmbeddingSet
 from cl_viz.core.errors import MissingInputError
+from cl_viz.engine.tile_links import sorted_links
 from cl_viz.engine.workers import share_out
 
 # Views up to this size (as floats on the device) are kept there whole; larger ones are read tile by tile.
@@ -248,7 +249,7 @@ def compact_links(embedding_set: EmbeddingSet, rows: dict[str, ViewRows], first:
     found = np.stack([left, right], axis=1)[(left >= 0) & (right >= 0)]
     if first == second:
         found.sort(axis=1)
-    return found[np.lexsort((found[:, 1], found[:, 0]))]
+    return sorted_links(found)
 
 
 def _numbering(rows: ViewRows, size: int) -> NDArray[np.int64]:

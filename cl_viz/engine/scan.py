@@ -16,7 +16,8 @@ from cl_viz.core.embedding_set import EmbeddingSet
 from cl_viz.core.errors import InputError
 from cl_viz.core.progress import ProgressCallback, silent
 from cl_viz.engine import compiled
-from cl_viz.engine.anchor_pass import Links, scan_anchors
+from cl_viz.engine.anchor_pass import scan_anchors
+from cl_viz.engine.anchor_positives import Links
 from cl_viz.engine.anchor_sketch import AnchorSketch
 from cl_viz.engine.device import resolve_device
 from cl_viz.engine.moments import Moments, compute_moments
@@ -24,6 +25,7 @@ from cl_viz.engine.nearest import NeighborMap, neighbors_of_rows
 from cl_viz.engine.nearest_so_far import NearestSoFar
 from cl_viz.engine.neighbors import (
     MOST_NEIGHBORS,
+    check_neighbors,
     found_in_the_pass,
     largest_of_blocks,
     neighbor_blocks,
@@ -97,48 +99,49 @@ def scan(
     Raises
     ------
     InputError
-        If fewer than two rows are usable.
+        If anchors, neighbours or precision are none of those above, or fewer than two rows are usable.
+    FormatError
+        If there is nothing at a path that can be loaded.
     DeviceError
         If the device is absent, or has too little memory even for small tiles.
+    MissingDependencyError
+        If a cluster is given and Dask is not installed.
     """
-    if not (anchors == "auto" or (isinstance(anchors, int) and anchors >= 0)):
-        raise InputError(f"anchors = {anchors!r}", where="scan", allowed='"auto" or a count >= 0')
+    n_anchors = anchor_count(anchors)
     if cluster is not None:
         from cl_viz.engine.cluster import scan_cluster
 
-        chosen = AUTO_ANCHORS if anchors == "auto" else anchors
         return scan_cluster(
-            embedding_set,
-            cluster,
-            device,
-            anchors=chosen,
-            neighbors=neighbors,
-            precision=precision,
-            seed=seed,
-            cache=cache,
-            progress=progress,
-        )
+            embedding_set, cluster, device,
+            anchors=n_anchors, neighbors=neighbors, precision=precision, seed=seed, cache=cache, progress=progress,
+        )  # fmt: skip
     if not isinstance(embedding_set, EmbeddingSet):
         from cl_viz.formats import load
 
         embedding_set = load(embedding_set)
     target = resolve_device(device)
     dtype = score_type(embedding_set, target, precision)
-    if neighbors is not None and not 1 <= neighbors <= MOST_NEIGHBORS:
-        raise InputError(f"neighbors = {neighbors!r}", where="scan", allowed=f"None, or 1 to {MOST_NEIGHBORS}")
-    n_anchors = AUTO_ANCHORS if anchors == "auto" else anchors
+    check_neighbors(neighbors)
     job = _Job(embedding_set, target, dtype, n_anchors, neighbors, seed, cache, progress)
     found = job.cached() if cache else job.run()
     progress(1.0, "done")
     return found
 
 
+def anchor_count(anchors: Literal["auto"] | int) -> int:
+    """Return how many rows of a view are anchors at most, as `scan` takes it."""
+    if anchors == "auto":
+        return AUTO_ANCHORS
+    if not (isinstance(anchors, int) and anchors >= 0):
+        raise InputError(f"anchors = {anchors!r}", where="scan", allowed='"auto" or a count >= 0')
+    return anchors
+
+
 def kept_neighbors(embedding_set: EmbeddingSet, device: str, anchors: Literal["auto"] | int) -> NeighborMap | None:
     """Return the most neighbours that `scan` keeps, where an earlier scan with these arguments left them on disk."""
     target = resolve_device(device)
     dtype = score_type(embedding_set, target, "auto")
-    n_anchors = AUTO_ANCHORS if anchors == "auto" else anchors
-    job = _Job(embedding_set, target, dtype, n_anchors, MOST_NEIGHBORS, 0, True, silent)
+    job = _Job(embedding_set, target, dtype, anchor_count(anchors), MOST_NEIGHBORS, 0, True, silent)
     found = kept_statistics(embedding_set.fingerprint, job.parameters)
     return None if found is None else dict(found.neighbors)
 

@@ -97,7 +97,7 @@ class Statistics:
         near = next(iter(self.neighbors.values()), None)
         return {
             "samples": f"{self.n_used:,} used, {self.n_excluded:,} excluded",
-            "views": ", ".join(dict.fromkeys(view for block in self.pairs.blocks for view in block)),
+            "views": ", ".join(self.pairs.view_names),
             "pairs": f"{int(self.pairs.counts.sum()):,}",
             "anchors": ", ".join(f"{len(sketch.rows):,} of {view}" for view, sketch in self.anchors.items()),
             "neighbours": None if near is None else f"{near.indices.shape[1]} of each row",

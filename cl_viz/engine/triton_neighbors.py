@@ -18,7 +18,8 @@ import torch
 
 from cl_viz.engine import triton_tiles
 from cl_viz.engine.device_largest import EMPTY, MERGED, Allowed, DeviceLargest
-from cl_viz.engine.nearest_so_far import Block, NearestSoFar
+from cl_viz.engine.nearest_so_far import NearestSoFar
+from cl_viz.engine.pair_sketch import Block
 from cl_viz.engine.tile_sizes import fitted
 from cl_viz.engine.tried_once import TriedOnce
 from cl_viz.engine.triton_tiles import Shape

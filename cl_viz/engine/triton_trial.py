@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from cl_viz.engine import triton_tiles
 from cl_viz.engine.device_largest import DeviceLargest
 from cl_viz.engine.nearest_so_far import NearestSoFar
-from cl_viz.engine.pair_pass import PairAccumulator, mark_links, relation_tile
+from cl_viz.engine.pair_pass import PairAccumulator
 from cl_viz.engine.pair_sketch import PairSketch
 from cl_viz.engine.precision import full_float32
+from cl_viz.engine.tile_links import mark_links, relation_tile
 from cl_viz.engine.triton_neighbors import TileLists
 
 _ROWS, _DIM = 300, 40

@@ -61,7 +61,16 @@ def share_out(
         for done, item in enumerate(work, start=1):
             worker(item)
             report(done / len(work))
-        return
+    else:
+        _share_among_threads(count, work, make_worker, report)
+
+
+def _share_among_threads(
+    count: int,
+    work: Sequence[Item],
+    make_worker: Callable[[], Callable[[Item], None]],
+    report: Callable[[float], None],
+) -> None:
     stop = threading.Event()
     waiting = iter(work)
     lock = threading.Lock()

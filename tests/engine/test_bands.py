@@ -13,7 +13,8 @@ import pytest
 import torch
 
 import cl_viz
-from cl_viz.engine import anchor_pass, bins, compiled
+from cl_viz.engine import anchor_bands, bins, compiled
+from cl_viz.engine.anchor_pass import scan_anchors
 from cl_viz.engine.anchor_sketch import OTHER, SAME, STEP, AnchorSketch
 from cl_viz.engine.pair_sketch import Block, PairSketch, Relation
 from cl_viz.engine.row_kernels import TAIL
@@ -29,7 +30,7 @@ def small_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
     if not compiled.wait():
         pytest.skip(compiled.failure())
     for name, size in (("MOST_AT_ONCE", MOST), ("WIDE_TILE", WIDE), ("COLUMN_TILE", NARROW), ("ANCHOR_TILE", HEIGHT)):
-        monkeypatch.setattr(anchor_pass, name, size)
+        monkeypatch.setattr(anchor_bands, name, size)
 
 
 def signs(n: int, seed: int, share: float = 0.5) -> np.ndarray:
@@ -127,7 +128,7 @@ def assert_as_brute_force(embedding_set: cl_viz.EmbeddingSet, n_anchors: int, pr
     blocks: list[Block] = list(combinations_with_replacement(embedding_set.view_names, 2))
     links = {block: compact_links(embedding_set, rows, *block) for block in blocks}
     for view in embedding_set.view_names:
-        sketch, pairs = anchor_pass.scan_anchors(rows[view], rows, links, n_anchors, 0, lambda done: None)
+        sketch, pairs = scan_anchors(rows[view], rows, links, n_anchors, 0, lambda done: None)
         for other in embedding_set.view_names:
             exact = dense(embedding_set, rows, view, other)
             assert_candidates(sketch, other, exact)

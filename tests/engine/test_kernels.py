@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from cl_viz.engine import bins, compiled, fixed_point
 from cl_viz.engine.anchor_sketch import STEP
-from cl_viz.engine.fused_tiles import FusedAnchors, FusedPairs, Section
+from cl_viz.engine.fused_anchors import FusedAnchors, Section
+from cl_viz.engine.fused_pairs import FusedPairs
 from cl_viz.engine.largest import Largest
 from cl_viz.engine.pair_sketch import PairSketch, Relation
 from cl_viz.engine.row_kernels import TAIL

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import cl_viz
 from cl_viz.core.errors import Cancelled, DeviceError, InputError, MissingInputError
 from cl_viz.engine import bins, compiled
-from cl_viz.engine.anchor_pass import bands
+from cl_viz.engine.anchor_bands import bands
 from cl_viz.engine.pair_pass import PairAccumulator, tiles
 from cl_viz.engine.pair_sketch import PairRoles, PairSketch, Relation
 from cl_viz.engine.rows import compact_links, view_rows

@@ -1,10 +1,9 @@
-"""Tiles handed to the compiled kernels, and what the kernels keep handed back to the sketches."""
+"""`FusedAnchors`: tiles of anchors handed to the compiled kernels, and what these have found of each anchor."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,132 +11,18 @@ from numpy.typing import NDArray
 
 from cl_viz.engine import bins, fixed_point
 from cl_viz.engine.anchor_sketch import CandidateCells, narrow_counts
+from cl_viz.engine.fused_pairs import FusedPairs, Labels, edges_of, first_links_of, near_bins_for
 from cl_viz.engine.largest import Largest
-from cl_viz.engine.pair_sketch import PairSketch, Relation
 from cl_viz.engine.row_kernels import TAIL
 
 if TYPE_CHECKING:
     from cl_viz.engine.compiled import Kernels
 
-Labels = NDArray[np.int64]
 MOST_GROUP = 32
 _LEAST_GROUP, _GROUP_BYTES = 4, 1 << 20
 """Anchors that are looked at together, at most and at least, and bytes of their scores."""
 _HELD = 160
 """Scores of an anchor that are held while its largest are looked for: those above its limit, all tiles together."""
-_NO_LINKS = np.zeros((0, 2), dtype=np.int64)
-
-
-class FusedPairs:
-    """Adds tiles of scores to a sketch with the compiled kernels.
-
-    Parameters
-    ----------
-    functions : Kernels
-    sketch : PairSketch
-        Is added to; complete after `flush`.
-    dtype : numpy.dtype
-        Of the scores: float32 or float64.
-    """
-
-    def __init__(self, functions: Kernels, sketch: PairSketch, dtype: np.dtype[Any]) -> None:
-        self._kernels, self._sketch = functions, sketch
-        self._exact = dtype.itemsize == 8
-        self._grid, self._bias = fixed_point.score_grid(dtype), _fixed_bias()
-        self._near = fixed_point.no_near_bins() if self._exact else _near_bins()
-        self._packed = np.zeros((len(Relation), bins.BINS), dtype=np.int64)
-        self._limits = np.empty((len(Relation), 2), dtype=np.int32)
-        self._fixed = np.zeros(0, dtype=np.int32)
-        self._block = -1
-        self._held = np.zeros(1, dtype=np.int64)
-
-    def add(
-        self,
-        block: int,
-        scores: NDArray[Any],
-        row_labels: Labels | None,
-        column_labels: Labels | None,
-        *,
-        diagonal: bool = False,
-        links: NDArray[np.int64] = _NO_LINKS,
-    ) -> None:
-        """Add a tile.
-
-        Parameters
-        ----------
-        block : int
-            Of the sketch.
-        scores : NDArray, shape (rows, columns)
-        row_labels, column_labels : NDArray[np.int64]
-            Codes; those of the columns ascend. None without labels.
-        diagonal : bool
-            Whether rows and columns are the same: only pairs above the diagonal count.
-        links : NDArray[np.int64], shape (P, 2)
-            Pairs of one sample, as row and column of the tile, sorted.
-        """
-        if len(self._fixed) < scores.shape[1]:
-            self._fixed = np.zeros(scores.shape[1], dtype=np.int32)
-        edges = _edges(self._kernels, row_labels, column_labels, *scores.shape)
-        self._kernels.bin_tile(
-            scores, diagonal, edges, links, _first_links(links, len(scores)), self._grid, self._exact, self._near,
-            self._fixed, *self.arrays(block),
-        )  # fmt: skip
-
-    def arrays(self, block: int) -> tuple[NDArray[Any], ...]:
-        """Return what the kernels add pairs of a block of the sketch to."""
-        if block != self._block:
-            self.flush()
-            self._limits[:] = np.iinfo(np.int32).max, np.iinfo(np.int32).min
-            self._block = block
-        sketch = self._sketch
-        return (
-            self._packed, self._held, self._bias, self._limits,
-            sketch.counts[block], sketch.sums[block], sketch.squares[block], sketch.low[block], sketch.high[block],
-        )  # fmt: skip
-
-    def flush(self) -> None:
-        """Hand everything over to the sketch."""
-        if self._held[0]:
-            counts, sums = self._sketch.counts[self._block], self._sketch.sums[self._block]
-            self._kernels.unpack(self._packed, self._held, self._bias, counts, sums)
-
-
-def _edges(
-    kernels: Kernels, row_labels: Labels | None, column_labels: Labels | None, n_rows: int, n_columns: int
-) -> NDArray[np.int64]:
-    """Return where in a tile the columns of each relation to a row begin, shape (rows, 5)."""
-    if row_labels is None or column_labels is None:
-        return _no_edges(n_rows, n_columns)
-    edges = np.empty((n_rows, 5), dtype=np.int64)
-    kernels.find_edges(row_labels, column_labels, edges)
-    return edges
-
-
-def _first_links(links: NDArray[np.int64], n_rows: int) -> NDArray[np.int64]:
-    """Return where in a tile's links those of each row begin."""
-    return np.searchsorted(links[:, 0], np.arange(n_rows + 1)).astype(np.int64) if len(links) else _no_links(n_rows)
-
-
-@lru_cache(maxsize=16)
-def _no_edges(n_rows: int, n_columns: int) -> NDArray[np.int64]:
-    edges = np.full((n_rows, 5), n_columns, dtype=np.int64)
-    edges[:, 0] = 0
-    return edges
-
-
-@lru_cache(maxsize=16)
-def _no_links(n_rows: int) -> NDArray[np.int64]:
-    return np.zeros(n_rows + 1, dtype=np.int64)
-
-
-@lru_cache(maxsize=1)
-def _near_bins() -> NDArray[np.int32]:
-    return fixed_point.near_bins()
-
-
-@lru_cache(maxsize=1)
-def _fixed_bias() -> NDArray[np.float64]:
-    return fixed_point.fixed_bias()
 
 
 class CellRoom:
@@ -224,7 +109,7 @@ class FusedAnchors:
         self._kernels, self._room, self._at_once = kernels, room or CellRoom(), at_once
         self._exact = dtype.itemsize == 8 or n_candidates >= fixed_point.PACKED_CANDIDATES
         self._grid = fixed_point.score_grid(dtype)
-        self._near = fixed_point.no_near_bins() if dtype.itemsize == 8 else _near_bins()
+        self._near = near_bins_for(dtype)
         self._within = np.tile(np.array([bins.ANCHOR_BINS, 0]), (n_anchors, 1))
         self._largest = Largest(n_anchors, TAIL, dtype, np.bool_, _HELD)
         self._filled = np.zeros(n_anchors, dtype=np.int64)
@@ -265,9 +150,9 @@ class FusedAnchors:
         edges = np.empty((n_anchors, len(sections), 5), dtype=np.int64)
         for number, section in enumerate(sections):
             columns = section.columns
-            edges[:, number] = _edges(kernels, labels, section.labels, n_anchors, columns.stop - columns.start)
+            edges[:, number] = edges_of(kernels, labels, section.labels, n_anchors, columns.stop - columns.start)
             edges[:, number] += columns.start
-        first_links = _first_links(links, n_anchors)
+        first_links = first_links_of(links, n_anchors)
         counted_from = np.stack([section.counted_from(n_anchors) for section in sections], axis=1)
         fixed, places = self._room.empty("fixed", size, np.int32), self._room.empty("places", size + 1, np.int64)
         values, offsets, below = positives
@@ -333,24 +218,3 @@ class FusedAnchors:
             *self._seen(group), self._within[group], self._exact, self._n_filled, self._filled[group],
             *self._compacted(),
         )  # fmt: skip
-
-
-def warm_up(kernels: Kernels, dtype: type[np.floating[Any]]) -> None:
-    """Compile every kernel for scores of this type, or read it from the cache on disk."""
-    kind = np.dtype(dtype)
-    scores, labels = np.zeros((2, 2), dtype=kind), np.zeros(2, dtype=np.int64)
-    pairs = FusedPairs(kernels, PairSketch.empty([("a", "a")]), kind)
-    pairs.add(0, scores, labels, labels, diagonal=True)
-    pairs.flush()
-    anchors = FusedAnchors(kernels, 2, 2, kind)
-    positives = (np.zeros(2), np.arange(3), np.zeros((2, len(Relation))))
-    sections = [Section(slice(0, 2), labels, counted=True)]
-    anchors.add(scores, labels, sections, _NO_LINKS, positives, np.zeros((2, len(Relation), 3)), pairs, 0)
-    anchors.cells(), anchors.tail()
-    for entry in (np.uint16, np.uint32, np.int16):
-        kernels.copy_runs(np.zeros(1, dtype=entry), np.arange(2), np.zeros(1, dtype=np.int64), np.zeros(1, dtype=entry))
-    numbers = np.arange(2)
-    largest = Largest(2, 1, kind, np.int64)
-    kernels.keep_neighbours(scores, numbers, numbers, True, 1, *largest.arrays)
-    kernels.keep_neighbours_of_columns(scores, numbers, numbers, 1, *largest.arrays)
-    largest.found(kernels)
