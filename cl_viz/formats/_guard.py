@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import functools
+import importlib
 import os
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -16,13 +18,23 @@ from cl_viz.core.errors import ClVizError, FormatError, InputError, MissingDepen
 from cl_viz.core.specs import RawDump
 
 
-def missing_library(library: str, path: Path) -> MissingDependencyError:
-    """Return the error for a format whose optional library is not installed."""
-    return MissingDependencyError(
-        f"the library {library!r} is needed for this format and is not installed",
-        where=str(path),
-        remedy=f"pip install {library}",
-    )
+def library(name: str, path: Path) -> Any:
+    """Import the optional library of a format, or a module of it.
+
+    Raises
+    ------
+    MissingDependencyError
+        If it is not installed; the error names the file, and the remedy is the pip line.
+    """
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        distribution = name.partition(".")[0]
+        raise MissingDependencyError(
+            f"the library {distribution!r} is needed for this format and is not installed",
+            where=str(path),
+            remedy=f"pip install {distribution}",
+        ) from error
 
 
 def guarded_reader(label: str) -> Callable[[Callable[[Path], RawDump]], Callable[[Path], RawDump]]:

@@ -10,7 +10,7 @@ from cl_viz.core.errors import FormatError
 from cl_viz.core.specs import FormatSpec, RawDump
 from cl_viz.formats._arrow_columns import arrow_table, column, is_vector_type, schema_manifest, vectors
 from cl_viz.formats._arrow_messages import check_messages
-from cl_viz.formats._guard import guarded_reader, missing_library, replacing
+from cl_viz.formats._guard import guarded_reader, library, replacing
 from cl_viz.formats._table import table_dump
 
 _FILE_MAGIC = b"ARROW1"
@@ -36,10 +36,7 @@ def read(path: Path) -> RawDump:
     UnsafeFileError
         If it would unpack to far more than it holds.
     """
-    try:
-        import pyarrow as pa
-    except ImportError as error:
-        raise missing_library("pyarrow", path) from error
+    pa = library("pyarrow", path)
     table = _open(pa, path)
     # Offsets inside the file are not trusted before this.
     table.validate(full=True)
@@ -88,10 +85,7 @@ def write(embedding_set: EmbeddingSet, path: Path) -> None:
     InputError
         If the set has pairs, or views that differ in N or columns.
     """
-    try:
-        import pyarrow as pa
-    except ImportError as error:
-        raise missing_library("pyarrow", path) from error
+    pa = library("pyarrow", path)
     table = arrow_table(embedding_set, path)
     with replacing(path) as temporary, pa.ipc.new_file(str(temporary), table.schema) as writer:
         writer.write_table(table)

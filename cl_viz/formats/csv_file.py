@@ -17,7 +17,7 @@ from cl_viz.core.validation import row_blocks
 from cl_viz.formats._arrow_columns import column
 from cl_viz.formats._big_arrays import as_supported
 from cl_viz.formats._dump import column_to_store
-from cl_viz.formats._guard import check_table_fits, guarded_reader, missing_library, replacing
+from cl_viz.formats._guard import check_table_fits, guarded_reader, library, replacing
 from cl_viz.formats._table import table_columns, table_dump, unequal_lengths
 
 _SEPARATORS = ("\t", ",", ";", "|")
@@ -131,11 +131,8 @@ def _unique_names(row: list[str]) -> list[str]:
 
 
 def _parse_columns(path: Path, separator: str, headless: bool, width: int) -> list[Column]:
-    try:
-        import pyarrow as pa
-        from pyarrow import csv as arrow_csv
-    except ImportError as error:
-        raise missing_library("pyarrow", path) from error
+    pa = library("pyarrow", path)
+    arrow_csv = library("pyarrow.csv", path)
 
     def parse(types: dict[str, Any] | None) -> Any:
         # One thread: only then do messages name the row.
@@ -240,11 +237,8 @@ def write(embedding_set: EmbeddingSet, path: Path) -> None:
         If the set has pairs, or views that differ in N or columns.
     """
     check_table_fits(embedding_set, path)
-    try:
-        import pyarrow as pa
-        from pyarrow import csv as arrow_csv
-    except ImportError as error:
-        raise missing_library("pyarrow", path) from error
+    pa = library("pyarrow", path)
+    arrow_csv = library("pyarrow.csv", path)
     options = arrow_csv.WriteOptions(delimiter="\t" if path.suffix.lower() == ".tsv" else ",")
     dimensions = [f"{view}_{k}" for view in embedding_set.view_names for k in range(embedding_set.dim)]
     columns = table_columns(embedding_set, path, [*embedding_set.view_names, *dimensions])

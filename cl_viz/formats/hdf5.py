@@ -14,7 +14,7 @@ from cl_viz.core.specs import FormatSpec, RawDump
 from cl_viz.core.validation import row_blocks
 from cl_viz.formats._big_arrays import allocate, map_array
 from cl_viz.formats._dump import MANIFEST_KEY, arrays_to_store, column_to_store, manifest_text, sort_arrays
-from cl_viz.formats._guard import guarded_reader, missing_library, replacing
+from cl_viz.formats._guard import guarded_reader, library, replacing
 from cl_viz.formats._limits import check_expansion, check_extent
 
 _MAGIC = b"\x89HDF\r\n\x1a\n"
@@ -38,10 +38,7 @@ def read(path: Path) -> RawDump:
     UnsafeFileError
         If a link or a dataset points to another file, or a dataset claims more than is stored.
     """
-    try:
-        import h5py
-    except ImportError as error:
-        raise missing_library("h5py", path) from error
+    h5py = library("h5py", path)
     arrays: dict[str, NDArray[Any]] = {}
     notes: list[str] = []
     with h5py.File(path, "r") as file:
@@ -121,10 +118,7 @@ def _text(dataset: Any) -> NDArray[Any]:
 
 def write(embedding_set: EmbeddingSet, path: Path) -> None:
     """Write every view, pair list and column as a contiguous dataset, and the roles as text."""
-    try:
-        import h5py
-    except ImportError as error:
-        raise missing_library("h5py", path) from error
+    h5py = library("h5py", path)
     arrays, columns = arrays_to_store(embedding_set, path)
     with replacing(path) as temporary, h5py.File(temporary, "w") as file:
         for name, array in arrays.items():

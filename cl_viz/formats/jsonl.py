@@ -16,7 +16,7 @@ from cl_viz.core.specs import FormatSpec, RawDump
 from cl_viz.core.validation import row_blocks
 from cl_viz.formats._big_arrays import allocate, as_supported
 from cl_viz.formats._dump import column_to_store
-from cl_viz.formats._guard import check_table_fits, guarded_reader, missing_library, replacing
+from cl_viz.formats._guard import check_table_fits, guarded_reader, library, replacing
 from cl_viz.formats._table import table_columns, table_dump, unequal_lengths
 
 _DEFAULT_NAME = "embedding"
@@ -153,11 +153,8 @@ def write(embedding_set: EmbeddingSet, path: Path) -> None:
 
 def _decimals(block: NDArray[Any], path: Path) -> list[str]:
     """Return every row of a block as a JSON list."""
-    try:
-        import pyarrow as pa
-        import pyarrow.compute as pc
-    except ImportError as error:
-        raise missing_library("pyarrow", path) from error
+    pa = library("pyarrow", path)
+    pc = library("pyarrow.compute", path)
     # Every float16 is a float32, which Arrow can write as decimals.
     plain = block.astype(np.float32) if block.dtype == np.float16 else block
     entries = pc.cast(pa.array(np.ascontiguousarray(plain).reshape(-1)), pa.string()).to_pylist()

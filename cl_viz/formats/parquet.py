@@ -9,7 +9,7 @@ from typing import Any
 from cl_viz.core.embedding_set import EmbeddingSet
 from cl_viz.core.specs import FormatSpec, RawDump
 from cl_viz.formats._arrow_columns import arrow_table, column, is_vector_type, schema_manifest, vectors
-from cl_viz.formats._guard import guarded_reader, missing_library, replacing
+from cl_viz.formats._guard import guarded_reader, library, replacing
 from cl_viz.formats._limits import check_expansion
 from cl_viz.formats._table import table_dump
 
@@ -31,10 +31,7 @@ def read(path: Path) -> RawDump:
     FormatError, UnsafeFileError
         If the file is cut off or damaged, would unpack to far more than it holds, or vectors differ in dimension.
     """
-    try:
-        import pyarrow.parquet as pq
-    except ImportError as error:
-        raise missing_library("pyarrow", path) from error
+    pq = library("pyarrow.parquet", path)
     found, columns, notes = {}, {}, []
     with pq.ParquetFile(path, memory_map=True) as file:
         _check_claims(file.metadata, path)
@@ -61,8 +58,7 @@ def read_columns(path: Path) -> RawDump:
     FormatError, UnsafeFileError
         As `read`.
     """
-    import pyarrow.parquet as pq
-
+    pq = library("pyarrow.parquet", path)
     with pq.ParquetFile(path, memory_map=True) as file:
         _check_claims(file.metadata, path)
         names = [field.name for field in file.schema_arrow if not _is_nested(field.type)]
@@ -102,10 +98,7 @@ def write(embedding_set: EmbeddingSet, path: Path) -> None:
     InputError
         If the set has pairs, or views that differ in N or columns.
     """
-    try:
-        import pyarrow.parquet as pq
-    except ImportError as error:
-        raise missing_library("pyarrow", path) from error
+    pq = library("pyarrow.parquet", path)
     table = arrow_table(embedding_set, path)
     with replacing(path) as temporary:
         pq.write_table(table, temporary, use_dictionary=list(embedding_set.columns()), compression="zstd")

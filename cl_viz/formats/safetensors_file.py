@@ -14,7 +14,7 @@ from cl_viz.core.errors import FormatError, InputError
 from cl_viz.core.specs import FormatSpec, RawDump
 from cl_viz.formats._big_arrays import map_array
 from cl_viz.formats._dump import MANIFEST_KEY, arrays_to_store, column_to_store, manifest_text, sort_arrays
-from cl_viz.formats._guard import guarded_reader, missing_library, replacing
+from cl_viz.formats._guard import guarded_reader, library, replacing
 from cl_viz.formats._limits import check_extent
 
 _LENGTH_BYTES = 8
@@ -43,10 +43,7 @@ def read(path: Path) -> RawDump:
     FormatError, UnsafeFileError
         If the file is cut off or damaged, or its header claims more than it holds.
     """
-    try:
-        from safetensors import safe_open
-    except ImportError as error:
-        raise missing_library("safetensors", path) from error
+    safe_open = library("safetensors", path).safe_open
     with path.open("rb") as file:
         length = int.from_bytes(file.read(_LENGTH_BYTES), "little")
         start = _LENGTH_BYTES + length
@@ -97,10 +94,7 @@ def write(embedding_set: EmbeddingSet, path: Path) -> None:
     InputError
         If the text columns are too long for a header.
     """
-    try:
-        from safetensors.numpy import save_file
-    except ImportError as error:
-        raise missing_library("safetensors", path) from error
+    save_file = library("safetensors.numpy", path).save_file
     arrays, columns = arrays_to_store(embedding_set, path)
     tensors = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
     header = {MANIFEST_KEY: manifest_text(embedding_set)}

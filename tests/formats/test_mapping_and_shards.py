@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import builtins
 import mmap
 import os
 import subprocess
@@ -283,14 +282,8 @@ def test_missing_libraries_name_the_pip_line(
     name: str, library: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = cl_viz.save(make_set(), tmp_path / f"a{FORMATS[name].suffixes[0]}")
-    real = builtins.__import__
-
-    def without(module: str, *arguments: Any, **named: Any) -> Any:
-        if module.split(".")[0] == library:
-            raise ImportError(module)
-        return real(module, *arguments, **named)
-
-    monkeypatch.setattr(builtins, "__import__", without)
+    for module in [library, *(found for found in sys.modules if found.startswith(f"{library}."))]:
+        monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(MissingDependencyError) as caught:
         cl_viz.load(path)
     assert f"pip install {library}" in str(caught.value)
