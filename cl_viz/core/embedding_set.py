@@ -7,7 +7,6 @@ import html
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +17,7 @@ from cl_viz.core._columns import ROLES, Column, Columns, Role, columns_by_view, 
 from cl_viz.core._partners import equal_codes, number_values, shared_partners
 from cl_viz.core._set_checks import check_set
 from cl_viz.core.errors import InputError
+from cl_viz.core.lazily import lazily
 from cl_viz.core.validation import RowQuality, row_blocks, row_quality
 
 if TYPE_CHECKING:
@@ -140,7 +140,7 @@ class EmbeddingSet:
         """Stored type of the first view."""
         return next(iter(self.views.values())).dtype
 
-    @cached_property
+    @lazily
     def aligned(self) -> bool:
         """Whether row i is the same sample in every view."""
         if self.pairs is not None or len(set(self.sizes)) > 1:
@@ -178,7 +178,7 @@ class EmbeddingSet:
             self._codes[role] = tuple(read_only(code) for code in codes), values
         return self._codes[role]
 
-    @cached_property
+    @lazily
     def _codes(self) -> dict[Role, tuple[tuple[NDArray[np.int64], ...], tuple[str, ...]]]:
         """What `codes` returned: numbering a million labels takes seconds, and every statistic asks for it."""
         return {}
@@ -213,12 +213,12 @@ class EmbeddingSet:
         return pd.DataFrame(dict(self.columns(view)), index=pd.RangeIndex(len(self.views[view]), name="row"))
 
     # -- facts computed once -------------------------------------------------------------------------------------
-    @cached_property
+    @lazily
     def quality(self) -> Mapping[str, RowQuality]:
         """What is wrong with the rows of each view; computed once."""
         return {view: row_quality(array) for view, array in self.views.items()}
 
-    @cached_property
+    @lazily
     def usable_rows(self) -> Mapping[str, NDArray[np.bool_]]:
         """Rows every statistic uses. In an aligned set a row that is bad in one view is left out of all of them."""
         usable = {view: quality.usable for view, quality in self.quality.items()}
@@ -227,7 +227,7 @@ class EmbeddingSet:
         everywhere: NDArray[np.bool_] = np.logical_and.reduce(list(usable.values()))
         return dict.fromkeys(usable, everywhere)
 
-    @cached_property
+    @lazily
     def fingerprint(self) -> str:
         """Hash of the full content (arrays, metadata, roles, pairs), hexadecimal; computed once."""
         digest = hashlib.blake2b(digest_size=16)

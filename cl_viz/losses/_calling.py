@@ -13,6 +13,7 @@ from torch import Tensor
 from cl_viz.core.embedding_set import EmbeddingSet
 from cl_viz.core.errors import InputError, MissingInputError
 from cl_viz.core.specs import LossInputs, LossSpec
+from cl_viz.losses._views import working_type
 
 Rows = Tensor | NDArray[Any]
 Views = EmbeddingSet | Rows | Sequence[Rows] | Mapping[str, Rows]
@@ -143,7 +144,7 @@ def _matrix(rows: Any, where: str, name: str, like: Tensor | None = None) -> Ten
 
 
 def _unit(rows: Tensor, where: str, name: str) -> Tensor:
-    norms = torch.linalg.vector_norm(rows, dim=1, keepdim=True, dtype=_at_least_single(rows.dtype))
+    norms = torch.linalg.vector_norm(rows, dim=1, keepdim=True, dtype=working_type(rows))
     if bool((norms == 0).any()):
         raise InputError(
             f"{int((norms == 0).sum())} of {len(rows)} rows of {name} are zero and have no direction", where=where,
@@ -151,10 +152,6 @@ def _unit(rows: Tensor, where: str, name: str) -> Tensor:
         )  # fmt: skip
     unit: Tensor = rows / norms
     return unit
-
-
-def _at_least_single(dtype: torch.dtype) -> torch.dtype:
-    return torch.promote_types(dtype, torch.float32)
 
 
 def _whole_numbers(labels: Any, where: str) -> Tensor:

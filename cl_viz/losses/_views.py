@@ -73,11 +73,11 @@ def _checked(views: tuple[Tensor, ...], loss: str, fewest: int, smallest: int) -
             f"N = {len(views[0])}: no negatives are left", where=loss, allowed=f"N >= {smallest}",
             remedy="use a larger batch",
         )  # fmt: skip
-    dtype = _working_type(*views)
+    dtype = working_type(*views)
     return tuple(view.to(dtype) for view in views)
 
 
-def _working_type(*rows: Tensor) -> torch.dtype:
+def working_type(*rows: Tensor) -> torch.dtype:
     """Return the type scores are computed in: the widest of the rows', and at least single precision.
 
     Half precision holds a score at a low temperature to the nearest whole number only.
@@ -121,7 +121,7 @@ def queue_of(inputs: LossInputs, loss: str, *, smallest: int = 1) -> Tensor:
     _check_matrix(inputs.queue, inputs.views[0].shape[1], loss, "queue")
     if len(inputs.queue) < smallest:
         raise InputError(f"a queue of {len(inputs.queue)}", where=loss, allowed=f"at least {smallest} rows")
-    return inputs.queue.to(_working_type(*inputs.views))
+    return inputs.queue.to(working_type(*inputs.views))
 
 
 def prototypes_of(inputs: LossInputs, loss: str) -> Tensor:
@@ -132,7 +132,7 @@ def prototypes_of(inputs: LossInputs, loss: str) -> Tensor:
             remedy="use class means, or the centres of a clustering",
         )  # fmt: skip
     _check_matrix(inputs.prototypes, inputs.views[0].shape[1], loss, "prototypes")
-    return inputs.prototypes.to(_working_type(*inputs.views))
+    return inputs.prototypes.to(working_type(*inputs.views))
 
 
 def _check_matrix(matrix: Tensor, dimension: int, loss: str, name: str) -> None:
