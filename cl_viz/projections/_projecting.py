@@ -77,6 +77,8 @@ def project(
         If the device is not here.
     MissingDependencyError
         If the method's library is not installed.
+    ClVizError
+        If the library fails, or lays rows out at points that are not finite.
     """
     embedding_set = data.get() if isinstance(data, Run) else data
     request = checked_request(embedding_set, method, dim, view, params, seed, device)

@@ -25,7 +25,8 @@ class Kept:
     Attributes
     ----------
     value : float or None
-        In [0, 1], 1 where all is kept; None where it is not defined (fewer than three usable rows).
+        In [0, 1], 1 where all is kept; None where it is not defined (fewer than three usable rows, or all points
+        coincide), and where it has not been worked out.
     n : int
         Rows it is a mean over.
     population : int
