@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from textwrap import wrap
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,8 @@ from cl_viz.figures.references import add_references
 from cl_viz.figures.strokes import is_several, line_colours, strokes, styles
 from cl_viz.figures.theme import Theme
 
+_FEW_CATEGORIES = 4
+_LONG_NAME = 20
 _PATTERNS: Mapping[str, str] = {"solid": "", "dot": "/", "dashdot": ".", "longdash": "x", "dash": "-"}
 """Pattern of the bars whose lines would have a dash, where colour says which run."""
 
@@ -70,8 +73,19 @@ def draw_bars(view: Bars, theme: Theme, colours: Mapping[str, int], *, wide: boo
     else:
         set_axes(canvas, view.x, view.y, theme)
         canvas.x.update(type="category", categoryorder="trace")
+        _wrap(canvas.x, view)
     add_references(canvas, references, theme, line_colours(view.series, theme, colours))
     return canvas.figure()
+
+
+def _wrap(axis: dict[str, Any], view: Bars) -> None:
+    """Break the long names of a few categories into lines: slanted they would take the room of the bars."""
+    names = list(dict.fromkeys(str(value) for entry in view.series for value in entry.x))
+    if len(names) > _FEW_CATEGORIES or max(map(len, names), default=0) <= _LONG_NAME:
+        return
+    lines = [[plain(line) for line in wrap(name, _LONG_NAME)] for name in names]
+    axis.update(tickmode="array", tickvals=list(range(len(names))), ticktext=["<br>".join(some) for some in lines])
+    axis.update(tickangle=0)
 
 
 def _marker(colour: str, dash: str) -> dict[str, Any]:

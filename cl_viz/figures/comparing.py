@@ -12,6 +12,9 @@ from cl_viz.core.errors import MissingInputError
 from cl_viz.core.result import Quantity, Result, format_number
 from cl_viz.core.view import Heatmap, Series, SeriesView, Table, View, overlay
 
+_MOST_TITLES = 3
+"""Runs whose own titles stand side by side in one."""
+
 
 def compare(results: Sequence[Result], view: str, quantity: str = "") -> View:
     """Put one view of several results, one a run, into one figure.
@@ -23,7 +26,8 @@ def compare(results: Sequence[Result], view: str, quantity: str = "") -> View:
     view : str
         Key of `Result.views`.
     quantity : str
-        Quantity that the title compares; by default the first that every result has.
+        Quantity that the title compares, with its N. Without it, and where a run lacks it, the title says what the
+        view found on each run, or with more than three what is drawn.
 
     Returns
     -------
@@ -46,22 +50,77 @@ def compare(results: Sequence[Result], view: str, quantity: str = "") -> View:
     if len(having) == 1 or isinstance(first, (Table, Heatmap)):
         return first
     views = [cast(SeriesView, result.views[view]) for result in having]
-    joined = overlay(views, compared_title(having, quantity) or views[0].title)
+    joined = overlay(views, (quantity and compared_title(having, quantity)) or _own_titles(having, view))
     return replace(joined, series=_without_repeats(joined.series))
 
 
 def compared_title(results: Sequence[Result], quantity: str = "") -> str:
-    """Say in which run a quantity is lowest and in which highest; empty where no quantity is shared."""
+    """Say in which run a quantity is lowest and in which highest, and of how many units.
+
+    Parameters
+    ----------
+    results : sequence of Result
+    quantity : str
+        By default the first that every result has.
+
+    Returns
+    -------
+    str
+        Empty where not every result has the quantity. An N that all share stands once.
+    """
     shared = [name for name in results[0].quantities if all(_value(result, name) is not None for result in results)]
-    name = quantity if quantity in shared else next(iter(shared), "")
-    if not name:
+    name = quantity or next(iter(shared), "")
+    if name not in shared:
         return ""
     ordered = sorted(results, key=lambda result: _value(result, name) or 0.0)
     lowest, highest = ordered[0], ordered[-1]
-    label = lowest.quantities[name].label
+    label, counts = lowest.quantities[name].label, [_count(result, name) for result in results]
     if _text(lowest[name]) == _text(highest[name]):
-        return f"{label}: {_text(lowest[name])} in all {len(results)} runs"
-    return f"{label} from {_text(lowest[name])} ({lowest.run}) to {_text(highest[name])} ({highest.run})"
+        return f"{label}: {_text(lowest[name])} in {_all(len(results))}, {_shared_count(counts)}"
+    ends = [f"{_text(result[name])} ({result.run})" for result in (lowest, highest)]
+    if len(set(counts)) == 1:
+        return f"{label} from {' to '.join(ends)}, {counts[0]}"
+    ends = [f"{_text(result[name])} ({result.run}, {_count(result, name)})" for result in (lowest, highest)]
+    return f"{label} from {' to '.join(ends)}"
+
+
+def view_count(result: Result, view: str) -> int:
+    """Return how many units a view rests on: what all its curves state, else the samples that the result rests on."""
+    shown = result.views[view]
+    curves = shown.series if isinstance(shown, SeriesView) else ()
+    counts = {entry.n for entry in curves if entry.meaning != "reference"}
+    only = counts.pop() if len(counts) == 1 else None
+    return result.caveats.n_used if only is None else only
+
+
+def _own_titles(results: Sequence[Result], view: str) -> str:
+    titles = list(dict.fromkeys(result.views[view].title for result in results))
+    counts = [f"N = {view_count(result, view):,}" for result in results]
+    if len(titles) == 1:
+        return f"{titles[0]} in {_all(len(results))}, {_shared_count(counts)}"
+    if len(results) > _MOST_TITLES:
+        first = cast(SeriesView, results[0].views[view])
+        return f"{first.y.label} against {first.x.label} in {_all(len(results))}, {_shared_count(counts)}"
+    if len(set(counts)) == 1:
+        return "; ".join(f"{result.run}: {result.views[view].title}" for result in results) + f"; {counts[0]}"
+    return "; ".join(
+        f"{result.run}: {result.views[view].title}, {count}" for result, count in zip(results, counts, strict=True)
+    )
+
+
+def _all(count: int) -> str:
+    return "both runs" if count == 2 else f"all {count:,} runs"
+
+
+def _count(result: Result, name: str) -> str:
+    quantity = result.quantities[name]
+    count = result.caveats.n_used if quantity.n is None else quantity.n
+    units = "" if quantity.n is None or quantity.unit_of_n == "samples" else f" {quantity.unit_of_n}"
+    return f"N = {count:,}{units}"
+
+
+def _shared_count(counts: Sequence[str]) -> str:
+    return " and ".join(dict.fromkeys(counts)) if len(set(counts)) < 3 else "N differs by run"
 
 
 def _value(result: Result, name: str) -> float | None:

@@ -31,6 +31,8 @@ WIDE_CHARACTER = 0.0085
 NARROW_CHARACTER = 0.0185
 """Width of a letter as a share of the plot, in a figure as wide as the page and in one of half its width, at 1280."""
 _TITLE_SIZE = 15
+TITLE_LINE = 20
+"""Pixels of a line of the title."""
 _TEXT_SIZE = 13
 
 _TOGETHER = "N = ".replace(" ", "\N{NO-BREAK SPACE}")
@@ -127,7 +129,7 @@ def new_canvas(title: str, theme: Theme, *, wide: bool = False) -> Canvas:
             "pad": {"t": 10, "l": 2},
             "font": {"size": _TITLE_SIZE, "weight": 600, "color": theme.text},
         },
-        "margin": {"l": 64, "r": 24, "t": 20 + 20 * len(lines), "b": 52},
+        "margin": {"l": 64, "r": 24, "t": 20 + TITLE_LINE * len(lines), "b": 52},
         "hoverlabel": {
             "bgcolor": theme.background,
             "bordercolor": theme.muted,

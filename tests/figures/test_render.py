@@ -1,6 +1,7 @@
 """Every kind of view becomes a figure with titles, units, ranges and colours of the theme."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -204,7 +205,24 @@ def result(run: str, auc: float) -> Result:
 
 def test_a_comparison_says_how_far_the_runs_are_apart() -> None:
     view = compare([result("a", 0.9), result("b", 0.7), result("c", 0.8)], "h", "auc")
-    assert view.title == "AUC from 0.700 (b) to 0.900 (a)"
+    assert view.title == "AUC from 0.700 (b) to 0.900 (a), N = 10"
+    unlike = [result("a", 0.9), replace(result("b", 0.7), quantities={"auc": Quantity("auc", "AUC", 0.7, n=1200)})]
+    assert compare(unlike, "h", "auc").title == "AUC from 0.700 (b, N = 1,200) to 0.900 (a, N = 10)"
+    assert compare([result("a", 0.9), result("b", 0.9)], "h", "auc").title == "AUC: 0.900 in both runs, N = 10"
+
+
+def test_a_comparison_of_no_number_says_what_the_figure_found_on_each_run() -> None:
+    runs = [result(name, 0.5) for name in "abcd"]
+    for found in runs:
+        found.views["h"] = replace(found.views["h"], title=f"what {found.run} found")  # type: ignore[index]
+    for quantity in ("", "not there"):
+        assert compare(runs[:2], "h", quantity).title == "a: what a found; b: what b found; N = 10"
+    fewer = replace(runs[1], caveats=replace(runs[1].caveats, n_used=7))
+    assert compare([runs[0], fewer], "h").title == "a: what a found, N = 10; b: what b found, N = 7"
+    first = runs[0].views["h"]
+    assert compare(runs, "h").title == f"{first.y.label} against {first.x.label} in all 4 runs, N = 10"  # type: ignore[union-attr]
+    alike = [replace(found, views={"h": first}) for found in runs[:2]]
+    assert compare(alike, "h").title == "what a found in both runs, N = 10"
 
 
 def test_a_comparison_of_one_run_is_its_own_view() -> None:

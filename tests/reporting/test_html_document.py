@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import html
+import itertools
 import json
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from html.parser import HTMLParser
 
+import numpy as np
 import pytest
 
 import cl_viz
-from cl_viz.core.result import Result
+from cl_viz.core.result import Caveats, Result
+from cl_viz.core.view import Axis, Heatmap, Table
+from cl_viz.dashboard.navigation import SECTIONS
 from cl_viz.diagnostics import DIAGNOSTICS
-from cl_viz.reporting import html_text
+from cl_viz.reporting import html_document, html_text
 from cl_viz.reporting.explaining import explanation
+from cl_viz.reporting.report_figures import ReportFigures, together
 
 Found = list[tuple[cl_viz.EmbeddingSet, Sequence[Result]]]
 
@@ -100,23 +107,76 @@ def test_every_figure_is_there_in_both_themes(page: Page, found: Found) -> None:
     }
     assert len(figures) == len(drawn)
     for figure in figures:
-        assert set(figure) == {"light", "dark"}
+        assert set(figure) - {"paper"} == {"light", "dark"}
+        assert not figure["light"]["layout"].get("title", {}).get("text")
         assert figure["light"]["layout"]["paper_bgcolor"] != figure["dark"]["layout"]["paper_bgcolor"]
         assert [trace["type"] for trace in figure["light"]["data"]] == [
             trace["type"] for trace in figure["dark"]["data"]
         ]
-    assert all(place["aria-label"] for place in places)
+    captions = [attributes["id"] for tag, attributes in page.tags if tag == "figcaption"]
+    assert captions == [place["aria-labelledby"] for place in places]
 
 
-def test_every_finding_and_number_is_there(text: str, found: Found) -> None:
-    import html
-
+def test_every_finding_and_number_is_there_and_every_figure_says_what_it_found_on_each_run(
+    text: str, found: Found
+) -> None:
+    shown = html.unescape(text).replace("\N{NO-BREAK SPACE}", " ")
     for _, results in found:
         for result in results:
-            for finding in result.findings:
-                assert html.escape(finding.message) in text
-            for quantity in result.quantities.values():
-                assert html.escape(quantity.text()) in text
+            assert all(finding.message in shown for finding in result.findings)
+            assert all(quantity.text() in shown for quantity in result.quantities.values())
+            assert all(view.title in shown for view in result.views.values())
+
+
+def test_a_figure_has_the_n_of_its_runs_once_where_they_share_it(found: Found) -> None:
+    results = [results[0] for _, results in found]
+    colours = {result.run: place for place, result in enumerate(results)}
+    shared = ReportFigures(colours).place(results, ["distribution"])
+    assert shared.count(together("N = 120")) == 1
+    assert "in each run" in shared
+    fewer = replace(results[1], caveats=replace(results[1].caveats, n_used=7))
+    both = ReportFigures(colours).place([results[0], fewer], ["distribution"])
+    assert both.count(together("N = 120")) == 1
+    assert both.count(together("N = 7")) == 1
+
+
+def test_every_run_has_its_own_matrix_and_its_own_table_of_samples() -> None:
+    axis = Axis("class")
+    results = [
+        Result(
+            "class_cosines", run, {},
+            {
+                "matrix": Heatmap(f"matrix of {run}", axis, axis, np.eye(2), ("a", "b"), ("a", "b"), axis),
+                "pairs": Table("pairs", {"row": np.arange(30), "score": np.full(30, 0.0001234)}),
+            },
+            (), Caveats(30, 0, 4, ("v",)),
+        )
+        for run in ("one", "two")
+    ]  # fmt: skip
+    made = Page(html_text([[result] for result in results]))
+    assert len(json.loads(made.scripts["figures"])) == 2
+    shown = html_text([[result] for result in results])
+    assert shown.index("matrix of one") < shown.index("matrix of two")
+    assert shown.count("pairs (one)</summary>") == shown.count("pairs (two)</summary>") == 1
+    assert "<td>0.000123</td>" in shown
+
+
+def test_the_page_is_in_order_for_those_who_cannot_see_it(page: Page) -> None:
+    assert next(attributes for tag, attributes in page.tags if tag == "html")["lang"] == "en"
+    levels = [int(tag[1]) for tag, _ in page.tags if re.fullmatch("h[1-6]", tag)]
+    assert levels.count(1) == 1
+    assert all(after <= before + 1 for before, after in itertools.pairwise(levels))
+    assert all(attributes.get("scope") for tag, attributes in page.tags if tag == "th")
+    assert all(attributes.get("aria-label") for tag, attributes in page.tags if tag == "table")
+    names = [attributes["id"] for _, attributes in page.tags if "id" in attributes]
+    assert len(names) == len(set(names))
+
+
+def test_sections_stand_in_the_order_of_the_menu() -> None:
+    assert [name.lower() for name in html_document.SECTIONS] == [
+        section for section in SECTIONS if section in {name.lower() for name in html_document.SECTIONS}
+    ]
+    assert {spec.section for spec in DIAGNOSTICS.values()} <= set(html_document.SECTIONS)
 
 
 @pytest.mark.parametrize("name", list(DIAGNOSTICS))

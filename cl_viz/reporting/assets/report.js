@@ -1,14 +1,18 @@
-// Draws every figure in the colours the reader's system asks for, when it comes near the window.
+// Draws every figure in the colours the reader's system asks for, when it comes near the window; and all for paper.
 (() => {
   const figures = JSON.parse(document.getElementById("figures").textContent);
   const dark = matchMedia("(prefers-color-scheme: dark)");
   const places = [...document.querySelectorAll("[data-figure]")];
-  const options = { displaylogo: false, responsive: true };
+  // On paper figures have a size of their own, so that they do not depend on the window; report.css fits them in.
+  const paper = { width: 500, height: 240 };
   let theme = dark.matches ? "dark" : "light";
+  let printing = false;
   const draw = (place) => {
-    const figure = figures[place.dataset.figure][theme];
+    const drawn = figures[place.dataset.figure];
+    const { data, layout } = (printing && drawn.paper) || drawn[theme];
+    const size = printing ? paper : { autosize: true };
     place.dataset.drawn = theme;
-    return Plotly.react(place, figure.data, figure.layout, options);
+    return Plotly.react(place, data, { ...layout, ...size }, { displaylogo: false, responsive: !printing });
   };
   const seen = new IntersectionObserver(
     (entries) => {
@@ -19,15 +23,22 @@
     { rootMargin: "600px" },
   );
   places.forEach((place) => seen.observe(place));
-  const turn = (wanted) => {
-    theme = wanted;
+  const turn = () => {
+    theme = dark.matches ? "dark" : "light";
     places.filter((place) => place.dataset.drawn).forEach(draw);
   };
-  dark.addEventListener("change", () => turn(dark.matches ? "dark" : "light"));
-  // Paper is light, and holds every figure.
+  dark.addEventListener("change", turn);
+  // Paper is light, and holds every figure and all numbers; what else is folded stays away.
+  let unfolded = [];
   addEventListener("beforeprint", () => {
-    theme = "light";
+    [theme, printing] = ["light", true];
     places.forEach(draw);
+    unfolded = [...document.querySelectorAll("details.numbers:not([open]), details.contents:not([open])")];
+    unfolded.forEach((part) => (part.open = true));
   });
-  addEventListener("afterprint", () => turn(dark.matches ? "dark" : "light"));
+  addEventListener("afterprint", () => {
+    printing = false;
+    unfolded.forEach((part) => (part.open = false));
+    turn();
+  });
 })();
