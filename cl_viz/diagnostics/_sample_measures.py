@@ -138,6 +138,8 @@ class Asked:
             parts.append(f"rho {self.params.rho:g}, {self.params.smallest:g} to {self.params.largest:g}")
         elif spec.name in _AT_TEMPERATURE:
             parts.append(f"temperature {self.params.temperature:g}")
+        if spec.name == "false_negative_mass" and (self.labels < 0).any():
+            parts.append("unknown without a label; negatives without one count as not of the row's")
         return ", ".join(parts)
 
 
@@ -249,7 +251,8 @@ _SPECS = (
     ),
     SampleQuantitySpec(
         "false_negative_mass", "False negatives' part of the push", "share",
-        "Part of the row's push, softmax weights of its negatives at the temperature, on negatives of its own label.",
+        "Part of the row's push, softmax weights of its negatives at the temperature, on negatives that are known to "
+        "have its own label.",
         (0.0, 1.0), ("pairs", "labels"), _false_negative_mass,
     ),
     SampleQuantitySpec(

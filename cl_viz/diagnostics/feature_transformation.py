@@ -91,6 +91,7 @@ def compute(inputs: SetInputs, params: FeatureTransformationParams) -> Result:
         f"{after.n_mixed} mixtures for each anchor, from its {hardest.shape[1]:,} hardest queue items",
         f"loss and push weighed at temperature {params.temperature:g}",
         "what a loss would see before any training step; not what training with it would lead to",
+        *_note_on_labels(sample),
     )
     return Result(
         diagnostic=SPEC.name,
@@ -100,6 +101,15 @@ def compute(inputs: SetInputs, params: FeatureTransformationParams) -> Result:
         findings=findings(quantities, params.positive_change, params.negative_change, after, sample),
         caveats=inputs.plain_caveats(len(sample.queries), sample.n_excluded, seed=params.seed, notes=notes),
         params=params.as_dict(),
+    )
+
+
+def _note_on_labels(sample: Queries) -> tuple[str, ...]:
+    known = 1.0 if sample.same_label is None else float((~np.isnan(sample.same_label)).mean())
+    return (
+        ()
+        if known == 1
+        else (f"of {100 * known:.3g} % of anchors and items both labels are known; the rest is left out",)
     )
 
 
@@ -117,11 +127,11 @@ def transform(sample: Queries, params: FeatureTransformationParams) -> tuple[Sco
     hardest : NDArray[np.int64], shape (A, H)
         Each anchor's hardest queue items.
     same_label : NDArray[np.float64], shape (A, H), or None
-        The share of such an item that has the anchor's label: an interpolated item is made of two. None without
-        labels.
+        The share of such an item that has the anchor's label: an interpolated item is made of two. NaN where labels
+        lack; None without any.
     """
     queries, keys, queue = sample.queries, sample.keys, sample.queue
-    same = None if sample.same_label is None else sample.same_label.astype(np.float64)
+    same = sample.same_label
     if params.positive_change != "keep":
         share = _coefficients(params.positive_alpha, queries, params, stream=1)
         share = share + 1 if params.positive_change == "extrapolate" else share
@@ -176,15 +186,18 @@ def _quantities(before: Scores, after: Scores, same: Floats | None, temperature:
     n_anchors = len(before.positive)
 
     def made(name: str, values: Floats | None, *, missing: str = "", limits: tuple[float, float] | None = None) -> None:
-        """Average over anchors; with limits, an interval from the influence of each anchor."""
+        """Average over anchors that have a value; with limits, an interval from the influence of each anchor."""
         spec = declared[name]
-        value = None if values is None else float(values.mean())
+        known = None if values is None else values[~np.isnan(values)]
+        value = None if known is None or not len(known) else float(known.mean())
         interval = None
-        if limits is not None and values is not None and value is not None and n_anchors > 1:
-            interval = influence_interval(value, values - value, limits=limits).with_width
+        if limits is not None and known is not None and value is not None and len(known) > 1:
+            interval = influence_interval(value, known - value, limits=limits).with_width
+        n_known = n_anchors if value is None or known is None else len(known)
         found[name] = Quantity(
-            spec.name, spec.label, value, spec.unit, interval, n_anchors, "anchors", spec.range, missing=missing
-        )
+            spec.name, spec.label, value, spec.unit, interval, n_known, "anchors", spec.range,
+            missing=missing if value is None else "",
+        )  # fmt: skip
 
     found: dict[str, Quantity] = {}
     few = "the queue has one item: add samples"
@@ -201,8 +214,18 @@ def _quantities(before: Scores, after: Scores, same: Floats | None, temperature:
     made(
         "mixed_push", np.minimum(share, 1.0) if after.n_mixed else None, missing="nothing is mixed: raise a percentage"
     )
-    made("hardest_same_label", None if same is None else same.mean(axis=1), missing="add labels (Data page)")
+    made("hardest_same_label", _mean_of_known(same), missing="add labels (Data page)")
     return {name: found[name] for name in declared}
+
+
+def _mean_of_known(values: Floats | None) -> Floats | None:
+    """Return each anchor's mean over the items that have a value, NaN without any, shape (A,)."""
+    if values is None:
+        return None
+    known = ~np.isnan(values)
+    total, count = np.where(known, values, 0.0).sum(axis=1), known.sum(axis=1)
+    found: Floats = np.divide(total, count, out=np.full(len(total), np.nan), where=count > 0)
+    return found
 
 
 def _effective(push: Floats) -> Floats:

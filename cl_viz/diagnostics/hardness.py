@@ -30,7 +30,9 @@ def compute(inputs: SetInputs, params: HardnessParams) -> Result:
         quantities=quantities,
         views=views(measures, params.bins),
         findings=(measures.finding(SPEC.name),),
-        caveats=inputs.caveats(notes=(f"temperature {params.temperature:g}", *measures.anchors.notes)),
+        caveats=inputs.caveats(
+            notes=(f"temperature {params.temperature:g}", *measures.anchors.notes, *measures.anchors.notes_on_labels)
+        ),
         params=params.as_dict(),
     )
 
@@ -131,7 +133,9 @@ SPEC = DiagnosticSpec(
         "overflows float16 below 0.09 and float32 below 0.0113 unless the largest score is taken off first, as here. "
         "Here an anchor's negatives are all other samples of the set, in training those of a batch: numbers of "
         "negatives do not carry over, shares do better. A run shows its embeddings as they are; trained at another "
-        "temperature they would move, so a curve over the temperature is not a prediction of training."
+        "temperature they would move, so a curve over the temperature is not a prediction of training. "
+        "Where some rows have no label, false negatives are those of the labelled rows, among each other: "
+        "a negative without a label is not known to be false, nor to be none."
     ),
     sources=(WANG_LIU,),
 )

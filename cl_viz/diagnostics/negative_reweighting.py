@@ -51,6 +51,7 @@ def compute(inputs: SetInputs, params: ReweightingParams) -> Result:
         f"temperature {params.temperature:g}, beta {params.beta:g}, class prior {params.class_prior:g}, hardest "
         f"{100 * params.kept_share:g} % kept by the truncated loss",
         *anchors.notes,
+        *anchors.notes_on_labels,
     )
     return Result(
         diagnostic=SPEC.name,
@@ -168,7 +169,9 @@ SPEC = DiagnosticSpec(
         "temperature. Beta 0 and prior 0 give NT-Xent. Positives that all score high make the correction large: with "
         "a good encoder even a small prior clamps many anchors. The clamp is a kink, so losses on its two sides do "
         "not compare. Shares the paper of the truncation used: 8.19 % (CIFAR), 3.15 % (SVHN), 3.4 % (ImageNet100). "
-        "The losses here are those of the whole set as one batch."
+        "The losses here are those of the whole set as one batch. "
+        "Where some rows have no label, false negatives are those of the labelled rows, among each other: "
+        "a negative without a label is not known to be false, nor to be none."
     ),
     sources=(ROBINSON, CHUANG, WANG_LIU),
 )

@@ -44,7 +44,11 @@ def compute(inputs: StepInputs, params: RoleParams) -> Result:
 
 
 def _caveats(final: SetInputs, measures: ScoreMeasures) -> Caveats:
-    notes = (f"negatives: {measures.negatives_in_words}", "the numbers are those of the last step")
+    notes = (
+        f"negatives: {measures.negatives_in_words}",
+        "the numbers are those of the last step",
+        *measures.notes_on_labels,
+    )
     return final.caveats(notes=notes)
 
 

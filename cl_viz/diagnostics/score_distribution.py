@@ -44,6 +44,7 @@ def compute(inputs: SetInputs, params: ScoreDistributionParams) -> Result:
         f"push weighed at temperature {params.temperature:g}",
         f"AUC error from binning at most {measures.auc_error:.1e}",
         measures.anchors_in_words,
+        *measures.notes_on_labels,
     )
     return Result(
         diagnostic=SPEC.name,
@@ -182,7 +183,9 @@ SPEC = DiagnosticSpec(
         "the anchors alone would show only the first. Near-duplicate embeddings of a collapsed run still have an AUC: "
         "look at d' and at where both lie. With label positives every same-label pair is a positive, so the "
         "false-negative share is unknown. Scores "
-        "of an augmented view depend on the augmentation: compare runs under the same one."
+        "of an augmented view depend on the augmentation: compare runs under the same one. "
+        "Where some rows have no label, false negatives are those of the labelled rows, among each other: "
+        "a negative without a label is not known to be false, nor to be none."
     ),
     sources=(ZHU, WANG_LIU, CHUANG, HANLEY),
 )

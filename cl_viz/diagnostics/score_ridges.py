@@ -58,6 +58,7 @@ def compute(inputs: StepInputs, params: RidgeParams) -> Result:
     notes = (
         f"negatives: {last[1].negatives_in_words}",
         f"steps drawn: {', '.join(f'{step:,}' for step in steps)}{shown}; every curve has its own scale",
+        *last[1].notes_on_labels,
     )
     return Result(
         diagnostic=SPEC.name,

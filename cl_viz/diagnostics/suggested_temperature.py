@@ -53,7 +53,11 @@ def compute(inputs: SetInputs, params: SuggestionParams) -> Result:
     """Compute the range of temperatures that meets every wish."""
     anchors = Anchors.of(inputs, params.negative_views)
     found = suggest(anchors, params.fewest_negatives, params.most_even, params.most_false, params.least_signal)
-    notes = ("a suggestion: its limits are rules of thumb that the controls change", *anchors.notes)
+    notes = (
+        "a suggestion: its limits are rules of thumb that the controls change",
+        *anchors.notes,
+        *anchors.notes_on_labels,
+    )
     return Result(
         diagnostic=SPEC.name,
         run=inputs.run,
@@ -79,13 +83,13 @@ def _quantity(found: Suggestion, spec: QuantitySpec, interval: Interval | None) 
         limit = found.limits[spec.name].at
     else:
         limit = None
-        missing = questions.NO_VIEWS if spec.name == "for_signal" else questions.NO_LABELS
+        missing = questions.NO_VIEWS if spec.name == "for_signal" else anchors.labels_missing
         if spec.name == "for_labels" and anchors.has_labels:
             missing = "add samples of another label"
     return questions.quantity(
         spec,
         limit,
-        found.n,
+        anchors.labelled.n_anchors if spec.name == "for_labels" and not missing else found.n,
         missing=missing or "no temperature from 0.005 to 5.12 meets this wish",
         interval=interval,
     )
@@ -168,7 +172,9 @@ SPEC = DiagnosticSpec(
         "do, so with a small batch the limit of the gradient lies higher (see the figure of the batch size). No range "
         "says which features are learned: only a run trained at another temperature does. An end of the range has the "
         "interval of the wish that decides it, given that it decides; one at an end of the temperatures looked at, or "
-        "where a handful of negatives share the push, has none."
+        "where a handful of negatives share the push, has none. "
+        "Where some rows have no label, false negatives are those of the labelled rows, among each other: "
+        "a negative without a label is not known to be false, nor to be none."
     ),
     sources=(WANG_LIU, YEH, _scores.FALSE_NEGATIVE_PUSH.source),
 )

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from cl_viz.engine import bins
 from cl_viz.engine.fixed_point import MEAN_STEPS
-from cl_viz.engine.pair_sketch import PairRoles, negative_relations
+from cl_viz.engine.pair_sketch import KNOWN_LABELS, PairRoles, Relation, negative_relations
 from cl_viz.engine.row_kernels import TAIL
 
 Number = TypeVar("Number", np.int64, np.float64)
@@ -208,6 +208,17 @@ class AnchorSketch:
         """Return count, sum and sum of squares of each anchor's negatives, shape (A, 3)."""
         relations = [int(relation) for relation in negative_relations(roles)]
         return self._sum([self.candidates[view].moments[:, relations].sum(axis=1) for view in self.views_for(roles)])
+
+    def label_coverage(self, roles: PairRoles) -> NDArray[np.float64]:
+        """Return the share of each anchor's candidates whose labels are known, as its own is, shape (A,), in (0, 1].
+
+        NaN for an anchor without a label, and for one without a candidate that has one.
+        """
+        by_relation = self._sum([self.candidates[view].moments[:, :, 0] for view in self.views_for(roles)])
+        known = by_relation[:, [int(relation) for relation in KNOWN_LABELS]].sum(axis=1)
+        every = known + by_relation[:, int(Relation.UNKNOWN_LABEL)]
+        found: NDArray[np.float64] = np.divide(known, every, out=np.full(len(known), np.nan), where=known > 0)
+        return found
 
     def cells(self, roles: PairRoles, *, without_tail: bool = False) -> AnchorCells:
         """Return the filled cells over the candidates of these roles; kept, since most cells are empty.

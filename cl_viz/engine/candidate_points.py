@@ -357,10 +357,12 @@ def relative_penalty_share(sketch: AnchorSketch, roles: PairRoles, temperature: 
     """Share of each anchor's repulsion that falls on candidates of its own label, shape (A,).
 
     The repulsion on negative j of anchor i is in proportion to exp(s_ij / temperature) (Wang and Liu 2021, eq. 5:
-    the positive is not in the denominator). NaN for an anchor without negatives.
+    the positive is not in the denominator). Candidates without a label count as not of the anchor's. NaN for an anchor
+    without a label, without negatives, or none of whose negatives has a label.
     """
     total, own = CandidatePoints.kept(sketch, roles).mass_and_own(1 / temperature)
-    share: Values = np.divide(own, total, out=np.full(len(total), np.nan), where=total > 0)
+    told = np.isfinite(sketch.label_coverage(roles)) & (total > 0)
+    share: Values = np.divide(own, total, out=np.full(len(total), np.nan), where=told)
     return share
 
 

@@ -24,6 +24,8 @@ class Relation(IntEnum):
     UNKNOWN_LABEL = 3
 
 
+KNOWN_LABELS = (Relation.SAME_LABEL, Relation.DIFFERENT_LABEL)
+"""Of pairs of two samples: both have a label."""
 Block = tuple[str, str]
 """Two view names; equal names for the pairs within a view."""
 
@@ -155,7 +157,7 @@ class PairSketch:
         else:
             found = self.histogram([Relation.SAME_SAMPLE, Relation.SAME_LABEL], roles.negatives)
             remedy = "add a label column (Data page), or choose positives='views'"
-            if not self.has(Relation.SAME_LABEL, Relation.DIFFERENT_LABEL):
+            if not self.has(*KNOWN_LABELS):
                 raise MissingInputError("there are no labels to make positives of", remedy=remedy)
         if not found.count:
             raise MissingInputError("there are no positive pairs", remedy=remedy)
@@ -174,12 +176,16 @@ class PairSketch:
         Raises
         ------
         MissingInputError
-            With label positives (every same-label pair is then a positive), or without labels.
+            With label positives (every same-label pair is then a positive), without labels, or where some rows have
+            none and no two of the others share theirs.
         """
         if roles.positives == "labels":
             raise MissingInputError("with label positives a false negative cannot be told", remedy="add a second view")
-        if not self.has(Relation.SAME_LABEL, Relation.DIFFERENT_LABEL):
+        if not self.has(*KNOWN_LABELS):
             raise MissingInputError("false negatives need labels", remedy="add a label column (Data page)")
+        if self.has(Relation.UNKNOWN_LABEL) and not self.has(Relation.SAME_LABEL):
+            # That of the few which have a label none share one says nothing of the others.
+            raise MissingInputError("no two samples are known to share a label", remedy="add labels of more samples")
         return self.histogram([Relation.SAME_LABEL], roles.negatives)
 
     def _chosen(self, blocks: Literal["cross", "all"]) -> list[int]:

@@ -73,6 +73,16 @@ class AnchorQueries:
         return self.points.total
 
     @lazily
+    def label_coverage(self) -> Values:
+        """Share of each anchor's negatives of which it is known whether they have its label, shape (A,), in (0, 1].
+
+        NaN where that is known of none, such as for an anchor without a label; NaN throughout with label positives.
+        """
+        if self.roles.positives == "labels":
+            return np.full(len(self.sketch.rows), np.nan)
+        return self.sketch.label_coverage(self.roles)
+
+    @lazily
     def grid(self) -> ScoreGrid:
         """The negatives on a grid of scores."""
         return self._kept_grid(own=False)
@@ -189,18 +199,19 @@ class AnchorQueries:
     def false_negative_mass(self, temperatures: ArrayLike) -> Values:
         """Return the share of the relative penalties on negatives of the anchor's own label, (T, A).
 
-        NaN without negatives; NaN throughout with label positives, and where it is known of no pair whether its labels
-        agree.
+        Negatives without a label count as not of the anchor's: the share is what is known to lie on its label, and
+        `label_coverage` says of how many of its negatives it is known. NaN for an anchor without a label, without
+        negatives, or none of whose negatives has a label; NaN throughout with label positives.
         """
-        found, taus = [], as_temperatures(temperatures)
-        if not self._tells_labels:
-            return np.full((len(taus), len(self.n_negatives)), np.nan)
+        found, taus, told = [], as_temperatures(temperatures), np.isfinite(self.label_coverage)
+        if not told.any():
+            return np.full((len(taus), len(told)), np.nan)
         for tau in taus:
             if self.grid.fits(1 / tau):
                 (total,), (own,) = (grid.masses([1 / tau]) for grid in (self.grid, self.own_grid))
             else:
                 total, own = self.points.mass_and_own(1 / tau)
-            found.append(np.divide(own, total, out=np.full(len(total), np.nan), where=total > 0))
+            found.append(np.divide(own, total, out=np.full(len(total), np.nan), where=told & (total > 0)))
         return np.stack(found)
 
     def truncated_loss(self, temperatures: ArrayLike, share: ArrayLike) -> Values:
@@ -345,15 +356,6 @@ class AnchorQueries:
         mass = self.log_sum_exp(temperatures) + log_share
         found: Values = np.logaddexp(0.0, self._against_positives(mass, temperatures)).mean(axis=1)
         return found
-
-    @lazily
-    def _tells_labels(self) -> bool:
-        """Whether it is known of any negative whether it has the label of its anchor."""
-        if self.roles.positives == "labels":
-            return False
-        known = [int(Relation.SAME_LABEL), int(Relation.DIFFERENT_LABEL)]
-        seen = (self.sketch.candidates[view] for view in self.sketch.views_for(self.roles))
-        return any(bool(each.moments[:, known, 0].any()) for each in seen)
 
     def _negatives(self, factor: float) -> ScoreGrid | CandidatePoints:
         """Return what sums exp(factor * s) over negatives: the grid, where its points are close enough."""

@@ -44,8 +44,11 @@ class RowStatistics:
     entropy : NDArray[np.float64], shape (T, n)
         Of the relative penalties, natural log, in [0, log n_negatives]; NaN without negatives.
     false_negative_mass : NDArray[np.float64], shape (T, n)
-        Sum of r over negatives of the row's own label, in [0, 1]; NaN for a row without label, and with label
-        positives.
+        Sum of r over negatives that are known to have the row's own label, in [0, 1]; NaN for a row without label,
+        for one none of whose negatives has a label, and with label positives.
+    label_coverage : NDArray[np.float64], shape (n,)
+        Share of the row's negatives of which it is known whether they have its label, in (0, 1]; NaN where that mass
+        is.
     positive_score, positive_rank : NDArray[np.float64], shape (n,)
         Mean over the row's positives (pairs of one sample, in every view) of the score, and of the share of negatives
         that score below, ties half; NaN without positives.
@@ -58,6 +61,7 @@ class RowStatistics:
     log_sum_exp: NDArray[np.float64]
     entropy: NDArray[np.float64]
     false_negative_mass: NDArray[np.float64]
+    label_coverage: NDArray[np.float64]
     positive_score: NDArray[np.float64]
     positive_rank: NDArray[np.float64]
 
@@ -153,7 +157,7 @@ class _RowScanner:
         self.positives, self.offsets = positive_scores(view, every, rows, links)
         self.below = np.zeros((len(self.positives), len(Relation)))
         self.largest = np.full(len(view), -np.inf)
-        self.count = np.zeros(len(view), dtype=np.int64)
+        self.count, self.telling_count = (np.zeros(len(view), dtype=np.int64) for _ in range(2))
         # By temperature and row, relative to exp(largest / temperature): sum of exp, of exp * s, of exp of own label.
         self.sums = np.zeros((3, len(temperatures), len(view)))
 
@@ -182,6 +186,9 @@ class _RowScanner:
         """Add exp(s / tau) over the negatives, scaled by the largest score so far, which may grow."""
         negative = torch.isin(relation, torch.tensor(self.negative, device=relation.device))
         same = relation == int(Relation.SAME_LABEL)
+        if self.telling:
+            told = same | (relation == int(Relation.DIFFERENT_LABEL))
+            self.telling_count[part] += told.sum(dim=1).cpu().numpy()
         seen = torch.where(negative, scores, -torch.inf)
         before = self.largest[part].copy()
         largest = np.maximum(before, seen.amax(dim=1).cpu().numpy().astype(np.float64))
@@ -207,14 +214,11 @@ class _RowScanner:
         with np.errstate(divide="ignore", invalid="ignore"):
             log_sum_exp = np.where(total > 0, self.largest / tau + np.log(total), -np.inf)
             entropy = np.where(total > 0, np.maximum(0.0, log_sum_exp - weighted / total / tau), np.nan)
-            mass = np.where(total > 0, own / total, np.nan)
+            coverage = np.where(self.telling_count > 0, self.telling_count / self.count, np.nan)
+            mass = np.where(np.isfinite(coverage) & (total > 0), own / total, np.nan)
             share = self.below[:, self.negative].sum(axis=1) / np.repeat(self.count, np.diff(self.offsets))
-        if self.view.labels is None or not self.telling:
-            mass = np.full_like(mass, np.nan)
-        else:
-            mass[:, self.view.labels.cpu().numpy() < 0] = np.nan
         return RowStatistics(
-            self.view.name, self.view.original, self.temperatures, self.count, log_sum_exp, entropy, mass,
+            self.view.name, self.view.original, self.temperatures, self.count, log_sum_exp, entropy, mass, coverage,
             self._mean_over_positives(self.positives), self._mean_over_positives(share),
         )  # fmt: skip
 

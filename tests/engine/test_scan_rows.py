@@ -97,3 +97,35 @@ def test_the_pass_can_be_stopped() -> None:
 
     with pytest.raises(Cancelled):
         cl_viz.scan_rows(clusters(1500, 8, 4, 0.3), [0.1, 0.5], progress=stop)
+
+
+@pytest.mark.parametrize("lost", [0.1, 0.9, "all but one class", "all but one row", "all"])
+@pytest.mark.parametrize("negatives", ["cross", "all"])
+def test_rows_without_a_label_are_unknown_here_and_in_the_questions_to_anchors(
+    lost: float | str, negatives: str
+) -> None:
+    """Negatives without a label are not known to be of a row's own; they stay in the sum that is divided by."""
+    embedding_set = clusters(60, 6, 4, 0.3)
+    codes = np.asarray(embedding_set.role("label")).astype(np.int64)
+    gone = {"all but one class": codes != 1, "all but one row": np.arange(60) != 7, "all": codes >= 0}
+    gone_here = gone[lost] if isinstance(lost, str) else np.random.default_rng(3).random(60) < lost
+    label = np.where(gone_here, None, codes.astype(object))
+    partly = cl_viz.EmbeddingSet.from_arrays(dict(embedding_set.views), label=label)
+    roles = PairRoles("views", negatives)  # type: ignore[arg-type]
+    scanned = cl_viz.scan(partly, cache=False)
+    for view, found in cl_viz.scan_rows(partly, TEMPERATURES, roles=roles).items():
+        scores, negative, _, _ = dense(partly, view, roles)
+        known = np.tile(~gone_here, scores.shape[1] // 60)
+        same = np.tile(codes[:, None] == codes, scores.shape[1] // 60) & known & ~gone_here[:, None] & negative
+        told = (known & negative).sum(axis=1) * ~gone_here
+        coverage = np.where(told > 0, told / negative.sum(axis=1), np.nan)
+        ask = scanned.ask(view, negatives=negatives)  # type: ignore[arg-type]
+        np.testing.assert_array_equal(found.label_coverage, coverage)
+        np.testing.assert_allclose(ask.label_coverage, coverage, rtol=1e-12)
+        masses = ask.false_negative_mass(TEMPERATURES)
+        for index, temperature in enumerate(TEMPERATURES):
+            logits = np.where(negative, scores / temperature, -np.inf)
+            mass = (np.exp(logits - logsumexp(logits, axis=1)[:, None]) * same).sum(axis=1)
+            expected = np.where(told > 0, mass, np.nan)
+            np.testing.assert_allclose(found.false_negative_mass[index], expected, atol=1e-9)
+            np.testing.assert_allclose(masses[index], expected, atol=2e-3)

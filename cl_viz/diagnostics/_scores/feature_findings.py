@@ -83,7 +83,7 @@ def _mixtures(quantities: Mapping[str, Quantity], after: Scores) -> Finding:
             "mixed_push",
         )
     message += (
-        f", and {format_number(100 * same.value)} % of what they are made of has the anchor's label (N = {push.n:,} "
+        f", and {format_number(100 * same.value)} % of what they are made of has the anchor's label (N = {same.n:,} "
         f"anchors). They are {format_number(100 * share)} % of the negatives."
     )
     level = _what_if(MIXED_FALSE_NEGATIVES.level(same.value))

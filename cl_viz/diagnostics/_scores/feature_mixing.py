@@ -25,8 +25,9 @@ class Queries:
         Rows of the second view that are no anchor's positive.
     rows : NDArray[np.int64], shape (A,)
         Row of each query in the first view.
-    same_label : NDArray[np.bool_], shape (A, Q), or None
-        Whether a queue item has the anchor's label; False where either is not labelled. None without labels.
+    same_label : NDArray[np.float64], shape (A, Q), or None
+        1 where a queue item has the anchor's label, 0 where it has another, NaN where either has none. None where
+        that is known of no item.
     n_excluded : int
         Rows of the first view that cannot be used.
     """
@@ -35,7 +36,7 @@ class Queries:
     keys: Floats
     queue: Floats
     rows: NDArray[np.int64]
-    same_label: NDArray[np.bool_] | None
+    same_label: Floats | None
     n_excluded: int
 
     @classmethod
@@ -78,7 +79,9 @@ class Queries:
         same = None
         if labels is not None:
             own, theirs = labels[0][0][chosen[:, 0]], labels[0][1][others]
-            same = (own[:, None] == theirs[None, :]) & (own[:, None] >= 0)
+            known = (own[:, None] >= 0) & (theirs[None, :] >= 0)
+            if known.any():
+                same = np.where(known, own[:, None] == theirs[None, :], np.nan)
         return cls(
             queries=_unit(embedding_set.views[first][chosen[:, 0]]),
             keys=_unit(embedding_set.views[second][chosen[:, 1]]),

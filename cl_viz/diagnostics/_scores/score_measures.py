@@ -19,6 +19,7 @@ from cl_viz.diagnostics._dense.scores import gaussian_overlap
 from cl_viz.diagnostics._scores import separation_intervals as intervals
 from cl_viz.diagnostics._scores.anchor_intervals import AnchorIntervals
 from cl_viz.diagnostics._scores.influence import PairInfluence
+from cl_viz.diagnostics._scores.labelled_rows import labelled_inputs, note_on_labels
 from cl_viz.diagnostics._scores.separation_intervals import at_bins
 from cl_viz.engine import score_histogram as separation
 from cl_viz.engine.anchor_sketch import AnchorSketch
@@ -36,7 +37,7 @@ Estimate = tuple[float, Interval | None]
 
 @dataclass(frozen=True)
 class ScoreMeasures:
-    """Positives and negatives of one set under chosen roles."""
+    """Positives and negatives of one set under chosen roles: with label positives, of the rows that have a label."""
 
     statistics: Statistics
     roles: PairRoles
@@ -44,6 +45,7 @@ class ScoreMeasures:
     embedding_set: EmbeddingSet
     positives: ScoreHistogram
     negatives: ScoreHistogram
+    inputs: SetInputs
 
     @classmethod
     def of(
@@ -60,8 +62,7 @@ class ScoreMeasures:
         MissingInputError
             If there are no positives or no negatives of that kind.
         """
-        statistics = inputs.statistics
-        pairs = statistics.pairs
+        pairs = inputs.statistics.pairs
         kind = positives
         if kind == "auto":
             kind = "views" if pairs.has(Relation.SAME_SAMPLE) else "labels"
@@ -72,12 +73,42 @@ class ScoreMeasures:
                     remedy="add a second view of the samples or a label column (Data page)",
                 )
         roles = PairRoles(kind, negatives)
+        looked_at = (labelled_inputs(inputs) if kind == "labels" else None) or inputs
+        pairs = looked_at.statistics.pairs
         found, against = pairs.positives(roles), pairs.negatives(roles)
         if not against.count:
             raise MissingInputError(
                 "there are no negative pairs: every pair is a positive", where=inputs.run, remedy="add other samples"
             )
-        return cls(statistics, roles, temperature, inputs.embedding_set, found, against)
+        return cls(looked_at.statistics, roles, temperature, looked_at.embedding_set, found, against, inputs)
+
+    @cached_property
+    def labelled(self) -> ScoreMeasures:
+        """The same of the rows that have a label, among each other; itself where all have one.
+
+        Raises
+        ------
+        MissingInputError
+            If these cannot tell which negatives are false.
+        """
+        self.statistics.pairs.false_negatives(self.roles)
+        found = labelled_inputs(self.inputs)
+        if found is None:
+            raise MissingInputError("too few rows have a label", remedy="add labels of more samples")
+        if found is self.inputs:
+            return self
+        return ScoreMeasures.of(found, self.roles.positives, self.roles.negatives, self.temperature)
+
+    @property
+    def notes_on_labels(self) -> tuple[str, ...]:
+        """Over how many samples what is said of labels goes, where that is not all of them."""
+        if self.roles.positives == "labels":
+            used, every = self.statistics.n_used, self.inputs.statistics.n_used
+            return (f"pairs of the {used:,} of {every:,} samples that have a label",) if used < every else ()
+        try:
+            return note_on_labels(self.inputs, self.labelled.inputs)
+        except MissingInputError:
+            return ()
 
     @property
     def aligned(self) -> bool:
@@ -126,12 +157,13 @@ class ScoreMeasures:
 
     def quantity(self, spec: QuantitySpec) -> Quantity:
         """Return one declared quantity; what the input cannot support has no value and says what to add."""
-        missing, value, interval = "", math.nan, None
+        missing, value, interval, measured = "", math.nan, None, self
         try:
+            measured = self.labelled if spec.name in _OF_LABELS else self
             # Only the push moves with the temperature; a slider must not compute the rest again.
             temperature = self.temperature if spec.name == "false_negative_push" else None
             key = ("score_distribution", spec.name, self.roles, temperature)
-            value, interval = self.statistics.remember(key, lambda: _MEASURES[spec.name](self))
+            value, interval = measured.statistics.remember(key, lambda: _MEASURES[spec.name](measured))
         except MissingInputError as error:
             missing = error.remedy or error.what
         if not missing and math.isnan(value):
@@ -143,7 +175,7 @@ class ScoreMeasures:
             None if missing else value,
             spec.unit,
             None if missing or interval is None else interval.with_width,
-            n=self.n_anchors if spec.name in _OVER_ANCHORS else self.statistics.n_used,
+            n=measured.n_anchors if spec.name in _OVER_ANCHORS else measured.statistics.n_used,
             range=spec.range,
             missing=missing,
             reference=reference,
@@ -320,6 +352,9 @@ _OVER_ANCHORS = {
     "false_negative_push",
 }
 """Quantities that are means over anchors, and rest on so many samples only."""
+
+_OF_LABELS = {"false_negative_share", "false_negative_share_top10", "false_negative_push"}
+"""Those of the rows that have a label."""
 
 Reference = tuple[float | None, str]
 

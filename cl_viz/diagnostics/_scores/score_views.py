@@ -82,9 +82,10 @@ def rank(measures: ScoreMeasures, run: str) -> Histogram:
 def false_negatives(measures: ScoreMeasures, quantities: Mapping[str, Quantity], run: str) -> Lines:
     """How likely a negative shares the anchor's label, by its score."""
     bins = 50
-    same = measures.statistics.pairs.false_negatives(measures.roles)
+    labelled = measures.labelled
+    same = labelled.statistics.pairs.false_negatives(measures.roles)
     of_same = same.masses(bins) * same.count
-    of_all = measures.negatives.masses(bins) * measures.negatives.count
+    of_all = labelled.negatives.masses(bins) * labelled.negatives.count
     enough = of_all >= 1
     middles = (np.linspace(-1, 1, bins + 1)[:-1] + 1 / bins)[enough]
     share = of_same[enough] / of_all[enough]
@@ -99,7 +100,7 @@ def false_negatives(measures: ScoreMeasures, quantities: Mapping[str, Quantity],
         title,
         SCORE,
         Axis("Negatives that share the anchor's label", "share of the bin", (0.0, 1.0)),
-        (Series("same label", middles, share, "false_negative", run, n=measures.negatives.count),),
+        (Series("same label", middles, share, "false_negative", run, n=labelled.negatives.count),),
         (Reference("all negatives", float(count or 0.0), "y"),),
     )
 

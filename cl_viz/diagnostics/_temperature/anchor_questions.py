@@ -15,12 +15,13 @@ from cl_viz.core.errors import MissingInputError
 from cl_viz.core.params import Params, param
 from cl_viz.core.result import Interval, Quantity, Source
 from cl_viz.core.specs import QuantitySpec
+from cl_viz.diagnostics._scores.labelled_rows import labelled_inputs, note_on_labels
 from cl_viz.diagnostics._temperature.fewer_anchors import MOST, at_most
 from cl_viz.diagnostics._temperature.temperature_curves import Curves, curves
 from cl_viz.diagnostics._training_temperature import training_temperature
 from cl_viz.engine.anchor_sketch import AnchorSketch
 from cl_viz.engine.inputs import SetInputs
-from cl_viz.engine.pair_sketch import PairRoles, Relation
+from cl_viz.engine.pair_sketch import PairRoles
 from cl_viz.engine.queries import AnchorQueries
 from cl_viz.engine.statistics import Statistics
 
@@ -39,7 +40,7 @@ _QUESTIONS: dict[Question, Callable[[AnchorQueries, list[float]], Values]] = {
     "own_label": AnchorQueries.false_negative_mass,
 }
 NO_VIEWS = "add a second view of the samples (Data page)"
-NO_LABELS = "add a label column (Data page)"
+MORE_LABELS = "add labels of more samples"
 
 
 @dataclass(frozen=True)
@@ -177,20 +178,53 @@ class Anchors:
 
     @property
     def has_labels(self) -> bool:
-        """Whether it is known of any pair whether its labels agree."""
-        return self.statistics.pairs.has(Relation.SAME_LABEL, Relation.DIFFERENT_LABEL)
+        """Whether false negatives can be told."""
+        return not self.labels_missing
+
+    @property
+    def labels_missing(self) -> str:
+        """What to add before false negatives can be told; empty where they can."""
+        try:
+            _ = self.labelled
+        except MissingInputError as error:
+            return error.remedy or error.what
+        return ""
+
+    @property
+    def labelled(self) -> Anchors:
+        """The anchors of the rows that have a label, among each other; itself where all have one.
+
+        Raises
+        ------
+        MissingInputError
+            If these cannot tell which negatives are false.
+        """
+        self.statistics.pairs.false_negatives(self.roles)
+        found = labelled_inputs(self.inputs)
+        if found is None:
+            raise MissingInputError("too few rows have a label", where=self.inputs.run, remedy=MORE_LABELS)
+        if found is self.inputs:
+            return self
+        if not found.statistics.pairs.negatives(self.roles).count:
+            raise MissingInputError("no negatives have labels", where=self.inputs.run, remedy=MORE_LABELS)
+        return Anchors(found, found.statistics, self.roles)
 
     @property
     def false_negative_share(self) -> float:
-        """Share of the negatives that have the anchor's label.
+        """Share of the negatives that have the anchor's label, among the rows that have one.
 
         Raises
         ------
         MissingInputError
             Without labels.
         """
-        same = self.statistics.pairs.false_negatives(self.roles)
-        return same.count / self.statistics.pairs.negatives(self.roles).count
+        pairs = self.labelled.statistics.pairs
+        return pairs.false_negatives(self.roles).count / pairs.negatives(self.roles).count
+
+    @property
+    def notes_on_labels(self) -> tuple[str, ...]:
+        """Over how many samples what is said of labels goes, where that is not all of them."""
+        return note_on_labels(self.inputs, self.labelled.inputs) if self.has_labels else ()
 
     @property
     def n_negatives(self) -> float:

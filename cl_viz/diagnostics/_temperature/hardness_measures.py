@@ -75,8 +75,8 @@ class HardnessMeasures:
 
     @cached_property
     def false_negative_push(self) -> float:
-        """Mean over anchors of the share of the push on their own label; NaN without labels."""
-        return questions.mean_of(self.anchors.of_anchors("own_label", self.temperature))
+        """Mean over anchors of the share of the push on their own label, among the rows that have one."""
+        return questions.mean_of(self.anchors.labelled.of_anchors("own_label", self.temperature))
 
     def quantity(self, spec: QuantitySpec) -> Quantity:
         """Return one declared quantity; what the input cannot support has no value and says what to add."""
@@ -84,8 +84,9 @@ class HardnessMeasures:
         if spec.name in ("loss", "positive_slope") and not self.anchors.has_positives:
             missing = questions.NO_VIEWS
         if spec.name == "false_negative_push":
-            missing = "" if self.anchors.has_labels else questions.NO_LABELS
-            reference = None if missing else self.anchors.false_negative_share
+            missing = self.anchors.labels_missing
+            if not missing:
+                n_anchors, reference = self.anchors.labelled.n_anchors, self.anchors.false_negative_share
         if spec.name == "effective_share":
             reference = self.random_share
         labels = {"false_negative_push": "share of the negatives", "effective_share": self.null_in_words}
@@ -100,9 +101,10 @@ class HardnessMeasures:
         )
 
     def _interval(self, name: str) -> Interval | None:
-        noise = AnchorNoise.of(self.anchors, self.temperature)
-        if noise is None:
-            return None
+        of_labels = name == "false_negative_push"
+        noise = AnchorNoise.of(self.anchors.labelled if of_labels else self.anchors, self.temperature)
+        if noise is None or of_labels:
+            return None if noise is None else noise.own_label()
         # In an aligned set every anchor has as many negatives.
         count = float(self.n_negatives[0])
         measures: dict[str, Callable[[], Interval | None]] = {
@@ -111,7 +113,6 @@ class HardnessMeasures:
             "entropy": lambda: noise.entropy(lambda entropy: entropy, POSITIVE),
             "effective_sample_size": noise.sample_size,
             "hardest_share": lambda: noise.hardest(noise.split(self.hardest_share)),
-            "false_negative_push": noise.own_label,
             "loss": lambda: noise.of_margin(lambda margin: np.logaddexp(0.0, margin), POSITIVE),
             "positive_slope": lambda: noise.of_margin(
                 lambda margin: np.exp(-np.logaddexp(0.0, -margin)) / self.temperature, (0.0, 1 / self.temperature)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from cl_viz.core.result import format_number
@@ -37,7 +39,17 @@ def views(measures: HardnessMeasures, bins: int) -> dict[str, View]:
 
 
 def _weighed(measures: HardnessMeasures, bins: int) -> Weighed:
-    """Return the push on each bin of scores, that on false negatives, and the share of the anchors' negatives."""
+    """Return the push on each bin of scores, that on false negatives, and the share of the anchors' negatives.
+
+    That on false negatives is of the anchors and negatives that have a label.
+    """
+    total, same, count = _by_score(measures, bins)
+    if measures.anchors.has_labels and measures.anchors.labelled is not measures.anchors:
+        same = _by_score(replace(measures, anchors=measures.anchors.labelled), bins)[1]
+    return total, same, count
+
+
+def _by_score(measures: HardnessMeasures, bins: int) -> Weighed:
     total, same, count = np.zeros(bins), np.zeros(bins), np.zeros(bins)
     for queries, log_sum in zip(measures.anchors.queries, measures.log_sums, strict=True):
         scores, share, own = own_share(queries, log_sum, measures.temperature)
@@ -60,7 +72,8 @@ def push(measures: HardnessMeasures, weighed: Weighed) -> Histogram:
         Series("push on them", edges, total / width, "other", run, n=n_used),
     ]
     if measures.anchors.has_labels and same.any():
-        series.append(Series("push on the same label", edges, same / width, "false_negative", run, n=n_used))
+        n_labelled = measures.anchors.labelled.n_anchors
+        series.append(Series("push on the same label", edges, same / width, "false_negative", run, n=n_labelled))
     share = questions.mean_of(measures.effective / np.maximum(1.0, measures.n_negatives))
     return Histogram(
         f"{format_number(100 * share)} % of the negatives carry the push at temperature {measures.temperature:g}",
@@ -128,7 +141,7 @@ def spread(measures: HardnessMeasures) -> Histogram:
 def false_negatives(measures: HardnessMeasures) -> Lines:
     """Share of the push on false negatives, at every temperature."""
     anchors = measures.anchors
-    curves, here = anchors.curves, measures.false_negative_push
+    curves, here = anchors.labelled.curves, measures.false_negative_push
     return Lines(
         f"{format_number(100 * here)} % of the push on negatives {anchors.where_negatives_are} falls on the same "
         f"label at temperature {measures.temperature:g}",

@@ -66,9 +66,9 @@ class ReweightingMeasures:
         return questions.mean_of(self.anchors.sample_size(self.temperature / beta))
 
     def false_negative_push(self, beta: float) -> float:
-        """Return the share of the weighted terms on the anchor's own label; NaN without labels."""
+        """Return the share of the weighted terms on the anchor's own label, among the rows that have one."""
         sharpened = self.temperature / (1 + beta)
-        return questions.mean_of(self.anchors.of_anchors("own_label", sharpened))
+        return questions.mean_of(self.anchors.labelled.of_anchors("own_label", sharpened))
 
     @cached_property
     def truncated_here(self) -> Values:
@@ -95,14 +95,15 @@ class ReweightingMeasures:
         """Return one declared quantity."""
         missing, reference, label = "", None, ""
         if spec.name == "reweighted_false_negative_push":
-            missing = "" if self.anchors.has_labels else questions.NO_LABELS
+            missing = self.anchors.labels_missing
             if not missing:
                 reference, label = self.false_negative_push(0.0), "beta 0"
         value = math.nan if missing else self._value(spec.name)
+        of_labels = spec.name == "reweighted_false_negative_push" and not missing
         return questions.quantity(
             spec,
             value,
-            self.anchors.n_anchors,
+            (self.anchors.labelled if of_labels else self.anchors).n_anchors,
             missing=missing,
             reference=reference,
             reference_label=label,
@@ -110,13 +111,14 @@ class ReweightingMeasures:
         )
 
     def _interval(self, name: str) -> Interval | None:
-        noise = AnchorNoise.of(self.anchors, self.temperature)
+        of_labels = name == "reweighted_false_negative_push"
+        noise = AnchorNoise.of(self.anchors.labelled if of_labels else self.anchors, self.temperature)
         if noise is None:
             return None
+        if of_labels:
+            return noise.own_label(self.temperature / (1 + self.beta))
         if name == "plain_loss":
             return noise.of_margin(lambda margin: np.logaddexp(0.0, margin), POSITIVE)
-        if name == "reweighted_false_negative_push":
-            return noise.own_label(self.temperature / (1 + self.beta))
         if name == "weights_sample_size":
             return noise.sample_size(self.temperature / self.beta) if self.beta else None
         weighed = ReweightingNoise.of(noise, self.beta, self.prior)

@@ -57,7 +57,8 @@ def weights(measures: ReweightingMeasures, few: ReweightingMeasures) -> Lines:
     series = [Series("negatives that carry the weights", BETAS, size, "other", run, n=few.anchors.n_anchors)]
     if anchors.has_labels:
         push = _curve(few, "weighted push", BETAS, few.false_negative_push)
-        series.append(Series("push on the same label", BETAS, push, "false_negative", run, n=few.anchors.n_anchors))
+        n_labelled = few.anchors.labelled.n_anchors
+        series.append(Series("push on the same label", BETAS, push, "false_negative", run, n=n_labelled))
     here = measures.sample_size(measures.beta)
     return Lines(
         f"With beta {measures.beta:g} the weights rest on {format_number(here)} of {anchors.n_negatives:,.0f} "

@@ -35,7 +35,7 @@ def _of_limit(found: Suggestion, name: str, limit: Limit) -> Interval | None:
     """Return the interval of one limit; None at an end of the grid, or where the curve's has none."""
     if limit.at is None or not TEMPERATURES[0] < limit.at < TEMPERATURES[-1]:
         return None
-    noise = AnchorNoise.of(found.anchors, limit.at, MOST)
+    noise = AnchorNoise.of(found.anchors.labelled if name == "for_labels" else found.anchors, limit.at, MOST)
     if noise is None:
         return None
     count = found.anchors.n_negatives

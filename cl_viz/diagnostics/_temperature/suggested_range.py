@@ -107,14 +107,15 @@ def suggest(
     }
     if anchors.has_labels and anchors.false_negative_share < 1:
         share = anchors.false_negative_share
-        beyond = (curves.false_negative_push - share) / (1 - share)
+        labelled = anchors.labelled
+        beyond = (labelled.curves.false_negative_push - share) / (1 - share)
         limits["for_labels"] = Limit(
             f"false negatives take at most {100 * most_false:g} % of the push beyond their share",
             f"false negatives take more than {100 * most_false:g} % of the push beyond their share",
             _from(
                 beyond,
                 most_false,
-                lambda at: (mean_of(anchors.of_anchors("own_label", at)) - share) / (1 - share),
+                lambda at: (mean_of(labelled.of_anchors("own_label", at)) - share) / (1 - share),
                 rising=False,
             ),
             beyond,
