@@ -21,6 +21,8 @@ STEP = 2 / bins.ANCHOR_BINS / MEAN_STEPS
 """Steps of a cell's mean score."""
 SAME, OTHER = 0, 1
 """Rows of an anchor's histogram: candidates of its own label; of another or an unknown one."""
+_BAND = 128
+"""Anchors whose cells of several views are added at a time."""
 
 
 @dataclass(frozen=True)
@@ -100,6 +102,12 @@ class CandidateCells:
                 else:
                     kernels.copy_runs(source, part.offsets, to, target)
         return found
+
+    def of_anchors(self, band: slice) -> CandidateCells:
+        """Return the cells of some anchors that follow each other."""
+        part = slice(int(self.offsets[band.start]), int(self.offsets[band.stop]))
+        offsets = self.offsets[band.start : band.stop + 1] - part.start
+        return CandidateCells(offsets, self.places[part], self.counts[part], self.residuals[part])
 
     def keys(self) -> NDArray[np.int64]:
         """Return ``anchor * 2 * ANCHOR_BINS + place`` of every cell, ascending."""
@@ -232,24 +240,22 @@ class AnchorSketch:
                 _remove_tail(keys, counts, sums, *self.tail(roles))
                 filled = counts > 0
                 keys, counts, sums = keys[filled], counts[filled], sums[filled]
-            anchor, place = np.divmod(keys, 2 * bins.ANCHOR_BINS)
-            self._cells[key] = AnchorCells(anchor, place // bins.ANCHOR_BINS, counts, sums / counts)
+            row = keys // bins.ANCHOR_BINS
+            self._cells[key] = AnchorCells(row >> 1, row & 1, counts, sums / counts)
         return self._cells[key]
 
     def _summed_cells(self, roles: PairRoles) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
         """Return keys (ascending), counts and sums of the filled cells over the candidates of these roles."""
         chosen = [self.candidates[view].cells for view in self.views_for(roles)]
-        keys = np.concatenate([cells.keys() for cells in chosen])
-        counts = np.concatenate([cells.counts for cells in chosen]).astype(np.float64)
-        sums = np.concatenate([cells.sums for cells in chosen])
         if len(chosen) == 1:
-            return keys, counts, sums
-        # Each view's keys ascend: a stable sort merges them, in a third of the time of `numpy.unique`.
-        order = np.argsort(keys, kind="stable")
-        keys = keys[order]
-        first = np.flatnonzero(np.diff(keys, prepend=-1))
-        total, score = (np.add.reduceat(values[order], first) for values in (counts, sums))
-        return keys[first], total, score
+            (only,) = chosen
+            return only.keys(), only.counts.astype(np.float64), only.sums
+        n_anchors = len(self.rows)
+        bands = [slice(low, min(low + _BAND, n_anchors)) for low in range(0, max(1, n_anchors), _BAND)]
+        parts = [_added_cells([cells.of_anchors(band) for cells in chosen]) for band in bands]
+        keys = [found[0] + band.start * 2 * bins.ANCHOR_BINS for found, band in zip(parts, bands, strict=True)]
+        counts, sums = (np.concatenate([found[place] for found in parts]) for place in (1, 2))
+        return np.concatenate(keys), counts, sums
 
     def tail(self, roles: PairRoles) -> tuple[NDArray[np.floating], NDArray[np.bool_]]:
         """Return the largest candidates over the views of these roles: scores (A, TAIL) and whether labels agree."""
@@ -277,6 +283,23 @@ class AnchorSketch:
         for part in parts[1:]:
             total += part
         return total
+
+
+def _added_cells(
+    chosen: Sequence[CandidateCells],
+) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
+    """Return keys (ascending), counts and sums of the cells that several views fill for the same few anchors.
+
+    All their histograms stay in the cache: half the time of putting the keys of the views in order.
+    """
+    size = (len(chosen[0].offsets) - 1) * 2 * bins.ANCHOR_BINS
+    counts, sums = np.zeros(size), np.zeros(size)
+    for cells in chosen:
+        keys = cells.keys()
+        counts[keys] += cells.counts
+        sums[keys] += cells.sums
+    filled = np.flatnonzero(counts)
+    return filled, counts[filled], sums[filled]
 
 
 def _remove_tail(
