@@ -96,7 +96,7 @@ class AnchorQueries:
         """Return a grid that is made once for a sketch, whoever asks."""
         key = ("grid", self.roles, own)
         if key not in self.sketch.points:
-            self.sketch.points[key] = ScoreGrid.of(self.points, own=own)
+            self.sketch.points[key] = ScoreGrid.of(self.points.every, own=own)
         found = self.sketch.points[key]
         assert isinstance(found, ScoreGrid)
         return found

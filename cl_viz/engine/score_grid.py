@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from cl_viz.engine import bins
-from cl_viz.engine.candidate_points import CandidatePoints
+from cl_viz.engine.weighted_points import WeightedPoints
 
 Values = NDArray[np.float64]
 Narrow = NDArray[np.float32]
@@ -58,7 +58,7 @@ class ScoreGrid:
     least_above: Values
 
     @classmethod
-    def of(cls, points: CandidatePoints, *, own: bool = False) -> ScoreGrid:
+    def of(cls, points: WeightedPoints, *, own: bool = False) -> ScoreGrid:
         """Put points on the grid; with `own` those of the anchor's own label only."""
         n_anchors = len(points.starts) - 1
         owner = np.repeat(np.arange(n_anchors), np.diff(points.starts))

@@ -11,11 +11,13 @@ import pytest
 
 import cl_viz
 from cl_viz.core.errors import InputError, MissingInputError
+from cl_viz.engine.anchor_sketch import OTHER, SAME
 from cl_viz.engine.batch_expectation import BatchExpectation
 from cl_viz.engine.candidate_points import CandidatePoints
 from cl_viz.engine.pair_sketch import PairRoles, Relation
 from cl_viz.engine.queries import AnchorQueries, uniformity
 from cl_viz.engine.score_grid import ScoreGrid
+from cl_viz.engine.weighted_points import WeightedPoints
 from cl_viz.testing import clusters, collapsed, paired_sphere, sphere
 from tests.engine.comparing import entr, exact_expectation, logsumexp
 
@@ -191,7 +193,7 @@ def log_choose(n: int, k: int) -> float:
 def test_expected_loss_among_many_negatives_is_exact(n_drawn: int) -> None:
     """300 of 30,000 negatives score high: how many of them a batch holds has a law that is known."""
     counts, scores, positive = np.array([29_700, 300]), np.array([0.1, 0.6]), 0.5
-    points = CandidatePoints(
+    points = WeightedPoints(
         np.array([0, 2]),
         (scores - 0.6).astype(np.float32),
         counts.astype(np.float32),
@@ -352,6 +354,16 @@ def test_questions_out_of_range_are_refused() -> None:
         AnchorQueries.of(cl_viz.scan(paired_sphere(20, 4, 0.5)).anchors["view_1"], PairRoles("labels"))
     with pytest.raises(InputError, match="labels"):
         ask.supcon_out_loss([0.1])
+
+
+@pytest.mark.parametrize("side", [SAME, OTHER])
+def test_points_of_one_side_that_are_known_exactly_are_single_candidates(side: int) -> None:
+    sketch = cl_viz.scan(SETS["sphere"](), anchors=20).anchors["view_1"]
+    points = CandidatePoints.of(sketch, PairRoles("labels"), side=side).every
+    assert points.single.any()
+    assert (points.own == (side == SAME)).all()
+    np.testing.assert_array_equal(points.counts[points.single], 1)
+    np.testing.assert_array_equal(points.variance[points.single], 0)
 
 
 @pytest.mark.parametrize("negatives", ["cross", "all"])
