@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -67,6 +67,11 @@ def column_spans(view: ViewRows, other: ViewRows, part: slice, width: int, *, fo
     else:
         # Pairs of two leading rows are counted once, with those of the block's first view.
         edges = [(0, n_leading, forward), (n_leading, len(other), True)]
+    yield from spans_between(edges, width)
+
+
+def spans_between(edges: Sequence[tuple[int, int, bool]], width: int) -> Iterator[Span]:
+    """Yield ranges of columns (first, what follows the last, whether pairs are counted) in tiles of at most `width`."""
     for low, high, counted in edges:
         for left in range(low, high, width):
             yield Span(slice(left, min(left + width, high)), counted)

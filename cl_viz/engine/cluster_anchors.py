@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from cl_viz.engine import bins, compiled
-from cl_viz.engine.anchor_bands import ANCHOR_TILE, COLUMN_TILE, Span
+from cl_viz.engine.anchor_bands import ANCHOR_TILE, COLUMN_TILE, Span, spans_between
 from cl_viz.engine.anchor_sketch import AnchorCandidates, CandidateCells, narrow_counts
 from cl_viz.engine.candidate_scanner import CandidateScanner
 from cl_viz.engine.pair_pass import PairAccumulator, Scratch
@@ -162,9 +162,7 @@ class AnchorRows:
         else:
             # Two anchors meet twice: their pair is counted by the earlier one, across views with the block's first.
             edges = [(0, n_leading, part.stop <= start if within else forward), (n_leading, len(other), True)]
-        for low, high, counted in edges:
-            for left in range(low, high, width):
-                yield Span(slice(left, min(left + width, high)), counted)
+        yield from spans_between(edges, width)
 
 
 def merge(parts: Sequence[Seen]) -> Seen:
