@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import platformdirs
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-CACHE_VARIABLE = "CL_VIZ_CACHE"
-"""Environment variable that names another cache folder."""
+from cl_viz.core.cache_root import cache_root
 
 # Part of every key: raise it when the same checkpoint and images would give other embeddings.
 _ENCODING_VERSION = 1
@@ -27,8 +24,7 @@ Arrays = Mapping[str, NDArray[Any]]
 
 def cache_folder() -> Path:
     """Return the folder of computed embeddings; it need not exist yet."""
-    chosen = os.environ.get(CACHE_VARIABLE)
-    return (Path(chosen) if chosen else Path(platformdirs.user_cache_dir("cl_viz"))) / "embeddings"
+    return cache_root() / "embeddings"
 
 
 def cache_key(files: tuple[Path, ...], recipe: Mapping[str, Any]) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 
 from cl_viz.core.errors import ClVizError
@@ -12,16 +11,12 @@ from cl_viz.core.run import Card, Snapshot
 from cl_viz.encoders._card import CARD, DigitRunCard, read_card
 from cl_viz.encoders._open import open_run
 from cl_viz.encoders._projector_log import CONFIG, is_projector_log
-from cl_viz.encoders._recorded import is_growing as recording_goes_on
-from cl_viz.encoders._recorded import snapshot_files
+from cl_viz.encoders._recorded import goes_on, is_growing, snapshot_files
 from cl_viz.encoders._recorded_card import RecordedCard
 from cl_viz.encoders._step_folder import step_files
 
-QUIET_SECONDS = 900.0
-"""A folder that does not say whether it is finished and was silent for so long, and ten usual pauses, has ended."""
 SETTLED_SECONDS = 1.0
 """A dump of a step that was written to within the last second may not be whole."""
-_USUAL_PAUSES = 10
 
 
 @dataclass(frozen=True)
@@ -74,7 +69,7 @@ def _of_card(folder: Path) -> Growth | None:
     if isinstance(card, RecordedCard):
         files = snapshot_files(folder)
         last = max((path.stat().st_mtime for path in files.values()), default=0.0)
-        return Growth(last, recording_goes_on(card), settled=bool(files))
+        return Growth(last, is_growing(card), settled=bool(files))
     if isinstance(card, DigitRunCard) and len(card.checkpoints) > 1:
         # A card that lists them is written after its checkpoints.
         return _by_times([path.stat().st_mtime for path in card.checkpoints.values()], settled=True)
@@ -84,8 +79,4 @@ def _of_card(folder: Path) -> Growth | None:
 def _by_times(times: list[float], *, settled: bool) -> Growth | None:
     if not times:
         return None
-    written = sorted(times)
-    pauses = sorted(later - earlier for earlier, later in pairwise(written))
-    usual = pauses[len(pauses) // 2] if pauses else 0.0
-    silent = time.time() - written[-1]
-    return Growth(written[-1], silent < max(QUIET_SECONDS, _USUAL_PAUSES * usual), settled)
+    return Growth(max(times), goes_on(times), settled)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache, partial
 from itertools import pairwise
 from pathlib import Path
@@ -27,7 +27,7 @@ METRICS = "cl_viz_metrics"
 """Entry of a snapshot file's header: what was measured at the step, as JSON."""
 
 QUIET_SECONDS = 900.0
-"""A recording that was not closed and wrote nothing for so long, and for ten times its usual pause, has ended."""
+"""What was not closed and wrote nothing for so long, and for ten times its usual pause, has ended."""
 _USUAL_PAUSES = 10
 _NONE_YET = "the folder holds no snapshot yet"
 _FILE = re.compile(r"step-(\d{1,15})\.safetensors")
@@ -99,12 +99,16 @@ def is_growing(card: RecordedCard) -> bool:
     """Whether a training is likely still to write into the folder: not closed, and not silent for long."""
     if card.finished:
         return False
-    written = sorted(path.stat().st_mtime for path in snapshot_files(card.folder).values())
-    if not written:
-        return True
-    pauses = sorted(later - earlier for earlier, later in pairwise(written))
+    written = [path.stat().st_mtime for path in snapshot_files(card.folder).values()]
+    return not written or goes_on(written)
+
+
+def goes_on(written: Sequence[float]) -> bool:
+    """Whether a training likely writes more steps, by when it wrote the others: at least one, seconds since 1970."""
+    times = sorted(written)
+    pauses = sorted(later - earlier for earlier, later in pairwise(times))
     usual = pauses[len(pauses) // 2] if pauses else 0.0
-    return time.time() - written[-1] < max(QUIET_SECONDS, _USUAL_PAUSES * usual)
+    return time.time() - times[-1] < max(QUIET_SECONDS, _USUAL_PAUSES * usual)
 
 
 def read_metrics(path: Path) -> dict[str, float]:

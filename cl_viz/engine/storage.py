@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cl_viz.core.cache_root import cache_root
 from cl_viz.core.errors import FormatError, MissingDependencyError
 from cl_viz.engine.anchor_sketch import AnchorCandidates, AnchorSketch, CandidateCells
 from cl_viz.engine.moments import ClassMoments, Moments, ViewMoments
@@ -25,8 +26,6 @@ from cl_viz.engine.statistics import Statistics
 
 VERSION = 4
 """Of what is stored: raise it when a field changes its meaning, or the same set would give other numbers."""
-CACHE_VARIABLE = "CL_VIZ_CACHE"
-"""Environment variable that names another cache folder."""
 KEEP_ABOVE_SECONDS = 0.2
 """What is computed faster is not kept on disk: reading it would gain nothing."""
 FOLDER_BYTES = 4e9
@@ -127,14 +126,7 @@ def _read(path: Path) -> Any:
 
 def cache_folder() -> Path:
     """Return the folder of kept statistics; it need not exist yet."""
-    chosen = os.environ.get(CACHE_VARIABLE)
-    if chosen:
-        return Path(chosen) / "statistics"
-    try:
-        from platformdirs import user_cache_dir
-    except ImportError:
-        return Path.home() / ".cache" / "cl_viz" / "statistics"
-    return Path(user_cache_dir("cl_viz")) / "statistics"
+    return cache_root() / "statistics"
 
 
 def entry_name(fingerprint: str, parameters: Mapping[str, Any]) -> str:

@@ -9,10 +9,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from cl_viz.core.cache_root import cache_root
 from cl_viz.core.errors import FormatError, MissingDependencyError
 from cl_viz.engine.storage import (
     KEEP_ABOVE_SECONDS,
-    cache_folder,
     entry_name,
     make_room,
     read_values,
@@ -38,7 +38,7 @@ class MapCache:
     @staticmethod
     def folder() -> Path:
         """Return the folder of kept maps; it need not exist yet."""
-        return cache_folder().parent / "maps"
+        return cache_root() / "maps"
 
     def find(self, fingerprint: str, parameters: Mapping[str, Any]) -> dict[str, Any] | None:
         """Return what is kept for a set and parameters; None where there is nothing, or it is damaged."""

@@ -15,8 +15,9 @@ import cl_viz
 from cl_viz.cli import application
 from cl_viz.core.errors import FormatError
 from cl_viz.core.run import Snapshot
-from cl_viz.encoders._growing import QUIET_SECONDS, growth, holds_other_steps
+from cl_viz.encoders._growing import growth, holds_other_steps
 from cl_viz.encoders._projector_log import CONFIG
+from cl_viz.encoders._recorded import QUIET_SECONDS
 from cl_viz.encoders._step_folder import is_step_folder
 
 PROJECTOR_LOG = Path(__file__).parent / "tensorboard_log"

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 import cl_viz
+from cl_viz.core.cache_root import CACHE_VARIABLE
 from cl_viz.core.errors import FormatError
 from cl_viz.engine import load_statistics, save_statistics, storage
 from cl_viz.engine.scan import kept_neighbors
@@ -105,7 +106,7 @@ def test_the_cache_keeps_what_fits_and_computes_what_does_not(tmp_path: Path, mo
 
 
 def test_statistics_with_neighbours_serve_who_asks_for_fewer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(storage.CACHE_VARIABLE, str(tmp_path))
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path))
     monkeypatch.setattr(storage, "KEEP_ABOVE_SECONDS", 0.0)
     assert kept_neighbors(example(), "auto", "auto") is None
     whole = cl_viz.scan(example(), neighbors=200)
