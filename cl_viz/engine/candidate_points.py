@@ -184,17 +184,13 @@ def _variance_within_cells(
     own: NDArray[np.bool_],
 ) -> Values:
     """Return what the exact sum of squares leaves over the cells' means, shared evenly by cells of two or more."""
-    found = np.zeros(len(scores))
-    n_anchors = len(sketch.rows)
-    for label, relations in (
-        (True, [Relation.SAME_LABEL]),
-        (False, [Relation.DIFFERENT_LABEL, Relation.UNKNOWN_LABEL]),
-    ):
-        here = np.where(own == label, counts, 0.0)
-        exact = sum(sketch.candidates[view].moments[:, relations, 2].sum(axis=1) for view in sketch.views_for(roles))
-        spread = exact - np.bincount(owner, weights=here * scores**2, minlength=n_anchors)
-        shared = np.bincount(owner, weights=np.where(counts > 1, here, 0.0), minlength=n_anchors)
-        # Rounding can push it a little below 0; no cell is wider than its bin.
-        variance = np.divide(np.maximum(0.0, spread), shared, out=np.zeros(n_anchors), where=shared > 0)
-        found += np.where((counts > 1) & (own == label), variance[owner], 0.0)
-    return found
+    relations = ([Relation.SAME_LABEL], [Relation.DIFFERENT_LABEL, Relation.UNKNOWN_LABEL])
+    seen = [sketch.candidates[view].moments[:, :, 2] for view in sketch.views_for(roles)]
+    exact = np.stack([sum(each[:, kinds].sum(axis=1) for each in seen) for kinds in relations], axis=1).ravel()
+    # Two sums for each anchor: over cells of its own label, and over the others.
+    place, several = 2 * owner + ~own, counts > 1
+    spread = exact - np.bincount(place, weights=counts * scores**2, minlength=len(exact))
+    shared = np.bincount(place, weights=np.where(several, counts, 0.0), minlength=len(exact))
+    # Rounding can push it a little below 0; no cell is wider than its bin.
+    variance = np.divide(np.maximum(0.0, spread), shared, out=np.zeros(len(exact)), where=shared > 0)
+    return np.where(several, variance[place], 0.0)
