@@ -60,8 +60,18 @@ def all_numbers(
         Draws what is found, each finding with the run it is of, in the place of what it drew before.
     """
     reference = _reference(runs)
-    with row:
-        cells, by, only, draws = _table_controls([opened.name for opened in runs if opened is not reference])
+    others = [opened.name for opened in runs if opened is not reference]
+    cells: Shown = "values"
+    by, only, draws = "", False, 0
+    if others:
+        with row:
+            cells, by, only, draws = _table_controls(others)
+    else:
+        st.info(
+            f"Unknown: what differs from {escape(reference.name)}. Show or open a second run in the sidebar to see "
+            "which numbers differ beyond noise.",
+            icon=":material/help:",
+        )
     place, problems = st.empty(), st.container()
     results: dict[str, list[Result]] = {opened.name: [] for opened in runs}
     missing = []
@@ -190,6 +200,11 @@ def _draw_table(view: Table, table: RunTable) -> None:
 
 
 def _below_table(view: Table, table: RunTable, runs: Runs, step: int | None, layer: str | None) -> None:
+    if not table.pairings:
+        code = f"import cl_viz\n\nrun = {runs[0].expression}\ncl_viz.check(run{where_in_python(step, layer)})"
+        figure_buttons.row(view, "figure all numbers", code)
+        st.caption(f"N = {runs[0].run.get(step, layer).n:,} samples.")
+        return
     code = (
         f"import cl_viz\n\nruns = [{', '.join(opened.expression for opened in runs)}]\n"
         f"cl_viz.compare_runs(runs, reference={table.reference!r}{where_in_python(step, layer)}{_drawn(table)})"

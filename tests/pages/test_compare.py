@@ -45,8 +45,15 @@ def test_every_other_run_is_compared_with_the_reference(open_app: OpenApp, dump:
     assert titles(app)[0].startswith("first and second: CKA")
 
 
-def test_the_reference_alone_says_what_to_add(open_app: OpenApp, dump: Dump) -> None:
-    app = open_app(dump("first.npz"), page=PAGE, compared="How alike")
+def test_the_reference_alone_says_what_to_add(open_app: OpenApp, dump: Dump, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run_numbers, "compared_diagnostics", lambda: ("dimension_ranks",))
+    app = open_app(dump("first.npz"), page=PAGE)
+    assert boxes(app) == []
+    assert "Show or open a second run" in texts(app)
+    assert list(app.dataframe[0].value.columns) == ["quantity", "diagnostic", "first"]
+    assert not app.toggle
+    assert "cl_viz.check(run" in app.code[0].value
+    app.segmented_control(key="compared").set_value("How alike").run()
     assert boxes(app) == []
     assert "there is no second run to compare with" in texts(app)
     assert titles(app) == []
@@ -76,7 +83,7 @@ def test_steps_and_layers_of_sample_runs_are_compared(open_app: OpenApp) -> None
 
 
 def test_findings_stand_above_the_choice_of_an_aspect(open_app: OpenApp, dump: Dump) -> None:
-    app = open_app(dump("first.npz"), dump("second.npz", spread=2.0), page=PAGE, compared="How alike", straight=True)
+    app = open_app(dump("first.npz"), dump("second.npz", spread=2.0), page=PAGE, compared="How alike")
     for title in aspects.PAGES[PAGE].titles:
         app.segmented_control(key="compared").set_value(title).run()
         assert boxes(app) == []
@@ -144,7 +151,7 @@ def test_resamples_judge_more_numbers_and_a_link_asks_for_them(
     assert {"bootstrap", "half-samples"} <= {words.rpartition(", ")[2] for words in after["noise by"]}
     assert "20 resamples, seed 0" in texts(app)
     assert any("resamples=20, seed=0" in element.value for element in app.code)
-    again = open_app(*three(dump), page=PAGE, noise="20 resamples", straight=True)
+    again = open_app(*three(dump), page=PAGE, noise="20 resamples")
     assert again.selectbox(key="noise").value == "20 resamples"
     assert again.dataframe[0].value["times noise"].equals(after["times noise"])
 
@@ -167,7 +174,7 @@ def test_a_number_is_drawn_against_another_and_a_link_restores_the_choice(open_a
     assert len(labels) == len(set(labels))
     again = open_app(
         *three(dump), page=PAGE, compared="One against another", across=chosen["across"], upwards=labels[-1],
-        reference_run="second", straight=True,
+        reference_run="second",
     )  # fmt: skip
     assert boxes(again) == []
     assert again.segmented_control(key="compared").value == "One against another"

@@ -10,6 +10,7 @@ from itertools import islice
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cl_viz.core.result import Finding, Quantity, Result
 from cl_viz.core.view import Table
@@ -217,21 +218,25 @@ class RunTable:
         return Finding("compare_runs", "watch" if worse else "good", message, advice)
 
     def view(self, rows: Sequence[QuantityRow] | None = None, shown: Shown = "values") -> Table:
-        """Return the table as a figure's data: value and interval in one cell, what is beyond noise in words."""
+        """Return the table as a figure's data: value and interval in one cell, what is beyond noise in words.
+
+        The columns of noise are there where there is a run to compare with.
+        """
         chosen = list(self.rows if rows is None else rows)
-        columns = {
+        columns: dict[str, Sequence[str] | NDArray[np.float64]] = {
             "quantity": [row.label for row in chosen],
             "diagnostic": [row.title for row in chosen],
             **{self.heading(run): [row.cell(run, shown) for row in chosen] for run in self.runs},
-            "times noise": np.array([row.strength() for row in chosen], dtype=np.float64),
-            "noise by": [row.noise for row in chosen],
-            "why": [row.reason for row in chosen],
         }
+        if self.pairings:
+            columns["times noise"] = np.array([row.strength() for row in chosen], dtype=np.float64)
+            columns["noise by"] = [row.noise for row in chosen]
+            columns["why"] = [row.reason for row in chosen]
         return Table(self.title, {name: np.asarray(values) for name, values in columns.items()})
 
     def heading(self, run: str) -> str:
         """Return the heading of a run's column."""
-        return f"{run} (reference)" if run == self.reference else run
+        return f"{run} (reference)" if run == self.reference and self.pairings else run
 
     def __repr__(self) -> str:
         return f"RunTable(runs={list(self.runs)}, quantities={len(self.rows)}, beyond_noise={self.beyond_noise})"
