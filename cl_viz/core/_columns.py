@@ -20,7 +20,7 @@ _ENTRIES_AT_ONCE = 1 << 14
 
 
 def columns_by_view(metadata: Columns | Mapping[str, Columns], views: tuple[str, ...]) -> dict[str, Columns]:
-    """Give every view its columns; a flat mapping of columns is shared by all views."""
+    """Give every view its columns; a flat mapping is shared by all views. Raises `InputError` for an unknown view."""
     nested = {key: value for key, value in metadata.items() if isinstance(value, Mapping)}
     if nested and len(nested) == len(metadata):
         for view in nested:

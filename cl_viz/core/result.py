@@ -148,13 +148,21 @@ class Quantity:
     ----------
     name : str
         Stable identifier; ``diagnostic.name`` is its key in JSON and never changes meaning.
+    label : str
+        Shown to people.
     value : float or None
         None where the input cannot support it; `missing` then says what to add.
+    unit : str
     interval : Interval or None
     n : int or None
-        How many units (samples, or pairs where `unit_of_n` says so) it rests on.
+        How many units it rests on.
+    unit_of_n : str
+        What is counted, where it is not samples: anchors, pairs.
+    range : tuple of float or None
+        Ends of what it can be; None where unbounded.
     reference : float or None
         A value to compare with (a null, a theoretical optimum), named by `reference_label`.
+    reference_label, missing : str
     """
 
     name: str

@@ -106,8 +106,10 @@ class Histogram:
     ----------
     title : str
         What the figure found.
+    x, y : Axis
     series : tuple of Series
         `x` = edges (B + 1,), `y` = density (B,).
+    references : tuple of Reference
     """
 
     title: str
@@ -119,7 +121,15 @@ class Histogram:
 
 @dataclass(frozen=True)
 class Lines:
-    """Curves, with optional interval bands."""
+    """Curves, with optional interval bands.
+
+    Attributes
+    ----------
+    title, x, y, series, references
+        See `Histogram`; of a series `x` and `y` have the same length.
+    markers : bool
+        Whether the points are marked.
+    """
 
     title: str
     x: Axis
@@ -135,6 +145,8 @@ class Bars:
 
     Attributes
     ----------
+    title, x, y, series, references
+        See `Histogram`.
     sideways : bool
         The bars lie on their side, the first category on top: for many categories in a tall figure.
     """
@@ -153,6 +165,8 @@ class Scatter:
 
     Attributes
     ----------
+    title, x, y, series, references
+        See `Histogram`.
     equal : bool
         One unit is as long upwards as across: for shapes such as the circle.
     named : bool
@@ -174,12 +188,17 @@ class Heatmap:
 
     Attributes
     ----------
+    title : str
+        What the figure found.
+    x, y : Axis
+        Of the columns, and of the rows.
     values : NDArray, shape (R, C)
     row_labels, column_labels : tuple of str
     scale : Axis
         Label, unit and range of the colour.
     centre : float or None
         Stated centre of a diverging scale; None for a sequential one.
+    run : str
     marked : str
         Label of a row and a column that are outlined; empty for none.
     """
@@ -198,7 +217,15 @@ class Heatmap:
 
 @dataclass(frozen=True)
 class Table:
-    """Columns of equal length, shown as a table."""
+    """Columns of equal length, shown as a table.
+
+    Attributes
+    ----------
+    title : str
+    columns : Mapping[str, NDArray]
+        By heading.
+    run : str
+    """
 
     title: str
     columns: Mapping[str, NDArray[Any]]
@@ -211,6 +238,8 @@ class PointMap:
 
     Attributes
     ----------
+    title : str
+        What the figure found.
     points : NDArray, shape (M, 2) or (M, 3)
         Finite. Their axes have no unit of their own.
     rows : NDArray[np.int64], shape (M,)

@@ -74,7 +74,7 @@ def family_of(path: PathLike, trust: bool = False) -> tuple[EncoderSpec, Recogni
 
 
 def candidates(path: Path) -> list[tuple[EncoderSpec, Recognised]]:
-    """Return every family that knows a checkpoint, those that run no code first."""
+    """Return every family that knows a checkpoint, those that run no code first; raises `FormatError` for no file."""
     if not path.exists():
         raise FormatError(
             "there is no such file or folder", where=str(path), allowed="a checkpoint",

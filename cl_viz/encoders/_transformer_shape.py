@@ -63,7 +63,9 @@ class TransformerShape:
     class_token, class_position, layer_scale, qkv_bias, swiglu : bool
         `class_position`: the first position belongs to the class token.
     registers : int
-        Register tokens, kept under `register_key`.
+        Register tokens.
+    register_key : str
+        Name of their weights.
     pooled : bool
         The mean of the patch tokens is the embedding, in place of the class token.
     normalised_after : bool

@@ -44,6 +44,11 @@ class StaticTextEncoder:
         Returns
         -------
         Mapping from layer to NDArray[np.float32] of shape (B, D)
+
+        Raises
+        ------
+        InputError
+            If `view` is something else.
         """
         if view != "text":
             raise InputError(f"this encoder does not embed the modality {view!r}", where="encode", allowed="text")

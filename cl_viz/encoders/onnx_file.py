@@ -91,7 +91,7 @@ class OnnxEncoder:
         return self._graph.layers
 
     def encode(self, batch: Any, view: str) -> Layers:
-        """Embed a batch; see `cl_viz.core.encoder.Encoder`."""
+        """Embed a batch; see `cl_viz.core.encoder.Encoder`. Raises `InputError` for another modality."""
         modality = next((own for own in self._graph.modalities if own == view), None)
         if modality is None:
             raise InputError(

@@ -204,7 +204,13 @@ def _metadata_path(path: Path) -> Path | None:
 
 
 def read_metadata(path: Path) -> dict[str, Column]:
-    """Read a projector's metadata: one column has no header, several have one; quotes are plain characters."""
+    """Read a projector's metadata: one column has no header, several have one; in a .tsv quotes are plain characters.
+
+    Raises
+    ------
+    FormatError
+        If the file is empty, or a line has more or fewer cells than the header.
+    """
     lines = path.read_text(encoding="utf-8-sig").splitlines()
     separator = "\t" if path.suffix.lower() == ".tsv" else ","
     rows = list(

@@ -141,7 +141,7 @@ def _check_matrix(matrix: Tensor, dimension: int, loss: str, name: str) -> None:
 
 
 def draw_of(inputs: LossInputs, loss: str, name: str, shape: tuple[int, ...]) -> Tensor | None:
-    """Return the draw called `name` with its shape checked, or None where it is not given."""
+    """Return the draw called `name`, None where it is not given; raises `InputError` where it has another shape."""
     draw = inputs.draws.get(name)
     if draw is not None and tuple(draw.shape) != shape:
         raise InputError(f"draw {name!r} of shape {tuple(draw.shape)}", where=loss, allowed=f"shape {shape}")

@@ -156,7 +156,9 @@ def _ranked(
     ----------
     rows : NDArray[np.float32], shape (n, D)
     in_map : NDArray[np.int64], shape (m, k)
-        Of the rows `chosen`, shape (m,).
+    chosen : NDArray[np.int64], shape (m,)
+        Rows that these are the neighbours of.
+    progress : callable
 
     Returns
     -------

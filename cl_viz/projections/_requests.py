@@ -83,7 +83,7 @@ def known_method(method: str) -> ProjectionSpec:
 
 
 def made_params(spec: ProjectionSpec, params: Mapping[str, Any] | Params | None) -> Params:
-    """Return the parameters of a method from what was given."""
+    """Return the parameters of a method from what was given; raises `InputError` where they are not its own."""
     if isinstance(params, Params):
         if not isinstance(params, spec.params):
             raise InputError(
