@@ -1,8 +1,8 @@
-"""The Data page's own parts: adding runs, what was recognised in a file, and the runs' cards."""
+"""Adding runs on the Data page, and what was recognised in a file."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import pandas as pd
@@ -11,16 +11,10 @@ import streamlit as st
 from cl_viz.core.embedding_set import ROLES
 from cl_viz.core.errors import ClVizError
 from cl_viz.dashboard import errors, opening, state
-from cl_viz.dashboard.sidebar import chip_image
 from cl_viz.dashboard.text import escape
 from cl_viz.formats import FORMATS, Inspection, inspect
 
 _NONE = "none"
-_FIRST = ("title", "description", "look for", "views", "roles", "saved steps", "layers", "loss", "temperature")
-"""What a card says first."""
-_FEW = 3
-"""So many facts beyond these are not worth folding."""
-_NOT_SHOWN = ("name", "open_by_default", "card_version", "label", "inputs", "order")
 
 
 def adding(*, expanded: bool) -> None:
@@ -120,10 +114,17 @@ def _look_into(path: str, origin: state.Origin, open_it: Callable[[], state.Open
         state.rename_pending(opened.name)
 
 
-def recognised() -> None:
-    """Show what was found in the file that was opened last, and let views and roles be overruled."""
+def recognised(*, from_card: bool = False) -> None:
+    """Show what was found in the file that was opened last, and let views and roles be overruled.
+
+    A file that was asked for on the card of its run (`from_card`) is shown there.
+    """
     pending = state.pending()
-    if pending is None or (pending.run_name and pending.run_name not in state.open_runs()):
+    if (
+        pending is None
+        or pending.from_card != from_card
+        or (pending.run_name and pending.run_name not in state.open_runs())
+    ):
         return
     opened = state.open_runs().get(pending.run_name)
     if opened is not None and opened.run.steps != (None,):
@@ -256,51 +257,3 @@ def _column_table(found: Inspection) -> pd.DataFrame:
             "Examples": [", ".join(facts.examples) for facts in found.columns.values()],
         }
     )
-
-
-def cards(runs: Sequence[state.OpenRun]) -> None:
-    """Show what each run says about itself, and let it be closed."""
-    st.subheader("The runs", anchor=False)
-    columns = st.columns(min(3, len(runs)), gap="medium")
-    for index, opened in enumerate(runs):
-        with columns[index % len(columns)].container(border=True, gap="xsmall"):
-            st.markdown(f"{chip_image(opened.name)} **{escape(opened.name)}**")
-            facts = _facts(opened)
-            folded = [fact for fact in facts if fact[0] not in _FIRST]
-            if len(folded) <= _FEW:
-                folded = []
-            st.markdown(_lines([fact for fact in facts if fact not in folded]))
-            if folded:
-                with st.expander("How it was trained and measured", type="compact"):
-                    st.markdown(_lines(folded))
-            st.button(
-                "Close",
-                key=f"close {opened.name}",
-                on_click=state.close_run,
-                args=(opened.name,),
-                type="tertiary",
-                icon=":material/close:",
-            )
-
-
-def _lines(facts: Sequence[tuple[str, str]]) -> str:
-    return "  \n".join(f":small[:gray[{escape(key)}] {escape(value)}]" for key, value in facts)
-
-
-def _facts(opened: state.OpenRun) -> list[tuple[str, str]]:
-    """Return what the embeddings and the card say, as words: first what the run is, then how it came to be."""
-    found = opened.run.get()
-    facts = {
-        "views": ", ".join(found.view_names),
-        "roles": ", ".join(f"{role}: {column}" for role, column in found.roles.items()) or "none",
-        "saved steps": ", ".join(f"{step:,}" for step in opened.run.steps if step is not None) or "not stated",
-        "layers": ", ".join(layer for layer in opened.run.layers if layer is not None) or "not stated",
-        "source": opened.run.source,
-    }
-    for key, entry in opened.run.card.items():
-        words = key.replace("_", " ")
-        # A block of measurements is told by its own sentence.
-        value = entry.get("summary") if isinstance(entry, Mapping) else entry
-        if isinstance(value, (str, int, float)) and key not in _NOT_SHOWN and words not in facts:
-            facts[words] = str(value)
-    return sorted(facts.items(), key=lambda fact: _FIRST.index(fact[0]) if fact[0] in _FIRST else len(_FIRST))

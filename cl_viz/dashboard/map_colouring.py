@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import streamlit as st
 
-from cl_viz.core.embedding_set import EmbeddingSet, Role
+from cl_viz.core.embedding_set import Column, EmbeddingSet, Role
 from cl_viz.core.run import Snapshot
 from cl_viz.dashboard import cache, state
 from cl_viz.dashboard.bounded_store import BoundedStore
@@ -21,6 +21,7 @@ ERROR = "error of the map"
 """Share of a sample's nearest neighbours that the map loses."""
 ONE_COLOUR = "one colour"
 _KEPT_BYTES = 5e8
+_LOOKED_AT = 1000
 _FIRST: tuple[Role, ...] = ("label", "group", "subclass")
 _NOT_COLOURS: tuple[Role, ...] = ("image", "text")
 
@@ -72,14 +73,24 @@ def _store() -> BoundedStore[object]:
 
 
 def options(embedding_set: EmbeddingSet, view: str) -> list[str]:
-    """Return what can be chosen, the label first; pictures and texts are no colours."""
+    """Return what can be chosen, the label first; pictures and texts are no colours, names of single samples last."""
     columns = embedding_set.columns(view)
     first = [name for role in _FIRST if (name := embedding_set.roles.get(role, "")) in columns]
     left_out = {embedding_set.roles.get(role) for role in _NOT_COLOURS}
     named = [name for name in columns if name not in first and name not in left_out and columns[name].ndim == 1]
+    single = [name for name in named if _hardly_repeats(columns[name])]
+    named = [name for name in named if name not in single]
     quantities = [SAMPLE_QUANTITIES[name].label for name in available_quantities(embedding_set, view)]
-    found = list(dict.fromkeys([*first, *named, ERROR, *quantities]))
+    found = list(dict.fromkeys([*first, *named, ERROR, *quantities, *single]))
     return found if first or named else [ONE_COLOUR, *found]
+
+
+def _hardly_repeats(column: Column) -> bool:
+    """Whether a column of text has an entry of its own for most samples, as far as the first of them tell."""
+    if column.dtype.kind not in "UO":
+        return False
+    looked_at = column[:_LOOKED_AT].tolist()
+    return len(looked_at) > 1 and 2 * len(set(map(str, looked_at))) > len(looked_at)
 
 
 def no_colours(shown: Sequence[Shown]) -> list[Colouring]:

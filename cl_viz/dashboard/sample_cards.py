@@ -30,6 +30,7 @@ MOST_CARDS = 60
 """Cards of one grid; more are for pages or a table."""
 _LONGEST_TEXT = 280
 _LONGEST_VALUE = 60
+_MOST_WITHOUT_ROLE = 3
 _NAMED: tuple[Role, ...] = ("label", "subclass", "group")
 _SOUND_COLUMNS = ("audio", "audio_path", "audiopath", "sound", "wav", "clip")
 
@@ -120,11 +121,24 @@ def make_card(
     found = {role: embedding_set.role(role, view) for role in (*_NAMED, "text", "image", "id")}
     values = {role: column[row] for role, column in found.items() if column is not None and not is_missing(column[row])}
     lines = [(embedding_set.roles[role], cut(values[role], _LONGEST_VALUE)) for role in _NAMED if role in values]
+    if not {"text", "image"} & set(embedding_set.roles):
+        lines += [(name, cut(value, _LONGEST_VALUE)) for name, value in _without_role(embedding_set, view, row)]
     lines += [(name, cut(value, _LONGEST_VALUE)) for name, value in (notes or {}).items()]
     title = f"Row {row:,}" + (f" · {cut(values['id'], _LONGEST_VALUE)}" if "id" in values else "")
     picture, heard, absent = _media(embedding_set, view, row, folders, side)
     text = cut(values["text"], _LONGEST_TEXT) if "text" in values else ""
     return SampleCard(view, row, title, tuple(lines), text, picture, heard, absent)
+
+
+def _without_role(embedding_set: EmbeddingSet, view: str, row: int) -> list[tuple[str, object]]:
+    """Return the first columns that play no role: where neither text nor picture is known, they may tell the sample."""
+    taken = set(embedding_set.roles.values())
+    columns = [
+        (name, column)
+        for name, column in embedding_set.columns(view).items()
+        if name not in taken and name.strip().lower() not in _SOUND_COLUMNS and column.ndim == 1
+    ]
+    return [(name, column[row]) for name, column in columns[:_MOST_WITHOUT_ROLE] if not is_missing(column[row])]
 
 
 def cut(value: object, longest: int = _LONGEST_TEXT) -> str:

@@ -76,11 +76,22 @@ class OpenRun:
 
 @dataclass(frozen=True)
 class Pending:
-    """A file that was looked into, and how it was opened."""
+    """A file that was looked into, and how it was opened.
+
+    Attributes
+    ----------
+    path : str
+    origin : {"sample", "path", "upload", "trained"}
+    run_name : str
+        Name of its run; empty where it could not be opened.
+    from_card : bool
+        Whether its views and roles were asked for on the card of its run, not by opening it.
+    """
 
     path: str
     origin: Origin
     run_name: str
+    from_card: bool = False
 
 
 def open_runs() -> dict[str, OpenRun]:

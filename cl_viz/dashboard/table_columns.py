@@ -9,6 +9,7 @@ import pandas as pd
 import streamlit as st
 
 _IMAGE_ADDRESS = ("data:image/png;base64,", "data:image/jpeg;base64,", "data:image/webp;base64,")
+_DECIMALS = 3
 _MOST_DECIMALS = 6
 
 
@@ -30,7 +31,20 @@ def column(name: str, values: np.ndarray) -> Any:
 
 
 def number_format(values: np.ndarray) -> str:
-    """Return one format for a column, so that its points stand below each other: three digits of a middling value."""
+    """Return one format for a column, so that its points stand below each other.
+
+    Three decimals, as scores and shares have; fewer where a middling value has three digits without them, more where
+    even the largest would have less than that.
+    """
     sizes = np.abs(values[np.isfinite(values) & (values != 0)].astype(np.float64))
-    decimals = 2 - int(np.floor(np.log10(np.median(sizes)))) if sizes.size else 3
-    return "%.2e" if decimals > _MOST_DECIMALS else f"%.{max(0, decimals)}f"
+    decimals = _DECIMALS
+    if sizes.size and (middling := _decimals_of(np.median(sizes))) < _DECIMALS - 1:
+        decimals = max(0, middling)
+    elif sizes.size:
+        decimals = max(_DECIMALS, _decimals_of(sizes.max()))
+    return "%.2e" if decimals > _MOST_DECIMALS else f"%.{decimals}f"
+
+
+def _decimals_of(size: float) -> int:
+    """Return the decimals that show three significant digits; negative where there are more before the point."""
+    return 2 - int(np.floor(np.log10(size)))

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from cl_viz.dashboard import data_panels, panels, state
+from cl_viz.dashboard import data_panels, panels, run_cards, state
 from cl_viz.diagnostics import DIAGNOSTICS
 
 QUALITY = DIAGNOSTICS["data_quality"]
@@ -21,6 +21,6 @@ if runs:
         panels.figure(shown, "labels", quantity="classes", explained=False, wide=False)
     panels.quantities(shown)
     panels.caveats(shown)
-    data_panels.cards(runs)
+    run_cards.cards(runs)
 else:
     panels.no_runs()

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from cl_viz.core.embedding_set import EmbeddingSet
 from cl_viz.core.run import Run, Snapshot
-from cl_viz.dashboard.map_colouring import Shown
+from cl_viz.dashboard.map_colouring import ERROR, ONE_COLOUR, Shown, options
 from cl_viz.dashboard.map_memory import MapMemory
 from cl_viz.dashboard.map_selection import clicked_row, current_rows, selected
 from cl_viz.dashboard.state import OpenRun
@@ -95,3 +95,14 @@ def test_a_click_means_the_nearest_visible_point() -> None:
     assert clicked_row(memory, [entry], [COLOURS]) is None
     memory.clicked = (1.0, 0.0, 0.0)
     assert clicked_row(memory, [entry], [COLOURS]) is None
+
+
+def test_a_column_with_an_entry_for_each_sample_is_no_first_colour() -> None:
+    rows = np.random.default_rng(0).normal(size=(6, 3))
+    queries, places = np.array([f"query {row}" for row in range(6)]), np.array(["a", "b"] * 3)
+    columns = {"query": queries, "place": places, "year": np.arange(6)}
+    found = options(EmbeddingSet.from_arrays(rows, metadata=columns), "view_1")
+    assert found[:3] == ["place", "year", ERROR]
+    assert found[-1] == "query"
+    alone = options(EmbeddingSet.from_arrays(rows, metadata={"query": queries}), "view_1")
+    assert (alone[0], alone[-1]) == (ONE_COLOUR, "query")

@@ -234,6 +234,13 @@ def test_a_card_holds_what_is_shown_and_why_something_is_not(opened: Path) -> No
     assert cards[1].alt.startswith("Row 1. label cat, score 0.5. word word")
 
 
+def test_columns_without_a_role_tell_a_sample_that_has_neither_text_nor_picture() -> None:
+    columns = {"query_text": np.array(["why", "how"]), "place": np.array(["a", ""]), "k": np.arange(2), "l": np.ones(2)}
+    plain = EmbeddingSet.from_arrays(np.eye(2), metadata=columns)
+    assert make_card(plain, 0).lines == (("query_text", "why"), ("place", "a"), ("k", "0"))
+    assert make_card(plain.with_roles(text="query_text"), 0).lines == ()
+
+
 def test_text_is_cut_without_reading_all_of_it() -> None:
     assert cut("x" * 10_000_000, 10) == "xxxxxxxxxx… (10,000,000 characters)"
 

@@ -123,8 +123,16 @@ def test_the_data_page_never_looks_at_pairs_itself(
     assert scanned == []
 
 
-def test_a_link_restores_the_runs_and_the_controls(open_app: OpenApp, dump: Dump) -> None:
-    app = open_app(dump("first.npz"), dump("second.npz"), page="scores/distributions", run=["second"], bins="200")
+@pytest.mark.parametrize("by_start", [False, True])
+def test_a_link_restores_the_runs_and_the_controls(by_start: bool, open_app: OpenApp, dump: Dump) -> None:
+    app = open_app(
+        dump("first.npz"),
+        dump("second.npz"),
+        page="scores/distributions",
+        by_start=by_start,
+        run=["second"],
+        bins="200",
+    )
     assert app.slider(key="bins").value == 200
     assert [box.value for box in app.sidebar.checkbox] == [False, True]
     assert app.query_params["run"] == "second"
@@ -268,19 +276,33 @@ def test_paths_in_the_environment_are_opened(open_app: OpenApp, dump: Dump, monk
 
 
 def test_a_sample_is_opened_by_name(open_app: OpenApp) -> None:
-    app = open_app(Path("sample:mnist-healthy"), page="start/data", straight=True)
+    app = open_app(Path("sample:mnist-healthy"), page="start/data")
     assert boxes(app) == []
     assert list(app.session_state["_runs"]) == ["mnist-healthy"]
 
 
 def test_roles_that_were_guessed_wrongly_can_be_emptied(open_app: OpenApp, dump: Dump) -> None:
-    app = open_app(page="start/data", straight=True, run=["none"])
+    app = open_app(page="start/data", run=["none"])
     app.text_input(key="path").set_value(str(dump("second.npz"))).run()
     next(button for button in app.button if button.label == "Open path").click().run()
     next(box for box in app.selectbox if box.label == "Label").set_value("none")
     next(button for button in app.button if button.label == "Use these").click().run()
     assert boxes(app) == []
     assert "label" not in app.session_state["_runs"]["second"].run.get().roles
+
+
+def test_a_run_of_the_command_line_is_given_a_role_on_its_card(open_app: OpenApp, dump: Dump) -> None:
+    kinds = np.array([f"kind {row % 3}" for row in range(120)])
+    app = open_app(dump("first.npz", kind=kinds), page="start/data", straight=True)
+    assert "other columns" in texts(app)
+    assert "Recognised in" not in texts(app)
+    press(app, "Views and roles")
+    assert "Recognised in first" in texts(app)
+    next(box for box in app.selectbox if box.label == "Label").set_value("kind")
+    press(app, "Use these")
+    assert boxes(app) == []
+    assert app.session_state["_runs"]["first"].run.get().roles["label"] == "kind"
+    assert "other columns" not in texts(app)
 
 
 def test_a_path_that_needs_choices_can_be_mended_beside_its_error(
@@ -359,7 +381,7 @@ def test_pairs_that_point_outside_the_views_are_explained(open_app: OpenApp, tmp
 
 def test_a_measurement_on_a_card_is_told_by_its_summary(open_app: OpenApp, checkout: Path) -> None:
     card = json.loads((checkout / "sample_models/runs/mnist-rare-4-seed-0/card.json").read_text())
-    app = open_app(Path("sample:mnist-rare-4-seed-0"), page="start/data", straight=True)
+    app = open_app(Path("sample:mnist-rare-4-seed-0"), page="start/data")
     assert boxes(app) == []
     assert escape(card["representation_harm"]["summary"]) in texts(app)
     assert "includes_none" not in texts(app)
@@ -435,7 +457,7 @@ def test_the_first_page_answers_to_the_name_of_its_file_too(monkeypatch: pytest.
 def test_one_view_without_labels_says_what_to_add(open_app: OpenApp, tmp_path: Path) -> None:
     path = tmp_path / "bare.npz"
     np.savez(path, view_1=np.random.default_rng(0).normal(size=(3, 8)).astype(np.float32))
-    app = open_app(path, page="scores/distributions", straight=True)
+    app = open_app(path, page="scores/distributions")
     assert any("add" in element.value for element in app.info)
     app.switch_page("pages/geometry/neural_collapse.py").run()
     assert any("labels" in element.value and "add" in element.value for element in app.info)

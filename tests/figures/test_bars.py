@@ -1,0 +1,15 @@
+"""The names of categories below bars."""
+
+import numpy as np
+
+from cl_viz.core.view import Axis, Bars, Series
+from cl_viz.figures import render
+
+
+def test_long_names_of_few_categories_are_broken_into_lines() -> None:
+    names = np.array(["query_embedding to <b>document</b>", "b"], dtype=object)
+    axis = render(Bars("B", Axis("x"), Axis("y"), (Series("s", names, np.ones(2)),))).layout.xaxis
+    assert axis.ticktext == ("query_embedding to<br>&lt;b&gt;document&lt;/b&gt;", "b")
+    assert axis.tickvals == (0, 1)
+    short = np.array(["one", "two"], dtype=object)
+    assert render(Bars("B", Axis("x"), Axis("y"), (Series("s", short, np.ones(2)),))).layout.xaxis.ticktext is None
