@@ -16,7 +16,8 @@ _STYLE = """
 [data-testid="stMultiSelect"] [data-testid="stMultiSelectTagsContainer"] span,
 [data-testid="stMultiSelect"] [data-testid="stMultiSelectTagsContainer"] :is(button, svg),
 [data-testid^="stBaseButton-primary"]:not(:disabled) * { color: %INK%; }
-:is([data-testid="stSidebarNavLink"], [data-testid="stPageLink-NavLink"]):focus-visible {
+:is([data-testid="stSidebarNavLink"], [data-testid="stPageLink-NavLink"], [data-testid="stMain"],
+[data-testid="stMainMenuButton"], [data-testid="stBaseButton-elementToolbar"]):focus-visible {
   outline: 2px solid var(--st-primary-color, currentColor); outline-offset: -2px;
 }
 [data-testid="stMain"] [data-testid="stElementContainer"]:has([data-testid="stPageLink"])
@@ -27,7 +28,7 @@ _STYLE = """
 
 
 def tighten() -> None:
-    """Take room from the edges, make text on the primary colour readable, show the focus of links, set in captions."""
+    """Take room from the edges, make text on the primary colour readable, show where the focus is, set in captions."""
     st.html(_STYLE.replace(_INK, ink_on_primary(state.theme())))
 
 
