@@ -11,7 +11,7 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from cl_viz.core.embedding_set import EmbeddingSet
-from cl_viz.dashboard import aspects
+from cl_viz.dashboard import aspects, long_work
 
 OpenApp = Callable[..., AppTest]
 
@@ -23,14 +23,20 @@ def _empty_caches() -> Iterator[None]:
     st.cache_resource.clear()
 
 
+@pytest.fixture(autouse=True)
+def _asks_only_before_minutes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Estimates are times of this machine: let a busy one draw at once what an idle one draws at once."""
+    monkeypatch.setattr(long_work, "ASK_ABOVE_SECONDS", 60.0)
+
+
 @pytest.fixture
 def open_app(monkeypatch: pytest.MonkeyPatch, checkout: Path) -> OpenApp:
-    """Start the app on some paths, and go to a page; `straight` does not draw the start page, a checkup, before it."""
+    """Start the app on some paths, on a page as a link does; `by_start` draws the start page, a checkup, before it."""
 
-    def start(*paths: Path, page: str = "", straight: bool = False, **query: str | list[str]) -> AppTest:
+    def start(*paths: Path, page: str = "", by_start: bool = False, **query: str | list[str]) -> AppTest:
         monkeypatch.setattr("sys.argv", ["app.py", *map(str, paths)])
         app = AppTest.from_file(str(checkout / "app.py"), default_timeout=120)
-        if not straight:
+        if page and by_start:
             app.run()
         if page:
             app.switch_page(f"pages/{page}.py")

@@ -30,7 +30,7 @@ def test_every_diagnostic_of_a_page_with_aspects_is_in_one_of_them() -> None:
 def test_the_checkup_links_to_the_aspect_that_holds_the_figure(name: str, open_app: OpenApp, dump: Dump) -> None:
     spec = DIAGNOSTICS[name]
     (key, title), *_ = aspects.place_in_address(spec).items()
-    app = open_app(dump(), page=spec.page, straight=True, **{key: title})
+    app = open_app(dump(), page=spec.page, **{key: title})
     assert not app.exception
     assert app.segmented_control(key=key).value == title
 

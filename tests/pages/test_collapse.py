@@ -43,7 +43,7 @@ def test_every_question_has_its_aspect_and_findings_of_all_stand_on_top(
     dump: Dump,
     controls_of_parameters: Callable[[AppTest, str], set[str]],
 ) -> None:
-    app = open_app(dump(), page="geometry/collapse", straight=True, collapse=aspect)
+    app = open_app(dump(), page="geometry/collapse", collapse=aspect)
     assert not app.error
     assert question in "".join(element.value for element in app.subheader)
     assert said in words(app)
@@ -65,7 +65,7 @@ def test_the_spectrum_follows_its_controls(open_app: OpenApp, dump: Dump) -> Non
 
 
 def test_delta_and_epsilon_move_only_their_own_figures(open_app: OpenApp, dump: Dump) -> None:
-    app = open_app(dump(), page="geometry/collapse", straight=True, collapse="LiDAR")
+    app = open_app(dump(), page="geometry/collapse", collapse="LiDAR")
     before = drawn(app)
     app.select_slider(key="delta").set_value("0.01").run()
     assert drawn(app) != before

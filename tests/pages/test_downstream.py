@@ -15,7 +15,7 @@ def charts(app: AppTest) -> int:
 
 
 def test_every_question_has_its_numbers(open_app: Callable[..., AppTest], dump: Callable[..., Path]) -> None:
-    app = open_app(dump("first.npz"), page=PAGE, straight=True)
+    app = open_app(dump("first.npz"), page=PAGE)
     drawn, questions = charts(app), []
     for aspect in ("Linear probe", "Retrieval", "Clusters"):
         app.segmented_control(key="downstream").set_value(aspect).run()
@@ -36,7 +36,7 @@ def test_every_question_has_its_numbers(open_app: Callable[..., AppTest], dump: 
 def test_a_control_changes_its_own_figure_and_a_grid_adds_one(
     open_app: Callable[..., AppTest], dump: Callable[..., Path]
 ) -> None:
-    app = open_app(dump("first.npz"), page=PAGE, straight=True, downstream="Linear probe")
+    app = open_app(dump("first.npz"), page=PAGE, downstream="Linear probe")
     before = charts(app)
     app.toggle(key="grid").set_value(True).run()
     assert not app.exception

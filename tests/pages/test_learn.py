@@ -111,7 +111,7 @@ def test_a_link_brings_back_step_prediction_and_controls(open_app: OpenApp) -> N
     app = open_app(NOWHERE, page=f"learn/{FIRST.name}", **query)
     healthy(app)
     assert "Not so. You said B" in texts(app)
-    assert "At temperature 0\\.1 sample F" in texts(app)
+    assert "At temperature 0.1 sample F" in texts(app).replace("\\", "")
 
 
 def test_a_hostile_link_is_no_more_than_an_empty_one(open_app: OpenApp) -> None:

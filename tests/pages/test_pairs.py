@@ -32,7 +32,7 @@ def title(app: AppTest) -> str:
 
 
 def test_each_question_shows_its_pairs(open_app: OpenApp, dump: Dump) -> None:
-    app = open_app(dump(), page=PAGE, straight=True)
+    app = open_app(dump(), page=PAGE)
     for question, words, n_pairs in (
         ("hardest-negatives", "The highest 100 of 14,280 negatives", 12),
         ("false-negatives", "The highest 100 of 3,480 negatives of the same label", 12),
@@ -49,9 +49,7 @@ def test_each_question_shows_its_pairs(open_app: OpenApp, dump: Dump) -> None:
 
 def test_a_link_with_a_range_opens_that_bin_with_its_exact_count(open_app: OpenApp, dump: Dump) -> None:
     path = dump()
-    app = open_app(
-        path, page=PAGE, straight=True, question="A range of scores", kind="Negatives", low="0.2", high="0.22"
-    )
+    app = open_app(path, page=PAGE, question="A range of scores", kind="Negatives", low="0.2", high="0.22")
     found = cl_viz.find_pairs(cl_viz.load(path), "interval", low=0.2, high=0.22)
     assert f"of {found.count:,} negatives" in title(app)
     app.number_input(key="high").set_value(0.1).run()
@@ -60,9 +58,7 @@ def test_a_link_with_a_range_opens_that_bin_with_its_exact_count(open_app: OpenA
 
 
 def test_a_link_with_two_classes_opens_their_cell(open_app: OpenApp, dump: Dump) -> None:
-    app = open_app(
-        dump(), page=PAGE, straight=True, question="Two classes", class_a="1", class_b="3", within="Within view_2"
-    )
+    app = open_app(dump(), page=PAGE, question="Two classes", class_a="1", class_b="3", within="Within view_2")
     # 30 samples of each class: all pairs of the cell, in the view that the matrix is of.
     assert "of 900 pairs of samples within view_2 between 1 and 3" in title(app)
     assert app.selectbox(key="class_b").value == "3"
@@ -75,7 +71,7 @@ def test_a_link_with_two_classes_opens_their_cell(open_app: OpenApp, dump: Dump)
 
 def test_marks_stay_when_the_page_is_left_and_make_a_mining_list(open_app: OpenApp, dump: Dump) -> None:
     path = dump()
-    app = open_app(path, page=PAGE, straight=True)
+    app = open_app(path, page=PAGE)
     app.main.checkbox[0].check().run()
     assert "**1** pair marked" in texts(app)
     app.button(key="mark all").click().run()
@@ -134,7 +130,7 @@ def test_labels_texts_and_image_columns_of_a_hostile_file_do_no_harm(
     }
     path = folder / "hostile.npz"
     np.savez(path, **labelled_set.views, **columns)  # type: ignore[arg-type]
-    app = open_app(path, page=PAGE, straight=True, m="500")
+    app = open_app(path, page=PAGE, m="500")
     assert not app.exception
     seen = texts(app)
     for text in seen.splitlines():
@@ -152,7 +148,7 @@ def picture() -> bytes:
 
 def test_pictures_in_the_file_itself_are_shown(open_app: OpenApp, dump: Dump) -> None:
     address = "data:image/png;base64," + base64.b64encode(picture()).decode()
-    app = open_app(dump(label=np.arange(120) % 3, image=np.full(120, address)), page=PAGE, straight=True)
+    app = open_app(dump(label=np.arange(120) % 3, image=np.full(120, address)), page=PAGE)
     assert not app.exception
     assert len(app.get("image")) == 24
 
@@ -160,7 +156,7 @@ def test_pictures_in_the_file_itself_are_shown(open_app: OpenApp, dump: Dump) ->
 def test_one_view_without_labels_says_what_it_lacks(open_app: OpenApp, tmp_path: Path) -> None:
     path = tmp_path / "one.npz"
     np.savez(path, embeddings=np.random.default_rng(0).normal(size=(60, 8)))
-    app = open_app(path, page=PAGE, straight=True)
+    app = open_app(path, page=PAGE)
     assert "100 of 1,770 negatives" in title(app)
     for question, words in (
         ("weakest-positives", "no positive pairs"),

@@ -46,7 +46,7 @@ def test_each_control_of_hardness_moves_its_figures(
     dump: Dump,
     controls_of_parameters: Callable[[AppTest, str], set[str]],
 ) -> None:
-    app = open_app(dump(), page="temperature/hardness", straight=True, hardness=aspect)
+    app = open_app(dump(), page="temperature/hardness", hardness=aspect)
     taken = aspects.parameters("temperature/hardness", aspect)
     assert controls_of_parameters(app, "temperature/hardness") == taken, "controls are those that change something"
     before = drawn(app)
