@@ -74,7 +74,7 @@ def page(found: Levels) -> str:
         "empty cell is good, a dot unknown. No threshold was set with these runs in view;",
         "[other seeds](fresh_seeds.md) of the same recipes were checked too.",
         "",
-        f"Nothing to report in any run: {', '.join(f'`{name}`' for name in silent)}.",
+        f"Good or unknown in every run: {', '.join(f'`{name}`' for name in silent)}.",
         "",
         f"| Diagnostic | {' | '.join(shown.values())} |",
         f"|---|{'---|' * len(shown)}",
