@@ -175,6 +175,7 @@ def _notes(room: _ProbeRoom, harm: ClassMediation, study: Study) -> tuple[str, .
         f"{harm.name}, by split",
         "intervals are conditional on the fitted probes",
     ]
+    notes.extend(room.samples.notes)
     if failed:
         notes.append(f"{failed} of {len(room.lines)} probes did not converge")
     if study.incomplete:

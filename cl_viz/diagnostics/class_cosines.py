@@ -19,6 +19,7 @@ from cl_viz.diagnostics._groups.class_cosine_measures import (
     influences,
     interval_of_mean,
     interval_of_pair,
+    nearly_equal,
 )
 from cl_viz.diagnostics._groups.class_cosine_reading import CHANCE, GRETTON, SHOWN_CLASSES, finding, views
 from cl_viz.diagnostics._thresholds.harm import MAITY
@@ -44,6 +45,7 @@ def compute(inputs: SetInputs, params: ClassCosinesParams) -> Result:
     matrix = found.included if params.self_pairs else found.corrected
     closest, weakest = extreme_pair(found.corrected, largest=True), extreme_pair(found.separation, largest=False)
     chance = None if weakest is None else chance_of_separation(inputs, found, weakest, params.seed)
+    close = weakest is not None and chance is not None and chance > CHANCE and nearly_equal(inputs, found, weakest)
     quantities = _quantities(inputs, found, matrix, closest, weakest, params)
     if closest is not None:
         quantities["closest"] = replace(
@@ -55,20 +57,22 @@ def compute(inputs: SetInputs, params: ClassCosinesParams) -> Result:
             quantities["least_separation"], interval=interval_of_pair(inputs, found, weakest, separation=True)
         )
     view = inputs.embedding_set.view_names[0]
-    n_used = int(found.counts.sum())
+    n_used, n_usable = int(found.counts.sum()), int(inputs.embedding_set.usable_rows[view].sum())
+    n_labelled = int(inputs.moments.classes[view].counts.sum())
     notes = (
         f"self-pairs {'included in' if params.self_pairs else 'left out of'} the cosine of a class with itself",
         f"view: {view}",
         "describes this run only: representation harm compares with a balanced twin",
-        *([f"the {MOST_CLASSES:,} largest classes are compared"] if len(found.names) == MOST_CLASSES else []),
+        *([f"the {MOST_CLASSES:,} largest classes are compared"] if n_used < n_labelled else []),
+        *([f"samples without a label, left out: {n_usable - n_labelled:,}"] if n_labelled < n_usable else []),
     )
     return Result(
         SPEC.name,
         inputs.run,
         quantities,
         views(found, matrix, closest, inputs.run),
-        (finding(found, closest, weakest, chance, n_used),),
-        inputs.plain_caveats(n_used, inputs.embedding_set.n - n_used, seed=params.seed, notes=notes),
+        (finding(found, closest, weakest, chance, n_used, close=close),),
+        inputs.plain_caveats(n_used, inputs.embedding_set.n - n_usable, seed=params.seed, notes=notes),
         params.as_dict(),
     )
 
@@ -156,7 +160,9 @@ SPEC = DiagnosticSpec(
         "Near 1 on the diagonal: the class is tight. A bright cell off the diagonal: two classes lie close. Whether a "
         "class came closer because it was rare in training cannot be read from one run: two classes may look alike. "
         "The level asks only whether the two classes with the least separation have different means, by permuting "
-        "their labels."
+        "their labels. Where that does not show it, their means have to be shown close before it is an alarm: closer "
+        "than a tenth of the squared distance of two samples of a class (a rule of thumb), beyond what chance makes of "
+        "the least of so many pairs. Between the two it is unknown."
     ),
     traps=(
         "The authors count a sample's cosine with itself on the diagonal, which adds (1 - C)/n_k: nothing for 1,000 "

@@ -51,6 +51,7 @@ def compute(inputs: SetInputs, params: NeuralCollapseParams) -> Result:
     cosines = _cosines(classes, head)
     notes = (
         f"numbers are of view {view}, {classes.count} classes",
+        *classes.notes,
         f"head: least squares on one-hot labels with intercept, ridge {RIDGE:g} of the mean variance; accuracies are "
         "on the rows it was fitted to",
         f"global mean: mean of the {'class means' if params.mean == 'classes' else 'samples'}",

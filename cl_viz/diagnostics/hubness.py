@@ -211,9 +211,9 @@ def _hubs(view: _View, params: HubnessParams, inputs: SetInputs) -> Table:
 
 
 def _own_label(near: NearRows, codes: NDArray[np.int64], place: int, k: int) -> float:
-    """Return the share of the rows that have this one among their nearest, and have its label too."""
-    having = (near.places[:, :k] == place).any(axis=1)
-    return float((codes[having] == codes[place]).mean()) if codes[place] >= 0 else math.nan
+    """Return the share of this one's label among the labelled rows that have it among their nearest; NaN without."""
+    having = (near.places[:, :k] == place).any(axis=1) & (codes >= 0)
+    return float((codes[having] == codes[place]).mean()) if codes[place] >= 0 and having.any() else math.nan
 
 
 def _finding(views: list[_View], quantities: dict[str, Quantity], params: HubnessParams) -> Finding:

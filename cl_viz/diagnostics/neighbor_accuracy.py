@@ -12,6 +12,7 @@ from cl_viz.core.result import Quantity, Result, Source
 from cl_viz.core.specs import DiagnosticSpec, QuantitySpec
 from cl_viz.core.view import Axis, Lines, Reference, Series, Table
 from cl_viz.diagnostics._groups.judgement import QUANTITIES, Judgement, percent
+from cl_viz.diagnostics._groups.labelled_neighbors import labelled_neighbors
 from cl_viz.diagnostics._groups.labelled_view import LabelledView, ViewParams, labelled_view
 from cl_viz.diagnostics._groups.probes import Codes, vote, votes_by_count
 from cl_viz.diagnostics._proportions import share_of_hits, wilson
@@ -74,7 +75,7 @@ class Votes:
         embedding_set = inputs.embedding_set
         found = labelled_view(embedding_set, number)
         judged = found.of_classes(2)
-        near = inputs.neighbors[found.view, found.view]
+        near = labelled_neighbors(inputs, found.view)
         every = embedding_set.codes("label")
         assert every is not None
         places = np.searchsorted(near.rows, judged.rows)

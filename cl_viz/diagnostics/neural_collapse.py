@@ -47,7 +47,8 @@ def compute(inputs: SetInputs, params: NeuralCollapseParams) -> Result:
     quantities = {spec.name: frame.quantity(spec) for spec in SPEC.quantities}
     notes = (
         f"numbers are of view {view}",
-        f"{classes.count} classes with {SMALLEST} samples or more; rows of smaller ones count as excluded",
+        f"{classes.count} classes with {SMALLEST} samples or more",
+        *classes.notes,
         f"global mean: mean of the {'class means' if params.mean == 'classes' else 'samples'}",
         "shuffled labels: exact mean, spread by the Satterthwaite approximation",
         "intervals of NC1 and NC2 leave out groups of samples, alike of every class"

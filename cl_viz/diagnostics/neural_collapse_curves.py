@@ -53,6 +53,7 @@ def compute(inputs: StepInputs, params: NeuralCollapseParams) -> Result:
             centred=True,
             notes=(
                 f"numbers are of view {classes.view}, {classes.count} classes",
+                *classes.notes,
                 f"global mean: mean of the {'class means' if params.mean == 'classes' else 'samples'}",
                 "the numbers are those of the last step",
             ),

@@ -50,6 +50,7 @@ def compute(inputs: FamilyInputs, params: RepresentationHarmParams) -> Result:
         f"self-pairs {'included in' if params.self_pairs else 'left out of'} the cosine of a class with itself",
         f"view: {inputs.own.embedding_set.view_names[0]}",
         f"{params.bootstraps:,} bootstrap draws",
+        *samples.notes,
         *([left_out] if left_out else []),
     )
     return Result(

@@ -18,7 +18,7 @@ from cl_viz.diagnostics._temperature.hardness_views import TEMPERATURE
 from cl_viz.diagnostics._thresholds import temperature as _thresholds
 from cl_viz.engine.inputs import SetInputs
 from cl_viz.engine.pair_sketch import Relation
-from cl_viz.engine.queries import uniformity
+from cl_viz.engine.score_histogram import uniformity
 
 WANG_ISOLA = Source(
     "Wang and Isola 2020, Understanding Contrastive Representation Learning through Alignment and Uniformity",
@@ -47,6 +47,7 @@ def compute(inputs: SetInputs, params: UniformityToleranceParams) -> Result:
     notes = (
         "tolerance: within each view, mean over views; from class means, no pair is drawn",
         f"uniformity: within each view, t = {params.kernel:g}, mean over views, from the histogram of all pairs",
+        *([] if found.n >= inputs.statistics.n_used else [f"tolerance: of the {found.n:,} samples that have a label"]),
     )
     return Result(
         diagnostic=SPEC.name,

@@ -9,6 +9,7 @@ import pytest
 
 import cl_viz
 from cl_viz.core.result import Result
+from cl_viz.core.view import Table
 from cl_viz.diagnostics._dense import temperature as dense
 from cl_viz.engine.scanner import Scanner
 from cl_viz.testing import clusters
@@ -155,3 +156,63 @@ def test_mixtures_are_judged_by_the_items_whose_label_is_known() -> None:
     assert same.n < every.n
     assert same.value == pytest.approx(every.value, abs=0.1)
     assert any("both labels are known" in line for line in found.caveats.lines())
+
+
+ABOUT_CLASSES = (
+    "class_cosines",
+    "class_separation",
+    "classifier_duality",
+    "cluster_agreement",
+    "label_retrieval",
+    "neighbor_accuracy",
+    "neural_collapse",
+    "uniformity_tolerance",
+)
+
+
+@pytest.mark.parametrize("lost", ["half", "most", "all but one row of a class"])
+def test_what_is_said_of_classes_is_said_of_the_labelled_rows(lost: str) -> None:
+    draws = np.random.default_rng(8).random(N)
+    last = (CODES == 2) & (np.arange(N) != int(np.argmax(CODES == 2)))
+    gone = {"half": draws < 0.5, "most": draws < 0.8}.get(lost, last)
+    target, alone = losing(gone), losing(gone).select(rows=~gone)
+    for name in ABOUT_CLASSES:
+        found, expected = ask(name, target), ask(name, alone)
+        for key, quantity in found.quantities.items():
+            # The uniformity needs no labels.
+            if key != "uniformity":
+                values = [np.nan if each.value is None else each.value for each in (quantity, expected[key])]
+                assert values[0] == pytest.approx(values[1], rel=1e-9, abs=1e-12, nan_ok=True), (name, key)
+                assert quantity.n == expected[key].n
+        assert found.caveats.n_excluded == 0
+        told = [line for line in found.caveats.lines() if "without a label, left out" in line or "have a label" in line]
+        assert len(told) == 1, name
+
+
+def test_neighbours_without_a_label_take_no_place_among_those_that_vote() -> None:
+    generator = np.random.default_rng(9)
+    label = np.arange(700) % 2
+    rows = generator.normal(size=(700, 4)) + 3 * label[:, None] * np.array([1, -1, 0, 0])
+    gone = generator.random(700) < 0.96
+    target = cl_viz.EmbeddingSet.from_arrays(rows, label=np.where(gone, None, label.astype(object)))
+    found = ask("neighbor_accuracy", target, neighbours=20)
+    alone = ask("neighbor_accuracy", target.select(rows=~gone), neighbours=20)
+    # Of the 200 nearest of a row about eight have a label.
+    assert found["accuracy"].value == alone["accuracy"].value
+    assert found.views["curve"].series[0].y.tolist() == alone.views["curve"].series[0].y.tolist()  # type: ignore
+
+
+def test_rows_without_a_label_are_not_of_another_label_than_a_hub() -> None:
+    lost = np.random.default_rng(10).random(N) < 0.5
+    table = ask("hubness", losing(lost), k=5, hub_size=1.5).views["hubs"]
+    assert isinstance(table, Table)
+    first = WHOLE.views["view_1"] / np.linalg.norm(WHOLE.views["view_1"], axis=1, keepdims=True)
+    scores = first @ first.T
+    np.fill_diagonal(scores, -np.inf)
+    near = np.argsort(-scores, axis=1)[:, :5]
+    hubs = table.columns["row"].astype(np.int64)
+    assert len(hubs) > 3
+    for hub, share in zip(hubs, table.columns["own label among them"].astype(float), strict=True):
+        having = (near == hub).any(axis=1) & ~lost
+        expected = np.nan if lost[hub] or not having.any() else (CODES[having] == CODES[hub]).mean()
+        assert share == pytest.approx(expected, nan_ok=True)

@@ -299,14 +299,27 @@ def test_class_cosines_are_those_of_all_pairs() -> None:
 def test_classes_that_do_not_differ_are_watched_and_never_bad() -> None:
     for n, dim in ((60, 3), (200, 16), (400, 64)):
         data = EmbeddingSet.from_arrays(sphere(n, dim, seed=n), label=np.arange(n) % 4)
-        assert cl_viz.diagnose("class_cosines", data).level in ("watch", "good")
-    apart = clusters(120, 16, 4, 0.5)
+        assert cl_viz.diagnose("class_cosines", data).level in ("watch", "good", "unknown")
+    apart = clusters(400, 16, 4, 0.5)
     assert cl_viz.diagnose("class_cosines", apart).level == "good"
     twice = EmbeddingSet.from_arrays(
         np.asarray(apart.views["view_1"]),
-        label=np.where(np.arange(120) % 8 < 4, np.arange(120) % 4, 4 + np.arange(120) % 4),
+        label=np.where(np.arange(400) % 8 < 4, np.arange(400) % 4, 4 + np.arange(400) % 4),
     )
     assert cl_viz.diagnose("class_cosines", twice).level == "watch"
+
+
+@pytest.mark.parametrize("apart", [0.0, 0.6, 1.2])
+def test_the_least_separated_of_many_small_classes_is_no_alarm(apart: float) -> None:
+    """Chance puts one of 4,950 pairs close whatever the classes are; three samples each cannot be told apart at all."""
+    for size in (3, 5):
+        generator = np.random.default_rng(size)
+        label = np.repeat(np.arange(100), size)
+        rows = apart * generator.normal(size=(100, 32))[label] + generator.normal(size=(len(label), 32))
+        found = cl_viz.diagnose("class_cosines", EmbeddingSet.from_arrays(rows, label=label))
+        assert found.level in ("good", "unknown")
+        if size == 3:
+            assert "of 4,950 pairs" in found.findings[0].message
 
 
 def test_intervals_of_class_cosines_cover() -> None:

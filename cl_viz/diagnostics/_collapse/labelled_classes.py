@@ -40,7 +40,9 @@ class LabelledClasses:
         Class of every row of the view; -1 where it is left out.
     statistics : ClassStatistics
     n, n_excluded : int
-        Rows used and left out.
+        Rows used; rows of the view that are NaN, infinite or zero.
+    unlabelled, in_small : int
+        Usable rows without a label; rows of classes with one row only.
     within, total : NDArray, shape (n,)
         Squared distance of each row to its class mean, and to the mean of all.
     """
@@ -54,6 +56,18 @@ class LabelledClasses:
     n_excluded: int
     within: Values
     total: Values
+    unlabelled: int = 0
+    in_small: int = 0
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was left out, for the caveats."""
+        found = []
+        if self.in_small:
+            found.append(f"samples of classes with one sample only, left out: {self.in_small:,}")
+        if self.unlabelled:
+            found.append(f"samples without a label, left out: {self.unlabelled:,}")
+        return tuple(found)
 
     @property
     def count(self) -> int:
@@ -90,7 +104,9 @@ def _classes(inputs: SetInputs, view: str, scale: RowScale, convention: GlobalMe
     if labels is None:
         raise MissingInputError("there are no labels", where=inputs.run, remedy="add a label column (Data page)")
     codes = dict(zip(embedding_set.view_names, labels[0], strict=True))[view].copy()
-    codes[~embedding_set.usable_rows[view]] = -1
+    usable = embedding_set.usable_rows[view]
+    unlabelled, n_excluded = int((usable & (codes < 0)).sum()), int((~usable).sum())
+    codes[~usable] = -1
     counts = np.bincount(codes[codes >= 0], minlength=len(labels[1]))
     kept = np.flatnonzero(counts >= SMALLEST)
     if len(kept) < 2:
@@ -105,7 +121,8 @@ def _classes(inputs: SetInputs, view: str, scale: RowScale, convention: GlobalMe
     statistics, within, total = _passes(inputs, view, scale, codes, counts[kept], convention)
     n = int(counts[kept].sum())
     names = tuple(labels[1][place] for place in kept)
-    return LabelledClasses(view, scale, names, codes, statistics, n, len(codes) - n, within, total)
+    in_small = int(usable.sum()) - unlabelled - n
+    return LabelledClasses(view, scale, names, codes, statistics, n, n_excluded, within, total, unlabelled, in_small)
 
 
 def _passes(

@@ -11,6 +11,7 @@ from cl_viz.core.result import Interval, influence_interval
 from cl_viz.core.validation import row_blocks
 from cl_viz.diagnostics._collapse import spectral_ranks as ranks
 from cl_viz.diagnostics._collapse.spectrum import Spectrum, spectrum_of
+from cl_viz.diagnostics._groups.labelled_neighbors import labelled_neighbors
 from cl_viz.diagnostics._groups.probes import vote
 from cl_viz.diagnostics._proportions import share_of_hits
 from cl_viz.engine.inputs import SetInputs
@@ -104,7 +105,7 @@ def _neighbor_hits(inputs: SetInputs, view: str) -> tuple[NDArray[np.int64] | No
     codes = dict(zip(inputs.embedding_set.view_names, labels[0], strict=True))[view]
     if len(np.unique(codes[codes >= 0])) < 2:
         return None, None
-    near = inputs.neighbors[view, view]
+    near = labelled_neighbors(inputs, view)
     predicted = vote(codes[near.indices], near.scores, len(labels[1]), NEIGHBORS, None)
     own = codes[near.rows]
     return near.rows[own >= 0], (predicted == own)[own >= 0]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +23,10 @@ _PERMUTATIONS = 499
 _PERMUTED_ROWS = 1000
 _ROUNDING = 1e-12
 """Spread of cosines that is rounding: samples that are all repeats say nothing of others."""
+_CLOSE = 0.1
+"""Of the squared distance of two samples of a class: where two means are closer, they are as good as one. A rule of
+thumb."""
+_LEVEL = 0.05
 _FEWEST = 10
 """Samples of each of two classes from which the spread of their cosines is known."""
 
@@ -74,7 +80,7 @@ def cosines_of(inputs: SetInputs) -> ClassCosines:
     """
     view = inputs.embedding_set.view_names[0]
     moments = inputs.moments.classes.get(view)
-    if moments is None:
+    if moments is None or not moments.counts.any():
         raise MissingInputError(
             "there are no labels",
             where=inputs.run,
@@ -131,6 +137,38 @@ def chance_of_separation(inputs: SetInputs, found: ClassCosines, pair: tuple[int
         return float((gaps >= gaps[0] * (1 - 1e-12)).mean())
 
     return inputs.remember(("class separation", pair, seed), make)
+
+
+def nearly_equal(inputs: SetInputs, found: ClassCosines, pair: tuple[int, int]) -> bool:
+    """Return whether the means of two classes are shown to lie close: closer than chance puts some of all pairs.
+
+    Close is a squared distance below `_CLOSE` of that of two samples of a class. That a permutation test does not tell
+    two classes apart shows nothing where they are small, and of thousands of pairs the least separated is always one
+    that chance put close: the distance that would count has to lie above what was found by more standard errors than
+    the largest error of so many pairs has (Bonferroni).
+
+    Notes
+    -----
+    The squared distance of two means of n and m samples, less the noise of the means, varies by
+    ``2 tr(S²) (1/n + 1/m)² + 4 d'S d (1/n + 1/m)``, S being the covariance within the classes and d the difference of
+    the means, along which S is taken as it is on average over its own directions, ``tr(S²) / tr(S)``.
+    """
+
+    def make() -> bool:
+        rows = [_rows_of(inputs, found.names[k], _PERMUTED_ROWS) for k in pair]
+        residuals = np.concatenate([part - part.mean(axis=0) for part in rows])
+        spread = np.square(residuals).sum() / (len(residuals) - 2)
+        if spread <= _ROUNDING:
+            return True
+        small = residuals.T @ residuals if residuals.shape[1] < len(residuals) else residuals @ residuals.T
+        squared = float(np.square(small).sum()) / (len(residuals) - 2) ** 2
+        noise, limit = sum(1 / len(part) for part in rows), 2 * _CLOSE * spread
+        error = math.sqrt(2 * squared * noise**2 + 4 * limit * squared / spread * noise)
+        n_pairs = len(found.names) * (len(found.names) - 1) / 2
+        reach = NormalDist().inv_cdf(1 - _LEVEL / n_pairs)
+        return bool(limit - 2 * found.separation[pair] > reach * error)
+
+    return inputs.remember(("classes nearly equal", pair), make)
 
 
 def influences(inputs: SetInputs, found: ClassCosines) -> tuple[list[Floats], list[Floats]]:

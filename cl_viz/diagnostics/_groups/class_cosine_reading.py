@@ -20,9 +20,18 @@ GRETTON = Source(
 
 
 def finding(
-    found: ClassCosines, closest: tuple[int, int] | None, weakest: tuple[int, int] | None, chance: float | None, n: int
+    found: ClassCosines,
+    closest: tuple[int, int] | None,
+    weakest: tuple[int, int] | None,
+    chance: float | None,
+    n: int,
+    *,
+    close: bool,
 ) -> Finding:
-    """Return whether two classes, the least separated, have means of their own."""
+    """Return whether two classes, the least separated, have means of their own.
+
+    `close` says whether these two are shown to be nearly equal, and not only not told apart.
+    """
     assert closest is not None
     first, second = (found.names[k] for k in closest)
     cosine = f"mean cosine {format_number(float(found.corrected[closest]))} (N = {n:,})"
@@ -36,9 +45,26 @@ def finding(
             GRETTON,
             "least_separation",
         )
-    if chance > CHANCE:
+    between = np.triu_indices(len(found.names), 1)
+    apart = int(np.argmin(found.corrected[between]))
+    least = float(found.corrected[between][apart])
+    level = ONE_DIRECTION.level(least)
+    if chance > CHANCE and (close or level == "good"):
         first, second = (found.names[k] for k in weakest)
         sizes = " and ".join(f"{found.counts[k]:,}" for k in weakest)
+        if not close:
+            n_pairs = len(found.names) * (len(found.names) - 1) // 2
+            which = "the two" if n_pairs == 1 else f"the least separated of {n_pairs:,} pairs,"
+            return Finding(
+                NAME,
+                "unknown",
+                f"Unknown whether all classes have means of their own: {which} {first} and {second} lie no further "
+                f"apart than chance, and with {sizes} samples may differ all the same (p = "
+                f"{format_number(chance, 2)}, N = {n:,}).",
+                "To see it, add samples of these classes.",
+                GRETTON,
+                "least_separation",
+            )
         return Finding(
             NAME,
             "watch",
@@ -48,10 +74,6 @@ def finding(
             GRETTON,
             "least_separation",
         )
-    between = np.triu_indices(len(found.names), 1)
-    apart = int(np.argmin(found.corrected[between]))
-    least = float(found.corrected[between][apart])
-    level = ONE_DIRECTION.level(least)
     if level != "good":
         first, second = (found.names[places[apart]] for places in between)
         return Finding(

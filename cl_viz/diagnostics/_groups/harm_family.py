@@ -184,13 +184,27 @@ class SharedSamples:
     names : tuple of str
         Of the K classes, each with at least two samples.
     excluded : int
-        Samples left out.
+        Samples that are NaN, infinite or zero in a run.
+    unlabelled, in_small : int
+        Other samples that are left out: without a label; of classes that are too small.
     """
 
     rows: Codes
     codes: Codes
     names: tuple[str, ...]
     excluded: int
+    unlabelled: int = 0
+    in_small: int = 0
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was left out, for the caveats."""
+        found = []
+        if self.in_small:
+            found.append(f"samples of classes of fewer than {SMALLEST_CLASS}, left out: {self.in_small:,}")
+        if self.unlabelled:
+            found.append(f"samples without a label, left out: {self.unlabelled:,}")
+        return tuple(found)
 
     @property
     def counts(self) -> Codes:
@@ -223,7 +237,7 @@ def shared_samples(sets: list[SetInputs], classes: list[str]) -> SharedSamples:
         )
     view = first.embedding_set.view_names[0]
     codes, names = labels[0][0], labels[1]
-    usable = first.embedding_set.usable_rows[view] & (codes >= 0)
+    usable = first.embedding_set.usable_rows[view]
     for other in sets[1:]:
         found = other.embedding_set.codes("label")
         if found is None or found[1] != names or not np.array_equal(found[0][0], codes):
@@ -233,7 +247,8 @@ def shared_samples(sets: list[SetInputs], classes: list[str]) -> SharedSamples:
                 remedy="embed the same labelled samples, in the same order, with every run",
             )
         usable = usable & other.embedding_set.usable_rows[other.embedding_set.view_names[0]]
-    counts = np.bincount(codes[usable], minlength=len(names))
+    labelled = usable & (codes >= 0)
+    counts = np.bincount(codes[labelled], minlength=len(names))
     kept = np.flatnonzero(counts >= SMALLEST_CLASS)
     for name in classes:
         if name not in names or names.index(name) not in kept:
@@ -244,9 +259,10 @@ def shared_samples(sets: list[SetInputs], classes: list[str]) -> SharedSamples:
             )
     renumbered = np.full(len(names), -1, dtype=np.int64)
     renumbered[kept] = np.arange(len(kept))
-    rows = np.flatnonzero(usable & np.isin(codes, kept))
+    rows = np.flatnonzero(labelled & np.isin(codes, kept))
     kept_names = tuple(names[place] for place in kept)
-    return SharedSamples(rows, renumbered[codes[rows]], kept_names, len(codes) - len(rows))
+    without, in_small = int((usable & ~labelled).sum()), int(labelled.sum()) - len(rows)
+    return SharedSamples(rows, renumbered[codes[rows]], kept_names, int((~usable).sum()), without, in_small)
 
 
 def unit_rows_of(inputs: SetInputs, samples: SharedSamples) -> Callable[[Codes], Floats]:
