@@ -83,6 +83,16 @@ def _values(facts: RowFacts) -> dict[str, float | None]:
     }
 
 
+def _norm_title(low: float, high: float, variation: float | None) -> str:
+    if variation is None:
+        return f"The one usable row has norm {format_number(low)}"
+    alike = f"{low:.3g}" == f"{high:.3g}"
+    norms = (
+        f"All norms are close to {low:.3g}" if alike else f"Norms from {format_number(low)} to {format_number(high)}"
+    )
+    return f"{norms}, varying by {format_number(100 * variation)} %"
+
+
 def _views(facts: RowFacts, run: str) -> dict[str, View]:
     found: dict[str, View] = {}
     if len(facts.norms):
@@ -92,10 +102,7 @@ def _views(facts: RowFacts, run: str) -> dict[str, View]:
         share = np.histogram(facts.norms, edges)[0] / len(facts.norms)
         variation = facts.norm_variation
         found["norms"] = Histogram(
-            f"The one usable row has norm {format_number(low)}"
-            if variation is None
-            else f"Norms from {format_number(low)} to {format_number(high)}, varying by "
-            f"{format_number(100 * variation)} %",
+            _norm_title(low, high, variation),
             Axis("Norm of a row", "Euclidean"),
             Axis("Rows", "share"),
             (Series("norms", edges, share, "other", run, n=len(facts.norms)),),

@@ -116,3 +116,13 @@ def test_counts_of_one_are_spoken_of_as_one() -> None:
         "classifier_duality", cl_viz.EmbeddingSet.from_arrays(sphere(6, 4), label=[0, 0, 0, 1, 2, 3])
     )
     assert "1 label has 2 samples or more" in told.findings[0].message
+
+
+def test_norms_that_agree_to_three_digits_are_not_told_apart() -> None:
+    rows = np.random.default_rng(0).normal(size=(20, 4)).astype(np.float32)
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    title = quality(rows).views["norms"].title
+    assert title.startswith("All norms are close to 1, varying by ")
+    rows[0] *= 2
+    title = quality(rows).views["norms"].title
+    assert title.startswith("Norms from ")
