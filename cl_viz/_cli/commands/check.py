@@ -55,8 +55,9 @@ def check(
 ) -> None:
     """Run every quick diagnostic and show the findings, worst first.
 
-    Exit code 0: fine. 1: findings at the level of --fail-on, or worse than --baseline. 2: input that cannot be used.
-    3: a mistake in cl_viz. A path that fails is shown as an error, and the others are checked all the same.
+    Exit code 0: fine. 1: as --fail-on or --baseline ask for. 2: input that cannot be used. 3: a mistake in cl_viz.
+
+    A path that fails is shown as an error, and the others are checked all the same.
     """
     from cl_viz._cli.checking import check_targets, gate, report_checked
 
