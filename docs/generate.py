@@ -14,6 +14,7 @@ from cl_viz.core.lesson import LessonSpec
 from cl_viz.core.params import Params
 from cl_viz.core.result import Source, format_number
 from cl_viz.core.specs import DiagnosticSpec, FormatSpec, LossFamily, LossSpec, QuantitySpec
+from cl_viz.dashboard.navigation import page_title
 from cl_viz.diagnostics import DIAGNOSTICS, SAMPLE_QUANTITIES
 from cl_viz.encoders import ENCODERS
 from cl_viz.formats import FORMATS
@@ -254,8 +255,7 @@ def projections_page() -> str:
         _code(
             "python", 'made = cl_viz.project(cl_viz.load("dump.npz"), "umap", seed=0)\ncl_viz.render(made.as_view())'
         ),
-        "In a terminal: `cl-viz project dump.npz --method umap -o map.parquet`; in the dashboard: section Runs, page "
-        "Map.",
+        "In a terminal: `cl-viz project dump.npz --method umap -o map.parquet`; in the dashboard: Runs > Map.",
         reading.GEOMETRY,
         _table(["Method", "Name", "Dimensions", "Rows"], methods),
         "## What a map keeps",
@@ -335,7 +335,7 @@ def _sources(sources: Sequence[Source]) -> str:
 
 
 def _place(spec: DiagnosticSpec) -> str:
-    return f"section {spec.section}, page `pages/{spec.page}.py`"
+    return f"{spec.section} > {page_title(spec.page.rpartition('/')[2])}"
 
 
 def _suffixes(spec: FormatSpec) -> str:
