@@ -73,7 +73,7 @@ def check_targets(
         Names of the diagnostics to run with their parameters; every quick one if left out.
     """
     failed: list[Exception] = []
-    runs = each_target(targets, lambda target: open_with_bar(target, choices), failed)
+    runs = named_apart(each_target(targets, lambda target: open_with_bar(target, choices), failed))
     others = list(runs.values())
     scanner = Scanner(device)
 
@@ -98,6 +98,15 @@ def each_target(targets: Sequence[str], do: Callable[[str], T], failed: list[Exc
             show_mistake(error, target)
             failed.append(error)
     return found
+
+
+def named_apart(opened: dict[str, Run]) -> dict[str, Run]:
+    """Return the runs; those that share a name with another get their path beside it."""
+    names = [run.name for run in opened.values()]
+    return {
+        target: run.renamed(f"{run.name} ({target})") if names.count(run.name) > 1 else run
+        for target, run in opened.items()
+    }
 
 
 def gate(

@@ -10,12 +10,11 @@ from rich.table import Table
 from rich.text import Text
 
 import cl_viz
-from cl_viz._cli.checking import each_target, open_with_bar
+from cl_viz._cli.checking import each_target, named_apart, open_with_bar
 from cl_viz._cli.opening import Choices
 from cl_viz._cli.progress import progress_bar
 from cl_viz.core.errors import ClVizError, InputError
 from cl_viz.core.result import format_number
-from cl_viz.core.run import Run
 from cl_viz.diagnostics import RunTable
 from cl_viz.engine.scanner import Scanner
 from cl_viz.reporting import as_comparison, as_text
@@ -55,10 +54,13 @@ def compare_targets(
     if reference not in targets and reference not in names:
         opened = {**each_target([reference], lambda target: open_with_bar(target, choices), failed), **opened}
     reference = reference if reference in opened else names.get(reference, reference)
-    runs = _named_apart(opened)
+    runs = named_apart(opened)
     mistakes = sum(not isinstance(error, ClVizError) for error in failed)
     if len(runs) < 2 and not failed:
-        raise InputError(f"got {len(runs)} run", where="cl-viz compare", allowed="two runs or more")
+        raise InputError(
+            f"got {len(runs)} run", where="cl-viz compare", allowed="two runs or more",
+            remedy="name a second path; a path that stands twice is one run",
+        )  # fmt: skip
     if reference not in runs or len(runs) < 2:
         return None, len(failed) - mistakes, mistakes
     with progress_bar("comparing") as report:
@@ -69,15 +71,6 @@ def compare_targets(
     return table, len(failed) - mistakes, mistakes
 
 
-def _named_apart(opened: dict[str, Run]) -> dict[str, Run]:
-    """Return the runs; those that share a name with another get their path beside it."""
-    names = [run.name for run in opened.values()]
-    return {
-        target: run.renamed(f"{run.name} ({target})") if names.count(run.name) > 1 else run
-        for target, run in opened.items()
-    }
-
-
 def write_comparison(table: RunTable) -> None:
     """Write a comparison as JSON on standard output."""
     sys.stdout.write(as_text(as_comparison(table)) + "\n")
@@ -85,10 +78,16 @@ def write_comparison(table: RunTable) -> None:
 
 def show_runs(console: Console, table: RunTable, reference: str) -> None:
     """Print what differs from the reference beyond noise, the most first, and what was not judged."""
-    shown = Table(title=Text(f"Against {reference}: changes beyond noise"), title_justify="left", title_style="bold")
-    for column in ("Run", "Quantity", "Before", "Now", "Noise", "Change"):
+    changes, others = _changes(table), list(table.pairings)
+    # The one run that is compared stands in the title, where it does not take the room of the numbers.
+    alone = len(others) == 1
+    shown = Table(
+        title=Text(f"Against {reference}{f', {others[0]}' if alone else ''}: changes beyond noise"),
+        title_justify="left", title_style="bold",
+    )  # fmt: skip
+    for column in (*(() if alone else ("Run",)), "Quantity", "Before", "Now", "Noise", "Change"):
         shown.add_column(column)
-    for run, row in _changes(table):
+    for run, row in changes:
         moved = row.differences[run]
         before, after = row.value(table.reference), row.value(run)
         assert before is not None
@@ -96,13 +95,19 @@ def show_runs(console: Console, table: RunTable, reference: str) -> None:
         numbers = (format_number(value) for value in (before, after, abs(moved.value) / moved.strength))
         direction = row.direction(run)
         said = Text(direction if moved.holds else f"may be {direction}", style=_STYLES[direction])
-        shown.add_row(Text(f"{table.reference} → {run}"), Text(row.label), *map(Text, numbers), said)
+        owner = () if alone else (Text(run),)
+        shown.add_row(*owner, Text(_told_apart(row, table)), *map(Text, numbers), said)
     if shown.row_count:
         console.print(shown)
     else:
         console.print(Text(f"Against {reference}: nothing changed beyond noise."))
+    for line in _said_below(table):
+        console.print(Text(line, style="dim"))
+
+
+def _said_below(table: RunTable) -> list[str]:
     without = sum(entry.interval is None and entry.value != 0 for entry in table.differences)
-    lines = [
+    return [
         f"{table.judged} quantities were judged; {without} differ and have no interval.",
         table.title + ".",
         _said_of_noise(table),
@@ -111,8 +116,12 @@ def show_runs(console: Console, table: RunTable, reference: str) -> None:
             for run, found in table.pairings.items()
         ),
     ]
-    for line in lines:
-        console.print(Text(line, style="dim"))
+
+
+def _told_apart(row: cl_viz.diagnostics.QuantityRow, table: RunTable) -> str:
+    """Return the label of a quantity, with its diagnostic where another one has a quantity of that label."""
+    alike = {other.title for other in table.rows if other.label == row.label}
+    return f"{row.label} ({row.title})" if len(alike) > 1 else row.label
 
 
 def _changes(table: RunTable) -> list[tuple[str, cl_viz.diagnostics.QuantityRow]]:

@@ -16,7 +16,7 @@ from cl_viz.engine.scanner import Scanner
 from cl_viz.reporting.html_document import html_text
 from cl_viz.reporting.json_document import as_document, as_text
 from cl_viz.reporting.tables import markdown_text, parquet_bytes
-from cl_viz.reporting.writing import write_whole
+from cl_viz.reporting.writing import check_writable, write_whole
 
 Found = Sequence[tuple[EmbeddingSet, Sequence[Result]]]
 """Embedding sets, and what diagnostics found on each."""
@@ -60,11 +60,14 @@ def report(
     Raises
     ------
     InputError
-        If the format is not known, before anything is computed.
+        If the format is not known, the file cannot be written, or two runs share a name; before anything is computed.
     """
     kind = format_of(path, format)
+    check_writable(path)
     chosen = [targets] if isinstance(targets, Run | EmbeddingSet) else list(targets)
     runs = [target if isinstance(target, Run) else Run.from_set(target) for target in chosen]
+    if len({run.name for run in runs}) < len(runs):
+        raise InputError("two runs have the same name", where="report", remedy="rename one: run.renamed(name)")
     keeper = scanner or Scanner()
     found = []
     for place, run in enumerate(runs):

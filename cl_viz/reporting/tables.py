@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from cl_viz.core.result import Finding, Result
 from cl_viz.diagnostics import causes_first
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 COLUMNS = (
     "run", "diagnostic", "quantity", "label", "value", "low", "high", "level", "unit", "n", "unit_of_n", "missing",
@@ -29,6 +31,9 @@ def quantities_table(runs: Sequence[Sequence[Result]]) -> pd.DataFrame:
     pandas.DataFrame
         With the columns `COLUMNS`; ``low``, ``high`` and ``level`` are the interval, where there is one.
     """
+    # Only a table needs it: a check on the command line is spared half a second.
+    import pandas as pd
+
     rows = []
     for results in runs:
         for result in results:

@@ -6,6 +6,8 @@ import os
 import tempfile
 from pathlib import Path
 
+from cl_viz.core.errors import InputError
+
 
 def write_whole(content: str | bytes, path: str | os.PathLike[str]) -> Path:
     """Write text (UTF-8) or bytes to a temporary file that is then renamed; return where it was written."""
@@ -20,6 +22,25 @@ def write_whole(content: str | bytes, path: str | os.PathLike[str]) -> Path:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+    return place
+
+
+def check_writable(path: str | os.PathLike[str]) -> Path:
+    """Return the path of a file that is to be written; refuse it before the work, and not after.
+
+    Raises
+    ------
+    InputError
+        If its folder does not exist or may not be written to, or the path is a folder.
+    """
+    place = Path(path)
+    folder = place.parent
+    if place.is_dir():
+        raise InputError("this is a folder", where=str(place), remedy="name a file in it")
+    if not folder.is_dir():
+        raise InputError("there is no such folder", where=str(folder), remedy="make it, or name another")
+    if not os.access(folder, os.W_OK):
+        raise InputError("the folder may not be written to", where=str(folder), remedy="name another")
     return place
 
 

@@ -279,10 +279,16 @@ def test_a_baseline_fails_the_check_that_got_worse(
 def test_report_writes_what_its_name_says_and_compare_says_what_changed(
     healthy_dump: Path, collapsed_dump: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    out = tmp_path / "out.html"
-    assert main(["report", str(healthy_dump), str(collapsed_dump), "-o", str(out)]) == 0
+    out, twin = tmp_path / "out.html", tmp_path / "twin" / healthy_dump.name
+    assert main(["report", str(healthy_dump), "-o", str(twin.parent / "out.html")]) == 2
+    assert "there is no such folder" in capsys.readouterr().err
+    twin.parent.mkdir()
+    shutil.copy(collapsed_dump, twin)
+    assert main(["report", str(healthy_dump), str(twin), "-o", str(out)]) == 0
     assert "2 runs" in capsys.readouterr().out
-    assert out.read_text(encoding="utf-8").startswith("<!doctype html>")
+    text = out.read_text(encoding="utf-8")
+    assert text.startswith("<!doctype html>")
+    assert all(f"{path.stem} ({path})</h2>" in text for path in (healthy_dump, twin)), "runs of one name are told apart"
     assert main(["report", str(healthy_dump), "-o", str(tmp_path / "out.pdf")]) == 2
     assert "html, json" in capsys.readouterr().err
     some = tmp_path / "some.json"

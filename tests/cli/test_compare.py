@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 import cl_viz
+from cl_viz._cli.comparing import show_runs
 from cl_viz.cli import main
+from cl_viz.core.result import Interval, Quantity
+from cl_viz.diagnostics import Pairing, RunTable
 from cl_viz.diagnostics._comparing import comparing
+from cl_viz.diagnostics._comparing.differences import Difference
+from cl_viz.diagnostics._comparing.run_table import QuantityRow
 
 QUICK = ("alignment_uniformity", "label_retrieval", "neural_collapse")
 
@@ -69,9 +77,8 @@ def test_the_baseline_is_a_path_a_name_or_one_more_path(dumps: list[str], capsys
         assert printed(capsys)["reference"] == "second"
     assert main(["compare", dumps[0], "--baseline", dumps[1]]) == 0
     shown = capsys.readouterr().out
-    assert "second → first" in shown
+    assert f"Against{dumps[1]},first:changes" in "".join(shown.split())
     assert "quantities were judged" in shown
-    assert "second → first" in shown
     assert "paired, same samples by label" in shown
 
 
@@ -109,7 +116,7 @@ def test_exit_codes(dumps: list[str], tmp_path: Path, capsys: pytest.CaptureFixt
     assert main(["compare", dumps[0], dumps[1], str(tmp_path / "absent.npz")]) == 2
     shown = capsys.readouterr()
     assert "absent.npz" in shown.err
-    assert "first → second" in shown.out, "the others are compared all the same"
+    assert f"Against{dumps[0]},second:changes" in "".join(shown.out.split()), "the others are compared all the same"
     assert main(["compare", dumps[0], dumps[1], "--baseline", "nobody"]) == 2
 
 
@@ -122,3 +129,21 @@ def test_runs_of_one_name_are_told_apart_by_their_paths(
     shown = capsys.readouterr().out
     assert "nothing changed beyond noise" in shown
     assert f"first ({twin})" in shown
+
+
+def test_quantities_of_one_label_are_told_apart_and_several_runs_have_a_column() -> None:
+    def row(diagnostic: str, title: str, label: str) -> QuantityRow:
+        found = {run: Quantity("q", label, place / 3) for place, run in enumerate(("a", "b", "c"))}
+        moved = {run: Difference(0.5, Interval(0.1, 0.9), "paired") for run in ("b", "c")}
+        return QuantityRow(diagnostic, "q", label, title, "", "higher", found, moved)
+
+    same = Pairing(True, "")
+    rows = (row("one", "One", "Rank"), row("two", "Two", "Rank"), row("two", "Two", "Gap"))
+    for runs in (("b",), ("b", "c")):
+        kept = tuple(replace(entry, differences={run: entry.differences[run] for run in runs}) for entry in rows)
+        console = Console(width=200, record=True, file=io.StringIO())
+        show_runs(console, RunTable("a", ("a", *runs), kept, dict.fromkeys(runs, same)), "a.npz")
+        shown = console.export_text()
+        assert all(label in shown for label in ("Rank (One)", "Rank (Two)", "Gap "))
+        assert "Gap (" not in shown
+        assert ("Run" in shown) == (len(runs) > 1)

@@ -33,12 +33,18 @@ def test_the_suffix_chooses_the_format(found: Found, tmp_path: Path, name: str) 
     assert start.startswith(expected[name.split(".")[1].lower()])
 
 
-def test_an_unknown_format_is_refused_before_anything_is_computed(tmp_path: Path) -> None:
+def test_what_cannot_be_written_is_refused_before_anything_is_computed(tmp_path: Path) -> None:
     def fail(done: float, message: str) -> None:
         raise AssertionError
 
     with pytest.raises(InputError, match="pdf"):
         cl_viz.report(cl_viz.sample_runs(["mnist-healthy"]), tmp_path / "a.pdf", progress=fail)
+    for path, what in ((tmp_path / "absent" / "a.html", "no such folder"), (tmp_path, "is a folder")):
+        with pytest.raises(InputError, match=what):
+            cl_viz.report(cl_viz.sample_runs(["mnist-healthy"]), path, format="html", progress=fail)
+    twins = [run.renamed("one") for run in cl_viz.sample_runs(["mnist-healthy", "mnist-vicreg"])]
+    with pytest.raises(InputError, match="same name"):
+        cl_viz.report(twins, tmp_path / "a.html", progress=fail)
 
 
 def test_a_report_from_python_checks_every_run(tmp_path: Path) -> None:
