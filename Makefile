@@ -4,7 +4,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
-# Two workers: the tests are written for two cores; each worker computes with one thread.
+# Two workers: the tests are written for two cores; each worker computes with one thread. Files keep the order of
+# tests/conftest.py, the longest proofs first, so that both workers end together.
 WORKERS ?= 2
 PORT ?=
 CHECKED := cl_viz app.py pages sample_models docs benchmarks tests hatch_build.py
@@ -25,7 +26,7 @@ app: $(VENV)/.installed
 	@exec $(BIN)/cl-viz app $(if $(PORT),--port $(PORT))
 
 test: $(VENV)/.installed-dev browser
-	OMP_NUM_THREADS=1 CL_VIZ_REQUIRE_BROWSER=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --durations=15
+	OMP_NUM_THREADS=1 CL_VIZ_REQUIRE_BROWSER=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --durations=15
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check $(CHECKED)

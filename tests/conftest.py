@@ -30,6 +30,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put files that hold a long proof first: at the end no worker is left alone with one of them."""
+    long = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in long)
+
+
 def pytest_unconfigure() -> None:
     if _OWNS_CACHE:
         shutil.rmtree(os.environ["CL_VIZ_CACHE"], ignore_errors=True)
