@@ -161,7 +161,7 @@ def point_view(cosines: Floats, alpha: float, share: float) -> Heatmap:
     """Return the cosines between the three blocks at one connectivity and share."""
     blocks = ("1", "2", "3")
     return Heatmap(
-        f"Blocks 1 and 2: {format_number(float(cosines[0, 1]))} at α = {alpha:g}, {_share_name(share)}",
+        f"Cosine of blocks 1 and 2: {format_number(float(cosines[0, 1]))} at α = {alpha:g}, share {_share_name(share)}",
         Axis("Block"),
         Axis("Block"),
         cosines,

@@ -101,6 +101,6 @@ def _offer(title: str, works: Sequence[Work[T]], seconds: dict[str, float]) -> N
     if not works:
         return
     total = sum(seconds.get(work.label, 0.0) for work in works)
-    names = ", ".join(work.label for work in works)
+    names = "; ".join(work.label for work in works)
     what = f"{title} of {names} takes about {total:,.0f} s" if total else f"{title} of {names} was stopped"
     errors.show_long_work([LongWork(what, where=work.job) for work in works], title)

@@ -18,6 +18,7 @@ from cl_viz.figures.theme import Theme
 
 _FEW_CATEGORIES = 4
 _LONG_NAME = 20
+_FEWEST_PLACES = 3
 _PATTERNS: Mapping[str, str] = {"solid": "", "dot": "/", "dashdot": ".", "longdash": "x", "dash": "-"}
 """Pattern of the bars whose lines would have a dash, where colour says which run."""
 
@@ -74,8 +75,17 @@ def draw_bars(view: Bars, theme: Theme, colours: Mapping[str, int], *, wide: boo
         set_axes(canvas, view.x, view.y, theme)
         canvas.x.update(type="category", categoryorder="trace")
         _wrap(canvas.x, view)
+        _leave_room(canvas.x, view)
     add_references(canvas, references, theme, line_colours(view.series, theme, colours))
     return canvas.figure()
+
+
+def _leave_room(axis: dict[str, Any], view: Bars) -> None:
+    """Keep the bars of one or two categories from filling the figure."""
+    count = len({str(value) for entry in view.series for value in entry.x})
+    if 0 < count < _FEWEST_PLACES:
+        beside = (_FEWEST_PLACES - count) / 2
+        axis.update(range=[-0.5 - beside, count - 0.5 + beside])
 
 
 def _wrap(axis: dict[str, Any], view: Bars) -> None:

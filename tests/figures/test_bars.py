@@ -13,3 +13,10 @@ def test_long_names_of_few_categories_are_broken_into_lines() -> None:
     assert axis.tickvals == (0, 1)
     short = np.array(["one", "two"], dtype=object)
     assert render(Bars("B", Axis("x"), Axis("y"), (Series("s", short, np.ones(2)),))).layout.xaxis.ticktext is None
+
+
+def test_one_bar_does_not_fill_the_figure() -> None:
+    for count, wanted in ((1, (-1.5, 1.5)), (2, (-1.0, 2.0)), (3, None)):
+        names = np.array(list("abc"[:count]), dtype=object)
+        axis = render(Bars("B", Axis("x"), Axis("y"), (Series("s", names, np.ones(count)),))).layout.xaxis
+        assert axis.range == wanted
