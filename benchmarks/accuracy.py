@@ -20,7 +20,8 @@ from scipy.special import entr, logsumexp
 import cl_viz
 from cl_viz.engine import score_histogram
 from cl_viz.engine.pair_sketch import PairRoles, Relation
-from cl_viz.engine.queries import AnchorQueries, uniformity
+from cl_viz.engine.queries import AnchorQueries
+from cl_viz.engine.score_histogram import uniformity
 from cl_viz.testing import clusters, collapsed, paired_sphere
 
 TEMPERATURES = np.array([0.01, 0.02, 0.05, 0.1, 0.3, 1.0])

@@ -220,7 +220,7 @@ class EmbeddingSet:
 
     @lazily
     def usable_rows(self) -> Mapping[str, NDArray[np.bool_]]:
-        """Rows every statistic uses. In an aligned set a row that is bad in one view is left out of all of them."""
+        """Rows every statistic uses, (N,) by view. In an aligned set a row that one view has bad is left out of all."""
         usable = {view: quality.usable for view, quality in self.quality.items()}
         if not self.aligned:
             return usable

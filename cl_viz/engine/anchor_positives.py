@@ -14,7 +14,7 @@ _PAIRS_AT_ONCE = 4096
 
 
 def directed_links(links: Links, view: str, other: str) -> NDArray[np.int64]:
-    """Return the same-sample pairs from rows of `view` to rows of `other`, sorted; both directions within a view."""
+    """Return the same-sample pairs from rows of `view` to rows of `other`, (P, 2), sorted; within a view both ways."""
     found = links[view, other] if (view, other) in links else links[other, view][:, ::-1]
     if view == other:
         found = np.concatenate([found, found[:, ::-1]])
@@ -22,7 +22,7 @@ def directed_links(links: Links, view: str, other: str) -> NDArray[np.int64]:
 
 
 def restrict_links(links: NDArray[np.int64], anchors: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Keep the links of anchors, and number their rows by anchor."""
+    """Keep the links of anchors, and number their rows by anchor: shape (n, 2), sorted as the links are."""
     number = np.searchsorted(anchors, links[:, 0])
     kept = (number < len(anchors)) & (anchors[np.minimum(number, len(anchors) - 1)] == links[:, 0])
     return np.stack([number[kept], links[kept, 1]], axis=1)
@@ -31,7 +31,15 @@ def restrict_links(links: NDArray[np.int64], anchors: NDArray[np.int64]) -> NDAr
 def positive_scores(
     view: ViewRows, anchors: NDArray[np.int64], rows: dict[str, ViewRows], directed: dict[str, NDArray[np.int64]]
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Score the positives of every anchor, ordered by anchor: its sample in the other views, or in its own if alone."""
+    """Score the positives of every anchor: its sample in the other views, or in its own if alone.
+
+    Returns
+    -------
+    scores : NDArray[np.float64], shape (P,)
+        Anchor by anchor.
+    offsets : NDArray[np.int64], shape (A + 1,)
+        Where each anchor's begin.
+    """
     owners, scores = [], []
     others = {name: links for name, links in directed.items() if name != view.name}
     for name, links in (others or directed).items():

@@ -89,6 +89,8 @@ class BatchExpectation:
             Candidates in a batch, and in all.
         lowest : float
             Least score of a positive that will be asked for.
+        step : float
+            Distance of two nodes.
         """
         law = _Hits(n_drawn, total)
         logits = torch.from_numpy(grid.scores / temperature)
@@ -96,11 +98,11 @@ class BatchExpectation:
         return cls(nodes, _chances_of_a_hit(grid, logits, nodes, law), step)
 
     def loss(self, logits: Values, owner: NDArray[np.int64]) -> Values:
-        """Return E[log(1 + X)] for positives with these logits of these anchors."""
+        """Return E[log(1 + X)] for P positives with these logits, shape (P,), of these anchors, shape (P,)."""
         return self._integral("log", logits, owner)
 
     def multiplier(self, logits: Values, owner: NDArray[np.int64]) -> Values:
-        """Return E[X / (1 + X)] for positives with these logits of these anchors."""
+        """Return E[X / (1 + X)], in [0, 1], shape (P,); see `loss`."""
         return self._integral("share", logits, owner)
 
     @classmethod
@@ -109,7 +111,7 @@ class BatchExpectation:
         return cls.of(grid, temperature, n_drawn, total, lowest, _FINER_STEP)
 
     def variance(self, logits: Values, owner: NDArray[np.int64]) -> Values:
-        """Return the variance of X / (1 + X) for positives with these logits of these anchors."""
+        """Return the variance of X / (1 + X), shape (P,); see `loss`. The nodes must be those of `fine`."""
         mean, square = (self._integral(of, logits, owner) for of in ("share", "square"))
         return np.maximum(0.0, square - mean**2)
 

@@ -20,8 +20,7 @@ from cl_viz.engine.neighbors import (
     neighbors_of,
 )
 from cl_viz.engine.pair_pass import run_pairs, tile_rows, tiles
-from cl_viz.engine.pair_sketch import Block, PairSketch
-from cl_viz.engine.pieces import view_blocks
+from cl_viz.engine.pair_sketch import Block, PairSketch, view_blocks
 from cl_viz.engine.rows import ViewRows
 from cl_viz.engine.tile_sizes import fitted
 

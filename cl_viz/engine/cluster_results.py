@@ -19,8 +19,8 @@ from cl_viz.engine.largest import largest_of
 from cl_viz.engine.moments import Moments
 from cl_viz.engine.nearest import NeighborMap
 from cl_viz.engine.neighbors import Neighbors, neighbor_blocks, order_ties
-from cl_viz.engine.pair_sketch import Block, PairSketch
-from cl_viz.engine.pieces import PieceFacts, view_blocks
+from cl_viz.engine.pair_sketch import Block, PairSketch, view_blocks
+from cl_viz.engine.pieces import PieceFacts
 from cl_viz.engine.statistics import Statistics
 
 if TYPE_CHECKING:

@@ -20,7 +20,8 @@ from cl_viz.engine.cluster_anchors import AnchorRows
 from cl_viz.engine.cluster_pairs import Limits, pairs_between, pairs_within
 from cl_viz.engine.cluster_results import AnchorResult, PairResult, numbered
 from cl_viz.engine.device import resolve_device
-from cl_viz.engine.pieces import Numbering, Piece, PieceFacts, numbered_rows, numbering_of, view_blocks
+from cl_viz.engine.pair_sketch import view_blocks
+from cl_viz.engine.pieces import Numbering, Piece, PieceFacts, numbered_rows, numbering_of
 from cl_viz.engine.precision import Precision, full_float32, type_for
 from cl_viz.engine.rows import RESIDENT_BYTES, ViewRows, choose_rows
 from cl_viz.engine.tile_sizes import with_smaller_tiles

@@ -36,7 +36,7 @@ Allowed = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
 
 def pack(scores: torch.Tensor, numbers: torch.Tensor) -> torch.Tensor:
-    """Return scores (float32) and numbers (0 to `LAST`) as entries, int64."""
+    """Return scores (float32) and numbers (0 to `LAST`), of shapes that broadcast, as entries, int64."""
     bits = scores.contiguous().view(torch.int32)
     # Of negative numbers the bits descend.
     order = torch.where(bits < 0, bits ^ _SIGNLESS, bits).to(torch.int64)
@@ -44,7 +44,7 @@ def pack(scores: torch.Tensor, numbers: torch.Tensor) -> torch.Tensor:
 
 
 def unpack(entries: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return the scores (float32) and the numbers (int64) of entries."""
+    """Return the scores (float32) and the numbers (int64) of entries, each of their shape."""
     order = (entries >> 32).to(torch.int32)
     scores = torch.where(order < 0, order ^ _SIGNLESS, order).view(torch.float32)
     return scores, LAST - (entries & _LOW_HALF)

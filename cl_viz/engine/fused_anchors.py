@@ -69,7 +69,7 @@ class Section:
     itself: int | None = None
 
     def counted_from(self, n_anchors: int) -> NDArray[np.int64]:
-        """Return from which column on pairs of each anchor are counted."""
+        """Return from which column on pairs of each anchor are counted, shape (n_anchors,)."""
         if self.itself is None:
             return np.full(n_anchors, self.columns.start if self.counted else self.columns.stop)
         return np.arange(self.itself + 1, self.itself + 1 + n_anchors)
@@ -186,7 +186,7 @@ class FusedAnchors:
         return CandidateCells(offsets, places[:number].copy(), narrow_counts(counts[:number]), means[:number].copy())
 
     def tail(self) -> tuple[NDArray[Any], NDArray[Any]]:
-        """Return the largest scores of each anchor, and whether their labels are the anchor's."""
+        """Return the largest scores of each anchor, descending, and whether they have its label, both (A, TAIL)."""
         return self._largest.found(self._kernels)
 
     def _groups(self, row_bytes: int) -> Iterator[slice]:

@@ -39,6 +39,8 @@ class SetInputs:
         The run's card.
     scanner : Scanner
         Has the passes made and keeps them.
+    progress : callable
+        Of the passes.
     """
 
     embedding_set: EmbeddingSet

@@ -51,6 +51,7 @@ class NearestSoFar:
 
         Parameters
         ----------
+        kernels : Kernels
         block : pair of str
             View of the rows, and of the columns.
         scores : NDArray, shape (rows, columns)

@@ -299,7 +299,7 @@ def _by_neighbors(embedding_set: EmbeddingSet, kind: Kind, roles: PairRoles) -> 
 
 
 def query_of(embedding_set: EmbeddingSet, question: Question | PairQuery, asked: dict[str, Any]) -> PairQuery:
-    """Return what is asked for; a query that is made already cannot be given more."""
+    """Return what is asked for; raises as `PairQuery.of`, and `InputError` where a query made already is given more."""
     if not isinstance(question, PairQuery):
         return PairQuery.of(embedding_set, question, **asked)
     if asked:

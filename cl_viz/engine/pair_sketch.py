@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from itertools import combinations_with_replacement
 from typing import Literal
 
 import numpy as np
@@ -28,6 +29,11 @@ KNOWN_LABELS = (Relation.SAME_LABEL, Relation.DIFFERENT_LABEL)
 """Of pairs of two samples: both have a label."""
 Block = tuple[str, str]
 """Two view names; equal names for the pairs within a view."""
+
+
+def view_blocks(views: Sequence[str]) -> list[Block]:
+    """Return the pairs of views, each once, those of a view with itself among them."""
+    return list(combinations_with_replacement(views, 2))
 
 
 @dataclass(frozen=True)
@@ -121,8 +127,10 @@ class PairSketch:
 
         A set with one view has no pairs across views; its only block is used for both.
         """
-        chosen = self._chosen(blocks)
-        where = np.ix_(chosen, [int(relation) for relation in relations])
+        return self._histogram(self._chosen(blocks), relations)
+
+    def _histogram(self, blocks: Sequence[int], relations: Sequence[Relation]) -> ScoreHistogram:
+        where = np.ix_(blocks, [int(relation) for relation in relations])
         return ScoreHistogram(
             self.counts[where].sum(axis=(0, 1)),
             self.sums[where].sum(axis=(0, 1)),
@@ -133,14 +141,8 @@ class PairSketch:
 
     def within_views(self) -> dict[str, ScoreHistogram]:
         """Return the scores of all pairs within each view, each pair once, whatever its labels."""
-        found = {}
-        for block, (first, second) in enumerate(self.blocks):
-            if first == second:
-                low, high = float(self.low[block].min()), float(self.high[block].max())
-                squares = float(self.squares[block].sum())
-                counts, sums = self.counts[block].sum(axis=0), self.sums[block].sum(axis=0)
-                found[first] = ScoreHistogram(counts, sums, squares, low, high)
-        return found
+        within = {first: block for block, (first, second) in enumerate(self.blocks) if first == second}
+        return {view: self._histogram([block], list(Relation)) for view, block in within.items()}
 
     def positives(self, roles: PairRoles) -> ScoreHistogram:
         """Return the histogram of the positives.

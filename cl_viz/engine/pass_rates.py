@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import combinations_with_replacement
 from typing import TypeVar
 
 import numpy as np
@@ -23,6 +22,7 @@ from cl_viz.engine.nearest import neighbors_of_rows
 from cl_viz.engine.nearest_so_far import NearestSoFar
 from cl_viz.engine.neighbors import largest_of_blocks, neighbor_blocks, neighbors_of
 from cl_viz.engine.pair_pass import TILE, run_pairs, tile_rows, tiles
+from cl_viz.engine.pair_sketch import view_blocks
 from cl_viz.engine.precision import full_float32
 from cl_viz.engine.rows import compact_links, view_rows
 from cl_viz.engine.scan import scan
@@ -167,7 +167,7 @@ class _Probe:
         _ = self.set.quality, self.set.fingerprint
         self.device, self.dtype = torch.device(about.device), getattr(torch, about.precision)
         self.n_rows, self.n_anchors = rows, min(n_anchors, n_rows)
-        self.blocks = list(combinations_with_replacement(self.set.view_names, 2))
+        self.blocks = view_blocks(self.set.view_names)
         self.read()
 
     def read(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from itertools import combinations_with_replacement, pairwise
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +16,6 @@ from cl_viz.core._partners import number_values
 from cl_viz.core.embedding_set import EmbeddingSet
 from cl_viz.core.errors import InputError, MissingInputError
 from cl_viz.engine.moments import ClassMoments, Moments, compute_moments
-from cl_viz.engine.pair_sketch import Block
 from cl_viz.engine.rows import ViewRows, view_rows
 
 PIECES_AT_HAND = 4
@@ -253,11 +252,6 @@ def numbered_moments(piece: Piece, numbering: Numbering) -> Moments:
         return found
     classes = {view: _spread(own, numbering.labels) for view, own in found.classes.items()}
     return Moments(found.views, classes)
-
-
-def view_blocks(views: Sequence[str]) -> list[Block]:
-    """Return the pairs of views, each once."""
-    return list(combinations_with_replacement(views, 2))
 
 
 def _spread(own: ClassMoments, codes: Mapping[str, int]) -> ClassMoments:

@@ -7,7 +7,7 @@ parameter is an array too (batch sizes, shares, ...), its axis is the second: (T
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,7 +21,6 @@ from cl_viz.engine.candidate_points import CandidatePoints
 from cl_viz.engine.pair_sketch import PairRoles, Relation
 from cl_viz.engine.query_arguments import as_reweighting, as_scores, as_temperatures, at_each, numbers, whole
 from cl_viz.engine.score_grid import ScoreGrid
-from cl_viz.engine.score_histogram import ScoreHistogram
 
 Values = NDArray[np.float64]
 _BATCH = "a question about batches"
@@ -171,6 +170,11 @@ class AnchorQueries:
 
         The weight exp(beta s / tau) over its mean over the anchor's negatives (Robinson and others 2021); NaN without
         any.
+
+        Raises
+        ------
+        InputError
+            If the concentration is not one number of 0 or more, or a temperature or score is out of range.
         """
         where = "hard_negative_weight"
         if numbers(concentration, "concentration", where).ndim:
@@ -387,19 +391,3 @@ class AnchorQueries:
                 allowed="'views'",
                 remedy="ask supcon_out_loss",
             )
-
-
-def uniformity(histograms: Sequence[ScoreHistogram], t: ArrayLike) -> Values:
-    """Return log of the mean of exp(-t d^2) over pairs within a view (Wang and Isola 2020), mean over views, (T,).
-
-    Parameters
-    ----------
-    histograms : sequence of ScoreHistogram
-        Pairs of distinct rows within each view, labels whatever they are.
-    t : array_like
-        Above 0; the authors use 2.
-    """
-    values = as_temperatures(t, "t", "uniformity")
-    each = [[histogram.log_mean_exp(2 * value) - 2 * value for value in values] for histogram in histograms]
-    found: Values = np.mean(each, axis=0)
-    return found

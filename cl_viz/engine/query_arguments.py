@@ -1,4 +1,4 @@
-"""Arguments of questions to a sketch: one number or an array of them, checked."""
+"""Arguments of questions to a sketch: one number or an array of them, checked; each raises `InputError`."""
 
 from __future__ import annotations
 

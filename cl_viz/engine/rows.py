@@ -40,14 +40,14 @@ class ColumnTile:
     order: NDArray[np.int64] | None
 
     def numbers(self) -> NDArray[np.int64]:
-        """Return which row of the view each column is."""
+        """Return which row of the view each column is, shape (n,)."""
         if self.order is None:
             return np.arange(self.columns.start, self.columns.stop)
         found: NDArray[np.int64] = self.order + self.columns.start
         return found
 
     def places(self, columns: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return where columns of the slice (counted from its start) are in the tile."""
+        """Return where columns of the slice (counted from its start) are in the tile, of the same shape."""
         if self.order is None:
             return columns
         where = np.empty(len(self.order), dtype=np.int64)
@@ -61,6 +61,8 @@ class ViewRows:
 
     Attributes
     ----------
+    name : str
+        Of the view.
     original : NDArray[np.int64], shape (n,)
         Row of the view that each stands for.
     labels : torch.Tensor of int64, shape (n,), or None

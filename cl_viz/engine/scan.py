@@ -6,7 +6,6 @@ import operator
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import combinations_with_replacement
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -32,7 +31,7 @@ from cl_viz.engine.neighbors import (
     neighbors_of,
 )
 from cl_viz.engine.pair_pass import TILE, Tile, run_pairs, tile_rows, tiles
-from cl_viz.engine.pair_sketch import Block, PairSketch
+from cl_viz.engine.pair_sketch import Block, PairSketch, view_blocks
 from cl_viz.engine.precision import Precision, full_float32, score_type
 from cl_viz.engine.resume import Unfinished, unfinished
 from cl_viz.engine.rows import ViewRows, compact_links, view_rows
@@ -129,7 +128,7 @@ def scan(
 
 
 def anchor_count(anchors: Literal["auto"] | int) -> int:
-    """Return how many rows of a view are anchors at most, as `scan` takes it."""
+    """Return how many rows of a view are anchors at most, as `scan` takes it; raises `InputError` for anything else."""
     if anchors == "auto":
         return AUTO_ANCHORS
     if not (isinstance(anchors, int) and anchors >= 0):
@@ -193,7 +192,7 @@ class _Job:
         self.progress(0.0, "reading rows")
         embedding_set = self.embedding_set
         rows = view_rows(embedding_set, self.device, self.dtype, n_leading=self.n_anchors, seed=self.seed)
-        blocks = list(combinations_with_replacement(embedding_set.view_names, 2))
+        blocks = view_blocks(embedding_set.view_names)
         links = {block: compact_links(embedding_set, rows, *block) for block in blocks}
         parameters = {**self.parameters, "tile": tile_size} if self.keep else None
         with unfinished(embedding_set.fingerprint, parameters) as parts:

@@ -1,15 +1,17 @@
-"""A histogram of scores, and what two of them (positives, negatives) say about separation."""
+"""A histogram of scores, and what one says of uniformity, and two (positives, negatives) of separation."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from cl_viz.engine import bins
+from cl_viz.engine.query_arguments import as_temperatures
 
 OVERLAP_BINS = 100
 """Bins over [-1, 1] of the histogram overlap, as published values use them."""
@@ -58,10 +60,7 @@ class ScoreHistogram:
 
         Exact where `n_bins` divides `bins.UNIFORM_BINS`; otherwise a fine bin goes where its mean score lies.
         """
-        which = _target_bins(n_bins)
-        if bins.UNIFORM_BINS % n_bins:
-            means = np.divide(self.sums, self.counts, out=_middles().copy(), where=self.counts > 0)
-            which = np.clip(((means + 1) * (n_bins / 2)).astype(np.int64), 0, n_bins - 1)
+        which = _bins_of(self.bin_means(), n_bins) if bins.UNIFORM_BINS % n_bins else _target_bins(n_bins)
         return np.bincount(which, weights=self.counts, minlength=n_bins) / max(1, self.count)
 
     def density(self, n_bins: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -73,7 +72,7 @@ class ScoreHistogram:
         return np.divide(self.sums, self.counts, out=_middles().copy(), where=self.counts > 0)
 
     def log_mean_exp(self, factor: float) -> float:
-        """Return log of the mean of exp(factor * s) over the pairs; each bin stands at its mean score."""
+        """Return log of the mean of exp(factor * s) over the pairs, at least one; each bin stands at its mean score."""
         filled = self.counts > 0
         exponents = factor * self.bin_means()[filled]
         top = exponents.max()
@@ -82,7 +81,12 @@ class ScoreHistogram:
 
 @lru_cache(maxsize=16)
 def _target_bins(n_bins: int) -> NDArray[np.int64]:
-    return np.clip(((_middles() + 1) * (n_bins / 2)).astype(np.int64), 0, n_bins - 1)
+    return _bins_of(_middles(), n_bins)
+
+
+def _bins_of(scores: NDArray[np.float64], n_bins: int) -> NDArray[np.int64]:
+    """Return in which of equal bins over [-1, 1] scores lie."""
+    return np.clip(((scores + 1) * (n_bins / 2)).astype(np.int64), 0, n_bins - 1)
 
 
 @lru_cache(maxsize=1)
@@ -163,6 +167,27 @@ def kolmogorov_smirnov(positives: ScoreHistogram, negatives: ScoreHistogram) -> 
 
 
 def wasserstein(positives: ScoreHistogram, negatives: ScoreHistogram) -> float:
-    """Earth mover's distance (order 1) of the two, each bin at its mean score; in score units, [0, 2]."""
+    """Earth mover's distance (order 1) of the two, each bin at its middle; in score units, [0, 2]."""
     shares = [np.cumsum(h.counts) / max(1, h.count) for h in (positives, negatives)]
     return float(np.abs(shares[0] - shares[1])[:-1] @ np.diff(_middles()))
+
+
+def uniformity(histograms: Sequence[ScoreHistogram], t: ArrayLike) -> NDArray[np.float64]:
+    """Return log of the mean of exp(-t d^2) over pairs within a view (Wang and Isola 2020), mean over views, (T,).
+
+    Parameters
+    ----------
+    histograms : sequence of ScoreHistogram
+        Pairs of distinct rows within each view, labels whatever they are; at least one each.
+    t : array_like
+        Above 0; the authors use 2.
+
+    Raises
+    ------
+    InputError
+        If `t` is not above 0.
+    """
+    values = as_temperatures(t, "t", "uniformity")
+    each = [[histogram.log_mean_exp(2 * value) - 2 * value for value in values] for histogram in histograms]
+    found: NDArray[np.float64] = np.mean(each, axis=0)
+    return found

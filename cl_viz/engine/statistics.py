@@ -15,7 +15,8 @@ from cl_viz.engine.anchor_sketch import AnchorSketch
 from cl_viz.engine.moments import Moments
 from cl_viz.engine.neighbors import Neighbors
 from cl_viz.engine.pair_sketch import PairRoles, PairSketch
-from cl_viz.engine.queries import AnchorQueries, uniformity
+from cl_viz.engine.queries import AnchorQueries
+from cl_viz.engine.score_histogram import uniformity
 
 T = TypeVar("T")
 

@@ -143,6 +143,11 @@ class TritonPairs:
             Whether both are the same rows: only pairs above the diagonal count.
         lists : TileLists, optional
             Of the rows' and the columns' neighbours: are offered every score.
+
+        Raises
+        ------
+        ValueError
+            If there are more pairs than the counters of one call hold; `TILE` rows have fewer.
         """
         shape, kernels = self.shape, _kernels()
         tiles = -(-len(left) // shape.rows) * -(-len(right) // shape.columns)

@@ -41,7 +41,7 @@ class PacmapParams(Params):
 
 
 def fit(inputs: ProjectionInputs, params: PacmapParams) -> NDArray[np.float32]:
-    """Lay the rows out; near pairs come from the engine's neighbours, distances Euclidean between unit rows."""
+    """Lay the rows out, shape (n, dim); near pairs are of the engine's neighbours, by distances between unit rows."""
     library = layout_library("pacmap")
     n_neighbors = _fitting(inputs, params)
     near = inputs.neighbors(min(n_neighbors + _EXTRA, len(inputs.rows) - 1))

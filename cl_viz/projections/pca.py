@@ -22,7 +22,7 @@ class PcaParams(Params):
 
 
 def fit(inputs: ProjectionInputs, params: PcaParams) -> NDArray[np.float64]:
-    """Return the rows along the leading components."""
+    """Return the rows along the leading components, shape (n, dim)."""
     found = principal_components(inputs.rows, inputs.dim, inputs.seed)
     shares = " + ".join(f"{100 * share:.1f}" for share in found.shares)
     inputs.notes.append(f"share of the variance along the components, centred: {shares} %")

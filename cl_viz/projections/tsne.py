@@ -48,7 +48,7 @@ class TsneParams(Params):
 
 
 def fit(inputs: ProjectionInputs, params: TsneParams) -> NDArray[np.float64]:
-    """Lay the rows out; the neighbours are the engine's, distances Euclidean between unit rows."""
+    """Lay the rows out, shape (n, dim); the neighbours are the engine's, distances Euclidean between unit rows."""
     library = layout_library("openTSNE", "affinity", "nearest_neighbors")
     near = inputs.neighbors(neighbors(params))
     perplexity = _perplexity(inputs, params)

@@ -43,7 +43,7 @@ class UmapParams(Params):
 
 
 def fit(inputs: ProjectionInputs, params: UmapParams) -> NDArray[np.float32]:
-    """Lay the rows out; the neighbours are the engine's, distances 1 less the cosine."""
+    """Lay the rows out, shape (n, dim); the neighbours are the engine's, distances 1 less the cosine."""
     _check_distances(params)
     library = layout_library("umap")
     size = len(inputs.rows)

@@ -6,7 +6,6 @@ Rows have entries of 1/4 with either sign, so that every order of adding finds t
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import combinations_with_replacement
 
 import numpy as np
 import pytest
@@ -16,7 +15,7 @@ import cl_viz
 from cl_viz.engine import anchor_bands, bins, compiled
 from cl_viz.engine.anchor_pass import scan_anchors
 from cl_viz.engine.anchor_sketch import OTHER, SAME, STEP, AnchorSketch
-from cl_viz.engine.pair_sketch import Block, PairSketch, Relation
+from cl_viz.engine.pair_sketch import PairSketch, Relation, view_blocks
 from cl_viz.engine.row_kernels import TAIL
 from cl_viz.engine.rows import ViewRows, compact_links, view_rows
 
@@ -125,7 +124,7 @@ def assert_candidates(sketch: AnchorSketch, other: str, exact: Dense) -> None:
 
 def assert_as_brute_force(embedding_set: cl_viz.EmbeddingSet, n_anchors: int, precision: str) -> None:
     rows = view_rows(embedding_set, CPU, getattr(torch, precision), n_leading=n_anchors)
-    blocks: list[Block] = list(combinations_with_replacement(embedding_set.view_names, 2))
+    blocks = view_blocks(embedding_set.view_names)
     links = {block: compact_links(embedding_set, rows, *block) for block in blocks}
     for view in embedding_set.view_names:
         sketch, pairs = scan_anchors(rows[view], rows, links, n_anchors, 0, lambda done: None)

@@ -15,8 +15,9 @@ from cl_viz.engine.anchor_sketch import OTHER, SAME
 from cl_viz.engine.batch_expectation import BatchExpectation
 from cl_viz.engine.candidate_points import CandidatePoints
 from cl_viz.engine.pair_sketch import PairRoles, Relation
-from cl_viz.engine.queries import AnchorQueries, uniformity
+from cl_viz.engine.queries import AnchorQueries
 from cl_viz.engine.score_grid import ScoreGrid
+from cl_viz.engine.score_histogram import uniformity
 from cl_viz.engine.weighted_points import WeightedPoints
 from cl_viz.testing import clusters, collapsed, paired_sphere, sphere
 from tests.engine.comparing import entr, exact_expectation, logsumexp
