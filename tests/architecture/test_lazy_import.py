@@ -18,8 +18,8 @@ def _modules_after(code: str) -> set[str]:
     return set(done.stdout.splitlines()[-1].split())
 
 
-def test_diagnostics_import_no_statistics_library_before_one_is_asked_for() -> None:
-    asked = "from cl_viz.diagnostics import DIAGNOSTICS; list(DIAGNOSTICS)"
+def test_diagnostics_and_the_command_line_import_no_statistics_library_before_one_is_asked_for() -> None:
+    asked = "from cl_viz._cli import checking; list(checking.DIAGNOSTICS)"
     assert {"scipy.stats", "sklearn", "pandas"} & _modules_after(asked) == set()
 
 
