@@ -85,12 +85,15 @@ def compared_title(results: Sequence[Result], quantity: str = "") -> str:
 
 
 def view_count(result: Result, view: str) -> int:
-    """Return how many units a view rests on: what all its curves state, else the samples that the result rests on."""
-    shown = result.views[view]
+    """Return how many units a view rests on: what all its curves state, else the samples that the result rests on.
+
+    Pairs are counted by their samples, which are what varies: no more units than rows of all views.
+    """
+    shown, caveats = result.views[view], result.caveats
     curves = shown.series if isinstance(shown, SeriesView) else ()
     counts = {entry.n for entry in curves if entry.meaning != "reference"}
     only = counts.pop() if len(counts) == 1 else None
-    return result.caveats.n_used if only is None else only
+    return caveats.n_used if only is None or only > caveats.n_used * len(caveats.views) else only
 
 
 def _own_titles(results: Sequence[Result], view: str) -> str:

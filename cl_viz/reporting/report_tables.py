@@ -13,7 +13,7 @@ from cl_viz.core.view import Table
 
 TABLE_ROWS = 20
 """Rows of a table of samples that a report shows."""
-_MOST_IN_COLUMN = 2
+_MOST_IN_COLUMN = 4
 """Runs whose numbers fit into half of a sheet of paper."""
 _PICTURES = ("data:image/png;base64,", "data:image/jpeg;base64,", "data:image/webp;base64,")
 

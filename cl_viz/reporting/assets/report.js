@@ -4,15 +4,25 @@
   const dark = matchMedia("(prefers-color-scheme: dark)");
   const places = [...document.querySelectorAll("[data-figure]")];
   // On paper figures have a size of their own, so that they do not depend on the window; report.css fits them in.
-  const paper = { width: 500, height: 240 };
+  const paper = { width: 500, height: 250 };
+  // Long legends and many labels above leave at least so many pixels to what is drawn.
+  const least = 140;
   let theme = dark.matches ? "dark" : "light";
   let printing = false;
   const draw = (place) => {
     const drawn = figures[place.dataset.figure];
     const { data, layout } = (printing && drawn.paper) || drawn[theme];
     const size = printing ? paper : { autosize: true };
+    const options = { displaylogo: false, responsive: !printing, staticPlot: printing };
     place.dataset.drawn = theme;
-    return Plotly.react(place, data, { ...layout, ...size }, { displaylogo: false, responsive: !printing });
+    place.style.height = "";
+    Plotly.react(place, data, { ...layout, ...size }, options);
+    const missing = least - place._fullLayout._size.h;
+    if (missing > 0) {
+      const height = place._fullLayout.height + missing;
+      place.style.height = `${height}px`;
+      Plotly.react(place, data, { ...layout, ...size, ...(printing ? { height } : {}) }, options);
+    }
   };
   const seen = new IntersectionObserver(
     (entries) => {
