@@ -10,6 +10,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+import torch
 
 import cl_viz
 from cl_viz._cli import checking
@@ -81,11 +82,24 @@ def test_json_has_the_promised_form(
     assert str(out) not in capsys.readouterr().err
 
 
-def test_json_says_what_the_numbers_depend_on(capsys: pytest.CaptureFixture[str]) -> None:
-    from cl_viz.encoders import sample_runs
+class _TwoLayers(torch.nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.projector = torch.nn.Linear(8, 4)
 
-    run = sample_runs(["mnist-healthy"])[0]
-    assert main(["check", "sample:mnist-healthy", "--layer", "backbone", "--json", "-"]) == 0
+    def forward(self, rows: torch.Tensor) -> dict[str, torch.Tensor]:
+        return {"projector": self.projector(rows), "backbone": rows}
+
+
+def test_json_says_what_the_numbers_depend_on(
+    labelled_set: EmbeddingSet, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    probe = {name: torch.tensor(rows[:, :8]) for name, rows in labelled_set.views.items()}
+    with cl_viz.Recorder(tmp_path / "run", probe, every=10, label=labelled_set.role("label")) as recorder:
+        for step in (0, 10):
+            recorder.step(_TwoLayers(), step)
+    run = cl_viz.open_run(tmp_path / "run")
+    assert main(["check", str(tmp_path / "run"), "--layer", "backbone", "--json", "-"]) == 0
     (entry,) = _strict(capsys.readouterr().out)["runs"]
     results = {result.diagnostic: result for result in cl_viz.check(run, layer="backbone")}
     assert entry["params"].keys() == entry["caveats"].keys() == results.keys()
