@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from difflib import get_close_matches
 from typing import Any
 
 
@@ -42,6 +44,12 @@ class ClVizError(Exception):
     def __reduce__(self) -> tuple[Any, ...]:
         """Keep the keyword fields when the error crosses a process boundary."""
         return _rebuild, (type(self), self.what, self.where, self.allowed, self.remedy)
+
+
+def similar_name(name: str, known: Iterable[str]) -> str | None:
+    """Return what to do about a name that is not known: to take the one that is spelt most alike; None without any."""
+    near = get_close_matches(name, known, n=1)
+    return f"did you mean {near[0]!r}?" if near else None
 
 
 def _sentence(text: str) -> str:

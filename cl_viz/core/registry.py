@@ -8,7 +8,7 @@ import pkgutil
 from collections.abc import Iterator, Mapping
 from typing import Any, Generic, Protocol, TypeVar
 
-from cl_viz.core.errors import RegistryError
+from cl_viz.core.errors import RegistryError, similar_name
 from cl_viz.core.lazily import lazily
 
 
@@ -89,7 +89,12 @@ class Registry(Mapping[str, S], Generic[S]):
 
     def __getitem__(self, name: str) -> S:
         if name not in self._entries:
-            raise RegistryError(f"no entry {name!r}", where=self.package, allowed=", ".join(self._entries))
+            raise RegistryError(
+                f"no entry {name!r}",
+                where=self.package,
+                allowed=", ".join(self._entries),
+                remedy=similar_name(name, self._entries),
+            )
         return self._entries[name]
 
     def __contains__(self, name: object) -> bool:

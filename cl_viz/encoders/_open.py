@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 import cl_viz
 from cl_viz.core.embedding_set import Column, EmbeddingSet, Role
-from cl_viz.core.errors import ClVizError, FormatError, InputError
+from cl_viz.core.errors import ClVizError, FormatError, InputError, similar_name
 from cl_viz.core.run import Run, Snapshot
 from cl_viz.encoders._card import CARD, DigitRunCard, DumpCard, read_card, read_facts
 from cl_viz.encoders._digit_captions import CaptionRule, caption_texts
@@ -177,7 +177,12 @@ def sample_runs(
     opened = []
     for name in wanted:
         if name not in available:
-            raise InputError(f"no sample run {name!r}", where="sample_runs", allowed=", ".join(available))
+            raise InputError(
+                f"no sample run {name!r}",
+                where="sample_runs",
+                allowed=", ".join(available),
+                remedy=similar_name(name, available),
+            )
         try:
             opened.append(open_run(runs / name))
         except ClVizError as error:

@@ -123,6 +123,16 @@ def test_a_file_without_a_whole_spec_is_named(
     assert expected in str(raised.value)
 
 
+def test_a_name_that_is_not_known_says_which_is_spelt_most_alike() -> None:
+    with pytest.raises(RegistryError) as raised:
+        DIAGNOSTICS["spectrun"]
+    assert raised.value.remedy == "did you mean 'spectrum'?"
+    assert "hubness" in str(raised.value.allowed)
+    with pytest.raises(RegistryError) as raised:
+        DIAGNOSTICS["zzz"]
+    assert raised.value.remedy is None
+
+
 def test_third_parties_come_through_entry_points(
     plant: Callable[..., Registry[EncoderSpec]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
