@@ -19,6 +19,7 @@ from cl_viz.diagnostics._geometry.positive_distances import PositiveDistances, p
 from cl_viz.diagnostics._geometry.view_uniformity import uniformity_interval
 from cl_viz.diagnostics._sample_columns import sample_columns
 from cl_viz.diagnostics._thresholds import geometry as _thresholds
+from cl_viz.diagnostics._thresholds.open_level import open_level
 from cl_viz.engine.inputs import SetInputs
 from cl_viz.engine.pair_sketch import PairRoles
 
@@ -245,7 +246,7 @@ def _alignment_finding(quantities: dict[str, Quantity]) -> Finding:
         SPEC.name,
         level,
         f"The squared distance of two views of a sample is {format_number(100 * share.value)} % of that of different "
-        f"samples (alignment {alignment.text()}, N = {alignment.n:,}).",
+        f"samples (alignment {alignment.text()}, N = {alignment.n:,}).{open_level(share, _thresholds.ALIGNMENT.level)}",
         "" if level == "good" else "Train longer or weaken the augmentations; look at the farthest views below.",
         _thresholds.WANG_ISOLA,
         "alignment_share",
@@ -261,7 +262,7 @@ def _uniformity_finding(quantities: dict[str, Quantity], inputs: SetInputs) -> F
         SPEC.name,
         level,
         f"Uniformity is {quantity.text()} where a uniform sphere in {inputs.embedding_set.dim} dimensions has "
-        f"{format_number(quantity.reference)} (N = {quantity.n:,}).",
+        f"{format_number(quantity.reference)} (N = {quantity.n:,}).{open_level(share, _thresholds.UNIFORMITY.level)}",
         "" if level == "good" else "Lower the temperature, add negatives, or look for collapse and for a cone.",
         _thresholds.WANG_ISOLA,
         "uniformity",

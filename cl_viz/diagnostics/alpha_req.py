@@ -14,6 +14,7 @@ from cl_viz.core.view import Axis, Lines, Reference, Series
 from cl_viz.diagnostics._collapse import spectral_ranks as ranks
 from cl_viz.diagnostics._collapse.spectrum import Spectrum, intervals, spectrum_of, view_name
 from cl_viz.diagnostics._thresholds import collapse as _thresholds
+from cl_viz.diagnostics._thresholds.open_level import open_level
 from cl_viz.engine.inputs import SetInputs
 
 SHORTEST = 10
@@ -115,7 +116,9 @@ def _finding(found: Spectrum, quantities: dict[str, Quantity], first: int, stop:
         advice = "Do not compare this α with others; look at the spectrum itself."
         return Finding(SPEC.name, "watch", message, advice, _thresholds.POWER_LAW_FIT.source, "fit")
     level = _thresholds.ALPHA.level(alpha.value or 0.0)
-    message = f"The spectrum decays with exponent α = {alpha.text()} ({rest})."
+    message = (
+        f"The spectrum decays with exponent α = {alpha.text()} ({rest}).{open_level(alpha, _thresholds.ALPHA.level)}"
+    )
     advice = "" if level == "good" else "Few dimensions hold the variance: compare with the ranks and earlier steps."
     return Finding(SPEC.name, level, message, advice, _thresholds.ALPHA.source, "alpha")
 

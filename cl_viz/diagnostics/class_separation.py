@@ -18,6 +18,7 @@ from cl_viz.diagnostics._groups.labelled_view import LabelledView, ViewParams, l
 from cl_viz.diagnostics._groups.probes import Scaling, probe_rows, stratified_sample
 from cl_viz.diagnostics._proportions import share_of_hits
 from cl_viz.diagnostics._thresholds import downstream as _thresholds
+from cl_viz.diagnostics._thresholds.open_level import open_level
 from cl_viz.engine.inputs import SetInputs
 
 Array = NDArray[np.float64]
@@ -117,7 +118,7 @@ def _finding(quantities: dict[str, Quantity], judged: LabelledView) -> Finding:
     nearer = percent(negative.value or 0.0)
     message = (
         f"The mean silhouette of the classes is {mean.text()}; {nearer} of the samples are nearer to another "
-        f"class than to their own (cosine, N = {len(judged.rows):,})."
+        f"class than to their own (cosine, N = {len(judged.rows):,}).{open_level(mean, _thresholds.SILHOUETTE.level)}"
     )
     advice = "Classes may still be separable by a hyperplane: see the linear probe."
     return Finding(

@@ -29,6 +29,7 @@ from cl_viz.diagnostics._dense.neural_collapse import ClassStatistics
 from cl_viz.diagnostics._group_jackknife import interval_of_left_out
 from cl_viz.diagnostics._proportions import wilson
 from cl_viz.diagnostics._thresholds import collapse as _thresholds
+from cl_viz.diagnostics._thresholds.open_level import open_level
 from cl_viz.diagnostics.neural_collapse import NeuralCollapseParams
 from cl_viz.engine.inputs import SetInputs
 
@@ -180,11 +181,11 @@ def _finding(classes: LabelledClasses, quantities: dict[str, Quantity]) -> Findi
     assert agreement.value is not None
     level = _thresholds.AGREEMENT.level(agreement.value)
     text = format_number(100 * agreement.value)
-    source = _thresholds.AGREEMENT.source
+    source, also = _thresholds.AGREEMENT.source, open_level(agreement, _thresholds.AGREEMENT.level)
     if level == "good":
-        message = f"A linear head and the nearest class mean agree on {text} % of the rows ({rest})."
+        message = f"A linear head and the nearest class mean agree on {text} % of the rows ({rest}).{also}"
         return Finding(SPEC.name, level, message, source=source, quantity=agreement.name)
-    message = f"A linear head and the nearest class mean agree on only {text} % of the rows ({rest})."
+    message = f"A linear head and the nearest class mean agree on only {text} % of the rows ({rest}).{also}"
     advice = "Classes are not balls around their means: use a linear head, not nearest means."
     return Finding(SPEC.name, level, message, advice, source, agreement.name)
 

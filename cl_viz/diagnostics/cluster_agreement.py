@@ -19,6 +19,7 @@ from cl_viz.diagnostics._groups.judgement import HEATED
 from cl_viz.diagnostics._groups.labelled_view import LabelledView, ViewParams, labelled_view
 from cl_viz.diagnostics._groups.probes import Codes, Rows, Scaling, probe_rows, stratified_sample
 from cl_viz.diagnostics._thresholds import downstream as _thresholds
+from cl_viz.diagnostics._thresholds.open_level import open_level
 from cl_viz.engine.inputs import SetInputs
 
 HUBERT = Source("Hubert and Arabie 1985, Comparing partitions", "https://doi.org/10.1007/BF01908075")
@@ -172,7 +173,8 @@ def _finding(quantities: dict[str, Quantity], ami: float, clusters: int) -> Find
         SPEC.name,
         level,
         f"{clusters:,} clusters found without labels agree with them by {quantities['ami'].text()} of the "
-        f"information (AMI, 0 by chance; ARI {quantities['ari'].text()}, N = {quantities['ami'].n:,}).",
+        f"information (AMI, 0 by chance; ARI {quantities['ari'].text()}, N = {quantities['ami'].n:,})."
+        f"{open_level(quantities['ami'], _thresholds.SKILL.level)}",
         "" if level == "good" else "See below which labels share a cluster; try more clusters than labels.",
         _thresholds.SKILL.source,
         "ami",

@@ -12,13 +12,14 @@ from scipy.special import bdtr, bdtrik
 from cl_viz.core.embedding_set import EmbeddingSet
 from cl_viz.core.errors import MissingInputError
 from cl_viz.core.params import Params, param
-from cl_viz.core.result import Finding, Interval, Quantity, Result, Source
+from cl_viz.core.result import Finding, Interval, Level, Quantity, Result, Source
 from cl_viz.core.specs import DiagnosticSpec, QuantitySpec
 from cl_viz.core.view import Axis, Lines, Series
 from cl_viz.diagnostics._groups.judgement import percent
 from cl_viz.diagnostics._groups.ranking import ALL_SEARCHED, RelevantRanks, ranks_of_partners, searched_for
 from cl_viz.diagnostics._proportions import share_of_hits, wilson
 from cl_viz.diagnostics._thresholds import downstream as _thresholds
+from cl_viz.diagnostics._thresholds.open_level import open_level
 from cl_viz.engine.inputs import SetInputs
 
 RADFORD = Source(
@@ -165,14 +166,18 @@ def _finding(found: Directions, quantities: dict[str, Quantity], sizes: dict[str
     assert back.value is not None
     assert there.interval is not None
     assert back.interval is not None
-    worse = min(there.value, back.value)
-    chance = 1 / max(sizes.values())
-    level = _thresholds.SKILL.level((worse - chance) / (1 - chance))
+    worse, chance = there if there.value <= back.value else back, 1 / max(sizes.values())
+    assert worse.value is not None
+
+    def judged(value: float) -> Level:
+        return _thresholds.SKILL.level((value - chance) / (1 - chance))
+
+    level = judged(worse.value)
     message = (
         f"The first result is the query's own sample for {percent(there.value)} [{percent(there.interval.low, '')}, "
         f"{percent(there.interval.high, '')}] from {found.first} to {found.second}, and for {percent(back.value)} "
         f"[{percent(back.interval.low, '')}, {percent(back.interval.high, '')}] back ({len(found.there.first):,} "
-        f"queries, N = {sizes[found.second]:,})."
+        f"queries, N = {sizes[found.second]:,}).{open_level(worse, judged)}"
     )
     advice = "Look at whether other samples are as good an answer, and at more or harder negatives in training."
     return Finding(

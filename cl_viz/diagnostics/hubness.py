@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cl_viz.core.params import Params, param
-from cl_viz.core.result import Finding, Interval, Quantity, Result, Source, format_number, influence_interval
+from cl_viz.core.result import Finding, Interval, Level, Quantity, Result, Source, format_number, influence_interval
 from cl_viz.core.specs import DiagnosticSpec, QuantitySpec
 from cl_viz.core.view import Axis, Lines, Series, Table, View
 from cl_viz.diagnostics._dense import neighbors as dense
@@ -19,6 +19,7 @@ from cl_viz.diagnostics._group_jackknife import GROUPS, interval_of_left_out, le
 from cl_viz.diagnostics._proportions import share_over_views
 from cl_viz.diagnostics._sample_columns import sample_columns
 from cl_viz.diagnostics._thresholds import geometry as _thresholds
+from cl_viz.diagnostics._thresholds.open_level import open_level
 from cl_viz.engine.inputs import SetInputs
 
 _ANYWHERE = (-math.inf, math.inf)
@@ -239,13 +240,19 @@ def _finding(views: list[_View], quantities: dict[str, Quantity], params: Hubnes
             _thresholds.RADOVANOVIC,
             "skewness",
         )
-    level = _thresholds.HUBNESS.level(skewness.value - (skewness.reference or 0.0))
+    chance = skewness.reference or 0.0
+
+    def judged(value: float) -> Level:
+        return _thresholds.HUBNESS.level(value - chance)
+
+    level = judged(skewness.value)
     null = "" if skewness.reference is None else f" (uniform sphere: {format_number(skewness.reference)})"
     return Finding(
         SPEC.name,
         level,
         f"The {params.k}-occurrence has skewness {skewness.text()}{null}, and hubs take "
-        f"{format_number(100 * (hubs.value or 0.0))} % of all places (N = {skewness.n:,}).",
+        f"{format_number(100 * (hubs.value or 0.0))} % of all places (N = {skewness.n:,})."
+        f"{open_level(skewness, judged)}",
         "" if level == "good" else "Look at the hubs below; removing the mean or rescaling distances locally helps.",
         _thresholds.RADOVANOVIC,
         "skewness",

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cl_viz.core.params import param
-from cl_viz.core.result import Finding, Interval, Quantity, Result, Source, format_number, influence_interval
+from cl_viz.core.result import Finding, Interval, Level, Quantity, Result, Source, format_number, influence_interval
 from cl_viz.core.specs import DiagnosticSpec, QuantitySpec
 from cl_viz.core.view import Axis, Bars, Lines, Series, Table, View
 from cl_viz.diagnostics._groups.judgement import BARS, percent
@@ -17,6 +17,7 @@ from cl_viz.diagnostics._groups.probes import Codes, stratified_sample
 from cl_viz.diagnostics._groups.ranking import ALL_SEARCHED, RelevantRanks, ranks_by_label, searched_for
 from cl_viz.diagnostics._proportions import share_of_hits, wilson
 from cl_viz.diagnostics._thresholds import downstream as _thresholds
+from cl_viz.diagnostics._thresholds.open_level import open_level
 from cl_viz.engine.inputs import SetInputs
 
 MUSGRAVE = Source("Musgrave et al. 2020, A Metric Learning Reality Check", "https://arxiv.org/abs/2003.08505")
@@ -135,11 +136,16 @@ def _finding(ranks: RelevantRanks, quantities: dict[str, Quantity], gallery: int
     assert first.reference is not None
     assert mapped.value is not None
     chance = first.reference
-    level = _thresholds.SKILL.level((first.value - chance) / (1 - chance) if chance < 1 else 1.0)
+
+    def judged(value: float) -> Level:
+        return _thresholds.SKILL.level((value - chance) / (1 - chance) if chance < 1 else 1.0)
+
+    level = judged(first.value)
     message = (
         f"The first result has the query's label for {percent(first.value)} [{percent(first.interval.low, '')}, "
         f"{percent(first.interval.high, '')}] of the queries (a random order: {percent(chance)}), MAP@R is "
         f"{format_number(mapped.value)} ({len(ranks.first):,} queries, N = {gallery:,})."
+        f"{open_level(first, judged)}"
     )
     advice = "Compare the layers, and look at which label the queries below find instead."
     return Finding(

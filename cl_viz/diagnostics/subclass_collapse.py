@@ -20,6 +20,7 @@ from cl_viz.diagnostics._groups.probes import group_counts, probe_rows
 from cl_viz.diagnostics._proportions import wilson
 from cl_viz.diagnostics._thresholds import downstream
 from cl_viz.diagnostics._thresholds import suppression as _thresholds
+from cl_viz.diagnostics._thresholds.open_level import open_level
 from cl_viz.engine.inputs import SetInputs
 
 TEST_LEVEL = 0.05
@@ -179,7 +180,7 @@ def _variance(quantities: dict[str, Quantity], scatter: NestedScatter) -> tuple[
     message = (
         f"Subclasses lie apart by {percent(ratio.value)} of the variance between classes"
         f" ({percent(share.value)} of that within classes; {percent(share.reference or 0.0)} if they were shuffled; "
-        f"N = {ratio.n:,})."
+        f"N = {ratio.n:,}).{open_level(ratio, _thresholds.NESTED_VARIANCE.level)}"
     )
     advice = "Expect neighbours and clusters to see the classes only, even where a probe still reads the subclasses."
     if not scatter.beyond_chance:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from cl_viz.core.result import Finding, Quantity, format_number
 from cl_viz.diagnostics._collapse.class_frame import ClassFrame
 from cl_viz.diagnostics._thresholds import collapse as _thresholds
+from cl_viz.diagnostics._thresholds.open_level import open_level
 
 NAME = "neural_collapse"
 
@@ -55,13 +56,14 @@ def _collapse(frame: ClassFrame, share: Quantity) -> Finding:
             NAME,
             level,
             f"The classes have collapsed to nearly one point each: {text} of the variance lies within them (shuffled "
-            f"labels: {null} %, {rest}).",
+            f"labels: {null} %, {rest}).{open_level(share, _thresholds.CLASS_SHARE.level)}",
             "Good if these labels are all that is needed; for finer labels or transfer add a self-supervised term.",
             _thresholds.CLASS_SHARE.source,
             "within_share",
         )
     message = (
         f"The classes keep their spread: {text} of the variance lies within them (shuffled labels: {null} %, {rest})."
+        f"{open_level(share, _thresholds.CLASS_SHARE.level)}"
     )
     return Finding(NAME, "good", message, source=_thresholds.CLASS_SHARE.source, quantity="within_share")
 

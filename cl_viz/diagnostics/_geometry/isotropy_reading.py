@@ -6,10 +6,11 @@ import math
 
 import numpy as np
 
-from cl_viz.core.result import Finding, Quantity, format_number
+from cl_viz.core.result import Finding, Level, Quantity, format_number
 from cl_viz.core.view import Axis, Bars, Lines, Reference, Series, View
 from cl_viz.diagnostics._geometry.isotropy_measures import RowKind, ViewIsotropy
 from cl_viz.diagnostics._thresholds import geometry as _thresholds
+from cl_viz.diagnostics._thresholds.open_level import open_level
 
 NAME = "isotropy"
 _FEWEST = 3
@@ -65,7 +66,8 @@ def findings(quantities: dict[str, Quantity]) -> tuple[Finding, ...]:
     cone = Finding(
         NAME,
         level,
-        f"Two different rows have a mean cosine of {cosine.text()}{rest} (N = {cosine.n:,}).",
+        f"Two different rows have a mean cosine of {cosine.text()}{rest} (N = {cosine.n:,})."
+        f"{open_level(cosine, _thresholds.ANISOTROPY.level)}",
         "" if level == "good" else "Take the mean off before retrieval; lower the temperature or add negatives.",
         _thresholds.LIANG,
         "mean_cosine",
@@ -85,15 +87,18 @@ def findings(quantities: dict[str, Quantity]) -> tuple[Finding, ...]:
             ),
             cone,
         )
-    used = _thresholds.ISOSCORE.level(score.value)
-    # Few samples use few dimensions, whatever the encoder: what they can reach is what counts.
-    if score.reference is not None and score.value > _thresholds.SHARE_OF_SPHERE * score.reference:
-        used = "good"
+    sphere = score.reference or 0.0
+
+    def evenness(value: float) -> Level:
+        # Few samples use few dimensions, whatever the encoder: what they can reach is what counts.
+        return "good" if value > _thresholds.SHARE_OF_SPHERE * sphere else _thresholds.ISOSCORE.level(value)
+
+    used = evenness(score.value)
     dimensions = Finding(
         NAME,
         used,
         f"IsoScore is {score.text()} where a uniform sphere of this N and D has "
-        f"{format_number(score.reference or 0.0)} (N = {score.n:,}).",
+        f"{format_number(sphere)} (N = {score.n:,}).{open_level(score, evenness)}",
         "" if used == "good" else "Look at the spectrum: a few directions carry nearly all of the variance.",
         _thresholds.RUDMAN,
         "isoscore",

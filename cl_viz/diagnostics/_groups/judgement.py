@@ -8,12 +8,13 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from cl_viz.core.result import Finding, Interval, Quantity, format_number
+from cl_viz.core.result import Finding, Interval, Level, Quantity, format_number
 from cl_viz.core.specs import QuantitySpec
 from cl_viz.core.view import Axis, Bars, Heatmap, Series, View
 from cl_viz.diagnostics._groups.probes import Codes, GroupCounts, confusion, group_counts
 from cl_viz.diagnostics._proportions import mean_of_proportions, share_of_hits, wilson, worst_and_gap
 from cl_viz.diagnostics._thresholds import downstream as _thresholds
+from cl_viz.diagnostics._thresholds.open_level import open_level
 
 LEAST = 10
 """Samples of the smallest class or group that is judged on its own."""
@@ -162,11 +163,6 @@ class Judgement:
         """Share of hits."""
         return float(self.correct.mean())
 
-    @property
-    def skill(self) -> float:
-        """Share of the way from chance to certainty; negative below chance."""
-        return (self.accuracy - self.chance) / (1 - self.chance)
-
     @cached_property
     def accuracy_interval(self) -> Interval:
         """Wilson's, over samples."""
@@ -246,10 +242,15 @@ class Judgement:
         """
         ends = self.accuracy_interval
         chance = f"always the largest class: {percent(self.chance)}"
-        level = _thresholds.SKILL.level(self.skill)
+
+        def judged(accuracy: float) -> Level:
+            return _thresholds.SKILL.level((accuracy - self.chance) / (1 - self.chance))
+
+        level = judged(self.accuracy)
+        measured = Quantity("accuracy", "Accuracy", self.accuracy, "share", ends)
         message = (
             f"{who} the label of {percent(self.accuracy)} [{percent(ends.low, '')}, {percent(ends.high, '')}] of the "
-            f"samples ({chance}, N = {len(self.codes):,})."
+            f"samples ({chance}, N = {len(self.codes):,}).{open_level(measured, judged)}"
         )
         if ends.low <= self.chance <= 1 - 1e-12:
             message = (

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from cl_viz.core.result import Finding, Level, Quantity, format_number
 from cl_viz.diagnostics._scores.feature_mixing import Queries, Scores
 from cl_viz.diagnostics._thresholds.features import BURIED_POSITIVES, MIXED_FALSE_NEGATIVES
+from cl_viz.diagnostics._thresholds.open_level import open_level
 
 NAME = "feature_transformation"
 ZHU, MOCHI = BURIED_POSITIVES.source, MIXED_FALSE_NEGATIVES.source
@@ -34,7 +35,12 @@ def _positives(quantities: Mapping[str, Quantity], done: str) -> Finding:
         f"{what} from {_number(quantities['positive_mean_before'])} to {_number(mean)}; "
         f"{format_number(100 * buried.value)} % lie below the mean of their negatives (N = {mean.n:,} anchors)."
     )
-    level = _what_if(BURIED_POSITIVES.level(buried.value))
+
+    def judged(value: float) -> Level:
+        return _what_if(BURIED_POSITIVES.level(value))
+
+    level = judged(buried.value)
+    message += open_level(buried, judged)
     before = quantities["buried_before"].value or 0.0
     if level == "good":
         advice = ""

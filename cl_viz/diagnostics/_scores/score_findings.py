@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from cl_viz.core.result import Finding, Quantity, format_number
+from cl_viz.core.result import Finding, Level, Quantity, format_number
 from cl_viz.diagnostics._scores.score_measures import ScoreMeasures
 from cl_viz.diagnostics._thresholds import scores as _thresholds
+from cl_viz.diagnostics._thresholds.open_level import open_level
 
 NAME = "score_distribution"
 
@@ -25,11 +26,14 @@ def _separation(measures: ScoreMeasures, quantities: Mapping[str, Quantity]) -> 
     name = "auc_per_anchor" if quantities["auc_per_anchor"].value is not None else "auc"
     quantity = quantities[name]
     assert quantity.value is not None
-    level = _thresholds.AUC.level(quantity.value)
     by_label = measures.roles.positives == "labels"
-    if by_label and level == "bad":
+
+    def judged(value: float) -> Level:
+        found = _thresholds.AUC.level(value)
         # Labels need not be what the encoder was trained for: samples of one label may well lie apart.
-        level = "watch"
+        return "watch" if by_label and found == "bad" else found
+
+    level = judged(quantity.value)
     pooled = quantities["auc"]
     if by_label:
         message = (
@@ -43,6 +47,7 @@ def _separation(measures: ScoreMeasures, quantities: Mapping[str, Quantity]) -> 
             f"A positive scores above {_percent(quantity)} of its own anchor's negatives, and above {_percent(pooled)} "
             f"of all (AUC, N = {quantity.n:,})."
         )
+    message += open_level(quantity, judged)
     if _thresholds.NEGATIVE_SPREAD.level(measures.negatives.variance * measures.dim) == "bad":
         advice = "Mend the collapse first: such ranks rest on the last digits."
     elif by_label:
@@ -124,12 +129,16 @@ def _false_negatives(measures: ScoreMeasures, quantities: Mapping[str, Quantity]
             "false_negative_push",
         )
     # Beyond chance: with two classes half of the push falls on the own label even where nothing is wrong.
-    beyond_chance = (push.value - share.value) / (1 - share.value)
-    level = _thresholds.FALSE_NEGATIVE_PUSH.level(beyond_chance)
+    chance = share.value
+
+    def judged(value: float) -> Level:
+        return _thresholds.FALSE_NEGATIVE_PUSH.level((value - chance) / (1 - chance))
+
+    level = judged(push.value)
     message = (
         f"Negatives that share a label take {_percent(push)} of the push at temperature {measures.temperature:g} "
         f"(they are {format_number(100 * share.value)} % of the negatives {measures.where_negatives_are}, "
-        f"N = {push.n:,})."
+        f"N = {push.n:,}).{open_level(push, judged)}"
     )
     advice = "" if level == "good" else "Raise the temperature, debias the negatives, or use the labels (SupCon)."
     return Finding(NAME, level, message, advice, source, "false_negative_push")

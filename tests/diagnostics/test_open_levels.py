@@ -1,0 +1,45 @@
+"""A message says where the interval of its number reaches over the limit of its level, in one way everywhere."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import cl_viz
+from cl_viz.core.result import Interval, Quantity, Source
+from cl_viz.diagnostics._thresholds.downstream import SILHOUETTE
+from cl_viz.diagnostics._thresholds.open_level import open_level
+from cl_viz.diagnostics._thresholds.threshold import Threshold
+from cl_viz.testing import clusters
+
+LIMITS = Threshold(0.5, 0.8, Source("a rule of thumb"))
+
+
+@pytest.mark.parametrize(
+    ("value", "ends", "told"),
+    [
+        (0.3, (0.2, 0.4), ""),
+        (0.3, (0.2, 0.6), " The interval also holds what would be worth watching."),
+        (0.6, (0.4, 0.9), " The interval also holds what would be bad or good."),
+        (0.9, (0.7, 0.95), " The interval also holds what would be worth watching."),
+        (0.9, None, ""),
+        (None, (0.1, 0.9), ""),
+    ],
+)
+def test_what_the_interval_reaches(value: float | None, ends: tuple[float, float] | None, told: str) -> None:
+    interval = None if ends is None else Interval(*ends)
+    assert open_level(Quantity("share", "Share", value, interval=interval), LIMITS.level) == told
+
+
+def test_a_silhouette_says_so_where_its_interval_reaches_the_limit_and_nowhere_else() -> None:
+    told = []
+    for noise in np.linspace(0.4, 1.6, 9):
+        found = cl_viz.diagnose("class_separation", clusters(60, 8, 3, float(noise), seed=1))
+        silhouette, (finding,) = found["silhouette_cosine"], found.findings
+        assert silhouette.interval is not None
+        assert silhouette.value is not None
+        levels = {SILHOUETTE.level(end) for end in (silhouette.interval.low, silhouette.interval.high)}
+        assert finding.level == SILHOUETTE.level(silhouette.value)
+        assert ("also holds what would be" in finding.message) == (len(levels) > 1)
+        told.append(len(levels) > 1)
+    assert set(told) == {False, True}
