@@ -185,7 +185,8 @@ def _draw_table(view: Table, table: RunTable) -> None:
         table.heading(run): st.column_config.TextColumn(table.heading(run), alignment="right", width=240)
         for run in table.runs
     }
-    config["quantity"] = st.column_config.TextColumn("Quantity", pinned=True, width=150)
+    # Names in full where that leaves every run in sight at a width of 1280.
+    config["quantity"] = st.column_config.TextColumn("Quantity", pinned=True, width=280 if len(table.runs) < 3 else 150)
     # Before the runs it would push a third one out of a window of 1280.
     order = ["quantity", *map(table.heading, table.runs)]
     order += [name for name in frame.columns if name not in order]
