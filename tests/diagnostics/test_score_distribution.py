@@ -189,6 +189,17 @@ def test_within_view_negatives_are_added_on_request() -> None:
     assert found["negative_mean"] == pytest.approx(scores[negative].mean(), rel=1e-9)
 
 
+def test_weakest_positives_above_all_negatives_come_by_their_margin() -> None:
+    embedding_set = clusters(60, 64, 60, 0.05, seed=4)
+    table = score_distribution(embedding_set).views["weakest_positives"]
+    scores = dense.cosine_scores(*embedding_set.views.values())
+    hardest = np.where(np.eye(60, dtype=bool), -np.inf, scores).max(axis=1)
+    margins = scores.diagonal() - hardest
+    assert margins.min() > 0
+    rows = table.columns["row"]
+    np.testing.assert_array_equal(rows, np.argsort(margins)[: len(rows)])
+
+
 def test_one_view_without_labels_says_what_to_add() -> None:
     found = score_distribution(cl_viz.EmbeddingSet.from_arrays(sphere(30, 5)))
     assert found.level == "unknown"

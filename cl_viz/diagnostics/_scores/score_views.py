@@ -113,14 +113,16 @@ def weakest_positives(measures: ScoreMeasures, inputs: SetInputs) -> Table:
     score = np.divide(
         total, np.diff(sketch.offsets), out=np.full(len(ranks), np.nan), where=np.diff(sketch.offsets) > 0
     )
-    order = np.argsort(np.where(np.isnan(ranks), np.inf, ranks), kind="stable")[:WEAKEST]
+    hardest = sketch.tail(measures.roles)[0][:, 0]
+    # Where many positives lie above all negatives, those that do so by least.
+    order = np.lexsort((score - hardest, ranks))[:WEAKEST]
     order = order[np.isfinite(ranks[order])]
     rows = sketch.rows[order]
     columns: dict[str, NDArray[np.generic]] = {
         "row": rows,
         "positive score": score[order],
         "share of negatives below": ranks[order],
-        "hardest negative": sketch.tail(measures.roles)[0][order, 0],
+        "hardest negative": hardest[order],
     }
     for role in ("label", "subclass", "group", "text", "image"):
         column = inputs.embedding_set.role(role, sketch.view)
