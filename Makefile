@@ -25,8 +25,9 @@ help:
 app: $(VENV)/.installed
 	@exec $(BIN)/cl-viz app $(if $(PORT),--port $(PORT))
 
+# What the children of the tests import is kept compiled, also where the environment says not to.
 test: $(VENV)/.installed-dev browser
-	OMP_NUM_THREADS=1 CL_VIZ_REQUIRE_BROWSER=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --durations=15
+	OMP_NUM_THREADS=1 CL_VIZ_REQUIRE_BROWSER=1 PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --durations=15
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check $(CHECKED)
