@@ -19,9 +19,9 @@ LIMITS = Threshold(0.5, 0.8, Source("a rule of thumb"))
     ("value", "ends", "told"),
     [
         (0.3, (0.2, 0.4), ""),
-        (0.3, (0.2, 0.6), " The interval also holds what would be worth watching."),
-        (0.6, (0.4, 0.9), " The interval also holds what would be bad or good."),
-        (0.9, (0.7, 0.95), " The interval also holds what would be worth watching."),
+        (0.3, (0.2, 0.6), " The interval reaches into 'watch'."),
+        (0.6, (0.4, 0.9), " The interval reaches into 'bad' and 'good'."),
+        (0.9, (0.7, 0.95), " The interval reaches into 'watch'."),
         (0.9, None, ""),
         (None, (0.1, 0.9), ""),
     ],
@@ -40,6 +40,6 @@ def test_a_silhouette_says_so_where_its_interval_reaches_the_limit_and_nowhere_e
         assert silhouette.value is not None
         levels = {SILHOUETTE.level(end) for end in (silhouette.interval.low, silhouette.interval.high)}
         assert finding.level == SILHOUETTE.level(silhouette.value)
-        assert ("also holds what would be" in finding.message) == (len(levels) > 1)
+        assert ("The interval reaches into" in finding.message) == (len(levels) > 1)
         told.append(len(levels) > 1)
     assert set(told) == {False, True}

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from cl_viz.core.result import LEVELS, Level, Quantity
+from cl_viz.core.result import Level, Quantity
 
-_WORDS: dict[Level, str] = {"bad": "bad", "watch": "worth watching", "good": "good"}
+_JUDGED: tuple[Level, ...] = ("bad", "watch", "good")
 
 
 def open_level(quantity: Quantity, level_of: Callable[[float], Level]) -> str:
@@ -25,5 +25,5 @@ def open_level(quantity: Quantity, level_of: Callable[[float], Level]) -> str:
     if quantity.value is None or quantity.interval is None:
         return ""
     ends = {level_of(end) for end in (quantity.interval.low, quantity.interval.high)}
-    others = [_WORDS[level] for level in LEVELS if level in ends - {level_of(quantity.value)} and level in _WORDS]
-    return f" The interval also holds what would be {' or '.join(others)}." if others else ""
+    others = [level for level in _JUDGED if level in ends - {level_of(quantity.value)}]
+    return f" The interval reaches into {' and '.join(map(repr, others))}." if others else ""
