@@ -215,6 +215,10 @@ class Heatmap:
     marked: str = ""
 
 
+PICTURES = ("data:image/png;base64,", "data:image/jpeg;base64,", "data:image/webp;base64,")
+"""How an entry of a table begins that is a picture itself; an address elsewhere would be fetched, so it stays text."""
+
+
 @dataclass(frozen=True)
 class Table:
     """Columns of equal length, shown as a table.

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-_IMAGE_ADDRESS = ("data:image/png;base64,", "data:image/jpeg;base64,", "data:image/webp;base64,")
+from cl_viz.core.view import PICTURES
+
 _DECIMALS = 3
 _MOST_DECIMALS = 6
 
@@ -24,8 +25,7 @@ def column(name: str, values: np.ndarray) -> Any:
         return st.column_config.NumberColumn(name, format=number_format(values))
     if values.dtype.kind in "iu":
         return st.column_config.NumberColumn(name, format="%d")
-    # Only pictures that are in the file itself: an address elsewhere would be fetched, so it stays text.
-    if len(values) and all(str(value).startswith(_IMAGE_ADDRESS) for value in values):
+    if len(values) and all(str(value).startswith(PICTURES) for value in values):
         return st.column_config.ImageColumn(name, width="small")
     return st.column_config.TextColumn(name)
 

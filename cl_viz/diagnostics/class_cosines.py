@@ -22,6 +22,7 @@ from cl_viz.diagnostics._groups.class_cosine_measures import (
     nearly_equal,
 )
 from cl_viz.diagnostics._groups.class_cosine_reading import CHANCE, GRETTON, SHOWN_CLASSES, finding, views
+from cl_viz.diagnostics._left_out import NO_LABEL, left_out
 from cl_viz.diagnostics._thresholds.harm import MAITY
 from cl_viz.engine.inputs import SetInputs
 
@@ -64,7 +65,7 @@ def compute(inputs: SetInputs, params: ClassCosinesParams) -> Result:
         f"view: {view}",
         "describes this run only: representation harm compares with a balanced twin",
         *([f"the {MOST_CLASSES:,} largest classes are compared"] if n_used < n_labelled else []),
-        *([f"samples without a label, left out: {n_usable - n_labelled:,}"] if n_labelled < n_usable else []),
+        *left_out(NO_LABEL, n_usable - n_labelled),
     )
     return Result(
         SPEC.name,

@@ -12,6 +12,7 @@ import plotly.graph_objects as go
 
 from cl_viz.core.view import Bars
 from cl_viz.figures.frame import new_canvas, numbers, plain, set_axes, whiskers
+from cl_viz.figures.many_bars import categories
 from cl_viz.figures.references import add_references
 from cl_viz.figures.strokes import is_several, line_colours, strokes, styles
 from cl_viz.figures.theme import Theme
@@ -82,7 +83,7 @@ def draw_bars(view: Bars, theme: Theme, colours: Mapping[str, int], *, wide: boo
 
 def _leave_room(axis: dict[str, Any], view: Bars) -> None:
     """Keep the bars of one or two categories from filling the figure."""
-    count = len({str(value) for entry in view.series for value in entry.x})
+    count = len(categories(view))
     if 0 < count < _FEWEST_PLACES:
         beside = (_FEWEST_PLACES - count) / 2
         axis.update(range=[-0.5 - beside, count - 0.5 + beside])
@@ -90,7 +91,7 @@ def _leave_room(axis: dict[str, Any], view: Bars) -> None:
 
 def _wrap(axis: dict[str, Any], view: Bars) -> None:
     """Break the long names of a few categories into lines: slanted they would take the room of the bars."""
-    names = list(dict.fromkeys(str(value) for entry in view.series for value in entry.x))
+    names = categories(view)
     if len(names) > _FEW_CATEGORIES or max(map(len, names), default=0) <= _LONG_NAME:
         return
     lines = [[plain(line) for line in wrap(name, _LONG_NAME)] for name in names]

@@ -9,13 +9,12 @@ import numpy as np
 
 from cl_viz.core.result import Result, format_number
 from cl_viz.core.specs import DiagnosticSpec
-from cl_viz.core.view import Table
+from cl_viz.core.view import PICTURES, Table
 
 TABLE_ROWS = 20
 """Rows of a table of samples that a report shows."""
 _MOST_IN_COLUMN = 4
 """Runs whose numbers fit into half of a sheet of paper."""
-_PICTURES = ("data:image/png;base64,", "data:image/jpeg;base64,", "data:image/webp;base64,")
 
 
 def numbers_table(spec: DiagnosticSpec, results: Sequence[Result]) -> str:
@@ -60,7 +59,6 @@ def _entry(value: object) -> str:
     if isinstance(value, float | np.floating):
         return format_number(float(value))
     text = str(value)
-    # Only pictures that are in the page itself; an address elsewhere would be fetched.
-    if text.startswith(_PICTURES):
+    if text.startswith(PICTURES):
         return f'<img src="{html.escape(text, quote=True)}" alt="the sample" height="32">'
     return html.escape(text)

@@ -17,6 +17,7 @@ from cl_viz.diagnostics._dense.neural_collapse import (
     mean_directions,
     nearest_centre,
 )
+from cl_viz.diagnostics._left_out import NO_LABEL, left_out
 from cl_viz.engine.inputs import SetInputs
 from cl_viz.engine.moments import SCATTER_DIMENSIONS
 
@@ -62,12 +63,7 @@ class LabelledClasses:
     @property
     def notes(self) -> tuple[str, ...]:
         """What was left out, for the caveats."""
-        found = []
-        if self.in_small:
-            found.append(f"samples of classes with one sample only, left out: {self.in_small:,}")
-        if self.unlabelled:
-            found.append(f"samples without a label, left out: {self.unlabelled:,}")
-        return tuple(found)
+        return left_out("samples of classes with one sample only", self.in_small) + left_out(NO_LABEL, self.unlabelled)
 
     @property
     def count(self) -> int:

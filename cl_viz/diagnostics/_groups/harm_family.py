@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from cl_viz.core.errors import MissingInputError
 from cl_viz.diagnostics._groups.probes import probe_rows
+from cl_viz.diagnostics._left_out import NO_LABEL, left_out
 from cl_viz.engine.inputs import FamilyInputs, SetInputs
 
 Floats = NDArray[np.float64]
@@ -199,12 +200,8 @@ class SharedSamples:
     @property
     def notes(self) -> tuple[str, ...]:
         """What was left out, for the caveats."""
-        found = []
-        if self.in_small:
-            found.append(f"samples of classes of fewer than {SMALLEST_CLASS}, left out: {self.in_small:,}")
-        if self.unlabelled:
-            found.append(f"samples without a label, left out: {self.unlabelled:,}")
-        return tuple(found)
+        small = left_out(f"samples of classes of fewer than {SMALLEST_CLASS}", self.in_small)
+        return small + left_out(NO_LABEL, self.unlabelled)
 
     @property
     def counts(self) -> Codes:

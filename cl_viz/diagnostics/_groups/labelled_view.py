@@ -11,6 +11,7 @@ from cl_viz.core.embedding_set import EmbeddingSet, Role
 from cl_viz.core.errors import MissingInputError
 from cl_viz.core.params import Params, param
 from cl_viz.diagnostics._groups.probes import Codes, classes_of_size
+from cl_viz.diagnostics._left_out import NO_LABEL, left_out
 
 
 @dataclass(frozen=True)
@@ -82,9 +83,7 @@ class LabelledView:
         if dropped:
             samples = _counted(len(self.rows) - len(kept.rows), "sample")
             found.append(f"classes too small to judge, left out: {dropped:,} ({samples})")
-        if self.unlabelled:
-            found.append(f"samples without a label, left out: {self.unlabelled:,}")
-        return tuple(found)
+        return (*found, *left_out(NO_LABEL, self.unlabelled))
 
 
 def _counted(number: int, what: str) -> str:

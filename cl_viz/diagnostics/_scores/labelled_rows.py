@@ -13,8 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cl_viz.core.embedding_set import EmbeddingSet
+from cl_viz.core.errors import MissingInputError
 from cl_viz.engine.inputs import SetInputs
-from cl_viz.engine.pair_sketch import KNOWN_LABELS, Relation
+from cl_viz.engine.pair_sketch import KNOWN_LABELS, PairRoles, Relation
+
+MORE_LABELS = "add labels of more samples"
 
 
 def labelled_inputs(inputs: SetInputs) -> SetInputs | None:
@@ -29,6 +32,21 @@ def labelled_inputs(inputs: SetInputs) -> SetInputs | None:
         return inputs
     found = inputs.remember("labelled rows", lambda: labelled_rows(inputs.embedding_set))
     return None if found is None else replace(inputs, embedding_set=found)
+
+
+def telling_inputs(inputs: SetInputs, roles: PairRoles) -> SetInputs:
+    """Return the labelled rows, which tell the false negatives; the inputs themselves where every row has a label.
+
+    Raises
+    ------
+    MissingInputError
+        If they cannot tell which negatives are false.
+    """
+    inputs.statistics.pairs.false_negatives(roles)
+    found = labelled_inputs(inputs)
+    if found is None:
+        raise MissingInputError("too few rows have a label", where=inputs.run, remedy=MORE_LABELS)
+    return found
 
 
 def labelled_rows(embedding_set: EmbeddingSet) -> EmbeddingSet | None:
@@ -65,9 +83,9 @@ def _pairs_left(pairs: NDArray[np.int64] | None, has: list[NDArray[np.bool_]]) -
     return np.stack([np.cumsum(own)[column] - 1 for own, column in zip(has, left.T, strict=True)], axis=1)
 
 
-def note_on_labels(inputs: SetInputs, labelled: SetInputs | None) -> tuple[str, ...]:
+def note_on_labels(inputs: SetInputs, labelled: SetInputs) -> tuple[str, ...]:
     """Return how many rows what is said of labels goes over, where that is not all of them."""
-    if labelled is None or labelled is inputs:
+    if labelled is inputs:
         return ()
     n_used = labelled.statistics.n_used
     return (

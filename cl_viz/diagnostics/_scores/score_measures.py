@@ -19,7 +19,7 @@ from cl_viz.diagnostics._dense.scores import gaussian_overlap
 from cl_viz.diagnostics._scores import separation_intervals as intervals
 from cl_viz.diagnostics._scores.anchor_intervals import AnchorIntervals
 from cl_viz.diagnostics._scores.influence import PairInfluence
-from cl_viz.diagnostics._scores.labelled_rows import labelled_inputs, note_on_labels
+from cl_viz.diagnostics._scores.labelled_rows import labelled_inputs, note_on_labels, telling_inputs
 from cl_viz.diagnostics._scores.separation_intervals import at_bins
 from cl_viz.engine import score_histogram as separation
 from cl_viz.engine.anchor_sketch import AnchorSketch
@@ -91,10 +91,7 @@ class ScoreMeasures:
         MissingInputError
             If these cannot tell which negatives are false.
         """
-        self.statistics.pairs.false_negatives(self.roles)
-        found = labelled_inputs(self.inputs)
-        if found is None:
-            raise MissingInputError("too few rows have a label", remedy="add labels of more samples")
+        found = telling_inputs(self.inputs, self.roles)
         if found is self.inputs:
             return self
         return ScoreMeasures.of(found, self.roles.positives, self.roles.negatives, self.temperature)

@@ -15,7 +15,7 @@ from cl_viz.core.errors import MissingInputError
 from cl_viz.core.params import Params, param
 from cl_viz.core.result import Interval, Quantity, Source
 from cl_viz.core.specs import QuantitySpec
-from cl_viz.diagnostics._scores.labelled_rows import labelled_inputs, note_on_labels
+from cl_viz.diagnostics._scores.labelled_rows import MORE_LABELS, note_on_labels, telling_inputs
 from cl_viz.diagnostics._temperature.fewer_anchors import MOST, at_most
 from cl_viz.diagnostics._temperature.temperature_curves import Curves, curves
 from cl_viz.diagnostics._training_temperature import training_temperature
@@ -40,7 +40,6 @@ _QUESTIONS: dict[Question, Callable[[AnchorQueries, list[float]], Values]] = {
     "own_label": AnchorQueries.false_negative_mass,
 }
 NO_VIEWS = "add a second view of the samples (Data page)"
-MORE_LABELS = "add labels of more samples"
 
 
 @dataclass(frozen=True)
@@ -199,10 +198,7 @@ class Anchors:
         MissingInputError
             If these cannot tell which negatives are false.
         """
-        self.statistics.pairs.false_negatives(self.roles)
-        found = labelled_inputs(self.inputs)
-        if found is None:
-            raise MissingInputError("too few rows have a label", where=self.inputs.run, remedy=MORE_LABELS)
+        found = telling_inputs(self.inputs, self.roles)
         if found is self.inputs:
             return self
         if not found.statistics.pairs.negatives(self.roles).count:
