@@ -14,6 +14,7 @@ from cl_viz.core.lesson import LessonSpec
 from cl_viz.core.params import Params
 from cl_viz.core.result import Source, format_number
 from cl_viz.core.specs import DiagnosticSpec, FormatSpec, LossFamily, LossSpec, QuantitySpec
+from cl_viz.core.threshold import READ_FROM, Threshold
 from cl_viz.dashboard.navigation import page_title
 from cl_viz.diagnostics import DIAGNOSTICS, SAMPLE_QUANTITIES
 from cl_viz.encoders import ENCODERS
@@ -111,11 +112,22 @@ def diagnostic_page(spec: DiagnosticSpec) -> str:
         spec.reading,
         "## Traps",
         spec.traps,
+        *_limits(spec.thresholds),
         "## Parameters",
         _parameters(spec.params),
         "## Sources",
         _sources(spec.sources),
     )
+
+
+def _limits(thresholds: Sequence[Threshold]) -> list[str]:
+    """Return the section of the limits that levels are read from; nothing where there are none."""
+    if not thresholds:
+        return []
+    rows = [
+        [entry.what, entry.limits(), f"{entry.set_by()}; {_source(entry.source)}", entry.why] for entry in thresholds
+    ]
+    return ["## Limits", READ_FROM, _table(["What is judged", "Limits", "Set by", "Why"], rows)]
 
 
 def diagnostics_index() -> str:
@@ -124,7 +136,19 @@ def diagnostics_index() -> str:
         [f"[{spec.title}]({spec.name}.md)", spec.question, NEEDS[spec.needs], str(len(spec.quantities))]
         for spec in DIAGNOSTICS.values()
     ]
-    return _joined(NOTE, "# Diagnostics", _table(["Diagnostic", "Question", "Looks at", "Quantities"], rows))
+    read_by: dict[Threshold, list[str]] = {}
+    for spec in DIAGNOSTICS.values():
+        for threshold in spec.thresholds:
+            read_by.setdefault(threshold, []).append(f"[{spec.title}]({spec.name}.md)")
+    limits = [[entry.what, entry.limits(), entry.set_by(), ", ".join(pages)] for entry, pages in read_by.items()]
+    return _joined(
+        NOTE,
+        "# Diagnostics",
+        _table(["Diagnostic", "Question", "Looks at", "Quantities"], rows),
+        "## Limits",
+        READ_FROM,
+        _table(["What is judged", "Limits", "Set by", "Read in"], limits),
+    )
 
 
 def loss_page(loss: LossSpec, family: LossFamily) -> str:
@@ -329,9 +353,11 @@ def _parameters(params: type[Params]) -> str:
 
 
 def _sources(sources: Sequence[Source]) -> str:
-    return "\n".join(
-        f"- [{source.citation}]({source.url})" if source.url else f"- {source.citation}" for source in sources
-    )
+    return "\n".join(f"- {_source(source)}" for source in sources)
+
+
+def _source(source: Source) -> str:
+    return f"[{source.citation}]({source.url})" if source.url else source.citation
 
 
 def _place(spec: DiagnosticSpec) -> str:

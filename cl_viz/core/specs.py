@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from cl_viz.core.embedding_set import Column, EmbeddingSet
 from cl_viz.core.params import Params
 from cl_viz.core.result import Result, Source
+from cl_viz.core.threshold import Threshold
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -82,6 +83,8 @@ class DiagnosticSpec:
         Looks at all pairs that `compute` asks its inputs for: whoever runs several diagnostics has them made as one.
     tells : Tells
         Among findings of one level, causes come first and outcomes last.
+    thresholds : tuple of Threshold
+        Every limit that the level of a finding is read from.
     """
 
     REQUIRED: ClassVar[tuple[str, ...]] = (
@@ -107,6 +110,7 @@ class DiagnosticSpec:
     seconds: Callable[[Any, Any], float] | None = None
     passes: tuple[Pass, ...] = ()
     tells: Tells = "state"
+    thresholds: tuple[Threshold, ...] = ()
 
     def quantity(self, name: str) -> QuantitySpec:
         """Return the declared quantity called `name`."""

@@ -350,4 +350,8 @@ SPEC = DiagnosticSpec(
         "two views both uniformities are averaged, as the authors do."
     ),
     sources=(_thresholds.WANG_ISOLA,),
+    thresholds=(
+        _thresholds.ALIGNMENT,
+        _thresholds.UNIFORMITY,
+    ),
 )

@@ -166,4 +166,5 @@ SPEC = DiagnosticSpec(
         "path says nothing."
     ),
     sources=(_thresholds.WANG_ISOLA,),
+    thresholds=(_thresholds.UNIFORMITY,),
 )

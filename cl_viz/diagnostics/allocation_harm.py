@@ -28,6 +28,7 @@ from cl_viz.diagnostics._groups.mediation_probes import (
     seconds_a_probe,
 )
 from cl_viz.diagnostics._groups.mediation_results import ClassMediation, ProbeLine, findings, views
+from cl_viz.diagnostics._thresholds import harm
 from cl_viz.diagnostics._thresholds.harm import MAITY
 from cl_viz.engine.inputs import FamilyInputs, SetInputs
 
@@ -276,4 +277,5 @@ SPEC = DiagnosticSpec(
         "the authors' code. The limits of the levels are rules of thumb."
     ),
     sources=(MAITY,),
+    thresholds=(harm.INDIRECT_EFFECT,),
 )

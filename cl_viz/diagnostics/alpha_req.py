@@ -164,4 +164,8 @@ SPEC = DiagnosticSpec(
         "fits another range. The limits in the finding are rules of thumb."
     ),
     sources=(_thresholds.AGRAWAL,),
+    thresholds=(
+        _thresholds.POWER_LAW_FIT,
+        _thresholds.ALPHA,
+    ),
 )

@@ -215,4 +215,5 @@ SPEC = DiagnosticSpec(
         "not in its code; here it is computed from the logarithm of P, so that small values keep their digits."
     ),
     sources=(YEH,),
+    thresholds=(_thresholds.SIGNAL,),
 )

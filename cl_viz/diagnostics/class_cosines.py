@@ -23,6 +23,7 @@ from cl_viz.diagnostics._groups.class_cosine_measures import (
 )
 from cl_viz.diagnostics._groups.class_cosine_reading import CHANCE, GRETTON, SHOWN_CLASSES, finding, views
 from cl_viz.diagnostics._left_out import NO_LABEL, left_out
+from cl_viz.diagnostics._thresholds import harm
 from cl_viz.diagnostics._thresholds.harm import MAITY
 from cl_viz.engine.inputs import SetInputs
 
@@ -176,4 +177,5 @@ SPEC = DiagnosticSpec(
         "has none."
     ),
     sources=(MAITY, GRETTON),
+    thresholds=(harm.ONE_DIRECTION,),
 )

@@ -226,4 +226,5 @@ SPEC = DiagnosticSpec(
         "number of samples, and both indices favour round classes; compare runs on the same samples only."
     ),
     sources=(ROUSSEEUW, DAVIES, CALINSKI),
+    thresholds=(_thresholds.SILHOUETTE,),
 )

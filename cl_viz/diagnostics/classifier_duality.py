@@ -268,4 +268,8 @@ SPEC = DiagnosticSpec(
         "gives large classes longer weights. The limit in the finding is a rule of thumb."
     ),
     sources=(_thresholds.PAPYAN, HAN),
+    thresholds=(
+        _thresholds.SHUFFLED_LABELS,
+        _thresholds.AGREEMENT,
+    ),
 )

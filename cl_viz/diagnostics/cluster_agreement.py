@@ -278,4 +278,5 @@ SPEC = DiagnosticSpec(
         "give another optimum."
     ),
     sources=(VINH, HUBERT),
+    thresholds=(_thresholds.SKILL,),
 )

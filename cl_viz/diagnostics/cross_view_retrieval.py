@@ -271,4 +271,5 @@ SPEC = DiagnosticSpec(
         "by row. Rows without a partner are no queries, but stay in the gallery."
     ),
     sources=(RADFORD,),
+    thresholds=(_thresholds.SKILL,),
 )

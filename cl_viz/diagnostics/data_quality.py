@@ -296,4 +296,8 @@ SPEC = DiagnosticSpec(
         "cosine does not need."
     ),
     sources=(_thresholds.UNUSABLE_ROWS.source, _thresholds.DUPLICATE_ROWS.source),
+    thresholds=(
+        _thresholds.UNUSABLE_ROWS,
+        _thresholds.DUPLICATE_ROWS,
+    ),
 )

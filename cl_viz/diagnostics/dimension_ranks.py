@@ -192,4 +192,8 @@ SPEC = DiagnosticSpec(
         "finite N, and are not given where N < 10 D. The limits in the finding are rules of thumb."
     ),
     sources=(_thresholds.GARRIDO, _thresholds.ROY, _thresholds.JING),
+    thresholds=(
+        _thresholds.FILLED_DIMENSIONS,
+        _thresholds.TOTAL_VARIANCE,
+    ),
 )

@@ -239,4 +239,5 @@ SPEC = DiagnosticSpec(
         "left out."
     ),
     sources=(_thresholds.XUE, downstream.LANDIS_KOCH),
+    thresholds=(_thresholds.SUPPRESSED, downstream.SKILL,),
 )  # fmt: skip

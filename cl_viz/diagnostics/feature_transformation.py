@@ -23,6 +23,7 @@ from cl_viz.diagnostics._scores.feature_mixing import (
     transformed_positives,
 )
 from cl_viz.diagnostics._scores.feature_views import views
+from cl_viz.diagnostics._thresholds import features as _thresholds
 from cl_viz.diagnostics._training_temperature import training_temperature
 from cl_viz.engine.inputs import SetInputs
 
@@ -349,4 +350,8 @@ SPEC = DiagnosticSpec(
         "none. This is what one loss evaluation sees, not what training would lead to: for that, train with the loss."
     ),
     sources=(ZHU, MOCHI),
+    thresholds=(
+        _thresholds.BURIED_POSITIVES,
+        _thresholds.MIXED_FALSE_NEGATIVES,
+    ),
 )

@@ -15,6 +15,7 @@ from cl_viz.diagnostics._groups.group_cells import Cells, GroupParams, group_ali
 from cl_viz.diagnostics._groups.group_results import Accuracy, GroupsFound, findings, views
 from cl_viz.diagnostics._groups.labelled_view import LabelledView, labelled_view
 from cl_viz.diagnostics._groups.probes import Codes, predict_in_folds, probe_rows, stratified_sample
+from cl_viz.diagnostics._thresholds import harm
 from cl_viz.diagnostics._thresholds.harm import WORST_GROUP
 from cl_viz.diagnostics.neighbor_accuracy import Votes
 from cl_viz.engine.inputs import SetInputs
@@ -226,4 +227,5 @@ SPEC = DiagnosticSpec(
         "are rules of thumb."
     ),
     sources=(WORST_GROUP, FAIRLEARN),
+    thresholds=(harm.GROUP_GAP,),
 )

@@ -10,6 +10,7 @@ from cl_viz.core.specs import DiagnosticSpec, QuantitySpec
 from cl_viz.diagnostics._temperature.anchor_questions import WANG_LIU, TemperatureParams
 from cl_viz.diagnostics._temperature.hardness_measures import HardnessMeasures
 from cl_viz.diagnostics._temperature.hardness_views import views
+from cl_viz.diagnostics._thresholds import temperature as _thresholds
 from cl_viz.engine.inputs import SetInputs
 
 
@@ -138,4 +139,8 @@ SPEC = DiagnosticSpec(
         "a negative without a label is not known to be false, nor to be none."
     ),
     sources=(WANG_LIU,),
+    thresholds=(
+        _thresholds.FEW_NEGATIVES,
+        _thresholds.EVEN_PUSH,
+    ),
 )

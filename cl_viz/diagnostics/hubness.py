@@ -317,4 +317,5 @@ SPEC = DiagnosticSpec(
         f"needs {_FEWEST_HUBS} hubs. The largest hub is a single row: how far it would move no sample shows."
     ),
     sources=(_thresholds.RADOVANOVIC, FELDBAUER),
+    thresholds=(_thresholds.HUBNESS,),
 )

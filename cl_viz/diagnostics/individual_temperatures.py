@@ -234,4 +234,5 @@ SPEC = DiagnosticSpec(
         "temperatures slowly, with momentum and clipped slopes; here each row stands at its optimum at once."
     ),
     sources=(QIU,),
+    thresholds=(_thresholds.AT_END,),
 )

@@ -283,4 +283,8 @@ SPEC = DiagnosticSpec(
         "among all. 'PCA count' uses the rule that scikit-dimension calls lPCA FO, on the whole set."
     ),
     sources=(FACCO, _thresholds.LEVINA_BICKEL, MACKAY, FUKUNAGA),
+    thresholds=(
+        _thresholds.DISAGREEMENT,
+        _thresholds.FEW_DIMENSIONS,
+    ),
 )

@@ -268,4 +268,8 @@ SPEC = DiagnosticSpec(
         "where the definition gives 0.57; we do not follow it. The cosine regulariser divides by N², not N (N - 1)."
     ),
     sources=(MU, _thresholds.RUDMAN, STAR, ETHAYARAJH, _thresholds.LIANG),
+    thresholds=(
+        _thresholds.ANISOTROPY,
+        _thresholds.ISOSCORE,
+    ),
 )

@@ -268,4 +268,5 @@ SPEC = DiagnosticSpec(
         "are many."
     ),
     sources=(MUSGRAVE, MANNING),
+    thresholds=(_thresholds.SKILL,),
 )  # fmt: skip

@@ -303,4 +303,5 @@ SPEC = DiagnosticSpec(
         "and squares its eigenvalues: 6.6 in place of 10.4 on one input. The limit on delta is a rule of thumb."
     ),
     sources=(_thresholds.THILAK,),
+    thresholds=(_thresholds.DELTA_SHARE,),
 )

@@ -17,6 +17,7 @@ from cl_viz.diagnostics._groups.labelled_view import LabelledView, ViewParams, l
 from cl_viz.diagnostics._groups.probe_params import probe_regularisation, probe_scaling
 from cl_viz.diagnostics._groups.probes import HeldOut, predict_in_folds, probe_rows, stratified_sample
 from cl_viz.diagnostics._proportions import mean_of_proportions
+from cl_viz.diagnostics._thresholds import downstream as _thresholds
 from cl_viz.engine.inputs import SetInputs
 
 ALAIN = Source(
@@ -180,4 +181,8 @@ SPEC = DiagnosticSpec(
         "interval covers all groups at once."
     ),
     sources=(ALAIN, CHEN),
+    thresholds=(
+        _thresholds.SKILL,
+        _thresholds.RELATIVE_RECALL,
+    ),
 )

@@ -280,4 +280,5 @@ SPEC = DiagnosticSpec(
         "neither has an interval."
     ),
     sources=(_thresholds.LIANG, _thresholds.FAHIM, _thresholds.SEPARABLE.source),
+    thresholds=(_thresholds.SEPARABLE,),
 )  # fmt: skip

@@ -174,4 +174,5 @@ SPEC = DiagnosticSpec(
         "a negative without a label is not known to be false, nor to be none."
     ),
     sources=(ROBINSON, CHUANG, WANG_LIU),
+    thresholds=(_thresholds.CLAMPED,),
 )

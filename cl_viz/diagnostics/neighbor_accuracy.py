@@ -16,6 +16,7 @@ from cl_viz.diagnostics._groups.labelled_neighbors import labelled_neighbors
 from cl_viz.diagnostics._groups.labelled_view import LabelledView, ViewParams, labelled_view
 from cl_viz.diagnostics._groups.probes import Codes, vote, votes_by_count
 from cl_viz.diagnostics._proportions import share_of_hits, wilson
+from cl_viz.diagnostics._thresholds import downstream as _thresholds
 from cl_viz.engine.inputs import SetInputs
 from cl_viz.engine.neighbors import MOST_NEIGHBORS, Neighbors
 
@@ -254,4 +255,8 @@ SPEC = DiagnosticSpec(
         "counted. The interval of the lowest recall covers all classes at once, since the lowest was picked."
     ),
     sources=(WU, COVER),
+    thresholds=(
+        _thresholds.SKILL,
+        _thresholds.RELATIVE_RECALL,
+    ),
 )

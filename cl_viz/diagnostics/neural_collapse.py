@@ -175,4 +175,9 @@ SPEC = DiagnosticSpec(
         "findings are rules of thumb."
     ),
     sources=(_thresholds.PAPYAN, TIRER, GALANTI, _thresholds.KINI),
+    thresholds=(
+        _thresholds.SHUFFLED_LABELS,
+        _thresholds.CLASS_SHARE,
+        _thresholds.TOTAL_VARIANCE,
+    ),
 )

@@ -152,4 +152,8 @@ SPEC = DiagnosticSpec(
         "is a rule of thumb."
     ),
     sources=(_thresholds.PAPYAN, _thresholds.KINI),
+    thresholds=(
+        _thresholds.CLASS_SHARE,
+        _thresholds.TOTAL_VARIANCE,
+    ),
 )

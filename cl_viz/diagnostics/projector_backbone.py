@@ -230,4 +230,8 @@ SPEC = DiagnosticSpec(
         "read from its name."
     ),
     sources=(_thresholds.PROJECTOR_BETTER.source, _thresholds.JING),
+    thresholds=(
+        _thresholds.TOTAL_VARIANCE,
+        _thresholds.PROJECTOR_BETTER,
+    ),
 )

@@ -199,4 +199,9 @@ SPEC = DiagnosticSpec(
         "limits in the findings are rules of thumb."
     ),
     sources=(_thresholds.GARRIDO, _thresholds.JING, _thresholds.CHEN_HE),
+    thresholds=(
+        _thresholds.RANK_KEPT,
+        _thresholds.FILLED_DIMENSIONS,
+        _thresholds.TOTAL_VARIANCE,
+    ),
 )

@@ -12,6 +12,7 @@ from cl_viz.core.specs import DiagnosticSpec, QuantitySpec
 from cl_viz.diagnostics._groups.harm_bootstrap import HarmEstimate, estimate_harm
 from cl_viz.diagnostics._groups.harm_family import SharedSamples, Study, gather_study, shared_samples, unit_rows_of
 from cl_viz.diagnostics._groups.harm_results import ClassHarm, findings, views
+from cl_viz.diagnostics._thresholds import harm
 from cl_viz.diagnostics._thresholds.harm import MAITY
 from cl_viz.engine.inputs import FamilyInputs, SetInputs
 
@@ -190,4 +191,5 @@ SPEC = DiagnosticSpec(
         "where a class is very tight in the balanced twin. The limits of the levels are rules of thumb."
     ),
     sources=(MAITY,),
+    thresholds=(harm.REPRESENTATION_HARM,),
 )

@@ -237,4 +237,5 @@ SPEC = DiagnosticSpec(
         "Intervals: CKA by influence of samples, neighbours by leaving out groups of samples; none near chance."
     ),
     sources=(_thresholds.KORNBLITH, NGUYEN, RAGHU, WILLIAMS, _thresholds.KLABUNDE),
+    thresholds=(_thresholds.MEASURES_DISAGREE,),
 )

@@ -12,6 +12,7 @@ from cl_viz.diagnostics._scores.score_findings import findings
 from cl_viz.diagnostics._scores.score_measures import ScoreMeasures
 from cl_viz.diagnostics._scores.score_roles import ZHU, RoleParams
 from cl_viz.diagnostics._scores.score_views import views
+from cl_viz.diagnostics._thresholds import scores as _thresholds
 from cl_viz.diagnostics._training_temperature import training_temperature
 from cl_viz.engine.inputs import SetInputs
 
@@ -188,4 +189,10 @@ SPEC = DiagnosticSpec(
         "a negative without a label is not known to be false, nor to be none."
     ),
     sources=(ZHU, WANG_LIU, CHUANG, HANLEY),
+    thresholds=(
+        _thresholds.AUC,
+        _thresholds.NEGATIVE_SPREAD,
+        _thresholds.NEGATIVE_MEAN,
+        _thresholds.FALSE_NEGATIVE_PUSH,
+    ),
 )

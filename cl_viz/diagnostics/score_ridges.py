@@ -176,4 +176,5 @@ SPEC = DiagnosticSpec(
         "near 1 whatever the AUC. Distributions hide that there are N - 1 negatives for each positive."
     ),
     sources=(ZHU, _thresholds.AUC.source),
+    thresholds=(_thresholds.AUC,),
 )

@@ -210,4 +210,8 @@ SPEC = DiagnosticSpec(
         "of thumb."
     ),
     sources=(_thresholds.JING, _thresholds.CHEN_HE, MARCHENKO),
+    thresholds=(
+        _thresholds.TOTAL_VARIANCE,
+        _thresholds.LOST_DIMENSIONS,
+    ),
 )

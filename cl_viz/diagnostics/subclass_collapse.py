@@ -294,4 +294,5 @@ SPEC = DiagnosticSpec(
         "smallest p that 19 shuffles can give is 0.05."
     ),
     sources=(_thresholds.XUE, _thresholds.NESTED_VARIANCE.source, downstream.LANDIS_KOCH),
+    thresholds=(downstream.SKILL, _thresholds.NESTED_VARIANCE,),
 )  # fmt: skip

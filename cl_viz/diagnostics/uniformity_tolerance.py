@@ -211,4 +211,5 @@ SPEC = DiagnosticSpec(
         "left out of the conditional tolerance and of the uniformity."
     ),
     sources=(WANG_LIU, WANG_ISOLA),
+    thresholds=(_thresholds.UNIFORMITY_SHARE,),
 )

@@ -120,4 +120,5 @@ SPEC = DiagnosticSpec(
         "numbers are those of the last step. " + AT_ONE_STEP.traps
     ),
     sources=(WANG_LIU, WANG_ISOLA),
+    thresholds=(_thresholds.UNIFORMITY_SHARE,),
 )

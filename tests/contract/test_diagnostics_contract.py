@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import math
+import pkgutil
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -13,10 +16,12 @@ import cl_viz
 from cl_viz.core.embedding_set import EmbeddingSet
 from cl_viz.core.errors import Cancelled, InputError
 from cl_viz.core.progress import ProgressCallback, silent
-from cl_viz.core.result import LEVELS, Result
+from cl_viz.core.result import LEVELS, Level, Result
 from cl_viz.core.run import Run, Snapshot
+from cl_viz.core.threshold import Threshold
 from cl_viz.core.view import Heatmap, Histogram, Table
-from cl_viz.diagnostics import DIAGNOSTICS, estimate
+from cl_viz.diagnostics import DIAGNOSTICS, _thresholds, estimate
+from cl_viz.diagnostics._thresholds.collapse import TOTAL_VARIANCE
 from cl_viz.engine import Statistics
 from cl_viz.engine.nearest import NeighborMap
 from cl_viz.engine.scanner import Scanner
@@ -105,20 +110,54 @@ class _Noting(Scanner):
         return super().neighbors(embedding_set, progress)
 
 
+@dataclass(frozen=True)
+class Looked:
+    """A result, the passes that were asked for, and the thresholds that levels were read from."""
+
+    result: Result
+    asked: set[str]
+    judged_by: set[str]
+
+
 @pytest.fixture(scope="module", params=list(DIAGNOSTICS))
-def looked(request: pytest.FixtureRequest, target: Run | EmbeddingSet) -> tuple[Result, set[str]]:
-    scanner = _Noting()
-    return cl_viz.diagnose(request.param, target, scanner=scanner), scanner.asked
+def looked(request: pytest.FixtureRequest, target: Run | EmbeddingSet) -> Looked:
+    scanner, judged_by, level = _Noting(), set(), Threshold.level
+
+    def noting(threshold: Threshold, value: float) -> Level:
+        judged_by.add(threshold.what)
+        return level(threshold, value)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Threshold, "level", noting)
+        found = cl_viz.diagnose(request.param, target, scanner=scanner)
+    return Looked(found, scanner.asked, judged_by)
 
 
 @pytest.fixture(scope="module")
-def result(looked: tuple[Result, set[str]]) -> Result:
-    return looked[0]
+def result(looked: Looked) -> Result:
+    return looked.result
 
 
-def test_only_declared_passes_are_asked_for(looked: tuple[Result, set[str]]) -> None:
-    result, asked = looked
-    assert asked <= set(DIAGNOSTICS[result.diagnostic].passes)
+def test_only_declared_passes_are_asked_for(looked: Looked) -> None:
+    assert looked.asked <= set(DIAGNOSTICS[looked.result.diagnostic].passes)
+
+
+def test_levels_are_read_from_declared_thresholds_only(looked: Looked) -> None:
+    declared = {found.what for found in DIAGNOSTICS[looked.result.diagnostic].thresholds}
+    # Good news of any diagnostic is qualified where rows have collapsed.
+    assert looked.judged_by <= declared | {TOTAL_VARIANCE.what}
+
+
+def test_every_threshold_is_declared_where_it_is_used() -> None:
+    declared = {found for spec in DIAGNOSTICS.values() for found in spec.thresholds}
+    there = {
+        found
+        for info in pkgutil.iter_modules(_thresholds.__path__)
+        for found in vars(importlib.import_module(f"{_thresholds.__name__}.{info.name}")).values()
+        if isinstance(found, Threshold)
+    }
+    assert len({found.what for found in there}) == len(there) > 40
+    assert declared == there
 
 
 @pytest.mark.parametrize("name", [name for name, spec in DIAGNOSTICS.items() if spec.needs == "set" and spec.quick])

@@ -7,12 +7,12 @@ import pytest
 
 import cl_viz
 from cl_viz.core.result import Interval, Quantity, Source
+from cl_viz.core.threshold import Threshold
 from cl_viz.diagnostics._thresholds.downstream import SILHOUETTE
 from cl_viz.diagnostics._thresholds.open_level import open_level
-from cl_viz.diagnostics._thresholds.threshold import Threshold
 from cl_viz.testing import clusters
 
-LIMITS = Threshold(0.5, 0.8, Source("a rule of thumb"))
+LIMITS = Threshold(what="share", watch=0.5, bad=0.8, worse="higher", why="", source=Source("a rule of thumb"))
 
 
 @pytest.mark.parametrize(

@@ -108,7 +108,7 @@ def gap_level(accuracy: Accuracy) -> Level:
     if accuracy.chance.share > _CHANCE or low <= 0:
         return "good"
     level = GROUP_GAP.level(accuracy.gap - accuracy.chance.gap)
-    return "watch" if level == "bad" and low < GROUP_GAP.bad else level
+    return "watch" if level == "bad" and GROUP_GAP.level(low) != "bad" else level
 
 
 def _finding(cells: Cells, accuracy: Accuracy, key: str) -> Finding:

@@ -110,7 +110,7 @@ def judge(harm: ClassHarm) -> tuple[Level, str]:
         return ("watch" if level == "good" else level), "shown"
     if interval.high < 1:
         return "watch", "these seeds"
-    if interval.low <= REPRESENTATION_HARM.bad:
+    if REPRESENTATION_HARM.level(interval.low) == "bad":
         return "unknown", "open"
     return "good", "excluded"
 

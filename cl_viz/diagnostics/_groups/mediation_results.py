@@ -85,7 +85,7 @@ def judge(mediation: Mediation) -> tuple[Level, str]:
     if interval.high < 0:
         return "watch", "these seeds"
     lowest = interval.low if wide is None else wide.low
-    return ("unknown", "open") if lowest <= INDIRECT_EFFECT.bad else ("good", "excluded")
+    return ("unknown", "open") if INDIRECT_EFFECT.level(lowest) == "bad" else ("good", "excluded")
 
 
 def _finding(harm: ClassMediation, names: tuple[str, ...], where: str, incomplete: tuple[str, ...]) -> Finding:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cl_viz.core.result import Source
-from cl_viz.diagnostics._thresholds.threshold import Threshold
+from cl_viz.core.threshold import Threshold
 
 CHEN_HE = Source(
     "Chen and He 2021, Exploring Simple Siamese Representation Learning", "https://arxiv.org/abs/2011.10566"
@@ -38,45 +38,101 @@ KINI = Source(
     "https://arxiv.org/abs/2306.07960",
 )
 
-TOTAL_VARIANCE = Threshold(0.1, 0.01, CHEN_HE)
-"""Sum of the variances of the unit rows: 1 on the uniform sphere, 0 where all rows are one direction."""
+TOTAL_VARIANCE = Threshold(
+    what="total variance of the unit rows",
+    watch=0.1,
+    bad=0.01,
+    worse="lower",
+    why="It is 1 on the uniform sphere and 0 where all rows are one direction.",
+    source=CHEN_HE,
+)
 
 CLIFF_DECADES = 1.0
 """A fall to a tenth between neighbouring eigenvalues, and more than any in the null at the same N and D."""
 
-LOST_DIMENSIONS = Threshold(0.1, 0.5, JING)
-"""Share of the dimensions that lie behind the cliff."""
+LOST_DIMENSIONS = Threshold(
+    what="share of the dimensions that lie behind the cliff",
+    watch=0.1,
+    bad=0.5,
+    worse="higher",
+    why="A cliff is a fall to a tenth between neighbouring eigenvalues, and further than any of the null at the "
+    "same N and D.",
+    source=JING,
+)
 
-FILLED_DIMENSIONS = Threshold(0.25, 0.1, ROY)
-"""Covariance entropy rank as a share of that of the uniform sphere at the same N and D."""
+FILLED_DIMENSIONS = Threshold(
+    what="covariance entropy rank, as a share of that of the uniform sphere at the same N and D",
+    watch=0.25,
+    bad=0.1,
+    worse="lower",
+    why="The uniform sphere fills all dimensions that N rows can.",
+    source=ROY,
+)
 
-RANK_KEPT = Threshold(0.5, 0.2, GARRIDO)
-"""Covariance entropy rank at the last step as a share of the largest at any step."""
+RANK_KEPT = Threshold(
+    what="covariance entropy rank at the last step, as a share of the largest at any step",
+    watch=0.5,
+    bad=0.2,
+    worse="lower",
+    why="The authors find that rank and accuracy fall together.",
+    source=GARRIDO,
+)
 
-POWER_LAW_FIT = Threshold(0.9, -1e9, AGRAWAL)
-"""R² below which the exponent describes no line; never bad by itself."""
+POWER_LAW_FIT = Threshold(
+    what="R² of the line that gives the exponent",
+    watch=0.9,
+    worse="lower",
+    why="Below it the exponent describes no line.",
+    source=AGRAWAL,
+)
 
-ALPHA = Threshold(2.0, 1e9, AGRAWAL)
-"""Exponent above which few dimensions hold the variance; never bad by itself. The authors find the best near 1."""
+ALPHA = Threshold(
+    what="exponent α of the spectrum",
+    watch=2.0,
+    worse="higher",
+    why="A steep spectrum leaves the variance to few dimensions; the authors find the best encoders near 1.",
+    source=AGRAWAL,
+)
 
-DELTA_SHARE = Threshold(0.1, 1e9, THILAK)
-"""Regulariser as a share of the mean variance between views: above it the regulariser decides with the data."""
+DELTA_SHARE = Threshold(
+    what="regulariser as a share of the mean variance between views",
+    watch=0.1,
+    worse="higher",
+    why="Above it the regulariser decides with the data.",
+    source=THILAK,
+)
 
 PROJECTOR_BETTER = Threshold(
-    0.05,
-    -1.0,
-    Source(
+    what="p-value of the exact McNemar test that the projector's neighbours are no better than the backbone's",
+    watch=0.05,
+    worse="lower",
+    why="The authors find the backbone better; a small value says that here the projector is.",
+    source=Source(
         "Chen et al. 2020, A Simple Framework for Contrastive Learning of Visual Representations",
         "https://arxiv.org/abs/2002.05709",
     ),
 )
-"""p-value of the exact McNemar test that the projector's neighbours are no better than the backbone's; never bad."""
 
-CLASS_SHARE = Threshold(0.05, -1e9, PAPYAN)
-"""Share of the variance that is left within classes; collapse of classes is wanted by some, so never bad by itself."""
+CLASS_SHARE = Threshold(
+    what="share of the variance that is left within classes",
+    watch=0.05,
+    worse="lower",
+    why="Towards 0 every class is one point. Some want that, so it is never bad by itself.",
+    source=PAPYAN,
+)
 
-AGREEMENT = Threshold(0.5, -1e9, PAPYAN)
-"""Share of rows on which head and nearest class mean agree; no embedding must have it, so never bad."""
+AGREEMENT = Threshold(
+    what="share of rows on which head and nearest class mean agree",
+    watch=0.5,
+    worse="lower",
+    why="Under neural collapse it is 1; no embedding must have it.",
+    source=PAPYAN,
+)
 
-SHUFFLED_LABELS = Threshold(0.01, 2.0, PAPYAN)
-"""p-value that shuffled labels would leave as little variance within classes: above it they are chance."""
+SHUFFLED_LABELS = Threshold(
+    what="p-value that shuffled labels would leave as little variance within classes",
+    watch=0.01,
+    worse="higher",
+    why="Above it the classes may be chance.",
+    source=PAPYAN,
+)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cl_viz.core.result import Source
-from cl_viz.diagnostics._thresholds.threshold import Threshold
+from cl_viz.core.threshold import Threshold
 
 KORNBLITH = Source(
     "Kornblith et al. 2019, Similarity of Neural Network Representations Revisited", "https://arxiv.org/abs/1905.00414"
@@ -13,5 +13,10 @@ KLABUNDE = Source(
     "https://arxiv.org/abs/2305.06329",
 )
 
-MEASURES_DISAGREE = Threshold(0.4, float("inf"), KLABUNDE)
-"""Debiased CKA less the share of neighbours kept: alike in the large and not in the small."""
+MEASURES_DISAGREE = Threshold(
+    what="debiased CKA less the share of neighbours kept",
+    watch=0.4,
+    worse="higher",
+    why="Runs that are alike in the large and not in the small.",
+    source=KLABUNDE,
+)

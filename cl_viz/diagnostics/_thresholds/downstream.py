@@ -2,38 +2,44 @@
 
 from __future__ import annotations
 
-import math
-
 from cl_viz.core.result import Source
-from cl_viz.diagnostics._thresholds.threshold import Threshold
-
-NEVER = -math.inf
+from cl_viz.core.threshold import Threshold
 
 LANDIS_KOCH = Source(
     "Landis and Koch 1977, The Measurement of Observer Agreement for Categorical Data",
     "https://doi.org/10.2307/2529310",
 )
 
-SKILL = Threshold(0.6, NEVER, LANDIS_KOCH)
-"""Share of the way from chance to certainty: Landis and Koch call above 0.6 substantial. Never bad in itself: the
-labels may be ones that nobody trained for."""
+SKILL = Threshold(
+    what="skill, the share of the way from chance to certainty",
+    watch=0.6,
+    worse="lower",
+    why="Above 0.6 the authors call agreement substantial. The labels may be ones that nobody trained for, so "
+    "it is never bad by itself.",
+    source=LANDIS_KOCH,
+    from_source=True,
+)
 
 RELATIVE_RECALL = Threshold(
-    0.8,
-    NEVER,
-    Source(
+    what="lowest share of any group over the highest",
+    watch=0.8,
+    worse="lower",
+    why="Below four fifths is taken as evidence of adverse impact.",
+    source=Source(
         "Uniform Guidelines on Employee Selection Procedures 1978 (the four-fifths rule)",
         "https://www.ecfr.gov/current/title-29/subtitle-B/chapter-XIV/part-1607",
     ),
+    from_source=True,
 )
-"""Lowest share of any group over the highest: below four fifths is taken as evidence of adverse impact."""
 
 SILHOUETTE = Threshold(
-    0.25,
-    NEVER,
-    Source(
+    what="mean silhouette",
+    watch=0.25,
+    worse="lower",
+    why="Up to 0.25 the authors see no substantial structure, above 0.5 a reasonable one.",
+    source=Source(
         "Kaufman and Rousseeuw 1990, Finding Groups in Data, chapter 2",
         "https://doi.org/10.1002/9780470316801",
     ),
+    from_source=True,
 )
-"""Kaufman and Rousseeuw: above 0.25 a structure, above 0.5 a reasonable one, below no substantial structure."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cl_viz.core.result import Source
-from cl_viz.diagnostics._thresholds.threshold import Threshold
+from cl_viz.core.threshold import Threshold
 
 WANG_ISOLA = Source(
     "Wang and Isola 2020, Understanding Contrastive Representation Learning through Alignment and Uniformity",
@@ -23,26 +23,67 @@ LEVINA_BICKEL = Source(
     "https://papers.nips.cc/paper/2577-maximum-likelihood-estimation-of-intrinsic-dimension",
 )
 
-ALIGNMENT = Threshold(0.5, 0.9, WANG_ISOLA)
-"""Squared distance of the views of a sample over that of different samples: 1 where views are strangers."""
+ALIGNMENT = Threshold(
+    what="squared distance of the views of a sample over that of different samples",
+    watch=0.5,
+    bad=0.9,
+    worse="higher",
+    why="It is 0 where views agree and 1 where they are strangers.",
+    source=WANG_ISOLA,
+)
 
-UNIFORMITY = Threshold(0.5, 0.1, WANG_ISOLA)
-"""Uniformity as a share of that of the uniform sphere in the same D at the same t: 0 where all rows are equal."""
+UNIFORMITY = Threshold(
+    what="uniformity as a share of that of the uniform sphere in the same D at the same t",
+    watch=0.5,
+    bad=0.1,
+    worse="lower",
+    why="At 0 all rows are equal.",
+    source=WANG_ISOLA,
+)
 
-ANISOTROPY = Threshold(0.5, 0.9, LIANG)
-"""Mean cosine of different rows of a view: 0 for random directions; above 0.5 a narrow cone."""
+ANISOTROPY = Threshold(
+    what="mean cosine of different rows of a view",
+    watch=0.5,
+    bad=0.9,
+    worse="higher",
+    why="It is 0 for random directions; above 0.5 the rows fill a narrow cone.",
+    source=LIANG,
+)
 
-ISOSCORE = Threshold(0.1, 0.01, RUDMAN)
-"""IsoScore: about the share of the dimensions that carry the variance, evenly."""
+ISOSCORE = Threshold(
+    what="IsoScore",
+    watch=0.1,
+    bad=0.01,
+    worse="lower",
+    why="It is about the share of the dimensions that carry the variance, evenly.",
+    source=RUDMAN,
+)
 
-HUBNESS = Threshold(1.0, 2.0, RADOVANOVIC)
-"""Skewness of the k-occurrence beyond that of a uniform sphere in the same D."""
+HUBNESS = Threshold(
+    what="skewness of the k-occurrence beyond that of a uniform sphere in the same D",
+    watch=1.0,
+    bad=2.0,
+    worse="higher",
+    why="The sphere of this D has hubs of its own; what is beyond is the encoder's.",
+    source=RADOVANOVIC,
+)
 
-DISAGREEMENT = Threshold(2.0, float("inf"), LEVINA_BICKEL)
-"""Larger over smaller of two estimates of the intrinsic dimension: where they differ, it depends on the scale."""
+DISAGREEMENT = Threshold(
+    what="larger over smaller of two estimates of the intrinsic dimension",
+    watch=2.0,
+    worse="higher",
+    why="Where they differ the dimension depends on the scale.",
+    source=LEVINA_BICKEL,
+)
 
-FEW_DIMENSIONS = Threshold(2.0, 1.0, LEVINA_BICKEL)
-"""Intrinsic dimension: at 1 the rows lie on a curve."""
+FEW_DIMENSIONS = Threshold(
+    what="intrinsic dimension",
+    watch=2.0,
+    bad=1.0,
+    worse="lower",
+    why="At 1 the rows lie on a curve.",
+    source=LEVINA_BICKEL,
+)
 
 SHARE_OF_SPHERE = 0.5
 """Intrinsic dimension or IsoScore as a share of that of a uniform sphere of the same N and D: above it, good."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cl_viz.core.result import Source
-from cl_viz.diagnostics._thresholds.threshold import Threshold
+from cl_viz.core.threshold import Threshold
 
 LIANG = Source(
     "Liang et al. 2022, Mind the Gap: Understanding the Modality Gap in Multi-modal Representation Learning",
@@ -14,11 +14,16 @@ FAHIM = Source(
     "https://arxiv.org/abs/2405.18570",
 )
 SEPARABLE = Threshold(
-    0.7,
-    0.9,
-    Source("Swets 1988, Measuring the accuracy of diagnostic systems", "https://doi.org/10.1126/science.3287615"),
+    what="AUC of a plane between two views",
+    watch=0.7,
+    bad=0.9,
+    worse="higher",
+    why="Below 0.7 the author calls accuracy low, above 0.9 high.",
+    source=Source(
+        "Swets 1988, Measuring the accuracy of diagnostic systems", "https://doi.org/10.1126/science.3287615"
+    ),
+    from_source=True,
 )
-"""AUC of a plane between two views: below 0.7 low accuracy, above 0.9 high."""
 NULL_LEVEL = 0.95
 """Quantile of the gaps of exchanged views that a gap must pass to be one."""
 CLOSING_LEVEL = 0.05
