@@ -108,13 +108,10 @@ def show_runs(console: Console, table: RunTable, reference: str) -> None:
 def _said_below(table: RunTable) -> list[str]:
     without = sum(entry.interval is None and entry.value != 0 for entry in table.differences)
     return [
-        f"{table.judged} quantities were judged; {without} differ and have no interval.",
-        table.title + ".",
-        _said_of_noise(table),
-        *(
-            f"{run}: {'paired, ' + found.reason if found.same else 'unpaired, ' + found.reason}"
-            for run, found in table.pairings.items()
-        ),
+        *(finding.message for _, finding in table.findings),
+        f"{table.title}. {without:,} more differ and have no interval.",
+        *table.notes,
+        *(["Draw them with --resamples 200."] if table.resamples is None else []),
     ]
 
 
@@ -127,10 +124,3 @@ def _told_apart(row: cl_viz.diagnostics.QuantityRow, table: RunTable) -> str:
 def _changes(table: RunTable) -> list[tuple[str, cl_viz.diagnostics.QuantityRow]]:
     found = [(run, row) for row in table.rows for run, entry in row.differences.items() if entry.beyond_noise]
     return sorted(found, key=lambda entry: (not entry[1].differences[entry[0]].holds, -entry[1].strength(entry[0])))
-
-
-def _said_of_noise(table: RunTable) -> str:
-    drawn = table.resamples
-    if drawn is None:
-        return "Noise is judged by influences and intervals; --resamples 200 judges more numbers."
-    return f"Noise is judged on {drawn.draws:,} resamples, seed {drawn.seed}."

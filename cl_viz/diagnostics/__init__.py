@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from cl_viz.diagnostics._comparing.comparing import compared_diagnostics as compared_diagnostics
     from cl_viz.diagnostics._comparing.differences import FALSE_DISCOVERIES as FALSE_DISCOVERIES
     from cl_viz.diagnostics._comparing.differences import Difference as Difference
+    from cl_viz.diagnostics._comparing.reading import HOW_TO_READ as HOW_TO_READ
     from cl_viz.diagnostics._comparing.resampling import Resamples as Resamples
     from cl_viz.diagnostics._comparing.resampling import resample as resample
     from cl_viz.diagnostics._comparing.resampling import resample_seconds as resample_seconds
@@ -46,6 +47,7 @@ _LAZY = {
     "QuantityRow": "cl_viz.diagnostics._comparing.run_table",
     "Difference": "cl_viz.diagnostics._comparing.differences",
     "FALSE_DISCOVERIES": "cl_viz.diagnostics._comparing.differences",
+    "HOW_TO_READ": "cl_viz.diagnostics._comparing.reading",
     "Pairing": "cl_viz.diagnostics._comparing.same_samples",
     "Resamples": "cl_viz.diagnostics._comparing.resampling",
     "resample": "cl_viz.diagnostics._comparing.resampling",

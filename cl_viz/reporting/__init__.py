@@ -3,6 +3,7 @@
 from cl_viz.reporting.building import FORMATS, format_of, report, write_report
 from cl_viz.reporting.changes import Change, Comparison, compare_documents, compare_entries, read_document
 from cl_viz.reporting.ci import fails, github_annotations, junit_xml
+from cl_viz.reporting.comparing import compare_found
 from cl_viz.reporting.comparison_document import as_comparison
 from cl_viz.reporting.html_document import html_text
 from cl_viz.reporting.json_document import as_document, as_text, write_document
@@ -20,6 +21,7 @@ __all__ = [
     "check_writable",
     "compare_documents",
     "compare_entries",
+    "compare_found",
     "fails",
     "format_of",
     "github_annotations",

@@ -13,6 +13,7 @@ from cl_viz.core.result import Result
 from cl_viz.core.run import Run
 from cl_viz.diagnostics import check
 from cl_viz.engine.scanner import Scanner
+from cl_viz.reporting.comparing import compare_found
 from cl_viz.reporting.html_document import html_text
 from cl_viz.reporting.json_document import as_document, as_text
 from cl_viz.reporting.tables import markdown_text, parquet_bytes
@@ -22,10 +23,10 @@ Found = Sequence[tuple[EmbeddingSet, Sequence[Result]]]
 """Embedding sets, and what diagnostics found on each."""
 
 FORMATS: Mapping[str, Callable[[Found], str | bytes]] = {
-    "html": lambda found: html_text([results for _, results in found]),
+    "html": lambda found: html_text([results for _, results in found], compare_found(found)),
     "json": lambda found: as_text(as_document(found)) + "\n",
     "parquet": lambda found: parquet_bytes([results for _, results in found]),
-    "md": lambda found: markdown_text([results for _, results in found]),
+    "md": lambda found: markdown_text([results for _, results in found], compare_found(found)),
 }
 """What a report can be, by the suffix of its file."""
 

@@ -3,26 +3,39 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Sequence
 
 from cl_viz.core.result import Source, format_number
 from cl_viz.core.specs import DiagnosticSpec, QuantitySpec
+from cl_viz.core.threshold import READ_FROM, Threshold
 from cl_viz.reporting.formulas import mathml
 
 
 def explanation(spec: DiagnosticSpec) -> str:
-    """Return definition, formula, reading, traps, quantities and sources as HTML."""
-    from markdown_it import MarkdownIt
-
-    # Raw HTML in the text stays text.
-    render = MarkdownIt("commonmark", {"html": False}).render
+    """Return definition, formula, reading, traps, limits, quantities and sources as HTML."""
     quantities = "".join(_quantity(quantity) for quantity in spec.quantities)
     sources = "".join(f"<li>{source_link(source)}</li>" for source in spec.sources)
     return (
-        f"<h4>Definition</h4>{render(spec.definition)}{mathml(spec.formula)}"
-        f"<h4>Reading</h4>{render(spec.reading)}"
-        f"<h4>Traps</h4>{render(spec.traps)}"
+        f"<h4>Definition</h4>{markdown(spec.definition)}{mathml(spec.formula)}"
+        f"<h4>Reading</h4>{markdown(spec.reading)}"
+        f"<h4>Traps</h4>{markdown(spec.traps)}"
+        f"{_limits(spec.thresholds)}"
         f"<h4>Quantities</h4><ul>{quantities}</ul><h4>Sources</h4><ul>{sources}</ul>"
     )
+
+
+def _limits(thresholds: Sequence[Threshold]) -> str:
+    if not thresholds:
+        return ""
+    entries = "".join(f"<li><b>{html.escape(found.what)}</b>: {html.escape(found.told())}</li>" for found in thresholds)
+    return f"<h4>Limits</h4><p>{READ_FROM}</p><ul>{entries}</ul>"
+
+
+def markdown(text: str) -> str:
+    """Return Markdown as HTML; raw HTML in the text stays text."""
+    from markdown_it import MarkdownIt
+
+    return str(MarkdownIt("commonmark", {"html": False}).render(text))
 
 
 def source_link(source: Source) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Sequence
+from dataclasses import replace
 from importlib.resources import files
 from itertools import groupby
 
@@ -11,11 +12,11 @@ from cl_viz import __version__
 from cl_viz.core.result import Finding, Result, caveat_paragraphs
 from cl_viz.core.specs import DiagnosticSpec
 from cl_viz.core.view import Table
-from cl_viz.diagnostics import DIAGNOSTICS
+from cl_viz.diagnostics import DIAGNOSTICS, HOW_TO_READ, RunTable
 from cl_viz.figures.theme import THEMES
-from cl_viz.reporting.explaining import explanation, source_link
+from cl_viz.reporting.explaining import explanation, markdown, source_link
 from cl_viz.reporting.report_figures import CHIPS, ReportFigures, together
-from cl_viz.reporting.report_tables import numbers_table, samples_table
+from cl_viz.reporting.report_tables import differences_table, numbers_table, samples_table
 from cl_viz.reporting.tables import all_findings
 
 SECTIONS = ("Start", "Scores", "Temperature", "Geometry", "Groups", "Runs")
@@ -23,13 +24,15 @@ SECTIONS = ("Start", "Scores", "Temperature", "Geometry", "Groups", "Runs")
 _CONTENT_POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:"
 
 
-def html_text(runs: Sequence[Sequence[Result]]) -> str:
+def html_text(runs: Sequence[Sequence[Result]], differences: RunTable | None = None) -> str:
     """Return a report on some runs.
 
     Parameters
     ----------
     runs : sequence of sequence of Result
         The results of each run, in the order of the runs' colours.
+    differences : RunTable, optional
+        What differs between them, as `compare_found` makes it.
 
     Returns
     -------
@@ -56,6 +59,7 @@ def html_text(runs: Sequence[Sequence[Result]]) -> str:
             f"<title>{html.escape(title)}</title><style>{_style()}</style></head><body><main>",
             f"<h1>{html.escape(title)}</h1>",
             *(_summary(results, figures) for results in runs),
+            "" if differences is None else _differences(differences),
             _contents(runs),
             *sections,
             f'<footer class="on-paper">Made by cl_viz {html.escape(__version__)}.</footer></main>',
@@ -90,6 +94,17 @@ def _summary(results: Sequence[Result], figures: ReportFigures) -> str:
     )
 
 
+def _differences(table: RunTable) -> str:
+    """Return what differs between the runs beyond noise, with how it was judged."""
+    findings = "".join(_finding(replace(finding, advice=""), run) for run, finding in table.findings)
+    notes = "".join(f"<p class='caveats'>{together(line)}</p>" for line in table.notes)
+    return (
+        f'<section class="differences"><h2>How do the runs differ?</h2><ul class="findings">{findings}</ul>'
+        f"{differences_table(table)}{notes}"
+        f"<details><summary>How to read this</summary>{markdown(HOW_TO_READ)}</details></section>"
+    )
+
+
 def _question(spec: DiagnosticSpec, results: Sequence[Result], figures: ReportFigures) -> str:
     several = len(results) > 1
     findings = "".join(
@@ -118,9 +133,11 @@ def _finding(finding: Finding, run: str = "", *, linked: bool = False) -> str:
     owner = f"<b>{html.escape(run)}</b>: " if run else ""
     advice = f" <i>{html.escape(finding.advice)}</i>" if finding.advice else ""
     source = f" <small>{source_link(finding.source)}</small>" if finding.source else ""
-    question = html.escape(DIAGNOSTICS[finding.diagnostic].question, quote=True)
-    place = f'href="#{html.escape(finding.diagnostic)}" aria-label="figures: {question}"'
-    figures = f" <small><a {place}>figures</a></small>" if linked else ""
+    figures = ""
+    if linked:
+        question = html.escape(DIAGNOSTICS[finding.diagnostic].question, quote=True)
+        place = f'href="#{html.escape(finding.diagnostic)}" aria-label="figures: {question}"'
+        figures = f" <small><a {place}>figures</a></small>"
     level = html.escape(finding.level)
     return (
         f'<li><span class="level {level}">{level}</span> {owner}{together(finding.message)}{advice}{source}{figures}'

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from cl_viz.core.result import Finding, Result
-from cl_viz.diagnostics import causes_first
+from cl_viz.diagnostics import RunTable, causes_first
+from cl_viz.reporting.comparing import beyond_noise
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -57,9 +58,17 @@ def parquet_bytes(runs: Sequence[Sequence[Result]]) -> bytes:
     return buffer.getvalue()
 
 
-def markdown_text(runs: Sequence[Sequence[Result]]) -> str:
-    """Return findings and quantities as Markdown, for issues, pull requests and notes."""
-    parts = ["# What cl_viz found", ""]
+def markdown_text(runs: Sequence[Sequence[Result]], differences: RunTable | None = None) -> str:
+    """Return findings, what differs between the runs, and quantities as Markdown, for issues, pull requests and notes.
+
+    Parameters
+    ----------
+    runs : sequence of sequence of Result
+        The results of each run.
+    differences : RunTable, optional
+        What differs between them, as `compare_found` makes it.
+    """
+    parts = ["# What cl_viz found", "", *([] if differences is None else _differences(differences))]
     for results in runs:
         if not results:
             continue
@@ -72,6 +81,24 @@ def markdown_text(runs: Sequence[Sequence[Result]]) -> str:
             ]
         parts.append("")
     return "\n".join(parts)
+
+
+def _differences(table: RunTable) -> list[str]:
+    """Return the lines that tell what differs between the runs beyond noise, the most first."""
+    rows = beyond_noise(table)
+    parts = ["## How do the runs differ?", ""]
+    parts += [f"- **{finding.level}** {_plain(finding.message)}" for _, finding in table.findings]
+    parts += ["", f"{_plain(table.title)}.", ""]
+    if rows:
+        heads = ["Quantity", "From", *map(table.heading, table.runs), "Times noise"]
+        parts += [_cells(heads), "|---" * len(heads) + "|"]
+        parts += [_cells([row.label, row.title, *map(row.cell, table.runs), f"{row.strength():.1f}"]) for row in rows]
+        parts.append("")
+    return [*parts, *(f"{_plain(line)}  " for line in table.notes), ""]
+
+
+def _cells(texts: Sequence[str]) -> str:
+    return f"| {' | '.join(map(_plain, texts))} |"
 
 
 def all_findings(results: Sequence[Result]) -> list[Finding]:

@@ -78,8 +78,11 @@ def test_the_baseline_is_a_path_a_name_or_one_more_path(dumps: list[str], capsys
     assert main(["compare", dumps[0], "--baseline", dumps[1]]) == 0
     shown = capsys.readouterr().out
     assert f"Against{dumps[1]},first:changes" in "".join(shown.split())
-    assert "quantities were judged" in shown
-    assert "paired, same samples by label" in shown
+    said = " ".join(shown.split())
+    assert "judged numbers differ from those of second beyond noise" in said
+    assert "differences from second are beyond noise" in said
+    assert "first: paired, same samples by label." in said
+    assert "differences are judged; resamples judge more. Draw them with --resamples 200." in said
 
 
 def test_roles_are_chosen_as_for_a_check(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -101,7 +104,7 @@ def test_roles_are_chosen_as_for_a_check(tmp_path: Path, capsys: pytest.CaptureF
 
 def test_resamples_judge_more_and_say_their_seed(dumps: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["compare", *dumps[:2], "--resamples", "20", "--seed", "3"]) == 0
-    assert "20 resamples, seed 3" in capsys.readouterr().out
+    assert "20 resamples, seed 3, of 90 different samples" in " ".join(capsys.readouterr().out.split())
     assert main(["compare", *dumps[:2], "--resamples", "2"]) == 2
     assert "20 or more" in capsys.readouterr().err
 

@@ -197,6 +197,24 @@ class RunTable:
         )
 
     @property
+    def notes(self) -> tuple[str, ...]:
+        """How noise was judged, in sentences: which runs are compared sample by sample, and from what."""
+        if not self.pairings:
+            return ()
+        drawn = self.resamples
+        said = f"{self.judged:,} of {len(self.differences):,} differences are judged"
+        pairings = (
+            f"{run}: {'paired' if found.same else 'unpaired'}, {found.reason}." for run, found in self.pairings.items()
+        )
+        if drawn is None:
+            return *pairings, f"Noise is judged by influences and intervals: {said}; resamples judge more."
+        units = " and ".join(f"{count:,}" for count in dict.fromkeys(drawn.units.values()))
+        return (
+            *pairings,
+            f"Noise is judged on {drawn.draws:,} resamples, seed {drawn.seed}, of {units} different samples: {said}.",
+        )
+
+    @property
     def findings(self) -> tuple[tuple[str, Finding], ...]:
         """For each other run, how many numbers are better or worse than the reference's, beyond noise."""
         return tuple((run, self._finding(run)) for run in self.pairings)
