@@ -21,7 +21,7 @@ class Threshold:
     Attributes
     ----------
     what : str
-        The number that is judged, as a noun.
+        The number that is judged: a noun, with a capital.
     watch : float
         Limit at which it is worth watching, itself included.
     bad : float or None

@@ -39,7 +39,7 @@ KINI = Source(
 )
 
 TOTAL_VARIANCE = Threshold(
-    what="total variance of the unit rows",
+    what="Total variance of the unit rows",
     watch=0.1,
     bad=0.01,
     worse="lower",
@@ -51,7 +51,7 @@ CLIFF_DECADES = 1.0
 """A fall to a tenth between neighbouring eigenvalues, and more than any in the null at the same N and D."""
 
 LOST_DIMENSIONS = Threshold(
-    what="share of the dimensions that lie behind the cliff",
+    what="Share of the dimensions that lie behind the cliff",
     watch=0.1,
     bad=0.5,
     worse="higher",
@@ -61,7 +61,7 @@ LOST_DIMENSIONS = Threshold(
 )
 
 FILLED_DIMENSIONS = Threshold(
-    what="covariance entropy rank, as a share of that of the uniform sphere at the same N and D",
+    what="Covariance entropy rank, as a share of that of the uniform sphere at the same N and D",
     watch=0.25,
     bad=0.1,
     worse="lower",
@@ -70,7 +70,7 @@ FILLED_DIMENSIONS = Threshold(
 )
 
 RANK_KEPT = Threshold(
-    what="covariance entropy rank at the last step, as a share of the largest at any step",
+    what="Covariance entropy rank at the last step, as a share of the largest at any step",
     watch=0.5,
     bad=0.2,
     worse="lower",
@@ -87,7 +87,7 @@ POWER_LAW_FIT = Threshold(
 )
 
 ALPHA = Threshold(
-    what="exponent α of the spectrum",
+    what="Exponent α of the spectrum",
     watch=2.0,
     worse="higher",
     why="A steep spectrum leaves the variance to few dimensions; the authors find the best encoders near 1.",
@@ -95,7 +95,7 @@ ALPHA = Threshold(
 )
 
 DELTA_SHARE = Threshold(
-    what="regulariser as a share of the mean variance between views",
+    what="Regulariser as a share of the mean variance between views",
     watch=0.1,
     worse="higher",
     why="Above it the regulariser decides with the data.",
@@ -103,7 +103,7 @@ DELTA_SHARE = Threshold(
 )
 
 PROJECTOR_BETTER = Threshold(
-    what="p-value of the exact McNemar test that the projector's neighbours are no better than the backbone's",
+    what="P-value of the exact McNemar test that the projector's neighbours are no better than the backbone's",
     watch=0.05,
     worse="lower",
     why="The authors find the backbone better; a small value says that here the projector is.",
@@ -114,7 +114,7 @@ PROJECTOR_BETTER = Threshold(
 )
 
 CLASS_SHARE = Threshold(
-    what="share of the variance that is left within classes",
+    what="Share of the variance that is left within classes",
     watch=0.05,
     worse="lower",
     why="Towards 0 every class is one point. Some want that, so it is never bad by itself.",
@@ -122,7 +122,7 @@ CLASS_SHARE = Threshold(
 )
 
 AGREEMENT = Threshold(
-    what="share of rows on which head and nearest class mean agree",
+    what="Share of rows on which head and nearest class mean agree",
     watch=0.5,
     worse="lower",
     why="Under neural collapse it is 1; no embedding must have it.",
@@ -130,7 +130,7 @@ AGREEMENT = Threshold(
 )
 
 SHUFFLED_LABELS = Threshold(
-    what="p-value that shuffled labels would leave as little variance within classes",
+    what="P-value that shuffled labels would leave as little variance within classes",
     watch=0.01,
     worse="higher",
     why="Above it the classes may be chance.",

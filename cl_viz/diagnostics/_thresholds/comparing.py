@@ -14,7 +14,7 @@ KLABUNDE = Source(
 )
 
 MEASURES_DISAGREE = Threshold(
-    what="debiased CKA less the share of neighbours kept",
+    what="Debiased CKA less the share of neighbours kept",
     watch=0.4,
     worse="higher",
     why="Runs that are alike in the large and not in the small.",

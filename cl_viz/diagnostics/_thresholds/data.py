@@ -6,7 +6,7 @@ from cl_viz.core.result import Source
 from cl_viz.core.threshold import Threshold
 
 UNUSABLE_ROWS = Threshold(
-    what="share of rows that are NaN, infinite or zero",
+    what="Share of rows that are NaN, infinite or zero",
     watch=1e-9,
     bad=0.01,
     worse="higher",
@@ -18,7 +18,7 @@ UNUSABLE_ROWS = Threshold(
 )
 
 DUPLICATE_ROWS = Threshold(
-    what="share of rows that repeat an earlier row exactly",
+    what="Share of rows that repeat an earlier row exactly",
     watch=0.01,
     bad=0.2,
     worse="higher",

@@ -11,7 +11,7 @@ LANDIS_KOCH = Source(
 )
 
 SKILL = Threshold(
-    what="skill, the share of the way from chance to certainty",
+    what="Skill, the share of the way from chance to certainty",
     watch=0.6,
     worse="lower",
     why="Above 0.6 the authors call agreement substantial. The labels may be ones that nobody trained for, so "
@@ -21,7 +21,7 @@ SKILL = Threshold(
 )
 
 RELATIVE_RECALL = Threshold(
-    what="lowest share of any group over the highest",
+    what="Lowest share of any group over the highest",
     watch=0.8,
     worse="lower",
     why="Below four fifths is taken as evidence of adverse impact.",
@@ -33,7 +33,7 @@ RELATIVE_RECALL = Threshold(
 )
 
 SILHOUETTE = Threshold(
-    what="mean silhouette",
+    what="Mean silhouette",
     watch=0.25,
     worse="lower",
     why="Up to 0.25 the authors see no substantial structure, above 0.5 a reasonable one.",

@@ -6,7 +6,7 @@ from cl_viz.core.result import Source
 from cl_viz.core.threshold import Threshold
 
 BURIED_POSITIVES = Threshold(
-    what="share of transformed positives below the mean of their own negatives",
+    what="Share of transformed positives below the mean of their own negatives",
     watch=0.05,
     bad=0.25,
     worse="higher",
@@ -18,7 +18,7 @@ BURIED_POSITIVES = Threshold(
 )
 
 MIXED_FALSE_NEGATIVES = Threshold(
-    what="share of the anchor's label among the queue items that mixtures are made of",
+    what="Share of the anchor's label among the queue items that mixtures are made of",
     watch=0.25,
     bad=0.5,
     worse="higher",

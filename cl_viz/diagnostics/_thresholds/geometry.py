@@ -24,7 +24,7 @@ LEVINA_BICKEL = Source(
 )
 
 ALIGNMENT = Threshold(
-    what="squared distance of the views of a sample over that of different samples",
+    what="Squared distance of the views of a sample over that of different samples",
     watch=0.5,
     bad=0.9,
     worse="higher",
@@ -33,7 +33,7 @@ ALIGNMENT = Threshold(
 )
 
 UNIFORMITY = Threshold(
-    what="uniformity as a share of that of the uniform sphere in the same D at the same t",
+    what="Uniformity as a share of that of the uniform sphere in the same D at the same t",
     watch=0.5,
     bad=0.1,
     worse="lower",
@@ -42,7 +42,7 @@ UNIFORMITY = Threshold(
 )
 
 ANISOTROPY = Threshold(
-    what="mean cosine of different rows of a view",
+    what="Mean cosine of different rows of a view",
     watch=0.5,
     bad=0.9,
     worse="higher",
@@ -60,7 +60,7 @@ ISOSCORE = Threshold(
 )
 
 HUBNESS = Threshold(
-    what="skewness of the k-occurrence beyond that of a uniform sphere in the same D",
+    what="Skewness of the k-occurrence beyond that of a uniform sphere in the same D",
     watch=1.0,
     bad=2.0,
     worse="higher",
@@ -69,7 +69,7 @@ HUBNESS = Threshold(
 )
 
 DISAGREEMENT = Threshold(
-    what="larger over smaller of two estimates of the intrinsic dimension",
+    what="Larger over smaller of two estimates of the intrinsic dimension",
     watch=2.0,
     worse="higher",
     why="Where they differ the dimension depends on the scale.",
@@ -77,7 +77,7 @@ DISAGREEMENT = Threshold(
 )
 
 FEW_DIMENSIONS = Threshold(
-    what="intrinsic dimension",
+    what="Intrinsic dimension",
     watch=2.0,
     bad=1.0,
     worse="lower",

@@ -11,7 +11,7 @@ MAITY = Source(
 )
 
 REPRESENTATION_HARM = Threshold(
-    what="representation harm (RH) towards one class",
+    what="Representation harm (RH) towards one class",
     watch=0.95,
     bad=0.9,
     worse="lower",
@@ -20,7 +20,7 @@ REPRESENTATION_HARM = Threshold(
 )
 
 INDIRECT_EFFECT = Threshold(
-    what="accuracy of a class that the encoder adds although the probe is balanced",
+    what="Accuracy of a class that the encoder adds although the probe is balanced",
     watch=-0.02,
     bad=-0.05,
     worse="lower",
@@ -33,7 +33,7 @@ WORST_GROUP = Source(
 )
 
 GROUP_GAP = Threshold(
-    what="accuracy of the best group less that of the worst, beyond what chance makes of equal groups of these sizes",
+    what="Accuracy of the best group less that of the worst, beyond what chance makes of equal groups of these sizes",
     watch=0.05,
     bad=0.2,
     worse="higher",
@@ -42,7 +42,7 @@ GROUP_GAP = Threshold(
 )
 
 ONE_DIRECTION = Threshold(
-    what="mean cosine of the two classes farthest apart",
+    what="Mean cosine of the two classes farthest apart",
     watch=0.9,
     bad=0.99,
     worse="higher",

@@ -6,7 +6,7 @@ from cl_viz.core.result import Source
 from cl_viz.core.threshold import Threshold
 
 AUC = Threshold(
-    what="probability that a positive scores above a negative (AUC)",
+    what="Probability that a positive scores above a negative (AUC)",
     watch=0.9,
     bad=0.7,
     worse="lower",
@@ -18,7 +18,7 @@ AUC = Threshold(
 )
 
 NEGATIVE_MEAN = Threshold(
-    what="mean score of different samples",
+    what="Mean score of different samples",
     watch=0.5,
     bad=0.9,
     worse="higher",
@@ -27,7 +27,7 @@ NEGATIVE_MEAN = Threshold(
 )
 
 NEGATIVE_SPREAD = Threshold(
-    what="variance of the negatives as a share of that of random directions (1/D)",
+    what="Variance of the negatives as a share of that of random directions (1/D)",
     watch=0.1,
     bad=0.01,
     worse="lower",
@@ -39,11 +39,11 @@ NEGATIVE_SPREAD = Threshold(
 )
 
 FALSE_NEGATIVE_PUSH = Threshold(
-    what="share of the push on samples of the same label, beyond their share of the negatives and as a part of "
+    what="Share of the push on samples of the same label, beyond their share of the negatives and as a part of "
     "what is left of it",
     watch=0.5,
     bad=0.75,
     worse="higher",
-    why="Half, and three quarters.",
+    why="Beyond it, a loss pushes samples apart mostly for being alike.",
     source=Source("Chuang et al. 2020, Debiased Contrastive Learning", "https://arxiv.org/abs/2007.00224"),
 )

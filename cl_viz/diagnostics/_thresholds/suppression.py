@@ -12,7 +12,7 @@ XUE = Source(
     "https://arxiv.org/abs/2305.16536",
 )
 NESTED_VARIANCE = Threshold(
-    what="variance between subclasses over that between classes",
+    what="Variance between subclasses over that between classes",
     watch=0.1,
     bad=0.01,
     worse="lower",
@@ -25,7 +25,7 @@ NESTED_VARIANCE = Threshold(
 )
 
 SUPPRESSED = Threshold(
-    what="skill of a label while another column is read well",
+    what="Skill of a label while another column is read well",
     watch=0.6,
     bad=0.2,
     worse="lower",

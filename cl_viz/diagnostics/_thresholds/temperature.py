@@ -11,7 +11,7 @@ _WANG_LIU = Source(
 _YEH = Source("Yeh et al. 2022, Decoupled Contrastive Learning", "https://arxiv.org/abs/2110.06848")
 
 FEW_NEGATIVES = Threshold(
-    what="negatives that share the push (effective sample size)",
+    what="Negatives that share the push (effective sample size)",
     watch=10.0,
     worse="lower",
     why="Towards temperature 0 the loss sees the hardest one alone. A sparse push is a choice.",
@@ -19,7 +19,7 @@ FEW_NEGATIVES = Threshold(
 )
 
 EVEN_PUSH = Threshold(
-    what="share of the negatives that carry the push (exp of the entropy over their number)",
+    what="Share of the negatives that carry the push (exp of the entropy over their number)",
     watch=0.95,
     worse="higher",
     why="Towards infinite temperature all are pushed alike and hardness no longer counts.",
@@ -27,7 +27,7 @@ EVEN_PUSH = Threshold(
 )
 
 SIGNAL = Threshold(
-    what="mean of 1 - P of the positive, which multiplies every gradient",
+    what="Mean of 1 - P of the positive, which multiplies every gradient",
     watch=0.5,
     worse="lower",
     why="Where it is small the batch is too easy.",
@@ -35,7 +35,7 @@ SIGNAL = Threshold(
 )
 
 UNIFORMITY_SHARE = Threshold(
-    what="uniformity over that of random directions in the same dimension",
+    what="Uniformity over that of random directions in the same dimension",
     watch=0.5,
     bad=0.05,
     worse="lower",
@@ -47,7 +47,7 @@ UNIFORMITY_SHARE = Threshold(
 )
 
 CLAMPED = Threshold(
-    what="share of the positives at which the debiased estimate falls below its least possible value",
+    what="Share of the positives at which the debiased estimate falls below its least possible value",
     watch=0.05,
     bad=0.5,
     worse="higher",
@@ -56,7 +56,7 @@ CLAMPED = Threshold(
 )
 
 AT_END = Threshold(
-    what="share of the rows whose best temperature is an end of the allowed range",
+    what="Share of the rows whose best temperature is an end of the allowed range",
     watch=0.5,
     worse="higher",
     why="There ρ, not the row, decides.",
