@@ -124,9 +124,9 @@ class Params:
 
     @classmethod
     def assumed(cls, values: Mapping[str, Any], card: Mapping[str, Any]) -> tuple[str, ...]:
-        """Say which parameters took their default because neither `values` nor the run's card has them."""
+        """Return the parameters, as name and default, that neither `values` nor the run's card has."""
         return tuple(
-            f"{info.name.replace('_', ' ')} {info.default} is assumed: the run's card has none"
+            f"{info.name.replace('_', ' ')} {info.default}"
             for info in cls.describe()
             if info.card_key is not None
             and info.default is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -78,13 +79,23 @@ def diagnose(
         result = without_praise(spec.compute(inputs, made), inputs)
     except MissingInputError as error:
         return unknown_result(spec, run, error, step, layer)
-    return replace(result, caveats=_completed(result, spec.params.assumed(params or {}, run.card)))
+    assumed = spec.params.assumed(params or {}, run.card)
+    findings = tuple(_with_assumptions(finding, assumed) for finding in result.findings)
+    return replace(result, findings=findings, caveats=_completed(result, assumed))
+
+
+def _with_assumptions(finding: Finding, assumed: Sequence[str]) -> Finding:
+    """Return a finding whose message marks the parameters that it names, by name and value, and that are assumed."""
+    message = finding.message
+    for parameter in assumed:
+        message = re.sub(rf"\b{re.escape(parameter)}(?![\d.]*\d)", f"{parameter} (assumed)", message)
+    return replace(finding, message=message)
 
 
 def _completed(result: Result, assumed: Sequence[str]) -> Caveats:
     """Return the caveats with what was assumed, which numbers have no interval, and the seed that intervals draw by."""
     caveats, found = result.caveats, [entry for entry in result.quantities.values() if entry.value is not None]
-    notes = (*caveats.notes, *assumed)
+    notes = (*caveats.notes, *(f"{parameter} is assumed: the run's card has none" for parameter in assumed))
     known = NO_ESTIMATES.get(result.diagnostic, set())
     bare = [entry.label for entry in found if entry.interval is None and entry.name not in known]
     if bare and result.diagnostic not in FACTS_OF_THE_FILE:

@@ -99,7 +99,7 @@ def _finding(params: AdaptiveTemperatureParams, quantities: dict[str, Quantity])
             "adapted_temperature",
         )
     text = (
-        f"At alignment {format_number(alignment)} the temperature {params.temperature:g} becomes "
+        f"Where positives score {format_number(alignment)} on average, temperature {params.temperature:g} becomes "
         f"{format_number(adapted)} (alpha {params.alpha:g}, N = {quantities['alignment'].n:,})."
     )
     return Finding(SPEC.name, "good", text, source=HUANG, quantity="adapted_temperature")

@@ -17,6 +17,7 @@ from cl_viz.core.view import Axis, Histogram, Lines, Reference, Scatter, Series,
 from cl_viz.diagnostics._dense.geometry import uniformity_of_sphere
 from cl_viz.diagnostics._geometry.positive_distances import PositiveDistances, positive_distances
 from cl_viz.diagnostics._geometry.view_uniformity import uniformity_interval
+from cl_viz.diagnostics._made_views import OWN_VIEWS, views_are_made
 from cl_viz.diagnostics._sample_columns import sample_columns
 from cl_viz.diagnostics._thresholds import geometry as _thresholds
 from cl_viz.diagnostics._thresholds.open_level import open_level
@@ -223,10 +224,10 @@ def _farthest(positives: PositiveDistances, inputs: SetInputs) -> Table:
 
 
 def _findings(quantities: dict[str, Quantity], inputs: SetInputs) -> tuple[Finding, ...]:
-    return (_alignment_finding(quantities), _uniformity_finding(quantities, inputs))
+    return (_alignment_finding(quantities, inputs), _uniformity_finding(quantities, inputs))
 
 
-def _alignment_finding(quantities: dict[str, Quantity]) -> Finding:
+def _alignment_finding(quantities: dict[str, Quantity], inputs: SetInputs) -> Finding:
     alignment, share = quantities["alignment"], quantities["alignment_share"]
     if alignment.value is None or share.value is None:
         what, remedy = "how close the views of a sample are", f"To see it, {alignment.missing}."
@@ -242,12 +243,15 @@ def _alignment_finding(quantities: dict[str, Quantity]) -> Finding:
             "alignment",
         )
     level = _thresholds.ALIGNMENT.level(share.value)
+    advice = "Train longer or weaken the augmentations; look at the farthest views."
+    if views_are_made(inputs.card):
+        advice = OWN_VIEWS
     return Finding(
         SPEC.name,
         level,
         f"The squared distance of two views of a sample is {format_number(100 * share.value)} % of that of different "
         f"samples (alignment {alignment.text()}, N = {alignment.n:,}).{open_level(share, _thresholds.ALIGNMENT.level)}",
-        "" if level == "good" else "Train longer or weaken the augmentations; look at the farthest views below.",
+        "" if level == "good" else advice,
         _thresholds.WANG_ISOLA,
         "alignment_share",
     )

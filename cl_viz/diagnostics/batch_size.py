@@ -109,12 +109,13 @@ def _of_larger(signal: BatchSignal) -> str:
 
 def _finding(signal: BatchSignal) -> Finding:
     mean, twice = signal.at_size.mean, signal.at_twice.mean
-    temperature, n_used = signal.temperature, signal.at_size.n_anchors or signal.anchors.n_anchors
+    temperature, drawn = signal.temperature, signal.at_size.n_anchors
+    size = f"N = {drawn or signal.anchors.n_anchors:,}{' drawn anchors' if drawn else ''}"
     doubled = signal.twice == 2 * signal.size
     of_twice = f"{format_number(100 * twice)} % in one of {signal.twice:,}; " if doubled else ""
     text = (
-        f"In a batch of {signal.size:,} at temperature {temperature:g} the gradient keeps {format_number(100 * mean)} "
-        f"% of its size (mean 1 - P of the positive; {of_twice}N = {n_used:,})."
+        f"At batch size {signal.size} and temperature {temperature:g} the gradient keeps {format_number(100 * mean)} "
+        f"% of its size (mean 1 - P of the positive; {of_twice}{size})."
     )
     threshold = _thresholds.SIGNAL
     if threshold.level(mean) == "good":

@@ -253,7 +253,7 @@ def _finding(views: list[_View], quantities: dict[str, Quantity], params: Hubnes
         f"The {params.k}-occurrence has skewness {skewness.text()}{null}, and hubs take "
         f"{format_number(100 * (hubs.value or 0.0))} % of all places (N = {skewness.n:,})."
         f"{open_level(skewness, judged)}",
-        "" if level == "good" else "Look at the hubs below; removing the mean or rescaling distances locally helps.",
+        "" if level == "good" else "Look at the hubs; removing the mean or rescaling distances locally helps.",
         _thresholds.RADOVANOVIC,
         "skewness",
     )

@@ -147,7 +147,7 @@ def _finding(ranks: RelevantRanks, quantities: dict[str, Quantity], gallery: int
         f"{format_number(mapped.value)} ({len(ranks.first):,} queries, N = {gallery:,})."
         f"{open_level(first, judged)}"
     )
-    advice = "Compare the layers, and look at which label the queries below find instead."
+    advice = "Compare the layers, and look at which label the queries find instead."
     return Finding(
         SPEC.name, level, message, "" if level == "good" else advice, _thresholds.SKILL.source, "precision_at_1"
     )

@@ -125,7 +125,7 @@ def compute(inputs: SetInputs, params: NeighborAccuracyParams) -> Result:
     who = f"The {most} nearest neighbours name"
     if most < params.neighbours:
         who = f"The nearest neighbours (all {most} there are) name"
-    advice = "Look at another layer, the linear probe below, and whether the label is what the views were to keep."
+    advice = "Look at another layer, the linear probe, and whether the label is what the views were to keep."
     return Result(
         diagnostic=SPEC.name,
         run=inputs.run,

@@ -131,7 +131,7 @@ def _finding(steps: tuple[int, ...], quantities: dict[str, Quantity]) -> Finding
     advice = "" if level == "good" else "Look at the page Distributions for what scores as high as the positives."
     if level == "good" and overlap.value is not None and overlap.value > _CONTRADICTED:
         level = "watch"
-        advice = "Scores are ordered, but all within few bins: look at their means and variances below for collapse."
+        advice = "Scores are ordered, but all within few bins: look at means and variances over training for collapse."
     return Finding(SPEC.name, level, message, advice, source, "auc_last")
 
 

@@ -196,7 +196,7 @@ SPEC = DiagnosticSpec(
         "squared length of the mean in between: a cone of directions lowers it without losing dimensions. SimSiam's "
         "standard deviation says the same in another unit: its best value is 1/√D. Neither sees dimensional collapse: "
         "rows that fill 3 of 32 dimensions still have nearly the largest deviation. Look for the cliff. A spectrum "
-        "that falls smoothly has no cliff; how many dimensions it fills is a question for the ranks below. A network "
+        "that falls smoothly has no cliff; how many dimensions it fills is a question for the ranks. A network "
         "that ends in a ReLU often has a few units that are always 0, and so a cliff near its end."
     ),
     traps=(

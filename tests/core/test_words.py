@@ -127,6 +127,6 @@ def test_what_neither_the_caller_nor_the_card_gives_is_said_to_be_assumed() -> N
         temperature: float = param(0.1, "Weighs.", low=0.0, card_key="temperature")
         bins: int = param(10, "Not of the card.")
 
-    assert Weighed.assumed({}, {"loss": "nt_xent"}) == ("temperature 0.1 is assumed: the run's card has none",)
+    assert Weighed.assumed({}, {"loss": "nt_xent"}) == ("temperature 0.1",)
     assert Weighed.assumed({"temperature": 0.1}, {}) == ()
     assert Weighed.assumed({}, {"temperature": 0.5}) == ()

@@ -184,3 +184,16 @@ def test_rows_that_are_all_equal_are_told_to_mend_the_collapse(row: str) -> None
     assert "all rows are equal" in told.message
     assert told.advice.startswith("Mend the collapse first")
     assert found["alignment_share"].value is None
+
+
+def test_views_that_were_made_for_the_encoding_are_not_blamed_on_the_training() -> None:
+    apart = sphere(200, 8, seed=1), sphere(200, 8, seed=2)
+    views = cl_viz.EmbeddingSet.from_arrays({"view_1": apart[0], "view_2": apart[1]})
+    cards = {"training's": {}, "made": {"view_recipe": "view_1: image, augmented", "augmentation": {"flip": 0.5}}}
+    for name, quantity in (("alignment_uniformity", "alignment_share"), ("score_distribution", "auc_per_anchor")):
+        advice = {}
+        for whose, card in cards.items():
+            found = cl_viz.diagnose(name, cl_viz.Run.from_set(views, card=card))
+            (advice[whose],) = (finding.advice for finding in found.findings if finding.quantity == quantity)
+        assert "SimCLR's published augmentations" in advice["made"]
+        assert "SimCLR" not in advice["training's"] != ""

@@ -197,7 +197,7 @@ def test_a_batch_of_all_samples_is_not_said_to_be_doubled() -> None:
     target = paired_sphere(60, 16, 0.99)
     (told,) = ask("batch_size", target, temperature=0.1, batch_size=256).findings
     assert told.level == "watch"
-    assert "In a batch of 60 " in told.message
+    assert "At batch size 60 " in told.message
     assert "in one of" not in told.message
     assert "oubling" not in told.advice
     (told,) = ask("batch_size", target, temperature=0.1, batch_size=30).findings
@@ -423,6 +423,12 @@ def test_a_temperature_that_no_card_gives_is_the_same_everywhere_and_called_assu
     name: str, labelled_set: cl_viz.EmbeddingSet
 ) -> None:
     said = "temperature 0.1 is assumed: the run's card has none"
-    assert said in cl_viz.diagnose(name, labelled_set).caveats.notes
-    own = cl_viz.Run.from_set(labelled_set, card={"temperature": 0.5})
-    assert said not in cl_viz.diagnose(name, own).caveats.notes
+    found = cl_viz.diagnose(name, labelled_set)
+    assert said in found.caveats.notes
+    named = [finding.message for finding in found.findings if "temperature 0.1" in finding.message]
+    assert all("temperature 0.1 (assumed) " in message for message in named)
+    assert named or name == "modality_gap"
+    for given in ({"card": {"temperature": 0.1}}, {"card": {"temperature": 0.15}}):
+        own = cl_viz.diagnose(name, cl_viz.Run.from_set(labelled_set, **given))
+        assert said not in own.caveats.notes
+        assert not any("assumed" in finding.message for finding in own.findings)

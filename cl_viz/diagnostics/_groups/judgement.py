@@ -274,12 +274,12 @@ class Judgement:
         ):  # fmt: skip
             if parts is None:
                 continue
-            shares, place = parts.counts.shares, parts.worst
+            shares, place, best = parts.counts.shares, parts.worst, int(parts.counts.shares.argmax())
             level = _thresholds.RELATIVE_RECALL.level(parts.surely_below)
             message = (
                 f"The {what} {parts.names[place]} has the lowest share of hits, {percent(float(shares[place]))} "
-                f"(N = {int(parts.counts.counts[place]):,}); the highest is {percent(float(shares.max()))} "
-                f"({parts.names[int(shares.argmax())]})."
+                f"(N = {int(parts.counts.counts[place]):,}); the highest is {percent(float(shares[best]))} "
+                f"({what} {parts.names[best]}, N = {int(parts.counts.counts[best]):,})."
             )
             if parts.gap == 0:
                 many = "classes" if what == "class" else "groups"

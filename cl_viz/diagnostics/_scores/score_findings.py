@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 
 from cl_viz.core.result import Finding, Level, Quantity, format_number
+from cl_viz.diagnostics._made_views import OWN_VIEWS, views_are_made
 from cl_viz.diagnostics._scores.score_measures import ScoreMeasures
 from cl_viz.diagnostics._thresholds import scores as _thresholds
 from cl_viz.diagnostics._thresholds.open_level import open_level
@@ -54,8 +55,10 @@ def _separation(measures: ScoreMeasures, quantities: Mapping[str, Quantity]) -> 
         advice = "" if level == "good" else (
             "Check that the right column is the label, and that the encoder was meant to tell these labels apart."
         )  # fmt: skip
+    elif level != "good" and views_are_made(measures.inputs.card):
+        advice = OWN_VIEWS
     elif level == "watch":
-        advice = "Train longer, or use harder or more negatives; look at the weakest positives below."
+        advice = "Train longer, or use harder or more negatives; look at the weakest positives."
     else:
         advice = "" if level == "good" else "Check that the views belong to the same samples."
     return Finding(NAME, level, message, advice, _thresholds.AUC.source, name)
