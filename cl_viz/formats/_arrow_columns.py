@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,25 @@ def is_vector_type(kind: Any) -> bool:
 
     lists = pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
     return bool(lists and (pa.types.is_floating(kind.value_type) or pa.types.is_integer(kind.value_type)))
+
+
+def leaves(field: Any) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Yield the parts of a column that is a struct, nested or not: the names that lead there, and the Arrow type."""
+    import pyarrow as pa
+
+    if not pa.types.is_struct(field.type):
+        yield (field.name,), field.type
+        return
+    for position in range(field.type.num_fields):
+        for names, kind in leaves(field.type.field(position)):
+            yield (field.name, *names), kind
+
+
+def part(values: Any, names: Sequence[str]) -> Any:
+    """Return the part of a struct column that `names` lead to; the column itself where there are none."""
+    import pyarrow.compute as pc
+
+    return pc.struct_field(values, list(names)) if names else values
 
 
 def vectors(chunks: Iterable[Any], n_rows: int, name: str, path: Path) -> NDArray[Any]:
@@ -120,7 +139,7 @@ def column(values: Any) -> Column | None:
     if pa.types.is_dictionary(kind):
         values = values.cast(kind.value_type)
         kind = values.type
-    if pa.types.is_null(kind) or pa.types.is_nested(kind) or _is_binary(kind):
+    if pa.types.is_null(kind) or pa.types.is_nested(kind) or is_binary(kind):
         return None
     if pa.types.is_floating(kind) or pa.types.is_integer(kind):
         return np.asarray(values.to_numpy(zero_copy_only=False)).copy()
@@ -131,7 +150,8 @@ def column(values: Any) -> Column | None:
     return np.array(values.to_pylist(), dtype=object)
 
 
-def _is_binary(kind: Any) -> bool:
+def is_binary(kind: Any) -> bool:
+    """Return whether a column of this Arrow type holds bytes, which have no meaning here."""
     import pyarrow as pa
 
     return bool(

@@ -18,6 +18,7 @@ from cl_viz.formats._choose_views import Requested, choose_views, no_arrays, spl
 from cl_viz.formats._dump import compact_text
 from cl_viz.formats._model_weights import refuse_weights
 from cl_viz.formats._roles import guess_roles, known_role
+from cl_viz.formats._view_columns import owned_by_name
 
 # Roles whose column may not silently be left out when its length does not fit.
 _LABELLING = ("label", "subclass", "group")
@@ -85,7 +86,9 @@ def make_plan(dump: RawDump, path: Path, *, requested: Requested = None, pairs: 
     if pairs is None and len(views) == 2:
         pairs = own_pairs
     aligned = pairs is None and len({len(array) for array in arrays.values()}) == 1
-    dealt = _deal_columns(columns, views, arrays, path, notes)
+    sizes = {view: len(array) for view, array in arrays.items()}
+    owned = {} if "columns" in saved else owned_by_name(columns, views, sizes)
+    dealt = _deal_columns(columns, views, sizes, owned, path, notes)
     present = {name for own in dealt.values() for name in own}
     roles = {role: column for role, column in saved.get("roles", {}).items() if column in present}
     if not saved.get("roles"):
@@ -97,17 +100,18 @@ def make_plan(dump: RawDump, path: Path, *, requested: Requested = None, pairs: 
 def _deal_columns(
     columns: Mapping[str, Column],
     views: Mapping[str, str],
-    arrays: Mapping[str, NDArray[Any]],
+    sizes: Mapping[str, int],
+    told: Mapping[str, tuple[str, str]],
     path: Path,
     notes: list[str],
 ) -> dict[str, dict[str, Column]]:
-    """Give each view its columns: by the view's name in front, else by length."""
-    sizes = {view: len(array) for view, array in arrays.items()}
+    """Give each view its columns: those told by their names, by the view's name in front, else by length."""
+    notes += [f"column {name!r} is read as {own!r} of the view {view!r}" for name, (view, own) in told.items()]
     shared_size = len(set(sizes.values())) == 1
     owned: dict[str, dict[str, Column]] = {view: {} for view in views}
     common: dict[str, Column] = {}
     for name, values in columns.items():
-        owner = _owner(name, views, slash_only=shared_size)
+        owner = told.get(name) or _owner(name, views, slash_only=shared_size)
         if owner is not None and len(values) == sizes[owner[0]]:
             owned[owner[0]][owner[1]] = values
             continue

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from cl_viz.core.errors import InputError
 from cl_viz.core.specs import RawDump
 from cl_viz.formats._dump import PAIRS_KEY
+from cl_viz.formats._view_columns import is_negative
 
 Arrays = Mapping[str, NDArray[Any]]
 Requested = Sequence[str] | Mapping[str, str] | None
@@ -80,6 +81,10 @@ def choose_views(
     candidates = floats or matrices
     chosen = _largest_group(candidates, arrays, path, linked=linked)
     notes = []
+    negatives = [name for name in chosen if is_negative(name)]
+    if negatives and len(chosen) - len(negatives) > 1:
+        chosen = [name for name in chosen if name not in negatives]
+        notes.append(f"{', '.join(negatives)}: negatives are other samples, so this is no view of the same ones")
     if len(chosen) < len(arrays):
         rest = ", ".join(_describe(name, arrays[name]) for name in arrays if name not in chosen)
         notes.append(f"views guessed: {', '.join(chosen)}; left out: {rest}")

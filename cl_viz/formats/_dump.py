@@ -14,7 +14,7 @@ from cl_viz.core.embedding_set import ROLES, Column, EmbeddingSet
 from cl_viz.core.errors import InputError
 from cl_viz.core.specs import RawDump
 from cl_viz.formats._big_arrays import as_supported
-from cl_viz.formats._guard import shared_columns
+from cl_viz.formats._guard import own_columns
 
 MANIFEST_KEY = "__cl_viz__"
 PAIRS_KEY = "pairs"
@@ -125,7 +125,7 @@ def arrays_to_store(embedding_set: EmbeddingSet, path: Path) -> tuple[dict[str, 
         if reserved in arrays:
             raise InputError(f"a view is called {reserved!r}", where=str(path), remedy="give it another name")
     columns: dict[str, Column] = {}
-    if shared_columns(embedding_set):
+    if not own_columns(embedding_set):
         for name, values in embedding_set.columns().items():
             taken = name in arrays or name in (PAIRS_KEY, MANIFEST_KEY)
             columns[f"{COLUMN_PREFIX}{name}" if taken else name] = values

@@ -157,20 +157,30 @@ TABLE_OR_ARRAY_FORMATS = ".npz, .pt, .safetensors, .h5, .parquet, .arrow, .csv o
 
 
 def check_table_fits(embedding_set: EmbeddingSet, path: Path) -> None:
-    """Raise `InputError` unless the set is one table: views of equal N that share their columns."""
+    """Raise `InputError` unless the set is one table: views of equal N."""
     if embedding_set.pairs is not None or len(set(embedding_set.sizes)) > 1:
         raise cannot_carry(path, "views of different N or pairs of rows", ARRAY_FORMATS)
-    if not shared_columns(embedding_set):
-        raise cannot_carry(path, "other columns for each view", ARRAY_FORMATS)
 
 
-def shared_columns(embedding_set: EmbeddingSet) -> bool:
-    """Return whether all views have the very same metadata columns."""
+def shared_columns(embedding_set: EmbeddingSet) -> list[str]:
+    """Return the metadata columns that are the very same in all views."""
     first, *others = [embedding_set.columns(view) for view in embedding_set.view_names]
-    return all(
-        own is first or (own.keys() == first.keys() and all(_same(own[name], first[name]) for name in first))
-        for own in others
-    )
+    return [
+        name
+        for name, values in first.items()
+        if all(own is first or (name in own and _same(own[name], values)) for own in others)
+    ]
+
+
+def own_columns(embedding_set: EmbeddingSet) -> dict[str, Column]:
+    """Return the columns that are not the same in all views, as ``view/column``."""
+    shared = set(shared_columns(embedding_set))
+    return {
+        f"{view}/{name}": values
+        for view in embedding_set.view_names
+        for name, values in embedding_set.columns(view).items()
+        if name not in shared
+    }
 
 
 def _same(left: Column, right: Column) -> bool:

@@ -15,6 +15,7 @@ from cl_viz.core.errors import FormatError, InputError
 from cl_viz.core.specs import RawDump
 from cl_viz.formats._big_arrays import allocate
 from cl_viz.formats._dump import COLUMN_PREFIX, read_manifest
+from cl_viz.formats._guard import own_columns, shared_columns
 from cl_viz.formats._roles import known_role
 
 # "dim_12", "emb.3", "x[4]", "17": a name and the number of the dimension.
@@ -40,8 +41,9 @@ def table_dump(
     path : Path
         For messages.
     vectors : Mapping[str, NDArray], each of shape (N, D), optional
-        List columns, one vector per row. Where there are none, number columns are put together: those whose names
-        differ only in a number running from 0 or 1 (one view per name), else all that hold fractions.
+        List columns, one vector per row. So are columns of lists written as text. Where there are none, number columns
+        are put together: those whose names differ only in a number running from 0 or 1 (one view per name), else all
+        that hold fractions.
     manifest : str, optional
         What the file says about itself.
     notes : sequence of str
@@ -56,6 +58,11 @@ def table_dump(
     said = list(notes)
     rest = dict(columns)
     arrays: dict[str, NDArray[Any]] = dict(vectors or {})
+    for name, values in columns.items():
+        matrix = _bracketed(values, name, path)
+        if matrix is not None:
+            arrays[name] = matrix
+            del rest[name]
     if not arrays:
         if headless:
             _name_positions(rest, said, path)
@@ -68,6 +75,29 @@ def table_dump(
             arrays[_DEFAULT_NAME] = _stack([rest.pop(name) for name in loose])
     plain = {name.removeprefix(COLUMN_PREFIX): values for name, values in rest.items()}
     return RawDump(arrays, plain, {"cl_viz": read_manifest(manifest), "notes": tuple(said)})
+
+
+def _bracketed(values: Column, name: str, path: Path) -> NDArray[Any] | None:
+    """Return a matrix of a column whose cells are lists in text, ``[0.1, 0.2]``, as pandas and pgvector write them, or
+    ``{0.1,0.2}``, as PostgreSQL writes its arrays; else None.
+    """
+    if values.dtype.kind not in "OU" or not len(values) or not _is_bracketed(values[0]):
+        return None
+    rows: list[NDArray[np.float64]] = []
+    for row, cell in enumerate(values):
+        try:
+            entries = np.array(str(cell).strip().strip("[](){}").replace(",", " ").split(), dtype=np.float64)
+        except ValueError:
+            return None
+        if rows and len(entries) != len(rows[0]):
+            raise unequal_lengths(path, name, f"row {row + 1}", len(entries), len(rows[0]))
+        rows.append(entries)
+    return np.array(rows)
+
+
+def _is_bracketed(cell: Any) -> bool:
+    numbers = r"[-+\d.eE,\s naifNAIF]+"
+    return isinstance(cell, str) and re.fullmatch(rf"\s*(\[{numbers}\]|\{{{numbers}\}})\s*", cell) is not None
 
 
 def _some(names: Sequence[str]) -> str:
@@ -172,16 +202,19 @@ def unequal_lengths(path: Path, column: str, row: str, found: int, expected: int
 
 
 def table_columns(embedding_set: EmbeddingSet, path: Path, taken: Sequence[str]) -> dict[str, Column]:
-    """Return the shared metadata columns of a set under names that no view has.
+    """Return the metadata columns of a set under names that no view has; a view's own column has the view in front.
 
     Raises
     ------
     InputError
         If two columns would get one name.
     """
-    named = {
-        f"{COLUMN_PREFIX}{name}" if name in taken else name: values for name, values in embedding_set.columns().items()
-    }
-    if len(named) < len(embedding_set.columns()):
+    shared = embedding_set.columns()
+    found = [
+        (f"{COLUMN_PREFIX}{name}" if name in taken else name, shared[name]) for name in shared_columns(embedding_set)
+    ]
+    found += own_columns(embedding_set).items()
+    named = dict(found)
+    if len(named) < len(found):
         raise InputError("two columns would get the same name", where=str(path), remedy="rename one of them")
     return named

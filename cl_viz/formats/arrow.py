@@ -8,7 +8,15 @@ from typing import Any
 from cl_viz.core.embedding_set import EmbeddingSet
 from cl_viz.core.errors import FormatError
 from cl_viz.core.specs import FormatSpec, RawDump
-from cl_viz.formats._arrow_columns import arrow_table, column, is_vector_type, schema_manifest, vectors
+from cl_viz.formats._arrow_columns import (
+    arrow_table,
+    column,
+    is_vector_type,
+    leaves,
+    part,
+    schema_manifest,
+    vectors,
+)
 from cl_viz.formats._arrow_messages import check_messages
 from cl_viz.formats._guard import guarded_reader, library, replacing
 from cl_viz.formats._table import table_dump
@@ -41,15 +49,17 @@ def read(path: Path) -> RawDump:
     # Offsets inside the file are not trusted before this.
     table.validate(full=True)
     found, columns, notes = {}, {}, []
-    for name, values in zip(table.column_names, table.columns, strict=True):
-        if is_vector_type(values.type):
-            found[name] = vectors(values.chunks, len(values), name, path)
-            continue
-        plain = column(values)
-        if plain is None:
-            notes.append(f"column {name!r} of type {values.type} was left out")
-        else:
-            columns[name] = plain
+    for field, values in zip(table.schema, table.columns, strict=True):
+        for names, kind in leaves(field):
+            name, own = "/".join(names), part(values, names[1:])
+            if is_vector_type(kind):
+                found[name] = vectors(own.chunks, len(own), name, path)
+                continue
+            plain = column(own)
+            if plain is None:
+                notes.append(f"column {name!r} of type {kind} was left out")
+            else:
+                columns[name] = plain
     return table_dump(columns, path, vectors=found, manifest=schema_manifest(table.schema), notes=notes)
 
 

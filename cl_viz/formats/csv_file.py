@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cl_viz.core.embedding_set import Column, EmbeddingSet
 from cl_viz.core.errors import FormatError, InputError
@@ -18,7 +17,7 @@ from cl_viz.formats._arrow_columns import column
 from cl_viz.formats._big_arrays import as_supported
 from cl_viz.formats._dump import column_to_store
 from cl_viz.formats._guard import check_table_fits, guarded_reader, library, replacing
-from cl_viz.formats._table import table_columns, table_dump, unequal_lengths
+from cl_viz.formats._table import table_columns, table_dump
 
 _SEPARATORS = ("\t", ",", ";", "|")
 # Rows longer than a block cannot be parsed; this is room for a million dimensions.
@@ -80,16 +79,13 @@ def _parse(path: Path) -> RawDump:
     first, separator = _first_row(path)
     headless = _is_headless(first)
     names = [str(position) for position in range(len(first))] if headless else _unique_names(first)
-    columns, vectors, notes = {}, {}, []
+    columns, notes = {}, []
     for name, values in zip(names, _parse_columns(path, separator, headless, len(names)), strict=True):
-        matrix = _bracketed(values, name, path)
-        if matrix is not None:
-            vectors[name] = matrix
-        elif values.dtype.kind == "O" and all(entry is None or entry == "" for entry in values):
+        if values.dtype.kind == "O" and all(entry is None or entry == "" for entry in values):
             notes.append(f"column {name!r} was left out: it is empty")
         else:
             columns[name] = values
-    return table_dump(columns, path, vectors=vectors, notes=notes, headless=headless)
+    return table_dump(columns, path, notes=notes, headless=headless)
 
 
 def _first_row(path: Path) -> tuple[list[str], str]:
@@ -174,26 +170,6 @@ def _narrow(values: Column) -> Column:
     finite = numbers[np.isfinite(numbers)]
     whole = len(finite) == len(numbers) and bool((finite == np.round(finite)).all())
     return numbers.astype(np.int64) if whole and bool((np.abs(finite) < 2**53).all()) else numbers
-
-
-def _bracketed(values: Column, name: str, path: Path) -> NDArray[Any] | None:
-    """Return a matrix of a column whose cells are lists in text, ``[0.1, 0.2]``, as pandas writes them; else None."""
-    if values.dtype.kind != "O" or not len(values) or not _is_bracketed(values[0]):
-        return None
-    rows: list[list[float]] = []
-    for row, cell in enumerate(values):
-        try:
-            entries = [float(part) for part in str(cell).strip().strip("[]()").replace(",", " ").split()]
-        except ValueError:
-            return None
-        if rows and len(entries) != len(rows[0]):
-            raise unequal_lengths(path, name, f"row {row + 1}", len(entries), len(rows[0]))
-        rows.append(entries)
-    return np.array(rows, dtype=np.float64)
-
-
-def _is_bracketed(cell: Any) -> bool:
-    return isinstance(cell, str) and re.fullmatch(r"\s*\[[-+\d.eE,\s naifNAIF]*\]\s*", cell) is not None
 
 
 def _metadata_path(path: Path) -> Path | None:

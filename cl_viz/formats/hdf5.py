@@ -13,7 +13,14 @@ from cl_viz.core.errors import UnsafeFileError
 from cl_viz.core.specs import FormatSpec, RawDump
 from cl_viz.core.validation import row_blocks
 from cl_viz.formats._big_arrays import allocate, map_array
-from cl_viz.formats._dump import MANIFEST_KEY, arrays_to_store, column_to_store, manifest_text, sort_arrays
+from cl_viz.formats._dump import (
+    MANIFEST_KEY,
+    arrays_to_store,
+    column_to_store,
+    manifest_text,
+    plain_column,
+    sort_arrays,
+)
 from cl_viz.formats._guard import guarded_reader, library, replacing
 from cl_viz.formats._limits import check_expansion, check_extent
 
@@ -50,7 +57,26 @@ def read(path: Path) -> RawDump:
                 notes.append(f"dataset {name!r} of type {dataset.dtype} was left out")
             else:
                 arrays[name] = array
-    return sort_arrays(arrays, path, notes=tuple(notes))
+    return sort_arrays(_with_categories(arrays), path, notes=tuple(notes))
+
+
+def _with_categories(arrays: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """Put the two datasets of a categorical column, ``name/codes`` and ``name/categories``, as AnnData writes them,
+    into one; a code below 0 is a missing entry.
+    """
+    found = dict(arrays)
+    for name in [name.removesuffix("/codes") for name in arrays if name.endswith("/codes")]:
+        codes, values = arrays[f"{name}/codes"], arrays.get(f"{name}/categories")
+        if values is None or name in arrays or codes.ndim != 1 or values.ndim != 1 or codes.dtype.kind not in "iu":
+            continue
+        present = codes >= 0
+        if not present.any() or int(codes.max()) >= len(values):
+            continue
+        entries = plain_column(values).astype(object)[np.where(present, codes, 0)]
+        entries[~present] = None
+        del found[f"{name}/codes"], found[f"{name}/categories"]
+        found[name] = entries
+    return found
 
 
 def _collect(
@@ -140,13 +166,13 @@ def write(embedding_set: EmbeddingSet, path: Path) -> None:
 SPEC = FormatSpec(
     name="hdf5",
     label="HDF5 file",
-    suffixes=(".h5", ".hdf5", ".he5"),
+    suffixes=(".h5", ".hdf5", ".he5", ".h5ad"),
     sniff=sniff,
     read=read,
     write=write,
     description=(
         "Datasets of two axes become views by name (groups are joined with a slash), datasets of one axis become "
-        "columns. Contiguous datasets stay memory-mapped; chunked ones are read block by block. Links and datasets "
-        "that point to other files are refused."
+        "columns; the codes and categories of AnnData (`.h5ad`) become one column. Contiguous datasets stay "
+        "memory-mapped; chunked ones are read block by block. Links and datasets that point to other files are refused."
     ),
 )

@@ -17,9 +17,12 @@ from cl_viz.core.validation import row_blocks
 from cl_viz.formats._big_arrays import allocate, as_supported
 from cl_viz.formats._dump import column_to_store
 from cl_viz.formats._guard import check_table_fits, guarded_reader, library, replacing
+from cl_viz.formats._json_document import LONGEST_TEXT, is_one_document, too_long, whole_records
+from cl_viz.formats._limits import check_expansion
 from cl_viz.formats._table import table_columns, table_dump, unequal_lengths
 
 _DEFAULT_NAME = "embedding"
+_DEEPEST = 4
 _NOT_FINITE = {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}
 
 
@@ -28,7 +31,7 @@ def sniff(path: Path, head: bytes) -> bool:
     start = head.removeprefix(b"\xef\xbb\xbf").lstrip()
     if not start.startswith((b"{", b"[")) or b"\0" in head:
         return False
-    return start.startswith(b"{") or path.suffix.lower() in SPEC.suffixes
+    return start.startswith(b"{") or path.suffix.lower() in (*SPEC.suffixes, ".json")
 
 
 @guarded_reader("JSON Lines file")
@@ -42,8 +45,15 @@ def read(path: Path) -> RawDump:
     """
     values: dict[str, list[Any]] = {}
     widths: dict[str, int] = {}
-    for n_rows, (number, record) in enumerate(_records(path)):
-        for key in [key for key in record if key not in values]:
+    size = path.stat().st_size
+    for n_rows, (number, nested) in enumerate(_records(path)):
+        record = dict(_leaves(nested, "", 0))
+        new = [key for key in record if key not in values]
+        if new:
+            # Every key has an entry for every record, also where it is missing.
+            entries = (len(values) + len(new)) * (n_rows + 1)
+            check_expansion(path, f"{len(values) + len(new):,} keys in {n_rows + 1:,} records", 8 * entries, size)
+        for key in new:
             values[key] = [None] * n_rows
         for key, column in values.items():
             column.append(_entry(record.get(key), key, number, widths, path))
@@ -60,13 +70,41 @@ def read(path: Path) -> RawDump:
     return table_dump(columns, path, vectors=found, notes=notes)
 
 
+def _leaves(record: dict[str, Any], prefix: str, depth: int) -> Iterator[tuple[str, Any]]:
+    """Yield the entries of nested objects (payload, metadata, named vectors); names are joined with a slash."""
+    for key, value in record.items():
+        if isinstance(value, dict) and value and depth < _DEEPEST:
+            yield from _leaves(value, f"{prefix}{key}/", depth + 1)
+        else:
+            yield f"{prefix}{key}", value
+
+
 def _records(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield line or place, and record."""
+    found = enumerate(whole_records(path), start=1) if is_one_document(path) else _lines(path)
+    for number, record in found:
+        if isinstance(record, list):
+            record = {_DEFAULT_NAME: record}
+        if not isinstance(record, dict):
+            raise FormatError(
+                f"line {number} holds {type(record).__name__}",
+                where=str(path),
+                allowed='one JSON object a line: {"embedding": [0.1, ...], "label": "cat"}',
+            )
+        yield number, record
+
+
+def _lines(path: Path) -> Iterator[tuple[int, Any]]:
     with path.open(encoding="utf-8-sig") as lines:
-        for number, line in enumerate(lines, start=1):
+        number = 0
+        while line := lines.readline(LONGEST_TEXT + 1):
+            number += 1
+            if len(line) > LONGEST_TEXT:
+                raise too_long(path, f"line {number}")
             if not line.strip():
                 continue
             try:
-                record = json.loads(line)
+                yield number, json.loads(line)
             except (ValueError, RecursionError) as error:
                 raise FormatError(
                     f"line {number} is not JSON: {str(error)[:200]}",
@@ -74,15 +112,6 @@ def _records(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
                     allowed="one JSON object a line",
                     remedy="if it is the last line, the file was cut off: write or copy it again",
                 ) from error
-            if isinstance(record, list):
-                record = {_DEFAULT_NAME: record}
-            if not isinstance(record, dict):
-                raise FormatError(
-                    f"line {number} holds {type(record).__name__}",
-                    where=str(path),
-                    allowed='one JSON object a line: {"embedding": [0.1, ...], "label": "cat"}',
-                )
-            yield number, record
 
 
 def _entry(value: Any, key: str, number: int, widths: dict[str, int], path: Path) -> Any:
@@ -171,8 +200,9 @@ SPEC = FormatSpec(
     read=read,
     write=write,
     description=(
-        "One JSON object a line: lists of numbers become views by key, numbers and text become columns; number keys "
-        "that differ only in a number (`dim_0`, `dim_1`, ...) are put together. Roles are guessed from the keys when "
-        "such a file is read."
+        "One JSON object a line: lists of numbers become views by key, numbers and text become columns; keys of nested "
+        "objects (`payload`, `metadata`, named vectors) are joined with a slash; number keys that differ only in a "
+        "number (`dim_0`, `dim_1`, ...) are put together. One `.json` document is read too: a list of objects or of "
+        "vectors, or an object of lists. Roles are guessed from the keys when such a file is read."
     ),
 )

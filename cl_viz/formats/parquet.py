@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from cl_viz.core.embedding_set import EmbeddingSet
 from cl_viz.core.specs import FormatSpec, RawDump
-from cl_viz.formats._arrow_columns import arrow_table, column, is_vector_type, schema_manifest, vectors
+from cl_viz.formats._arrow_columns import (
+    arrow_table,
+    column,
+    is_binary,
+    is_vector_type,
+    leaves,
+    part,
+    schema_manifest,
+    vectors,
+)
 from cl_viz.formats._guard import guarded_reader, library, replacing
 from cl_viz.formats._limits import check_expansion
 from cl_viz.formats._table import table_dump
@@ -35,16 +44,17 @@ def read(path: Path) -> RawDump:
     found, columns, notes = {}, {}, []
     with pq.ParquetFile(path, memory_map=True) as file:
         _check_claims(file.metadata, path)
-        for field in file.schema_arrow:
-            if is_vector_type(field.type):
-                found[field.name] = vectors(_chunks(file, field.name, path), file.metadata.num_rows, field.name, path)
+        # A struct is read part by part, so that the bytes of pictures beside their paths are not.
+        for names, kind in (entry for field in file.schema_arrow for entry in leaves(field)):
+            name = "/".join(names)
+            if is_vector_type(kind):
+                found[name] = vectors(_chunks(file, names, path), file.metadata.num_rows, name, path)
                 continue
-            values = file.read(columns=[field.name]).column(0) if not _is_nested(field.type) else None
-            plain = None if values is None else column(values)
+            plain = column(_whole(file, names)) if not _is_left_out(kind) else None
             if plain is None:
-                notes.append(f"column {field.name!r} of type {field.type} was left out")
+                notes.append(f"column {name!r} of type {kind} was left out")
             else:
-                columns[field.name] = plain
+                columns[name] = plain
         manifest = schema_manifest(file.schema_arrow)
     return table_dump(columns, path, vectors=found, manifest=manifest, notes=notes)
 
@@ -81,13 +91,23 @@ def _is_nested(kind: Any) -> bool:
     return bool(pa.types.is_nested(kind))
 
 
-def _chunks(file: Any, name: str, path: Path) -> Iterator[Any]:
+def _is_left_out(kind: Any) -> bool:
+    return _is_nested(kind) or is_binary(kind)
+
+
+def _whole(file: Any, names: Sequence[str]) -> Any:
+    """Return a column, or the part of a struct column that `names` lead to."""
+    return part(file.read(columns=[".".join(names)]).column(0), names[1:])
+
+
+def _chunks(file: Any, names: Sequence[str], path: Path) -> Iterator[Any]:
     """Yield a list column in batches of about eight million entries, once the first row has said how wide it is."""
-    first = next(file.iter_batches(columns=[name], batch_size=1), None)
-    entries = 1 if first is None else max(1, len(first.column(0).flatten()))
-    check_expansion(path, f"column {name!r}", file.metadata.num_rows * entries, path.stat().st_size)
-    for batch in file.iter_batches(columns=[name], batch_size=max(1, min(8192, _BATCH_ENTRIES // entries))):
-        yield batch.column(0)
+    asked = [".".join(names)]
+    first = next(file.iter_batches(columns=asked, batch_size=1), None)
+    entries = 1 if first is None else max(1, len(part(first.column(0), names[1:]).flatten()))
+    check_expansion(path, f"column {'/'.join(names)!r}", file.metadata.num_rows * entries, path.stat().st_size)
+    for batch in file.iter_batches(columns=asked, batch_size=max(1, min(8192, _BATCH_ENTRIES // entries))):
+        yield part(batch.column(0), names[1:])
 
 
 def write(embedding_set: EmbeddingSet, path: Path) -> None:

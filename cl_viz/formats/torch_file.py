@@ -66,8 +66,13 @@ def _leaves(value: Any, prefix: str, depth: int) -> Iterator[tuple[str, Any]]:
     elif isinstance(value, list | tuple) and value and depth < _DEEPEST:
         if all(isinstance(entry, str | bool | int | float) for entry in value):
             yield prefix, value
-        elif all(isinstance(entry, torch.Tensor) and entry.ndim == 1 for entry in value) and _alike(value):
+        elif all(isinstance(entry, torch.Tensor) and entry.ndim < 2 for entry in value) and _alike(value):
             yield prefix, torch.stack(list(value))
+        elif isinstance(value[0], Mapping) and all(
+            isinstance(entry, Mapping) and entry.keys() == value[0].keys() for entry in value
+        ):
+            # A record for each sample: the same as a dictionary of columns.
+            yield from _leaves({key: [entry[key] for entry in value] for key in value[0]}, prefix, depth + 1)
         else:
             for index, entry in enumerate(value):
                 yield from _leaves(entry, f"{prefix}/{index}" if prefix else str(index), depth + 1)

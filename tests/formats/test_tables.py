@@ -181,7 +181,7 @@ def test_projector_pair(vectors: str, tmp_path: Path) -> None:
 # -- JSON Lines --------------------------------------------------------------------------------------------------
 def test_jsonl_lists_numbers_text_and_gaps(tmp_path: Path) -> None:
     lines = [
-        '{"image": [1.5, 2], "text": [3, 4.5], "label": "a", "extra": {"x": 1}, "score": 1}',
+        '{"image": [1.5, 2], "text": [3, 4.5], "label": "a", "extra": [{"x": 1}], "score": 1, "page": {"n": 4}}',
         "",
         '{"image": [1, 2.5], "text": [3, null], "label": null, "score": 2.5}',
         '{"image": [NaN, 2], "text": [3, 4], "label": "<i>", "score": null, "late": true}',
@@ -194,6 +194,7 @@ def test_jsonl_lists_numbers_text_and_gaps(tmp_path: Path) -> None:
     assert codes is not None
     assert codes[0][0].tolist() == [1, -1, 0]
     np.testing.assert_array_equal(loaded.columns()["score"], [1, 2.5, np.nan])
+    np.testing.assert_array_equal(loaded.columns()["page/n"], [4, np.nan, np.nan])
     assert any("extra" in note for note in inspect(path).notes)
 
 
@@ -289,7 +290,8 @@ def test_columns_of_many_types(suffix: str, tmp_path: Path) -> None:
             "flag": pa.array([True, False, True]),
             "when": pa.array([datetime.date(2020, 1, 1)] * 3),
             "bytes": pa.array([b"x"] * 3),
-            "nested": pa.array([{"x": 1}] * 3),
+            "struct": pa.array([{"x": 1}] * 3),
+            "nested": pa.array([[{"x": 1}]] * 3),
             "view": pa.array(["p", "q", "r"], type=pa.string_view() if suffix != ".parquet" else pa.string()),
         }
     )
@@ -301,6 +303,7 @@ def test_columns_of_many_types(suffix: str, tmp_path: Path) -> None:
     np.testing.assert_array_equal(columns["count"], [1, np.nan, 3])
     assert columns["flag"].tolist() == [True, False, True]
     assert columns["when"].tolist() == ["2020-01-01"] * 3
+    assert columns["struct/x"].tolist() == [1, 1, 1]
     notes = " ".join(inspect(path).notes)
     assert "bytes" in notes
     assert "nested" in notes
