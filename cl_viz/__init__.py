@@ -47,8 +47,8 @@ _EXPORTS = {
     "report": "cl_viz.reporting.building",
 }
 
-# Rooms that are called by their own name: cl_viz.lessons.figure(...)
-_ROOMS = ("lessons",)
+# Rooms that are called by their own name: cl_viz.lessons.figure(...), cl_viz.losses.compute(...)
+_ROOMS = ("encoders", "lessons", "losses", "recording", "testing")
 
 if TYPE_CHECKING:
     from cl_viz.core.embedding_set import EmbeddingSet as EmbeddingSet

@@ -50,6 +50,12 @@ LOSS_NEEDS = {
     "queue": "a queue of negatives",
     "prototypes": "prototypes",
 }
+# What a call takes besides the views, and what is said of it.
+LOSS_ARGUMENTS = {
+    "labels": ("labels", "labels: N entries"),
+    "queue": ("queue=queue", "queue: (Q, D), rows of other samples"),
+    "prototypes": ("prototypes=prototypes", "prototypes: (K, D), class means or centres of clusters"),
+}
 
 
 def pages() -> dict[str, str]:
@@ -151,6 +157,14 @@ def diagnostics_index() -> str:
     )
 
 
+def loss_call(loss: LossSpec) -> str:
+    """Return the lines of Python that compute a loss, with everything that it needs."""
+    given = [LOSS_ARGUMENTS[need] for need in loss.needs if need in LOSS_ARGUMENTS]
+    said = "; ".join(["views: tensors of shape (N, D)", *(words for _, words in given)])
+    arguments = ", ".join([f'"{loss.name}"', "views", *(name for name, _ in given)])
+    return f"import cl_viz\n\n# {said}\nvalue = cl_viz.losses.compute({arguments}).mean()"
+
+
 def loss_page(loss: LossSpec, family: LossFamily) -> str:
     """Return the page of one loss."""
     needs = " and ".join(LOSS_NEEDS[need] for need in loss.needs) or "one view"
@@ -159,9 +173,7 @@ def loss_page(loss: LossSpec, family: LossFamily) -> str:
         NOTE,
         f"# {loss.label}",
         f"`{loss.name}`, family *{family.label}*. Needs {needs}, {rows}. Tested against {loss.peer}.",
-        _code(
-            "python", f'value = cl_viz.losses.compute("{loss.name}", views).mean()  # views: tensors of shape (N, D)'
-        ),
+        _code("python", loss_call(loss)),
         "## Definition",
         "One value per anchor; the loss of a batch is their mean.",
         _code("math", loss.formula),

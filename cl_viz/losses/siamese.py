@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from cl_viz.core.errors import InputError
 from cl_viz.core.params import Params, param
 from cl_viz.core.result import Source
 from cl_viz.core.specs import LossFamily, LossInputs, LossSpec
@@ -52,6 +53,8 @@ def _branches(
     inputs: LossInputs, params: SiameseParams, loss: str
 ) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
     """Split (p1, p2, z1, z2) into predictions and targets; with two views each plays both parts."""
+    if len(inputs.views) == 3:
+        raise InputError("3 views given", where=loss, allowed="two views, or four: p1, p2, z1, z2")
     first, second = two_views(inputs, loss)
     targets = two_views(LossInputs(views=inputs.views[2:]), loss) if len(inputs.views) > 2 else (first, second)
     return (first, second), (targets[0].detach(), targets[1].detach()) if params.stop_gradient else targets

@@ -55,6 +55,11 @@ def test_every_name_offered_is_there(name: str) -> None:
     assert name in dir(cl_viz)
 
 
+def test_rooms_are_reached_by_their_name_alone() -> None:
+    code = f"import cl_viz\nfor room in {cl_viz._ROOMS}: assert room in dir(cl_viz); getattr(cl_viz, room)"
+    assert {f"cl_viz.{room}" for room in cl_viz._ROOMS} <= _modules_after(code)
+
+
 def test_an_unknown_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
         cl_viz.nonsense  # noqa: B018

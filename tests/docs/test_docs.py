@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from cl_viz.diagnostics import DIAGNOSTICS, SAMPLE_QUANTITIES
 from cl_viz.encoders import ENCODERS
@@ -59,6 +60,19 @@ def test_every_loss_has_a_page(name: str) -> None:
     loss = losses()[name]
     for part in (loss.label, loss.formula, loss.traps, loss.peer, *(source.citation for source in loss.sources)):
         assert part in page
+
+
+@pytest.mark.parametrize("name", list(losses()))
+def test_the_python_on_the_page_of_a_loss_runs(name: str) -> None:
+    page = (CHECKOUT / "docs" / "losses" / f"{name}.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    rows = torch.randn(3, 12, 8, generator=torch.Generator().manual_seed(0))
+    given = list(rows[: 3 if "three_views" in losses()[name].needs else 2])
+    known: dict[str, Any] = {
+        "views": given, "labels": torch.arange(12) % 3, "queue": rows[2], "prototypes": rows[1, :3],
+    }  # fmt: skip
+    exec(block, known)
+    assert torch.isfinite(known["value"])
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import torch
 
 from cl_viz.core.errors import InputError, MissingInputError
 from cl_viz.core.specs import LossInputs
-from cl_viz.losses import losses
+from cl_viz.losses import compute, losses
 from tests.losses.loss_cases import call, inputs_of, raw_rows, reordered, unit_rows
 
 ALL = sorted(losses())
@@ -176,3 +176,9 @@ def test_half_precision_does_not_overflow_at_low_temperature(name):
     scale = {"logit_scale": 100.0, "logit_bias": -10.0} if name == "siglip" else {"temperature": 0.01}
     views = tuple(view.to(torch.float16) for view in inputs_of(losses()[name]).views)
     assert torch.isfinite(call(name, LossInputs(views), **scale)).all()
+
+
+@pytest.mark.parametrize("name", ["simsiam", "byol"])
+def test_three_views_are_neither_two_branches_nor_predictions_and_targets(name: str) -> None:
+    with pytest.raises(InputError, match="3 views given"):
+        compute(name, torch.randn(3, 6, 4, generator=torch.Generator().manual_seed(0)))
