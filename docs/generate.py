@@ -36,6 +36,15 @@ NEEDS = {
     "pair": "a pair of runs",
     "family": "a family of runs",
 }
+DIAGNOSE = {
+    "set": 'result = cl_viz.diagnose("NAME", cl_viz.load("dump.npz"))',
+    "steps": 'result = cl_viz.diagnose("NAME", cl_viz.open_run("my_run"))  # a folder with several steps',
+    "layers": 'result = cl_viz.diagnose("NAME", cl_viz.open_run("my_run"))  # a folder with several layers',
+    "pair": 'reference = cl_viz.load("old.npz")\n'
+    'result = cl_viz.diagnose("NAME", cl_viz.load("new.npz"), others=[reference])',
+    "family": 'runs = cl_viz.sample_runs(["mnist-rare-4-seed-0", "mnist-balanced-seed-0"])  # a rare class, and its twin\n'
+    'result = cl_viz.diagnose("NAME", runs[0], others=runs)',
+}
 SAMPLE_NEEDS = {
     "neighbors": "neighbours",
     "pairs": "a pass over all pairs",
@@ -108,7 +117,7 @@ def diagnostic_page(spec: DiagnosticSpec) -> str:
         f"# {spec.title}",
         f"*{spec.question}*",
         f"Looks at {NEEDS[spec.needs]}; {quick}. In the dashboard: {_place(spec)}.",
-        _code("python", f'result = cl_viz.diagnose("{spec.name}", cl_viz.load("dump.npz"))'),
+        _code("python", "import cl_viz\n\n" + DIAGNOSE[spec.needs].replace("NAME", spec.name)),
         "## Definition",
         spec.definition,
         _code("math", spec.formula),
