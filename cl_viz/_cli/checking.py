@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import cl_viz
 from cl_viz._cli.console import answers, messages, show_error, show_mistake
-from cl_viz._cli.findings import show_comparison, show_findings, show_numbers
+from cl_viz._cli.findings import show_comparison, show_findings, show_left_out, show_numbers
 from cl_viz._cli.opening import Choices, open_target
 from cl_viz._cli.progress import progress_bar
 from cl_viz._cli.writing import writing
@@ -129,7 +129,10 @@ def gate(
 
 
 def report_checked(checked: Sequence[Checked], json_target: str | None, *, numbers: bool = False) -> None:
-    """Show the findings as tables, with all numbers if wanted, and write them as JSON; ``-`` prints only JSON."""
+    """Show the findings as tables, and write them as JSON; ``-`` prints only JSON.
+
+    With all numbers if wanted, else with what was left out because it is slow.
+    """
     document = as_document([(entry.embedding_set, entry.results) for entry in checked])
     if json_target == "-":
         sys.stdout.write(as_text(document) + "\n")
@@ -138,6 +141,8 @@ def report_checked(checked: Sequence[Checked], json_target: str | None, *, numbe
             show_findings(answers(), entry.run, entry.snapshot, entry.embedding_set, entry.results)
             if numbers:
                 show_numbers(answers(), entry.results)
+            else:
+                show_left_out(answers(), entry.run, entry.snapshot, entry.results)
         if json_target is not None:
             with writing(json_target):
                 write_document(document, json_target)

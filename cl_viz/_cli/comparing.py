@@ -85,7 +85,7 @@ def show_runs(console: Console, table: RunTable, reference: str) -> None:
         title=Text(f"Against {reference}{f', {others[0]}' if alone else ''}: changes beyond noise"),
         title_justify="left", title_style="bold",
     )  # fmt: skip
-    for column in (*(() if alone else ("Run",)), "Quantity", "Before", "Now", "Noise", "Change"):
+    for column in (*(() if alone else ("Run",)), "Quantity", "Before", "Now", "Noise", "N", "Change"):
         shown.add_column(column)
     for run, row in changes:
         moved = row.differences[run]
@@ -96,7 +96,9 @@ def show_runs(console: Console, table: RunTable, reference: str) -> None:
         direction = row.direction(run)
         said = Text(direction if moved.holds else f"may be {direction}", style=_STYLES[direction])
         owner = () if alone else (Text(run),)
-        shown.add_row(*owner, Text(_told_apart(row, table)), *map(Text, numbers), said)
+        shown.add_row(
+            *owner, Text(_told_apart(row, table)), *map(Text, numbers), Text(_counted(row, table.reference, run)), said
+        )
     if shown.row_count:
         console.print(shown)
     else:
@@ -110,9 +112,16 @@ def _said_below(table: RunTable) -> list[str]:
     return [
         *(finding.message for _, finding in table.findings),
         f"{table.title}. {without:,} more differ and have no interval.",
+        "Noise: half the width of the 95 % interval of the difference.",
         *table.notes,
         *(["Draw them with --resamples 200."] if table.resamples is None else []),
     ]
+
+
+def _counted(row: cl_viz.diagnostics.QuantityRow, *runs: str) -> str:
+    """Return the N of a quantity in these runs, once where it is the same."""
+    counts = (row.quantities[run].n for run in runs)
+    return ", ".join(dict.fromkeys("" if n is None else f"{n:,}" for n in counts))
 
 
 def _told_apart(row: cl_viz.diagnostics.QuantityRow, table: RunTable) -> str:

@@ -16,7 +16,11 @@ from cl_viz.formats import Inspection
 
 def show_dump(console: Console, found: Inspection) -> None:
     """Print the arrays and columns of a dump, and the views and roles that would be guessed from them."""
-    _heading(console, f"{found.path}: a dump, format {found.format}")
+    if found.problem:
+        _heading(console, f"{found.path}: format {found.format}")
+        console.print(Text(f"As it is, this file cannot be opened: {found.problem}", style="red"))
+    else:
+        _heading(console, f"{found.path}: a dump, format {found.format}")
     arrays = _table("Array", "Shape", "Type", "View")
     views = {array: view for view, array in found.views.items()}
     for name, facts in found.arrays.items():
@@ -31,8 +35,6 @@ def show_dump(console: Console, found: Inspection) -> None:
         console.print(columns)
     for note in found.notes:
         console.print(Text(note))
-    if found.problem:
-        console.print(Text(f"As it is, this file cannot be opened: {found.problem}", style="red"))
 
 
 def show_run(console: Console, run: Run) -> None:

@@ -11,6 +11,7 @@ from rich.text import Text
 from cl_viz.core.embedding_set import EmbeddingSet
 from cl_viz.core.result import Finding, Level, Result, format_number
 from cl_viz.core.run import Run, Snapshot
+from cl_viz.diagnostics import DIAGNOSTICS, estimate
 from cl_viz.reporting import Comparison, all_findings
 
 _STYLES: dict[Level, str] = {"bad": "bold red", "watch": "yellow", "unknown": "dim", "good": "green"}
@@ -40,6 +41,19 @@ def show_numbers(console: Console, results: Sequence[Result]) -> None:
         console.print(table)
         for line in result.caveats.lines():
             console.print(Text(line, style="dim"))
+
+
+def show_left_out(console: Console, run: Run, snapshot: Snapshot, results: Sequence[Result]) -> None:
+    """Print which slow diagnostics could be run too, and about how long they take beyond passes over pairs."""
+    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
+    for name in sorted(DIAGNOSTICS.keys() - {result.diagnostic for result in results}):
+        seconds = estimate(name, run, step=snapshot.step, layer=snapshot.layer)
+        if seconds > 0:
+            spec = DIAGNOSTICS[name]
+            table.add_row(Text(name), Text(spec.question), Text(f"about {max(1, round(seconds)):,} s"))
+    if table.row_count:
+        console.print(Text("Left out because slow; cl-viz diagnose NAME PATH runs one:", style="dim"))
+        console.print(table, style="dim")
 
 
 def show_comparison(console: Console, compared: Comparison, before: str) -> None:

@@ -243,7 +243,9 @@ def _alignment_finding(quantities: dict[str, Quantity], inputs: SetInputs) -> Fi
             "alignment",
         )
     level = _thresholds.ALIGNMENT.level(share.value)
-    advice = "Train longer or weaken the augmentations; look at the farthest views."
+    advice = (
+        "Look at the farthest views: do they belong together? Train longer; where views are augmentations, weaken them."
+    )
     if views_are_made(inputs.card):
         advice = OWN_VIEWS
     return Finding(

@@ -179,7 +179,10 @@ def _finding(found: Directions, quantities: dict[str, Quantity], sizes: dict[str
         f"[{percent(back.interval.low, '')}, {percent(back.interval.high, '')}] back ({len(found.there.first):,} "
         f"queries, N = {sizes[found.second]:,}).{open_level(worse, judged)}"
     )
-    advice = "Look at whether other samples are as good an answer, and at more or harder negatives in training."
+    advice = (
+        "Look at the weakest positives: do they belong together, and are other samples as good an answer? Then try "
+        "more or harder negatives in training."
+    )
     return Finding(
         SPEC.name, level, message, "" if level == "good" else advice, _thresholds.SKILL.source, "recall_at_1_there"
     )

@@ -95,7 +95,7 @@ class FoundPairs:
         return (first, int(self.first[place])), (second, int(self.second[place]))
 
     def columns(self, embedding_set: EmbeddingSet, places: NDArray[Any] | None = None) -> dict[str, NDArray[Any]]:
-        """Return the pairs as columns of equal length: views, rows, ids and labels of both sides, score, relation.
+        """Return the pairs as columns: views, rows, ids, labels and texts of both sides, score, relation, ranks.
 
         Parameters
         ----------
@@ -113,8 +113,8 @@ class FoundPairs:
         found: dict[str, NDArray[Any]] = {}
         for prefix, views, rows in sides:
             found[f"{prefix}view"], found[f"{prefix}row"] = names[views], rows
-        for role in ("id", "label"):
-            if embedding_set.codes(role) is not None:
+        for role in ("id", "label", "text"):
+            if any(embedding_set.role(role, view) is not None for view in self.views):
                 for prefix, views, rows in sides:
                     found[f"{prefix}{role}"] = self._values(embedding_set, role, views, rows)
         found["score"] = self.score[chosen]

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from cl_viz.core.embedding_set import Column
 from cl_viz.core.errors import FormatError
+from cl_viz.core.pictures import SUFFIXES as PICTURES
 from cl_viz.core.specs import FormatSpec, RawDump
 from cl_viz.formats._big_arrays import IN_MEMORY_BYTES, as_supported, in_temporary_file, join_rows
 from cl_viz.formats._guard import guarded_reader
@@ -111,6 +112,13 @@ def _shards(path: Path) -> list[Path]:
     refuse_model_folder(path, files)
     kinds = sorted({_format_name(file) for file in files})
     if len(kinds) != 1 or len(files) > _MOST_SHARDS:
+        if not kinds and _holds_pictures(path):
+            raise FormatError(
+                "the folder holds pictures, and no embeddings of them",
+                where=str(path),
+                allowed="shards of one format: " + ", ".join(sorted(suffixes)),
+                remedy=f"let an encoder embed them: cl-viz encode CHECKPOINT {path}, or the page Checkpoint",
+            )
         found = f"shards of several formats ({', '.join(kinds)})" if kinds else "no file of a known format"
         raise FormatError(
             f"the folder holds {found}",
@@ -119,6 +127,14 @@ def _shards(path: Path) -> list[Path]:
             remedy="name the file to open" if kinds else "check that this is the folder of the embeddings",
         )
     return sorted(files, key=lambda file: [int(p) if p.isdigit() else p for p in _NUMBER.split(file.name.lower())])
+
+
+def _holds_pictures(path: Path) -> bool:
+    """Whether there are pictures in a folder, or in the first of its folders, as in one folder a class."""
+    entries = sorted(path.iterdir())
+    folder = next((entry for entry in entries if entry.is_dir() and not entry.name.startswith(".")), None)
+    inside = [] if folder is None else folder.iterdir()
+    return any(entry.suffix.lower() in PICTURES for entry in (*entries, *inside))
 
 
 def _is_metadata(file: Path) -> bool:

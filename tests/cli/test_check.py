@@ -56,6 +56,11 @@ def test_findings_are_shown_worst_first(labelled_dump: Path, capsys: pytest.Capt
     assert len(levels) >= 3
     assert levels == sorted(levels, key=order.index)
     assert "N = 120, D = 12, views view_1, view_2" in shown
+    left_out = shown[shown.index("Left out because slow") :]
+    assert "cl-viz diagnose NAME PATH" in left_out
+    assert "linear_probe" in left_out
+    # It looks at training steps, and there are none.
+    assert "group_curves" not in left_out
 
 
 def test_json_has_the_promised_form(

@@ -135,8 +135,10 @@ def test_runs_of_one_name_are_told_apart_by_their_paths(
 
 
 def test_quantities_of_one_label_are_told_apart_and_several_runs_have_a_column() -> None:
+    counts = {"a": 1200, "b": 1200, "c": 700}
+
     def row(diagnostic: str, title: str, label: str) -> QuantityRow:
-        found = {run: Quantity("q", label, place / 3) for place, run in enumerate(("a", "b", "c"))}
+        found = {run: Quantity("q", label, place / 3, n=n) for place, (run, n) in enumerate(counts.items())}
         moved = {run: Difference(0.5, Interval(0.1, 0.9), "paired") for run in ("b", "c")}
         return QuantityRow(diagnostic, "q", label, title, "", "higher", found, moved)
 
@@ -150,3 +152,6 @@ def test_quantities_of_one_label_are_told_apart_and_several_runs_have_a_column()
         assert all(label in shown for label in ("Rank (One)", "Rank (Two)", "Gap "))
         assert "Gap (" not in shown
         assert ("Run" in shown) == (len(runs) > 1)
+        assert "1,200 " in shown
+        assert ("1,200, 700" in shown) == ("c" in runs)
+        assert "Noise: half the width of the 95 % interval" in shown

@@ -97,6 +97,8 @@ def test_info_says_why_views_that_nothing_links_cannot_be_opened(
     np.savez(path, image=generator.normal(size=(20, 4)), caption=generator.normal(size=(30, 4)))
     assert main(["info", str(path)]) == 0
     assert "cannot be opened: " in (shown := capsys.readouterr().out)
+    assert shown.index("cannot be opened") < shown.index("Shape")
+    assert "a dump" not in shown
     assert "pairs=FILE" in shown
 
 

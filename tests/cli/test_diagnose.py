@@ -47,6 +47,18 @@ def test_a_parameter_that_cannot_be_used_says_what_is_allowed(
     assert "Allowed" in capsys.readouterr().err
 
 
+def test_a_path_in_the_place_of_the_name_is_told_from_a_misspelt_name(
+    dump: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for path in (str(dump), "sample:mnist-healthy"):
+        assert main(["diagnose", path]) == UNUSABLE
+        said = capsys.readouterr().err
+        assert "is no diagnostic but something to look at" in " ".join(said.replace("│", " ").split())
+        assert "NAME, then PATH" in said
+    assert main(["diagnose", "hubnes", str(dump)]) == UNUSABLE
+    assert "hubness" in capsys.readouterr().err
+
+
 def test_without_a_path_it_says_what_a_path_may_be(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["diagnose", "score_distribution"]) == UNUSABLE
     assert "run folder" in capsys.readouterr().err

@@ -290,6 +290,9 @@ def test_the_list_names_rows_ids_and_labels_and_can_be_saved(tmp_path: Any) -> N
     table.to_parquet(tmp_path / "pairs.parquet")
     pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "pairs.parquet"), table, check_dtype=False)
     assert len(found.table(whole, np.array([0, 3]))) == 2
+    table = found.table(whole.with_roles(text="id"))
+    assert table["text"].tolist() == table["id"].tolist()
+    assert table["other_text"].tolist() == table["other_id"].tolist()
 
 
 @pytest.mark.parametrize(

@@ -132,6 +132,11 @@ def test_one_npy_shard_stays_mapped(tmp_path: Path) -> None:
 def test_bad_folders(tmp_path: Path) -> None:
     with pytest.raises(FormatError, match="no file of a known format"):
         cl_viz.load(tmp_path)
+    (tmp_path / "cats").mkdir()
+    (tmp_path / "cats" / "1.JPG").touch()
+    with pytest.raises(FormatError, match="holds pictures, and no embeddings") as caught:
+        cl_viz.load(tmp_path)
+    assert "cl-viz encode CHECKPOINT" in str(caught.value.remedy)
     np.save(tmp_path / "a_0.npy", matrix())
     np.save(tmp_path / "a_1.npy", matrix(10, 5))
     with pytest.raises(FormatError, match=r"a_1\.npy"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -64,6 +65,13 @@ def diagnose(
         show_diagnostics(answers())
         raise typer.Exit(FINE)
     wanted_roles = choices(view, pairs, label=label, subclass=subclass, group=group, text=text, image=image, id=id)
+    if name not in DIAGNOSTICS and (name.startswith("sample:") or Path(name).exists()):
+        raise InputError(
+            f"{name} is no diagnostic but something to look at",
+            where="cl-viz diagnose",
+            allowed="NAME, then PATH",
+            remedy=f"cl-viz check {name} runs every quick diagnostic; cl-viz diagnose list lists all",
+        )
     wanted = {name: read_parameters(DIAGNOSTICS[name], param or [])}
     if not paths:
         raise InputError("no path was given", where="cl-viz diagnose", allowed=TARGET)

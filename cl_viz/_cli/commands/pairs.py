@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 import cl_viz
-from cl_viz._cli.options import Device, Identifier, Label, Layer, Step, Target, Views, choices
+from cl_viz._cli.options import Device, Identifier, Label, Layer, Step, Target, Text, Views, choices
 
 
 def list_pairs(
@@ -37,19 +37,20 @@ def list_pairs(
     within: Annotated[str | None, typer.Option(metavar="VIEW", help="Only pairs within this view.")] = None,
     view: Views = None,
     label: Label = None,
+    text: Text = None,
     id: Identifier = None,
     step: Step = None,
     layer: Layer = None,
     device: Device = "auto",
 ) -> None:
-    """Write the pairs behind a question about scores as a mining list: rows, ids and labels, score, ranks."""
+    """Write the pairs behind a question about scores as a mining list: rows, ids, labels and texts, score, ranks."""
     from cl_viz._cli.console import answers
     from cl_viz._cli.opening import open_target
     from cl_viz._cli.pair_lists import check_list_file, write_list
     from cl_viz._cli.progress import progress_bar
 
     check_list_file(output)
-    found_in = open_target(path, choices(view, label=label, id=id)).get(step, layer)
+    found_in = open_target(path, choices(view, label=label, text=text, id=id)).get(step, layer)
     asked = {"m": m, "positives": positives, "negatives": negatives, "low": low, "high": high, "order": order}
     with progress_bar(path) as report:
         found = cl_viz.find_pairs(
