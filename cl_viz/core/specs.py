@@ -81,6 +81,8 @@ class DiagnosticSpec:
         `inputs` makes; None where it is a matter of a second. Needed where `quick` is False.
     passes : tuple of Pass
         Looks at all pairs that `compute` asks its inputs for: whoever runs several diagnostics has them made as one.
+    labelled_passes : tuple of Pass
+        Those that it has made once more, over the rows that have a label, where some have none.
     tells : Tells
         Among findings of one level, causes come first and outcomes last.
     thresholds : tuple of Threshold
@@ -109,6 +111,7 @@ class DiagnosticSpec:
     quick: bool = True
     seconds: Callable[[Any, Any], float] | None = None
     passes: tuple[Pass, ...] = ()
+    labelled_passes: tuple[Pass, ...] = ()
     tells: Tells = "state"
     thresholds: tuple[Threshold, ...] = ()
 

@@ -20,7 +20,7 @@ from cl_viz.core.errors import InputError
 from cl_viz.core.progress import ProgressCallback
 from cl_viz.core.result import Result
 from cl_viz.core.run import Run, Snapshot
-from cl_viz.core.specs import DiagnosticSpec
+from cl_viz.core.specs import DiagnosticSpec, Pass
 from cl_viz.dashboard import long_work, state
 from cl_viz.dashboard.bounded_store import BoundedStore
 from cl_viz.dashboard.progress import Progress
@@ -30,6 +30,8 @@ from cl_viz.diagnostics import (
     SampleQuantity,
     diagnose,
     estimate,
+    labelled_count,
+    labelled_passes_of,
     passes_of,
     sample_quantities,
 )
@@ -69,10 +71,12 @@ def _speed() -> BoundedStore[float]:
 class _AskingScanner(Scanner):
     """Keeps what it has computed beyond the session's rerun, and asks before passes that take long."""
 
-    def __init__(self, stores: _Stores, job: str) -> None:
+    def __init__(self, stores: _Stores, job: str, again: Collection[Pass] = ()) -> None:
         super().__init__()
         self.stores = stores
         self.job = job
+        # Passes that follow over the labelled rows alone, where some have no label.
+        self.again = again
 
     def kept(self, embedding_set: EmbeddingSet, what: Hashable) -> bool:
         return self.stores.facts.get((embedding_set.fingerprint, what)) is not None
@@ -82,8 +86,11 @@ class _AskingScanner(Scanner):
         kept: T | None = self.stores.facts.get(key)
         if kept is not None:
             return kept
-        seconds = scores / (_speed().get("scores") or _FIRST_GUESS)
-        where = f"{embedding_set.name} ({embedding_set.n:,} samples) on {describe_device()}"
+        labelled = labelled_count(embedding_set) if scores and what in self.again else 0
+        share = labelled / sum(embedding_set.sizes)
+        seconds = (1 + share**2) * scores / (_speed().get("scores") or _FIRST_GUESS)
+        second = f", and again of the {100 * share:.0f} % that have a label" if labelled else ""
+        where = f"{embedding_set.name} ({embedding_set.n:,} samples{second}) on {describe_device()}"
         long_work.ask_if_long(f"all pairs of {where} take", seconds, self.job)
         began = time.monotonic()
         made = make()
@@ -137,8 +144,9 @@ def result(
         return kept
     job = f"{name}/{run.get(step, layer).fingerprint}"
     long_work.ask_if_stopped(spec.title, job)
-    scanner = _AskingScanner(stores, job)
-    scanner.expect(run.get(step, layer), passes_of(DIAGNOSTICS[each] for each in {name, *beside}))
+    asked = [DIAGNOSTICS[each] for each in {name, *beside}]
+    scanner = _AskingScanner(stores, job, labelled_passes_of(asked))
+    scanner.expect(run.get(step, layer), passes_of(asked))
     runs = [entry.run for entry in others]
     if not state.is_confirmed(job):
         seconds = estimate(name, run, others=runs, step=step, layer=layer, params=params, scanner=scanner)

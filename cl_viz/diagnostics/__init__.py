@@ -9,7 +9,15 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from cl_viz.diagnostics._causes_first import causes_first
-from cl_viz.diagnostics._running import DIAGNOSTICS, check, diagnose, estimate, passes_of, unknown_result
+from cl_viz.diagnostics._running import (
+    DIAGNOSTICS,
+    check,
+    diagnose,
+    estimate,
+    labelled_passes_of,
+    passes_of,
+    unknown_result,
+)
 
 if TYPE_CHECKING:
     from cl_viz.diagnostics._comparing.against import Point as Point
@@ -37,6 +45,7 @@ if TYPE_CHECKING:
     from cl_viz.diagnostics._sample_quantities import SampleQuantity as SampleQuantity
     from cl_viz.diagnostics._sample_quantities import available_quantities as available_quantities
     from cl_viz.diagnostics._sample_quantities import sample_quantities as sample_quantities
+    from cl_viz.diagnostics._scores.labelled_rows import labelled_count as labelled_count
 
 _COMPARING = "cl_viz.diagnostics._comparing.comparing"
 _SAMPLES = "cl_viz.diagnostics._sample_quantities"
@@ -66,9 +75,13 @@ _LAZY = {
     "SampleQuantity": _SAMPLES,
     "available_quantities": _SAMPLES,
     "sample_quantities": _SAMPLES,
+    "labelled_count": "cl_viz.diagnostics._scores.labelled_rows",
 }
 
-__all__ = ["DIAGNOSTICS", "causes_first", "check", "diagnose", "estimate", "passes_of", "unknown_result", *_LAZY]
+__all__ = [
+    "DIAGNOSTICS", "causes_first", "check", "diagnose", "estimate", "labelled_passes_of", "passes_of", "unknown_result",
+    *_LAZY,
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

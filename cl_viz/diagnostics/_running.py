@@ -169,6 +169,11 @@ def passes_of(specs: Iterable[DiagnosticSpec]) -> frozenset[Pass]:
     return frozenset(name for spec in specs if spec.needs in ("set", "pair", "family") for name in spec.passes)
 
 
+def labelled_passes_of(specs: Iterable[DiagnosticSpec]) -> frozenset[Pass]:
+    """Return which of these passes some diagnostics take once more over the labelled rows, where some have no label."""
+    return frozenset(name for spec in specs for name in spec.labelled_passes)
+
+
 def check(
     target: Run | EmbeddingSet,
     *,

@@ -49,6 +49,7 @@ SPEC = DiagnosticSpec(
     params=HardnessParams,
     compute=compute,
     passes=("statistics",),
+    labelled_passes=("statistics",),
     quantities=(
         QuantitySpec(
             "effective_negatives",

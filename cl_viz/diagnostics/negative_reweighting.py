@@ -98,6 +98,7 @@ SPEC = DiagnosticSpec(
     params=ReweightingParams,
     compute=compute,
     passes=("statistics",),
+    labelled_passes=("statistics",),
     quantities=(
         QuantitySpec("plain_loss", "NT-Xent loss", "Loss with all negatives weighing alike; mean.", "nats"),
         QuantitySpec(

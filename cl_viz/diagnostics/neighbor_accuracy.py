@@ -221,6 +221,7 @@ SPEC = DiagnosticSpec(
     params=NeighborAccuracyParams,
     compute=compute,
     passes=("neighbors",),
+    labelled_passes=("neighbors",),
     quantities=(
         *QUANTITIES,
         QuantitySpec(

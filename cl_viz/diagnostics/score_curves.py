@@ -136,6 +136,7 @@ SPEC = DiagnosticSpec(
     params=RoleParams,
     compute=compute,
     passes=("statistics",),
+    labelled_passes=("statistics",),
     quantities=(
         QuantitySpec(
             "positive_mean", "Positive mean", "Mean score of the positives, last step.", "cosine", (-1.0, 1.0)

@@ -72,6 +72,7 @@ SPEC = DiagnosticSpec(
     params=ScoreDistributionParams,
     compute=compute,
     passes=("statistics",),
+    labelled_passes=("statistics",),
     quantities=(
         QuantitySpec(
             "auc",

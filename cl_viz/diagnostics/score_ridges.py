@@ -157,6 +157,7 @@ SPEC = DiagnosticSpec(
     params=RidgeParams,
     compute=compute,
     passes=("statistics",),
+    labelled_passes=("statistics",),
     quantities=(_at("first", "overlap"), _at("last", "overlap"), _at("first", "auc"), _at("last", "auc")),
     definition=(
         "One line a step, the first step at the bottom: how the scores of positives and those of negatives are "

@@ -126,6 +126,7 @@ SPEC = DiagnosticSpec(
     params=SuggestionParams,
     compute=compute,
     passes=("statistics",),
+    labelled_passes=("statistics",),
     quantities=(
         QuantitySpec("low", "Lowest suggested temperature", "The highest of the lower limits below."),
         QuantitySpec("high", "Highest suggested temperature", "The upper limit below."),

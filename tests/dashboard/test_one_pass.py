@@ -76,3 +76,36 @@ def test_a_question_asked_alone_takes_its_own_pass(made: list[str]) -> None:
     app.session_state["together"] = True
     app.run()
     assert made == ["nearest", "scan"]
+
+
+def partly_labelled() -> None:
+    """Two questions of labels on a run of which half the rows have one."""
+    import numpy as np
+
+    from cl_viz.core.embedding_set import EmbeddingSet
+    from cl_viz.core.run import Run
+    from cl_viz.dashboard import cache, errors, long_work, state
+
+    if not state.open_runs():
+        rows = np.random.default_rng(0).normal(size=(60, 4))
+        label = np.where(np.arange(60) < 30, np.arange(60) % 3, np.nan)
+        state.add_run(
+            Run.from_set(EmbeddingSet.from_arrays(rows, label=label, name="one")),
+            expression="",
+            origin="upload",
+            key="",
+        )
+    for name in ("spectrum", "hubness", "score_distribution"):
+        try:
+            cache.result(next(iter(state.open_runs().values())), name, {})
+        except long_work.LongWork as work:
+            errors.show_long_work([work], name)
+
+
+def test_the_second_pass_over_the_labelled_rows_is_part_of_the_estimate(monkeypatch: pytest.MonkeyPatch) -> None:
+    st.cache_resource.clear()
+    monkeypatch.setattr(long_work, "ASK_ABOVE_SECONDS", 0.0)
+    app = AppTest.from_function(partly_labelled, default_timeout=60).run()
+    hubness, scores = (element.value for element in app.info)
+    assert "have a label" not in hubness
+    assert "60 samples, and again of the 50 % that have a label" in scores

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from functools import cache
+from typing import Any
 
 import numpy as np
 import pytest
 
 import cl_viz
 from cl_viz.core.result import Result
+from cl_viz.core.run import Run, Snapshot
 from cl_viz.core.view import Table
+from cl_viz.diagnostics import DIAGNOSTICS, labelled_count
 from cl_viz.diagnostics._dense import temperature as dense
 from cl_viz.engine.scanner import Scanner
 from cl_viz.testing import clusters
@@ -216,3 +219,31 @@ def test_rows_without_a_label_are_not_of_another_label_than_a_hub() -> None:
         having = (near == hub).any(axis=1) & ~lost
         expected = np.nan if lost[hub] or not having.any() else (CODES[having] == CODES[hub]).mean()
         assert share == pytest.approx(expected, nan_ok=True)
+
+
+class _Passes(Scanner):
+    """Notes which passes are asked for of sets smaller than the whole."""
+
+    def __init__(self) -> None:
+        super().__init__(cache=False)
+        self.again: set[str] = set()
+
+    def keep(self, embedding_set: cl_viz.EmbeddingSet, what: Any, make: Any, scores: float = 0.0) -> Any:
+        if scores and embedding_set.n < N:
+            self.again.add(what)
+        return super().keep(embedding_set, what, make, scores)
+
+
+@pytest.mark.parametrize("name", [name for name, spec in DIAGNOSTICS.items() if spec.quick and spec.passes])
+def test_second_passes_over_the_labelled_rows_are_declared(name: str) -> None:
+    target, scanner = losing(np.arange(N) % 3 == 0), _Passes()
+    run = Run("run", {Snapshot(step, layer): target for step in (0, 1) for layer in ("a", "b")})
+    cl_viz.diagnose(name, run, scanner=scanner)
+    assert scanner.again == set(DIAGNOSTICS[name].labelled_passes)
+
+
+def test_labelled_rows_are_counted_where_there_is_a_second_pass() -> None:
+    every = np.zeros(N, dtype=bool)
+    assert labelled_count(losing(np.arange(N) < 30)) == 2 * (N - 30)
+    assert labelled_count(losing(every)) == labelled_count(losing(~every)) == 0
+    assert labelled_count(losing(np.arange(N) > 0)) == 0, "one row is no pair"

@@ -75,6 +75,17 @@ def labelled_rows(embedding_set: EmbeddingSet) -> EmbeddingSet | None:
     )
 
 
+def labelled_count(embedding_set: EmbeddingSet) -> int:
+    """Return how many rows of all views have a label, for the estimate of a second pass; 0 where there is none, since
+    every row has one, or too few have.
+    """
+    codes = embedding_set.codes("label")
+    if codes is None:
+        return 0
+    counts = [int((code >= 0).sum()) for code in codes[0]]
+    return 0 if min(counts) < 2 or sum(counts) == sum(embedding_set.sizes) else sum(counts)
+
+
 def _pairs_left(pairs: NDArray[np.int64] | None, has: list[NDArray[np.bool_]]) -> NDArray[np.int64] | None:
     """Return the pairs of two labelled rows, with the numbers that these have among themselves."""
     if pairs is None:
@@ -89,6 +100,6 @@ def note_on_labels(inputs: SetInputs, labelled: SetInputs) -> tuple[str, ...]:
         return ()
     n_used = labelled.statistics.n_used
     return (
-        f"false negatives: among the {n_used:,} of {inputs.statistics.n_used:,} samples that have a label, as if the "
-        "others were not there",
+        f"false negatives: among the {n_used:,} of {inputs.statistics.n_used:,} samples that have a label, in a "
+        "second pass over their pairs, as if the others were not there",
     )
