@@ -42,7 +42,8 @@ DIAGNOSE = {
     "layers": 'result = cl_viz.diagnose("NAME", cl_viz.open_run("my_run"))  # a folder with several layers',
     "pair": 'reference = cl_viz.load("old.npz")\n'
     'result = cl_viz.diagnose("NAME", cl_viz.load("new.npz"), others=[reference])',
-    "family": 'runs = cl_viz.sample_runs(["mnist-rare-4-seed-0", "mnist-balanced-seed-0"])  # a rare class, and its twin\n'
+    "family": "# A class that was rare in training, and the balanced twin.\n"
+    'runs = cl_viz.sample_runs(["mnist-rare-4-seed-0", "mnist-balanced-seed-0"])\n'
     'result = cl_viz.diagnose("NAME", runs[0], others=runs)',
 }
 SAMPLE_NEEDS = {
