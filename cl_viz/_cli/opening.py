@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -91,6 +91,15 @@ def check_exists(target: str) -> None:
             allowed=f"a dump, a checkpoint, a run folder, or {SAMPLE}NAME for a bundled run",
             remedy="check the spelling, and the folder the command was started in",
         )
+
+
+def check_one_exists(targets: Sequence[str]) -> None:
+    """Raise `FormatError` where the one target does not exist: asked before anything heavy is imported.
+
+    Of several, each is told when its turn comes, and the others are looked at.
+    """
+    if len(targets) == 1:
+        check_exists(targets[0])
 
 
 def absolute_target(target: str) -> str:

@@ -109,6 +109,15 @@ def test_info_of_a_dump_is_given_without_torch(labelled_dump: Path) -> None:
     assert done.stdout.splitlines()[-1] == "False"
 
 
+def test_what_is_not_there_is_told_before_anything_heavy_is_imported() -> None:
+    code = (
+        "import sys; from cl_viz.cli import main\n"
+        "print([main([name, 'nothere.npz']) for name in ('check', 'report', 'info')], 'torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout.splitlines()[-1] == "[2, 2, 2] False"
+
+
 def test_info_of_a_missing_or_damaged_file_exits_with_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     damaged = tmp_path / "damaged.npz"
     damaged.write_bytes(b"PK\x03\x04 nothing")

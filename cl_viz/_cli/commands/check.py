@@ -59,6 +59,9 @@ def check(
 
     A path that fails is shown as an error, and the others are checked all the same.
     """
+    from cl_viz._cli.opening import check_one_exists
+
+    check_one_exists(paths)
     from cl_viz._cli.checking import check_targets, gate, report_checked
 
     wanted_roles = choices(view, pairs, label=label, subclass=subclass, group=group, text=text, image=image, id=id)

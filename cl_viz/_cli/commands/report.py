@@ -49,6 +49,9 @@ def report(
 
     The first path is the reference of diagnostics that compare two runs.
     """
+    from cl_viz._cli.opening import check_one_exists
+
+    check_one_exists(paths)
     from cl_viz._cli.checking import check_targets
     from cl_viz._cli.console import answers
     from cl_viz._cli.writing import writing
