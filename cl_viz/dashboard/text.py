@@ -15,6 +15,7 @@ _JOINER = "\u2060"
 _RECOGNISED = re.compile(r"(:(?=\S)|@|www(?=\.))")
 # A browser ends a line after the hyphen of 2.78e-06; the same character keeps it together.
 _EXPONENT = re.compile(r"(?<=\de-)(?=\d)")
+_TO_THE_YEAR = re.compile(r".*?\b(?:19|20)\d\d\b")
 
 _MARKS: Mapping[Level, tuple[str, str, str]] = {
     "bad": ("red", "error", "bad"),
@@ -52,11 +53,11 @@ def cite(source: Source) -> str:
 
 def cite_briefly(source: Source) -> str:
     """Return authors and year as a link whose tooltip is the whole citation."""
-    brief, _, rest = source.citation.partition(",")
-    if not rest or not _is_address(source.url):
+    brief = _TO_THE_YEAR.match(source.citation)
+    if brief is None or not _is_address(source.url):
         return cite(source)
     title = source.citation.replace("\\", "").replace('"', "'")
-    return f'[{escape(brief)}]({source.url} "{title}")'
+    return f'[{escape(brief.group())}]({source.url} "{title}")'
 
 
 def _is_address(url: str) -> bool:

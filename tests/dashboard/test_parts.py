@@ -61,6 +61,8 @@ def test_sources_link_only_to_plain_addresses() -> None:
     good = Source("Zhu et al. 2021, A title", "https://arxiv.org/abs/2108.02982")
     assert cite(good).endswith("(https://arxiv.org/abs/2108.02982)")
     assert cite_briefly(good).startswith("[Zhu et al\\. 2021](")
+    three = Source("Papyan, Han and Donoho 2020, Prevalence of neural collapse", "https://arxiv.org/abs/2008.08186")
+    assert cite_briefly(three).startswith("[Papyan, Han and Donoho 2020](")
     for url in ("", "javascript:alert(1)", "https://x/ (y)"):
         assert "](" not in cite(Source("Somebody, somewhere", url))
 
