@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from statistics import NormalDist
 from typing import Any, Literal
 
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cl_viz.core.influences import Influences
-from cl_viz.core.view import View
+from cl_viz.core.view import Bars, Histogram, Lines, Scatter, View
 
 Level = Literal["bad", "watch", "unknown", "good"]
 LEVELS: tuple[Level, ...] = ("bad", "watch", "unknown", "good")
@@ -305,7 +305,7 @@ class Result:
         Names of the diagnostic and of the run.
     quantities : Mapping[str, Quantity]
     views : Mapping[str, View]
-        Figures as data; the first is the main one.
+        Figures as data; the first is the main one. Each is given the N it rests on, where it has none.
     findings : tuple of Finding
         Worst first.
     caveats : Caveats
@@ -326,6 +326,22 @@ class Result:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "findings", tuple(worst_first(self.findings)))
+        counted = {
+            name: view if view.n is not None else replace(view, n=self._units(view))
+            for name, view in self.views.items()
+        }
+        object.__setattr__(self, "views", counted)
+
+    def _units(self, view: View) -> int:
+        """Return how many units a view rests on: what all its curves state, else the samples of the result.
+
+        Pairs are counted by their samples, which are what varies: no more units than rows of all views.
+        """
+        curves = view.series if isinstance(view, Histogram | Lines | Bars | Scatter) else ()
+        stated = {entry.n for entry in curves if entry.meaning != "reference"}
+        only = stated.pop() if len(stated) == 1 else None
+        n_used = self.caveats.n_used
+        return n_used if only is None or only > n_used * len(self.caveats.views) else only
 
     def __getitem__(self, quantity: str) -> Quantity:
         return self.quantities[quantity]

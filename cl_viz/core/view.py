@@ -110,6 +110,8 @@ class Histogram:
     series : tuple of Series
         `x` = edges (B + 1,), `y` = density (B,).
     references : tuple of Reference
+    n : int or None
+        Units it rests on, which are told with its title; None where the title says so itself. `Result` fills it in.
     """
 
     title: str
@@ -117,6 +119,7 @@ class Histogram:
     y: Axis
     series: tuple[Series, ...]
     references: tuple[Reference, ...] = ()
+    n: int | None = None
 
 
 @dataclass(frozen=True)
@@ -125,7 +128,7 @@ class Lines:
 
     Attributes
     ----------
-    title, x, y, series, references
+    title, x, y, series, references, n
         See `Histogram`; of a series `x` and `y` have the same length.
     markers : bool
         Whether the points are marked.
@@ -137,6 +140,7 @@ class Lines:
     series: tuple[Series, ...]
     references: tuple[Reference, ...] = ()
     markers: bool = True
+    n: int | None = None
 
 
 @dataclass(frozen=True)
@@ -145,7 +149,7 @@ class Bars:
 
     Attributes
     ----------
-    title, x, y, series, references
+    title, x, y, series, references, n
         See `Histogram`.
     sideways : bool
         The bars lie on their side, the first category on top: for many categories in a tall figure.
@@ -157,6 +161,7 @@ class Bars:
     series: tuple[Series, ...]
     references: tuple[Reference, ...] = ()
     sideways: bool = False
+    n: int | None = None
 
 
 @dataclass(frozen=True)
@@ -165,7 +170,7 @@ class Scatter:
 
     Attributes
     ----------
-    title, x, y, series, references
+    title, x, y, series, references, n
         See `Histogram`.
     equal : bool
         One unit is as long upwards as across: for shapes such as the circle.
@@ -180,6 +185,7 @@ class Scatter:
     references: tuple[Reference, ...] = ()
     equal: bool = False
     named: bool = False
+    n: int | None = None
 
 
 @dataclass(frozen=True)
@@ -201,6 +207,8 @@ class Heatmap:
     run : str
     marked : str
         Label of a row and a column that are outlined; empty for none.
+    n : int or None
+        See `Histogram`.
     """
 
     title: str
@@ -213,6 +221,7 @@ class Heatmap:
     centre: float | None = None
     run: str = ""
     marked: str = ""
+    n: int | None = None
 
 
 PICTURES = ("data:image/png;base64,", "data:image/jpeg;base64,", "data:image/webp;base64,")
@@ -229,11 +238,14 @@ class Table:
     columns : Mapping[str, NDArray]
         By heading.
     run : str
+    n : int or None
+        See `Histogram`.
     """
 
     title: str
     columns: Mapping[str, NDArray[Any]]
     run: str = ""
+    n: int | None = None
 
 
 @dataclass(frozen=True)
@@ -253,6 +265,8 @@ class PointMap:
     scale : Axis
         What the colour is, with its unit, and its range where that is fixed.
     run : str
+    n : int or None
+        See `Histogram`.
     """
 
     title: str
@@ -261,10 +275,21 @@ class PointMap:
     colour: NDArray[Any] | None
     scale: Axis
     run: str = ""
+    n: int | None = None
 
 
 SeriesView = Histogram | Lines | Bars | Scatter
 View = Histogram | Lines | Bars | Scatter | Heatmap | Table | PointMap
+
+
+def counted(view: View) -> str:
+    """Return how many units a view rests on, in words; empty where its title says so, or nothing does."""
+    return "" if view.n is None or "N = " in view.title else f"N = {view.n:,}"
+
+
+def told(view: View) -> str:
+    """Return the title of a view with its N."""
+    return ", ".join(part for part in (view.title, counted(view)) if part)
 
 
 def overlay(views: list[SeriesView], title: str) -> SeriesView:
@@ -275,7 +300,7 @@ def overlay(views: list[SeriesView], title: str) -> SeriesView:
     views : list of SeriesView
         At least one; all of the same kind. A line that all have is kept once, as nobody's; others say whose they are.
     title : str
-        What the overlay found.
+        What the overlay found, and of how many units.
 
     Raises
     ------
@@ -288,6 +313,7 @@ def overlay(views: list[SeriesView], title: str) -> SeriesView:
     return replace(
         views[0],
         title=title,
+        n=None,
         series=tuple(series for view in views for series in view.series),
         references=_shared_lines(views),
     )

@@ -237,7 +237,7 @@ def show(
     chosen = choose(page)
     names = PAGES[page].titles[chosen]
     if names and chosen != next(iter(draw)):
-        st.subheader(DIAGNOSTICS[names[0]].question, anchor=False)
+        st.header(DIAGNOSTICS[names[0]].question, anchor=False)
     step, layer = controls(chosen, runs)
     drawn = draw[chosen](runs, step, layer)
     with top:

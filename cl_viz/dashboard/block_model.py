@@ -10,7 +10,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from cl_viz.core.result import Source, format_number
-from cl_viz.core.view import Axis, Heatmap, Lines, Series
+from cl_viz.core.view import Axis, Heatmap, Lines, Series, told
 from cl_viz.dashboard import drawn_figures, errors, panels, state
 from cl_viz.dashboard.progress import Progress
 from cl_viz.dashboard.text import cite
@@ -61,7 +61,7 @@ def graph_cosines(share: float, alpha: float, temperature: float, seed: int, _pr
 
 def show() -> None:
     """Draw the panel: teaching sentence, controls, curves, cosines of the chosen point, and a graph on demand."""
-    st.subheader("Does a rare class have to collapse onto another?", anchor=False)
+    st.header("Does a rare class have to collapse onto another?", anchor=False)
     st.markdown(
         "No. In a model of three blocks, block 1 is joined with block 2 and with nothing else. As block 1 gets rare "
         "its vectors are drawn to those of block 2, but they become one only where the two are connected enough: "
@@ -173,7 +173,7 @@ def point_view(cosines: Floats, alpha: float, share: float) -> Heatmap:
 
 
 def _draw(view: Lines | Heatmap, name: str) -> None:
-    drawn_figures.chart(render(view, state.theme()), f"block {name}", view.title, panels.SIDE_HEIGHT)
+    drawn_figures.chart(render(view, state.theme()), f"block {name}", told(view), panels.SIDE_HEIGHT)
     st.download_button(
         "CSV", csv_text(view), f"blocks-{name}.csv", "text/csv", key=f"block csv {name}", icon=":material/table:",
         type="tertiary", on_click="ignore", help="The numbers behind this figure",

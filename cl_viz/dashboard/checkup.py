@@ -23,8 +23,10 @@ _SENTENCE_AND_LINK = (4.0, 1.1)
 SHOWN_PROBLEMS = 4
 """Problems of a run that are read at once; the others are a click away."""
 _BETWEEN_DRAWINGS = 1.0
+_FIRST_DRAWING = 0.3
 _WAIT_AGAIN = 0.5
-"""At least so many seconds between drawings, and so much of the time that has passed: each takes its moment."""
+"""At least so many seconds between drawings, so many before the first, and so much of the time that has passed: each
+takes its moment."""
 _NUMBER_WORDS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 
 Results = dict[str, dict[str, Result]]
@@ -38,7 +40,8 @@ def show(runs: Sequence[state.OpenRun]) -> Results:
     problems = st.container()
     waiting: list[LongWork] = []
     began = time.monotonic()
-    drawn_at = began - _BETWEEN_DRAWINGS
+    # Where all is kept, one drawing is enough.
+    drawn_at = began - _BETWEEN_DRAWINGS + _FIRST_DRAWING
     quick = sorted((spec for spec in DIAGNOSTICS.values() if spec.quick), key=_cost)
     beside = [spec.name for spec in quick]
     for spec in quick:
@@ -53,8 +56,12 @@ def show(runs: Sequence[state.OpenRun]) -> Results:
             if now - drawn_at > max(_BETWEEN_DRAWINGS, _WAIT_AGAIN * (drawn_at - began)):
                 _draw(place, results)
                 drawn_at = time.monotonic()
-    slow = slow_work(runs, results)
+    # What is known is read while a slow question is answered.
     _draw(place, results)
+    known = sum(map(len, results.values()))
+    slow = slow_work(runs, results)
+    if sum(map(len, results.values())) > known:
+        _draw(place, results)
     if waiting:
         with problems:
             errors.show_long_work(waiting, "checkup")
@@ -90,7 +97,7 @@ def offer(slow: Mapping[str, Sequence[LongWork]]) -> None:
     """Draw a button for each slow question that is not answered yet, with its estimate."""
     if not slow:
         return
-    st.subheader("Slower questions", anchor=False)
+    st.header("Slower questions", anchor=False)
     st.caption("They are answered when you ask. The estimates are for all open runs together, on this machine.")
     with st.container(horizontal=True, gap="small"):
         for name, works in slow.items():
@@ -189,7 +196,7 @@ def summary(findings: Sequence[Finding], missing: int = 0) -> str:
 
 def grid(results: Results) -> None:
     """Draw levels: rows are the questions, columns the runs; a cell opens its page with its run."""
-    st.subheader("All questions", anchor=False)
+    st.header("All questions", anchor=False)
     names = list(results)
     for start in range(0, len(names), RUNS_IN_A_ROW):
         _grid_part(results, names[start : start + RUNS_IN_A_ROW])

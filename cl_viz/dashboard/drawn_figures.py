@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import streamlit as st
 
 from cl_viz.core.result import Result
 from cl_viz.core.view import View
-from cl_viz.dashboard import state
+from cl_viz.dashboard import figure_titles, state
 from cl_viz.dashboard.bounded_store import BoundedStore
 from cl_viz.figures import at_ends, below_each_other, compare, render
 from cl_viz.figures.marking import at_step
@@ -21,6 +22,8 @@ T = TypeVar("T")
 BarsShown = Literal["", "at_ends", "below_each_other"]
 """What is shown of bars of many categories."""
 _KEPT = 128
+_PICTURE_WIDTH = {False: 560, True: 1000}
+"""Pixels of a saved picture of a figure of half the page, and of all its width: the lines of its title fit in it."""
 
 
 @st.cache_resource(show_spinner=False, scope="session")
@@ -77,7 +80,9 @@ def of_results(
     return once(results, choices, draw)
 
 
-def chart(drawn: Figure, key: str, alt: str, height: int, *, clicked: bool = False) -> None:
+def chart(
+    drawn: Figure, key: str, title: str, height: int, *, wide: bool = False, clicked: bool = False, moves: bool = False
+) -> None:
     """Put a figure on the page; a picture that its camera saves is named after `key`.
 
     Parameters
@@ -85,26 +90,33 @@ def chart(drawn: Figure, key: str, alt: str, height: int, *, clicked: bool = Fal
     drawn : Figure
     key : str
         Unique on the page.
-    alt : str
-        What the figure says, for those who cannot see it.
+    title : str
+        What the figure says; it stands above the figure, and is its text for those who cannot see it.
     height : int
-        Pixels.
+        Pixels, its own title included.
+    wide : bool
+        Whether it was drawn as wide as the page: the picture is that wide, in a window of any size.
     clicked : bool
         Whether a click on a point runs the page again.
+    moves : bool
+        Whether its own title changes while it moves, and stays the one that is seen.
     """
     name = key.removeprefix("figure ").replace(" ", "-")
-    st.plotly_chart(
-        drawn,
-        theme=None,
-        width="stretch",
-        height=height,
-        key=key,
-        config={
-            "displaylogo": False,
-            "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d"],
-            "toImageButtonOptions": {"format": "png", "scale": 2, "filename": f"cl_viz-{name}"},
-        },
-        alt=alt,
-        on_select="rerun" if clicked else "ignore",
-        selection_mode="points",
-    )
+    with nullcontext() if moves else figure_titles.above(drawn, key, title):
+        st.plotly_chart(
+            drawn,
+            theme=None,
+            width="stretch",
+            height=height,
+            key=key,
+            config={
+                "displaylogo": False,
+                "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d"],
+                "toImageButtonOptions": {
+                    "format": "png", "scale": 2, "filename": f"cl_viz-{name}", "width": _PICTURE_WIDTH[wide],
+                },
+            },
+            alt=title,
+            on_select="rerun" if clicked else "ignore",
+            selection_mode="points",
+        )  # fmt: skip

@@ -45,7 +45,8 @@ def row(view: View, key: str, lines: str, explain: Callable[[], None] | None = N
         )
         with st.popover("PNG", type="tertiary", icon=":material/image:"):
             st.write(
-                "Point at the figure: the camera at its top right saves it as you see it, at twice the size. "
+                "Point at the figure: the camera at its top right saves it as you see it, with its title, at twice the "
+                "size and as wide from every window. "
                 "Without a browser, the lines under *Python* give a plotly figure to write out."
             )
         if explain is not None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import streamlit as st
 
-from cl_viz.dashboard import state
+from cl_viz.dashboard import figure_titles, state
 from cl_viz.figures.theme import ThemeName, readable_on
 
 _INK = "%INK%"
+_TITLES = "%TITLES%"
 _STYLE = """
 <style>
 [data-testid="stMainBlockContainer"] { padding: 2.2rem 3rem 4rem 3rem; }
@@ -23,13 +24,14 @@ _STYLE = """
 [data-testid="stMain"] [data-testid="stElementContainer"]:has([data-testid="stPageLink"])
   + [data-testid="stElementContainer"] [data-testid="stCaptionContainer"] { padding-left: 0.5rem; }
 [data-testid="stSidebarHeader"] { height: 2.4rem; min-height: 2.4rem; padding: 0.4rem 1rem 0; margin: 0; }
+%TITLES%
 </style>
 """
 
 
 def tighten() -> None:
     """Take room from the edges, make text on the primary colour readable, show where the focus is, set in captions."""
-    st.html(_STYLE.replace(_INK, ink_on_primary(state.theme())))
+    st.html(_STYLE.replace(_INK, ink_on_primary(state.theme())).replace(_TITLES, figure_titles.STYLE))
 
 
 def ink_on_primary(theme: ThemeName) -> str:

@@ -5,21 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import streamlit as st
 
 from cl_viz.core.lesson import Animation, Draw, Exercise, LessonSpec, LessonStep, OwnRun, Prediction
 from cl_viz.core.params import Params
 from cl_viz.core.result import Source
-from cl_viz.core.view import View
+from cl_viz.core.view import View, told
 from cl_viz.dashboard import drawn_figures, errors, figure_buttons, forms, motion, navigation, state
 from cl_viz.dashboard.text import cite, escape
 from cl_viz.figures.animation import animate, at_moment
 from cl_viz.figures.rendering import render
-
-if TYPE_CHECKING:
-    from plotly.graph_objects import Figure
 
 EXERCISE, OWN_RUN = "exercise", "own_run"
 _HEIGHT = 400
@@ -119,7 +116,7 @@ def _progress(lesson: LessonSpec) -> str:
 
 # -- a step ----------------------------------------------------------------------------------------------------------
 def _step(lesson: LessonSpec, step: LessonStep, memory: dict[str, Any]) -> None:
-    st.subheader(step.title, anchor=False)
+    st.header(step.title, anchor=False)
     st.markdown(step.question)
     setup = None if step.setup is None else st.container()
     given = _predicted(lesson, step, memory)
@@ -193,7 +190,8 @@ def _figures(lesson: LessonSpec, figures: Mapping[str, Draw], params: Params) ->
             with column:
                 drawn = _answer(lesson.name, name, repr(params), partial(figures[name], params))
                 key = f"{lesson.name} {name}"
-                shown = _moving(drawn, key) if isinstance(drawn, Animation) else _chart(drawn, key)
+                moves = isinstance(drawn, Animation)
+                shown = _moving(drawn, key, wide=len(row) == 1) if moves else _chart(drawn, key)
                 figure_buttons.row(shown, key, _lines(lesson, name, params))
 
 
@@ -204,11 +202,13 @@ def _answer(lesson: str, name: str, controls: str, _draw: Callable[[], Any]) -> 
 
 
 def _chart(view: View, key: str) -> View:
-    _plot(view, drawn_figures.once([view], (state.theme(),), lambda: render(view, state.theme())), key)
+    theme = state.theme()
+    drawn = drawn_figures.once([view], (theme,), lambda: render(view, theme))
+    drawn_figures.chart(drawn, f"figure {key}", told(view), _HEIGHT)
     return view
 
 
-def _moving(animation: Animation, key: str) -> View:
+def _moving(animation: Animation, key: str, *, wide: bool) -> View:
     """Draw a figure that moves: the bar shows any moment, and the buttons play up to it."""
     place = st.container()
     label = st.select_slider(
@@ -216,20 +216,19 @@ def _moving(animation: Animation, key: str) -> View:
         key=f"moment {key}", help="Drag, or use the arrow keys, to see how it came about.",
     )  # fmt: skip
     moment = animation.labels.index(label)
-    drawn = drawn_figures.once([animation], (state.theme(),), lambda: animate(animation, state.theme(), slider=False))
+    theme = state.theme()
+    drawn = drawn_figures.once([animation], (theme, wide), lambda: animate(animation, theme, slider=False, wide=wide))
     with place:
         play = motion.may_move()
-        _plot(animation.moments[moment], at_moment(drawn, moment, play=play), key)
+        shown = at_moment(drawn, moment, play=play)
+        title = told(animation.moments[moment])
+        drawn_figures.chart(shown, f"figure {key}", title, _HEIGHT, wide=wide, moves=play)
     if play:
         st.caption(
             "Play and Pause answer to a mouse or a finger. With a keyboard, go to the bar with Tab and use the arrow "
             "keys: it shows every moment."
         )
     return animation.moments[moment]
-
-
-def _plot(view: View, drawn: Figure, key: str) -> None:
-    drawn_figures.chart(drawn, f"figure {key}", view.title, _HEIGHT)
 
 
 def _lines(lesson: LessonSpec, name: str, params: Params) -> str:
@@ -244,7 +243,7 @@ def _lines(lesson: LessonSpec, name: str, params: Params) -> str:
 
 # -- exercise and own run --------------------------------------------------------------------------------------------
 def _exercise(lesson: LessonSpec, exercise: Exercise, memory: dict[str, Any]) -> None:
-    st.subheader("Exercise", anchor=False)
+    st.header("Exercise", anchor=False)
     st.markdown(exercise.told())
     params = _controls(exercise.params)
     found = exercise.check(params)
@@ -260,7 +259,7 @@ def _exercise(lesson: LessonSpec, exercise: Exercise, memory: dict[str, Any]) ->
 
 
 def _own_run(entries: Sequence[OwnRun], sources: Sequence[Source]) -> None:
-    st.subheader("Now on your own run", anchor=False)
+    st.header("Now on your own run", anchor=False)
     if not state.open_runs():
         st.markdown("No run is open yet: open one of yours, or a sample.")
         st.page_link(navigation.page_path("start/data"), label="Open a run", icon=":material/add:")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from cl_viz.core.view import View
+from cl_viz.core.view import View, told
 from cl_viz.dashboard import drawn_figures, figure_buttons, panels, state
 from cl_viz.figures import render
 
@@ -46,6 +46,6 @@ def figure(
         (theme, tuple(colours.items()), wide),
         lambda: render(view, theme, run_colours=colours, wide=wide),
     )
-    drawn_figures.chart(drawn, f"figure {key}", view.title, height)
+    drawn_figures.chart(drawn, f"figure {key}", told(view), height, wide=wide)
     if buttons:
         figure_buttons.row(view, key, lines, explain)

@@ -139,7 +139,7 @@ def show(
 
 
 def _values(view: Table, lines: str) -> None:
-    st.subheader("Value with its spread over batches", anchor=False)
+    st.header("Value with its spread over batches", anchor=False)
     frame = pd.DataFrame(dict(view.columns))
     config = {
         name: st.column_config.NumberColumn(name, format="%.4g")

@@ -48,7 +48,7 @@ def sample_panels(shown: Sequence[Shown], clicked: tuple[int, int]) -> None:
 
 def _sample_panel(entry: Shown, row: int, several: bool) -> None:
     owner = f"{escape(entry.opened.name)}: row" if several else "Row"
-    st.subheader(f"{owner} {row:,} and its nearest samples", anchor=False)
+    st.header(f"{owner} {row:,} and its nearest samples", anchor=False)
     if not entry.embedding_set.quality[entry.view].usable[row]:
         st.caption("Its neighbours are unknown: the row has no direction (NaN, infinite or all zeros).")
         return

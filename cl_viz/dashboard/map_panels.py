@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from cl_viz.core.embedding_set import Role
 from cl_viz.core.result import Source
-from cl_viz.core.view import View
+from cl_viz.core.view import View, told
 from cl_viz.dashboard import drawn_figures, figure_buttons, panels, sample_cards, state
 from cl_viz.dashboard.bounded_store import BoundedStore
 from cl_viz.dashboard.map_colouring import Shown
@@ -85,7 +85,7 @@ def selection_panels(
                 _scores(shown[index], _of(rows, index))
                 _class_mix(shown[index], colours[index], _of(rows, index))
         chosen = _run_of_table(shown, filled)
-    st.subheader("The samples behind this", anchor=False)
+    st.header("The samples behind this", anchor=False)
     entry = shown[chosen]
     places = _table(entry, colours[chosen], np.flatnonzero(_of(rows, chosen)))
     with st.expander("As cards", icon=":material/grid_view:", expanded=True):
@@ -136,7 +136,7 @@ def _mix(entry: Shown, colouring: Colouring) -> Categories | None:
 
 
 def _figure(view: View, name: str) -> None:
-    drawn_figures.chart(render(view, state.theme()), f"map {name}", view.title, panels.SIDE_HEIGHT)
+    drawn_figures.chart(render(view, state.theme()), f"map {name}", told(view), panels.SIDE_HEIGHT)
 
 
 def _table(entry: Shown, colouring: Colouring, places: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -22,11 +22,11 @@ def pair_of(found: FoundPairs, place: int) -> Pair:
     return view, row, other_view, other_row
 
 
-def checkbox(embedding_set: EmbeddingSet, found: FoundPairs, place: int) -> None:
-    """Draw the box that marks a pair."""
+def checkbox(embedding_set: EmbeddingSet, found: FoundPairs, place: int, number: int) -> None:
+    """Draw the box that marks a pair, named by its number in the list."""
     pair = pair_of(found, place)
     st.checkbox(
-        "Mark",
+        f"Mark pair {number:,}",
         value=pair in state.marked_pairs(found.fingerprint),
         key=_key(found.fingerprint, pair),
         on_change=_toggle,

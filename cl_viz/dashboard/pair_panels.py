@@ -199,7 +199,7 @@ def figure(asked: Asked, found: FoundPairs) -> None:
         view = _own_distribution(asked, found)
     view = replace(view, title=_short(headline(found)), references=_ends(found))
     drawn = render(view, state.theme(), run_colours={asked.opened.name: asked.opened.colour}, wide=True)
-    drawn_figures.chart(drawn, "figure pairs", headline(found), panels.MAIN_HEIGHT)
+    drawn_figures.chart(drawn, "figure pairs", headline(found), panels.MAIN_HEIGHT, wide=True)
 
 
 def _own_distribution(asked: Asked, found: FoundPairs) -> Histogram:
@@ -269,7 +269,7 @@ def _pair(asked: Asked, found: FoundPairs, place: int, number: int) -> list[samp
             f"rank {found.first_rank[place]:,} and {found.second_rank[place]:,}"
         )
         st.markdown(facts, width="content")
-        pair_marks.checkbox(asked.embedding_set, found, place)
+        pair_marks.checkbox(asked.embedding_set, found, place, number)
     sides = found.sides(place)
     several = len(found.views) > 1
     cards = [

@@ -13,7 +13,8 @@ import streamlit as st
 
 from cl_viz.core.result import Result, caveat_paragraphs, format_number
 from cl_viz.core.specs import DiagnosticSpec
-from cl_viz.core.view import Heatmap, Lines, SeriesView, Table, View
+from cl_viz.core.threshold import READ_FROM
+from cl_viz.core.view import Heatmap, Lines, SeriesView, Table, View, told
 from cl_viz.dashboard import (
     cache,
     drawn_figures,
@@ -155,7 +156,7 @@ def figure(
     bars = _bars_control(key, shown, view_name)
     view, drawn = drawn_figures.of_results(shown.results, view_name, quantity, colours, log_y, mark, wide, bars)
     targets = with_targets(drawn, view) if leads_to_pairs else drawn
-    _chart(targets, key, view, height, bars, clicked=leads_to_pairs)
+    _chart(targets, key, view, height, bars, wide=wide, clicked=leads_to_pairs)
     if leads_to_pairs:
         params = {info.name: info.default for info in shown.spec.params.describe()} | dict(shown.params)
         pair_links.offer(key, drawn_runs, params, shown.step, shown.layer)
@@ -183,7 +184,9 @@ def figure(
     )
 
 
-def _chart(drawn: Figure, key: str, view: View, height: int, bars: drawn_figures.BarsShown, *, clicked: bool) -> None:
+def _chart(
+    drawn: Figure, key: str, view: View, height: int, bars: drawn_figures.BarsShown, *, wide: bool, clicked: bool
+) -> None:
     """Draw the chart itself; bars below each other scroll within its height."""
     place = st.container()
     if isinstance(view, Heatmap):
@@ -191,7 +194,7 @@ def _chart(drawn: Figure, key: str, view: View, height: int, bars: drawn_figures
     if bars == "below_each_other":
         place, height = st.container(height=height, border=False), max(height, tall(view))
     with place:
-        drawn_figures.chart(drawn, key, view.title, height, clicked=clicked)
+        drawn_figures.chart(drawn, key, told(view), height, wide=wide, clicked=clicked)
 
 
 def _bars_control(key: str, shown: Shown, view_name: str) -> drawn_figures.BarsShown:
@@ -226,7 +229,7 @@ def _coloured_by_run(view: View) -> bool:
 
 
 def explanation(spec: DiagnosticSpec) -> None:
-    """Explain a diagnostic: definition, formula, quantities with their ranges, reading, traps, sources."""
+    """Explain a diagnostic: definition, formula, reading, traps, limits, quantities with their ranges, sources."""
     st.markdown("**Definition**")
     st.markdown(spec.definition)
     # One formula a line: side by side they would be cut off.
@@ -236,6 +239,10 @@ def explanation(spec: DiagnosticSpec) -> None:
     st.markdown(spec.reading)
     st.markdown("**Traps**")
     st.markdown(spec.traps)
+    if spec.thresholds:
+        st.markdown("**Limits**")
+        st.markdown(READ_FROM)
+        st.markdown("\n".join(f"- **{escape(found.what)}**: {escape(found.told())}" for found in spec.thresholds))
     st.markdown("**Quantities**")
     st.markdown(
         "\n".join(f"- **{escape(q.label)}**{_range(q.range, q.unit)}: {escape(q.definition)}" for q in spec.quantities)
@@ -281,7 +288,7 @@ def table(shown: Shown, view_name: str) -> None:
     view = result.views[view_name]
     assert isinstance(view, Table)
     owner = f" ({escape(result.run)})" if len(state.open_runs()) > 1 else ""
-    st.markdown(f"{escape(view.title)}{owner}")
+    st.markdown(f"{escape(told(view))}{owner}")
     columns = {name: np.asarray(values) for name, values in view.columns.items()}
     columns = {name: values for name, values in columns.items() if table_columns.says_something(values)}
     config = {name: table_columns.column(name, values) for name, values in columns.items()}
@@ -303,7 +310,7 @@ def caveats(shown: Shown) -> None:
 def samples(shown: Shown, view_name: str) -> None:
     """Draw the samples behind a figure, of the reference run, where there are any."""
     if has_view(shown, view_name):
-        st.subheader("The samples behind this", anchor=False)
+        st.header("The samples behind this", anchor=False)
         table(one_of(shown, view_name), view_name)
 
 

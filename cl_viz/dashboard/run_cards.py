@@ -23,7 +23,7 @@ _NOT_SHOWN = ("name", "open_by_default", "card_version", "label", "inputs", "ord
 
 def cards(runs: Sequence[state.OpenRun]) -> None:
     """Show what each run says about itself, and let it be closed."""
-    st.subheader("The runs", anchor=False)
+    st.header("The runs", anchor=False)
     data_panels.recognised(from_card=True)
     columns = st.columns(min(3, len(runs)), gap="medium")
     for index, opened in enumerate(runs):

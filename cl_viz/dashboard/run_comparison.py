@@ -9,7 +9,7 @@ import numpy as np
 import streamlit as st
 
 from cl_viz.core.result import Quantity
-from cl_viz.core.view import Table, View
+from cl_viz.core.view import Table, View, told
 from cl_viz.dashboard import cache, drawn_figures, errors, figure_buttons, long_work, panels, state
 from cl_viz.dashboard.run_numbers import Runs, numbers_seconds, where_in_python
 from cl_viz.dashboard.sample_cards import draw_grid
@@ -126,7 +126,7 @@ def every_pair(runs: Runs, step: int | None, layer: str | None, k: int) -> None:
     """Draw the matrix of similarities of all shown runs, where there are three or more."""
     if len(runs) < 3:
         return
-    st.subheader("Every pair of runs", anchor=False)
+    st.header("Every pair of runs", anchor=False)
     labels = {label: key for key, label in MEASURES.items()}
     measure = st.segmented_control(
         "Measure", list(labels), default=next(iter(labels)), required=True, key="measure", bind="query-params"
@@ -157,7 +157,7 @@ def moved_samples(shown: panels.Shown, k: int) -> None:
     having = [(run, result) for run, result in zip(shown.runs, shown.results, strict=True) if "moved" in result.views]
     if not having or reference is None:
         return
-    st.subheader("The samples behind this", anchor=False)
+    st.header("The samples behind this", anchor=False)
     names = [run.name for run, _ in having]
     with st.container(horizontal=True, gap="small", vertical_alignment="bottom"):
         chosen = st.selectbox("Run", names, key="moved_in", bind="query-params", width=240)
@@ -198,5 +198,5 @@ def moved_samples(shown: panels.Shown, k: int) -> None:
 
 def _figure(view: View, name: str, runs: Runs, lines: str, explain: Callable[[], None] | None = None) -> None:
     drawn = render(view, state.theme(), run_colours={opened.name: opened.colour for opened in runs}, wide=True)
-    drawn_figures.chart(drawn, f"figure {name}", view.title, panels.MAIN_HEIGHT)
+    drawn_figures.chart(drawn, f"figure {name}", told(view), panels.MAIN_HEIGHT, wide=True)
     figure_buttons.row(view, f"figure {name}", lines, explain)

@@ -9,7 +9,7 @@ import zlib
 import streamlit as st
 
 from cl_viz.core.run import Run
-from cl_viz.dashboard import opening, state, watching
+from cl_viz.dashboard import opening, state, theme_watch, watching
 from cl_viz.dashboard.text import escape
 from cl_viz.engine.device import describe_device
 from cl_viz.figures.theme import THEMES, run_colour
@@ -37,6 +37,7 @@ def draw() -> None:
         st.page_link("pages/start/data.py", label="Add a run", icon=":material/add:")
         state.set_progress_slot(st.empty())
         st.caption(f"Computing on {escape(describe_device())}")
+        theme_watch.follow()
 
 
 def _run_line(opened: state.OpenRun) -> None:

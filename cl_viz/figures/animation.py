@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _FRAME_MS = 120
 
 
-def animate(animation: Animation, theme: ThemeName = "light", *, slider: bool = True) -> go.Figure:
+def animate(animation: Animation, theme: ThemeName = "light", *, slider: bool = True, wide: bool = False) -> go.Figure:
     """Draw an animation at its last moment, with buttons to play and pause.
 
     Parameters
@@ -25,14 +25,16 @@ def animate(animation: Animation, theme: ThemeName = "light", *, slider: bool = 
     theme : {"light", "dark"}
     slider : bool
         Whether there is a slider; without it the host has one of its own, for example one that keys can move.
+    wide : bool
+        See `render`.
 
     Returns
     -------
     plotly.graph_objects.Figure
     """
-    drawn = render(animation.moments[-1], theme)
+    drawn = render(animation.moments[-1], theme, wide=wide)
     drawn.frames = [
-        _frame(shown, label, theme) for shown, label in zip(animation.moments, animation.labels, strict=True)
+        _frame(shown, label, theme, wide) for shown, label in zip(animation.moments, animation.labels, strict=True)
     ]
     # Labels of upright lines stand above the plot; the buttons stand above them.
     lifted = max((note.yshift or 0 for note in drawn.layout.annotations if note.yanchor == "bottom"), default=0)
@@ -71,8 +73,8 @@ def at_moment(drawn: go.Figure, moment: int, *, play: bool) -> go.Figure:
     return found
 
 
-def _frame(shown: View, label: str, theme: ThemeName) -> dict[str, Any]:
-    drawn = render(shown, theme)
+def _frame(shown: View, label: str, theme: ThemeName, wide: bool) -> dict[str, Any]:
+    drawn = render(shown, theme, wide=wide)
     return {
         "name": label,
         "data": [trace.to_plotly_json() for trace in drawn.data],

@@ -10,15 +10,18 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from cl_viz.core.view import Bars
-from cl_viz.figures.frame import new_canvas, numbers, plain, set_axes, whiskers
-from cl_viz.figures.many_bars import categories
+from cl_viz.core.view import Bars, told
+from cl_viz.figures.frame import new_canvas, numbers, plain, set_axes, shorten, whiskers
+from cl_viz.figures.many_bars import MANY, MOST, categories
 from cl_viz.figures.references import add_references
 from cl_viz.figures.strokes import is_several, line_colours, strokes, styles
 from cl_viz.figures.theme import Theme
 
 _FEW_CATEGORIES = 4
 _LONG_NAME = 20
+_LONGEST_NAME = {False: 24, True: 60}
+"""Letters of a name beside bars that lie on their side, at half the width of a page and at all of it."""
+_MOST_LINES = 4
 _FEWEST_PLACES = 3
 _PATTERNS: Mapping[str, str] = {"solid": "", "dot": "/", "dashdot": ".", "longdash": "x", "dash": "-"}
 """Pattern of the bars whose lines would have a dash, where colour says which run."""
@@ -26,7 +29,7 @@ _PATTERNS: Mapping[str, str] = {"solid": "", "dot": "/", "dashdot": ".", "longda
 
 def draw_bars(view: Bars, theme: Theme, colours: Mapping[str, int], *, wide: bool = False) -> go.Figure:
     """Draw bars side by side, or below each other; categories keep their order."""
-    canvas = new_canvas(view.title, theme, wide=wide)
+    canvas = new_canvas(told(view), theme, wide=wide)
     found = strokes(view.series, theme, colours)
     patterned = styles(view.series, found)
     plainly = is_several(view.series) and not patterned
@@ -69,13 +72,14 @@ def draw_bars(view: Bars, theme: Theme, colours: Mapping[str, int], *, wide: boo
         canvas.y.update(type="category", categoryorder="trace", autorange="reversed", dtick=1)
         # The values are read from above, where a tall figure begins: room for their axis below the title.
         canvas.x.update(side="top")
+        shorten(canvas.y, categories(view), MOST, _LONGEST_NAME[wide])
         canvas.layout["margin"] |= {"t": canvas.layout["margin"]["t"] + 44, "b": 24}
         canvas.layout["legend"] |= {"traceorder": "normal"}
         references = tuple(replace(entry, on="x" if entry.on == "y" else "y") for entry in references)
     else:
         set_axes(canvas, view.x, view.y, theme)
         canvas.x.update(type="category", categoryorder="trace")
-        _wrap(canvas.x, view)
+        _wrap(canvas.x, view, MANY * (2 if wide else 1))
         _leave_room(canvas.x, view)
     add_references(canvas, references, theme, line_colours(view.series, theme, colours))
     return canvas.figure()
@@ -89,12 +93,18 @@ def _leave_room(axis: dict[str, Any], view: Bars) -> None:
         axis.update(range=[-0.5 - beside, count - 0.5 + beside])
 
 
-def _wrap(axis: dict[str, Any], view: Bars) -> None:
-    """Break the long names of a few categories into lines: slanted they would take the room of the bars."""
+def _wrap(axis: dict[str, Any], view: Bars, most: int) -> None:
+    """Break the long names of a few categories into lines, and end those of more early: they stand upright.
+
+    In full they would take the room of the bars.
+    """
     names = categories(view)
-    if len(names) > _FEW_CATEGORIES or max(map(len, names), default=0) <= _LONG_NAME:
+    if len(names) > _FEW_CATEGORIES:
+        shorten(axis, names, most, _LONG_NAME)
         return
-    lines = [[plain(line) for line in wrap(name, _LONG_NAME)] for name in names]
+    if max(map(len, names), default=0) <= _LONG_NAME:
+        return
+    lines = [[plain(line) for line in wrap(name, _LONG_NAME, max_lines=_MOST_LINES, placeholder="…")] for name in names]
     axis.update(tickmode="array", tickvals=list(range(len(names))), ticktext=["<br>".join(some) for some in lines])
     axis.update(tickangle=0)
 

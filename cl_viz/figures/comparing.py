@@ -10,7 +10,7 @@ import numpy as np
 
 from cl_viz.core.errors import MissingInputError
 from cl_viz.core.result import Quantity, Result, format_number
-from cl_viz.core.view import Heatmap, Series, SeriesView, Table, View, overlay
+from cl_viz.core.view import Heatmap, Series, SeriesView, Table, View, counted, overlay, told
 
 _MOST_TITLES = 3
 """Runs whose own titles stand side by side in one."""
@@ -84,31 +84,22 @@ def compared_title(results: Sequence[Result], quantity: str = "") -> str:
     return f"{label} from {' to '.join(ends)}"
 
 
-def view_count(result: Result, view: str) -> int:
-    """Return how many units a view rests on: what all its curves state, else the samples that the result rests on.
-
-    Pairs are counted by their samples, which are what varies: no more units than rows of all views.
-    """
-    shown, caveats = result.views[view], result.caveats
-    curves = shown.series if isinstance(shown, SeriesView) else ()
-    counts = {entry.n for entry in curves if entry.meaning != "reference"}
-    only = counts.pop() if len(counts) == 1 else None
-    return caveats.n_used if only is None or only > caveats.n_used * len(caveats.views) else only
-
-
-def _own_titles(results: Sequence[Result], view: str) -> str:
-    titles = list(dict.fromkeys(result.views[view].title for result in results))
-    counts = [f"N = {view_count(result, view):,}" for result in results]
+def _own_titles(results: Sequence[Result], name: str) -> str:
+    views = [result.views[name] for result in results]
+    titles, counts = list(dict.fromkeys(view.title for view in views)), [counted(view) for view in views]
     if len(titles) == 1:
-        return f"{titles[0]} in {_all(len(results))}, {_shared_count(counts)}"
+        return _ended(f"{titles[0]} in {_all(len(results))}", _shared_count(counts))
     if len(results) > _MOST_TITLES:
-        first = cast(SeriesView, results[0].views[view])
-        return f"{first.y.label} against {first.x.label} in {_all(len(results))}, {_shared_count(counts)}"
+        first = cast(SeriesView, views[0])
+        return _ended(f"{first.y.label} against {first.x.label} in {_all(len(results))}", _shared_count(counts))
     if len(set(counts)) == 1:
-        return "; ".join(f"{result.run}: {result.views[view].title}" for result in results) + f"; {counts[0]}"
-    return "; ".join(
-        f"{result.run}: {result.views[view].title}, {count}" for result, count in zip(results, counts, strict=True)
-    )
+        own = (f"{result.run}: {view.title}" for result, view in zip(results, views, strict=True))
+        return _ended("; ".join(own), counts[0], "; ")
+    return "; ".join(f"{result.run}: {told(view)}" for result, view in zip(results, views, strict=True))
+
+
+def _ended(title: str, count: str, between: str = ", ") -> str:
+    return between.join(part for part in (title, count) if part)
 
 
 def _all(count: int) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import math
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -234,6 +234,15 @@ def write_powers(settings: dict[str, Any], low: float, high: float) -> None:
             "ticktext": [f"10<sup>{power}</sup>".replace("-", "\N{MINUS SIGN}") for power in powers],
         }
     settings["tickfont"] = settings["tickfont"] | {"size": _TEXT_SIZE - 1}
+
+
+def shorten(axis: dict[str, Any], labels: Sequence[str], most: int, longest: int) -> None:
+    """End long names of categories early and leave some out where there are many: pointing at one tells it in full."""
+    if all(len(label) <= longest for label in labels):
+        return  # plotly leaves out what does not fit
+    places = range(0, len(labels), -(-len(labels) // most))
+    texts = [label if len(label) <= longest else f"{label[: longest - 1]}…" for label in labels]
+    axis.update(tickmode="array", tickvals=list(places), ticktext=[plain(texts[place]) for place in places])
 
 
 def whiskers(

@@ -7,8 +7,8 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 from plotly.colors import sample_colorscale, unlabel_rgb
 
-from cl_viz.core.view import Heatmap
-from cl_viz.figures.frame import Canvas, new_canvas, numbers, plain, set_axes
+from cl_viz.core.view import Heatmap, told
+from cl_viz.figures.frame import Canvas, new_canvas, numbers, plain, set_axes, shorten
 from cl_viz.figures.theme import SEQUENTIAL, Theme, readable_on
 
 _NUMBERED_CELLS = 150
@@ -24,7 +24,7 @@ _SHADES = 64
 
 def draw_heatmap(view: Heatmap, theme: Theme, *, wide: bool = False) -> go.Figure:
     """Draw the matrix, first row on top; a stated centre makes the scale diverge around it."""
-    canvas = new_canvas(view.title, theme, wide=wide)
+    canvas = new_canvas(told(view), theme, wide=wide)
     values = np.asarray(view.values, dtype=np.float32)
     low, high = _limits(view, values)
     scale = SEQUENTIAL if view.centre is None else [[i / 2, colour] for i, colour in enumerate(theme.diverging)]
@@ -55,8 +55,8 @@ def draw_heatmap(view: Heatmap, theme: Theme, *, wide: bool = False) -> go.Figur
     n_rows, n_columns = len(set(view.row_labels)), len(set(view.column_labels))
     canvas.x.update(type="category", showgrid=False, range=[-0.5, n_columns - 0.5])
     canvas.y.update(type="category", showgrid=False, range=[n_rows - 0.5, -0.5])
-    _shorten(canvas.x, view.column_labels, 14 if wide else 8)
-    _shorten(canvas.y, view.row_labels, 14)
+    shorten(canvas.x, view.column_labels, 14 if wide else 8, _LONG_LABEL)
+    shorten(canvas.y, view.row_labels, 14, _LONG_LABEL)
     _outline(canvas, view, theme)
     return canvas.figure()
 
@@ -95,15 +95,6 @@ def _add_numbers(
 
 def _hexadecimal(colour: str) -> str:
     return "#" + "".join(f"{round(channel):02x}" for channel in unlabel_rgb(colour))
-
-
-def _shorten(axis: dict[str, object], labels: tuple[str, ...], most: int) -> None:
-    """End long labels early and leave some out where there are many: pointing at a cell tells them in full."""
-    if all(len(label) <= _LONG_LABEL for label in labels):
-        return  # plotly leaves out what does not fit
-    places = range(0, len(labels), -(-len(labels) // most))
-    texts = [label if len(label) <= _LONG_LABEL else f"{label[: _LONG_LABEL - 1]}…" for label in labels]
-    axis.update(tickmode="array", tickvals=list(places), ticktext=[plain(texts[place]) for place in places])
 
 
 def _outline(canvas: Canvas, view: Heatmap, theme: Theme) -> None:

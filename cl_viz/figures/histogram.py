@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import plotly.graph_objects as go
 
-from cl_viz.core.view import Histogram, Series
+from cl_viz.core.view import Histogram, Series, told
 from cl_viz.figures.frame import Canvas, new_canvas, numbers, plain, set_axes
 from cl_viz.figures.labels import Label, Place, Side, add_labels
 from cl_viz.figures.references import add_references
@@ -20,7 +20,7 @@ _TALLEST = 2.5
 
 def draw_histogram(view: Histogram, theme: Theme, colours: Mapping[str, int], *, wide: bool = False) -> go.Figure:
     """Draw densities; with one run the areas are filled."""
-    canvas = new_canvas(view.title, theme, wide=wide)
+    canvas = new_canvas(told(view), theme, wide=wide)
     found = strokes(view.series, theme, colours)
     several = is_several(view.series)
     for entry, stroke in zip(view.series, found, strict=True):

@@ -10,7 +10,7 @@ import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
-from cl_viz.core.view import Axis, Lines, Series
+from cl_viz.core.view import Axis, Lines, Series, told
 from cl_viz.figures.frame import MOST_POWERS, Canvas, new_canvas, numbers, plain, set_axes, write_powers
 from cl_viz.figures.labels import HEIGHT, NO_SEGMENTS, Label, Place, Segments, Side, add_labels, segments
 from cl_viz.figures.references import add_references
@@ -29,7 +29,7 @@ Curve = tuple[NDArray[np.float64], NDArray[np.float64]]
 
 def draw_lines(view: Lines, theme: Theme, colours: Mapping[str, int], *, wide: bool = False) -> go.Figure:
     """Draw curves; up to four curves of one run are labelled at their end."""
-    canvas = new_canvas(view.title, theme, wide=wide)
+    canvas = new_canvas(told(view), theme, wide=wide)
     found = strokes(view.series, theme, colours)
     several = is_several(view.series)
     for entry, stroke in zip(view.series, found, strict=True):

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from cl_viz.core.view import Axis, PointMap
+from cl_viz.core.view import Axis, PointMap, told
 from cl_viz.figures.frame import Canvas, new_canvas, numbers, plain, set_axes
 from cl_viz.figures.map_colours import Categories, Scale, by_entries, by_numbers, colour_column
 from cl_viz.figures.theme import SEQUENTIAL, Theme
@@ -20,7 +20,7 @@ _UNIT = "map units"
 
 def draw_point_map(view: PointMap, theme: Theme, *, wide: bool = False) -> go.Figure:
     """Draw the points, each with the row it stands for as custom data."""
-    canvas = new_canvas(view.title, theme, wide=wide)
+    canvas = new_canvas(told(view), theme, wide=wide)
     if view.colour is None:
         colouring: Categories | Scale = by_entries("", np.full(len(view.points), "points", dtype=object))
     elif view.scale.range is not None:

@@ -9,7 +9,7 @@ import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
-from cl_viz.core.view import Axis, Scatter, Series
+from cl_viz.core.view import Axis, Scatter, Series, told
 from cl_viz.figures.frame import Canvas, new_canvas, numbers, plain, set_axes, whiskers
 from cl_viz.figures.references import add_references
 from cl_viz.figures.strokes import Stroke, line_colours, strokes
@@ -22,7 +22,7 @@ _FEW_POINTS = 100
 
 def draw_scatter(view: Scatter, theme: Theme, colours: Mapping[str, int], *, wide: bool = False) -> go.Figure:
     """Draw points, each with its row number as custom data; references are lines, such as the outline of a circle."""
-    canvas = new_canvas(view.title, theme, wide=wide)
+    canvas = new_canvas(told(view), theme, wide=wide)
     total = sum(len(entry.y) for entry in view.series)
     kind = "scattergl" if total > _SVG_POINTS else "scatter"
     for entry, stroke in zip(view.series, strokes(view.series, theme, colours, dashed=False), strict=True):

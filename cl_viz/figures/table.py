@@ -6,14 +6,14 @@ import numpy as np
 import plotly.graph_objects as go
 
 from cl_viz.core.result import format_number
-from cl_viz.core.view import Table
+from cl_viz.core.view import Table, told
 from cl_viz.figures.frame import new_canvas, plain
 from cl_viz.figures.theme import Theme
 
 
 def draw_table(view: Table, theme: Theme, *, wide: bool = False) -> go.Figure:
     """Draw columns; numbers are right-aligned, with three significant digits."""
-    canvas = new_canvas(view.title, theme, wide=wide)
+    canvas = new_canvas(told(view), theme, wide=wide)
     columns = [np.asarray(values) for values in view.columns.values()]
     canvas.add(
         "table",

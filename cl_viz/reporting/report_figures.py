@@ -8,10 +8,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cl_viz.core.result import Result
-from cl_viz.core.view import Heatmap
+from cl_viz.core.view import Heatmap, counted, told
 from cl_viz.figures import compare, render
 from cl_viz.figures.captions import without_title
-from cl_viz.figures.comparing import view_count
 from cl_viz.figures.many_bars import MANY, at_ends, categories
 from cl_viz.figures.theme import THEMES
 
@@ -62,21 +61,19 @@ class ReportFigures:
         return json.loads(without_title(render(view, theme, run_colours=self.run_colours, wide=wide)).to_json())
 
     def _caption(self, results: Sequence[Result], view: str, number: int, named: bool) -> str:
-        titles = [result.views[view].title for result in results]
-        counts = [f"N = {view_count(result, view):,}" for result in results]
-        own = len(set(counts)) > 1
-        if len(set(titles)) == 1 and len(results) > 1:
-            parts = [together(titles[0])]
+        shown = [result.views[view] for result in results]
+        counts = list(dict.fromkeys(counted(entry) for entry in shown))
+        own, several = len(counts) > 1, len(results) > 1
+        if several and len({entry.title for entry in shown}) == 1:
+            parts = [together(shown[0].title), *([together(", ".join(counts))] if own else [])]
         else:
             parts = [
                 (self.chip(result.run) + f"{html.escape(result.run)}: " if named else "")
-                + together(f"{title}, {count}" if own else title)
-                for result, title, count in zip(results, titles, counts, strict=True)
+                + together(told(entry) if own else entry.title)
+                for result, entry in zip(results, shown, strict=True)
             ]
-        if own and len(parts) == 1 and len(results) > 1:
-            parts.append(together(", ".join(dict.fromkeys(counts))))
-        if not own:
-            parts[-1] += f" <small>{together(counts[0])}{' in each run' if len(results) > 1 else ''}</small>"
+        if not own and counts[0]:
+            parts[-1] += f" <small>{together(counts[0])}{' in each run' if several else ''}</small>"
         lines = "".join(f"<div>{part}</div>" for part in parts)
         return f'<figcaption id="caption-{number}">{lines}</figcaption>'
 

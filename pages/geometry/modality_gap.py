@@ -47,7 +47,7 @@ def show(runs: list[state.OpenRun]) -> None:
             panels.figure(panels.one_of(shown, "every_pair"), "every_pair", height=panels.SIDE_HEIGHT, explained=False)
     panels.quantities(shown)
     if panels.has_view(shown, "farthest"):
-        st.subheader("The samples behind this", anchor=False)
+        st.header("The samples behind this", anchor=False)
         panels.table(panels.one_of(shown, "farthest"), "farthest")
     panels.caveats(shown)
 

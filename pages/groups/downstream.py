@@ -81,7 +81,7 @@ def retrieval(runs: list[state.OpenRun], step: int | None, layer: str | None) ->
     if not missing.says_what_to_add(shown):
         sections.pairs(shown, ("by_depth", "hit_rate"), ("by_class", "map_at_r"))
         closing(shown, "weakest", explained=True)
-    st.subheader(CROSS.question, anchor=False)
+    st.header(CROSS.question, anchor=False)
     cross = panels.ask(CROSS, runs, step=step, layer=layer)
     if not missing.says_what_to_add(cross):
         panels.figure(cross, "by_depth", quantity="recall_at_1_there", height=panels.SIDE_HEIGHT, wide=True)
@@ -95,7 +95,7 @@ def clusters(runs: list[state.OpenRun], step: int | None, layer: str | None) -> 
     if not missing.says_what_to_add(shown):
         sections.pairs(shown, ("silhouettes", "silhouette_cosine"), ("by_class", "silhouette_cosine"))
         closing(shown, explained=True)
-    st.subheader(CLUSTERS.question, anchor=False)
+    st.header(CLUSTERS.question, anchor=False)
     found = panels.ask(CLUSTERS, runs, step=step, layer=layer)
     if panels.has_view(found, "contingency"):
         one = panels.one_of(found, "contingency")

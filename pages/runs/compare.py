@@ -38,7 +38,7 @@ def with_reference(shown: panels.Shown) -> None:
 
 def within(spec: DiagnosticSpec, runs: list[state.OpenRun], missing: str, **where: int | str | None) -> panels.Shown:
     """Draw the steps or the layers of the runs that have several; matrices show the reference run."""
-    st.subheader(spec.question, anchor=False)
+    st.header(spec.question, anchor=False)
     if not runs:
         st.info(missing, icon=":material/help:")
         return panels.Shown(spec, (), ())

@@ -32,7 +32,7 @@ def controls(aspect: str, runs: list[state.OpenRun]) -> tuple[int | None, str | 
 def then(spec: DiagnosticSpec, view: str, quantity: str, runs: list[state.OpenRun], step: int | None,
          layer: str | None) -> None:  # fmt: skip
     """Draw a figure of the runs at the chosen step."""
-    st.subheader("At the last step" if step is None else f"At step {step:,}", anchor=False)
+    st.header("At the last step" if step is None else f"At step {step:,}", anchor=False)
     shown = panels.ask(spec, scrubbing.with_step(runs, step), step=step, layer=layer)
     panels.figure(shown, view, quantity=quantity, height=panels.SIDE_HEIGHT, wide=True)
     panels.caveats(shown)
@@ -41,7 +41,7 @@ def then(spec: DiagnosticSpec, view: str, quantity: str, runs: list[state.OpenRu
 def course(spec: DiagnosticSpec, runs: list[state.OpenRun], step: int | None, layer: str | None,
            left_out: tuple[str, ...] = ()) -> panels.Shown:  # fmt: skip
     """Draw all curves of a diagnostic with the step marked, and return what is shown."""
-    st.subheader(spec.question, anchor=False)
+    st.header(spec.question, anchor=False)
     shown = panels.ask(spec, runs, layer=layer)
     sections.two_columns(shown, left_out, marked=scrubbing.marked_step(runs, step))
     panels.explained(spec)
@@ -80,7 +80,7 @@ def alignment(runs: list[state.OpenRun], step: int | None, layer: str | None) ->
 
 def classes(runs: list[state.OpenRun], step: int | None, layer: str | None) -> list[panels.Shown]:
     """Draw groups one by one, of the reference run, and the classes' collapse of all."""
-    st.subheader(GROUPS.question, anchor=False)
+    st.header(GROUPS.question, anchor=False)
     groups = panels.ask(GROUPS, runs, layer=layer)
     if any(result.views for result in groups.results):
         name = next(view for result in groups.results for view in result.views)

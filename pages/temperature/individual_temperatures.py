@@ -42,7 +42,7 @@ def show(runs: list[state.OpenRun]) -> None:
         panels.figure(shown, "by_label", quantity="median_temperature", height=panels.SIDE_HEIGHT, explained=False)
     panels.quantities(shown)
     if panels.has_view(shown, "lowest"):
-        st.subheader("The samples behind this", anchor=False)
+        st.header("The samples behind this", anchor=False)
         one = panels.one_of(shown, "lowest")
         left, right = st.columns(2, gap="medium")
         with left:

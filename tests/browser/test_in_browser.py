@@ -89,19 +89,25 @@ def test_a_cell_of_the_checkup_opens_its_page_with_its_run(address: str, new_pag
     assert [ticks.nth(index).is_checked() for index in range(ticks.count())].count(True) == 1
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("name", list(ADDRESSES))
-def test_no_page_shows_an_error_in_light_or_dark(name: str, theme: str, address: str, new_page: NewPage) -> None:
-    page = new_page(theme)
+@pytest.mark.parametrize(("name", "first"), [("checkup", "light"), ("data", "light"), ("distributions", "dark")])
+def test_a_page_and_its_figures_follow_the_theme_of_the_system(
+    name: str, first: str, address: str, new_page: NewPage
+) -> None:
+    page = new_page(first)
     page.goto(f"{address}/{ADDRESSES[name]}")
-    settle(page)
-    no_error_box(page)
-    wanted = {"light": "rgb(255, 255, 255)", "dark": "rgb(21, 24, 28)"}[theme]
-    assert paint_of(page, "[data-testid=stApp]") == wanted
-    if name != "checkup":
-        page.locator(".js-plotly-plot").first.wait_for()
-        paper = page.evaluate("() => document.querySelector('.js-plotly-plot').layout.paper_bgcolor")
-        assert paper == {"light": "#ffffff", "dark": "#15181c"}[theme]
+    for theme in (first, {"light": "dark", "dark": "light"}[first]):
+        page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
+        settle(page)
+        no_error_box(page)
+        wanted = {"light": "rgb(255, 255, 255)", "dark": "rgb(21, 24, 28)"}[theme]
+        assert paint_of(page, "[data-testid=stApp]") == wanted
+        if name != "checkup":
+            paper = {"light": "#ffffff", "dark": "#15181c"}[theme]
+            page.wait_for_function(
+                "wanted => { const all = [...document.querySelectorAll('.js-plotly-plot')]; "
+                "return all.length > 0 && all.every(figure => figure.layout?.paper_bgcolor === wanted); }",
+                arg=paper,
+            )
 
 
 def test_a_control_moved_by_keyboard_changes_the_figure(address: str, new_page: NewPage) -> None:
@@ -130,6 +136,16 @@ def test_the_main_figure_fills_half_of_the_window(address: str, new_page: NewPag
     assert box is not None
     assert box["height"] >= 400
     assert box["width"] >= 600
+    # Its title is text above it. The one that the camera saves is cut off, and the buttons are not.
+    title = page.locator(".cl-viz-title").first
+    expect(title).to_contain_text("N = ")
+    place = page.get_by_test_id("stElementContainer").filter(has=page.locator(".js-plotly-plot")).first.bounding_box()
+    own, buttons = (page.locator(f".js-plotly-plot {part}").first.bounding_box() for part in (".gtitle", ".modebar"))
+    assert place is not None
+    assert own is not None
+    assert buttons is not None
+    assert own["y"] + own["height"] <= place["y"] <= buttons["y"]
+    assert place["height"] >= 400
 
 
 def test_three_runs_leave_room_for_the_figure_in_a_small_window(address: str, new_page: NewPage) -> None:

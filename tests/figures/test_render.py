@@ -22,6 +22,7 @@ from cl_viz.core.view import (
     Table,
     View,
     overlay,
+    told,
 )
 from cl_viz.figures import compare, csv_text, python_lines, render
 from cl_viz.figures.heatmap import tallest
@@ -211,13 +212,23 @@ def test_a_comparison_says_how_far_the_runs_are_apart() -> None:
     assert compare([result("a", 0.9), result("b", 0.9)], "h", "auc").title == "AUC: 0.900 in both runs, N = 10"
 
 
+def test_a_figure_of_one_run_tells_its_n_once() -> None:
+    found = result("a", 0.9)
+    for view in found.views.values():
+        assert render(view).layout.title.text == f"{view.title}, N = 10"
+    own = replace(found.views["h"], title="Overlap 3 % (N = 12 anchors)")
+    assert render(own).layout.title.text == own.title
+    few = replace(histogram(), series=tuple(replace(entry, n=4) for entry in histogram().series))
+    assert told(replace(found, views={"h": few}).views["h"]) == f"{few.title}, N = 4"
+
+
 def test_a_comparison_of_no_number_says_what_the_figure_found_on_each_run() -> None:
     runs = [result(name, 0.5) for name in "abcd"]
     for found in runs:
         found.views["h"] = replace(found.views["h"], title=f"what {found.run} found")  # type: ignore[index]
     for quantity in ("", "not there"):
         assert compare(runs[:2], "h", quantity).title == "a: what a found; b: what b found; N = 10"
-    fewer = replace(runs[1], caveats=replace(runs[1].caveats, n_used=7))
+    fewer = replace(runs[1], views={"h": replace(runs[1].views["h"], n=7)})
     assert compare([runs[0], fewer], "h").title == "a: what a found, N = 10; b: what b found, N = 7"
     first = runs[0].views["h"]
     assert compare(runs, "h").title == f"{first.y.label} against {first.x.label} in all 4 runs, N = 10"  # type: ignore[union-attr]

@@ -48,7 +48,7 @@ def test_every_question_of_geometry_is_answered(open_app: OpenApp, dump: Dump) -
     ):
         app.segmented_control(key="alignment_uniformity").set_value(aspect).run()
         assert boxes(app) == []
-        assert question in [element.value for element in app.subheader]
+        assert question in [element.value for element in app.header]
         drawn += len(titles(app))
         if aspect == "Over training":
             assert "one training step each" in "\n".join(element.value for element in app.info)

@@ -21,7 +21,7 @@ def drawn(app: AppTest) -> list[str]:
 
 
 def words(app: AppTest) -> str:
-    return "\n".join(str(element.value) for element in [*app.markdown, *app.caption, *app.info, *app.subheader])
+    return "\n".join(str(element.value) for element in [*app.markdown, *app.caption, *app.info, *app.header])
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_every_question_has_its_aspect_and_findings_of_all_stand_on_top(
 ) -> None:
     app = open_app(dump(), page="geometry/collapse", collapse=aspect)
     assert not app.error
-    assert question in "".join(element.value for element in app.subheader)
+    assert question in "".join(element.value for element in app.header)
     assert said in words(app)
     assert ("gray[Decay:]" in words(app)) == (aspect != "Decay")
     assert "**Definition**" in words(app)

@@ -21,7 +21,7 @@ def test_every_question_has_its_numbers(open_app: Callable[..., AppTest], dump: 
         app.segmented_control(key="downstream").set_value(aspect).run()
         assert not app.exception
         assert not app.error
-        questions += [element.value for element in app.subheader]
+        questions += [element.value for element in app.header]
         drawn += charts(app)
     assert questions == [
         "Can a linear classifier read the label?",

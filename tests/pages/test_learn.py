@@ -63,7 +63,7 @@ def test_a_lesson_can_be_followed_to_its_end(name: str, open_app: OpenApp) -> No
     app = open_app(NOWHERE, page=f"learn/{name}")
     assert app.title[0].value == lesson.question
     for number, step in enumerate(lesson.steps):
-        assert step.title in [heading.value for heading in app.subheader]
+        assert step.title in [heading.value for heading in app.header]
         assert "when you have made a prediction" in texts(app)
         assert len(figures(app)) == (step.setup is not None)
         assert step.explained() not in texts(app)
@@ -133,7 +133,7 @@ def test_progress_is_kept_while_one_looks_elsewhere(open_app: OpenApp) -> None:
         assert lesson.summary.split(",")[0].split(".")[0] in texts(app).replace("\\", "")
     app.switch_page(f"pages/learn/{FIRST.name}.py").run()
     healthy(app)
-    assert FIRST.steps[1].title in [heading.value for heading in app.subheader]
+    assert FIRST.steps[1].title in [heading.value for heading in app.header]
     press(app, "Back")
     assert "Right: 6 negatives" in texts(app)
 

@@ -72,7 +72,7 @@ def test_a_link_restores_method_colour_window_outline_and_hidden_kinds(
     assert message["command"]["window"] == [-1, 1, -0.5, 0.5]
     assert message["command"]["outlines"] == [[[-9, -9], [9, -9], [9, 9], [-9, 9]]]
     assert "Selected: 120 of 120 samples" in text(app)
-    assert any("nearest samples" in part.value for part in app.subheader)
+    assert any("nearest samples" in part.value for part in app.header)
     hidden = fine(open_app(dump(), page=PAGE, hide="1", outline=query["outline"], outline_of="left@None"))
     assert sent(hidden)[0]["hidden"] == [1]
     assert "Selected: 90 of 120 samples" in text(hidden)
@@ -118,7 +118,7 @@ def test_a_clicked_sample_is_shown_with_its_nearest_in_both_runs(
     """What takes longer than a moment goes on in the background, and can be stopped."""
     query = {"beside": "second", "at": "0,0", "at_of": "left@None"}
     app = fine(open_app(dump(), dump("second.npz", 2.0), page=PAGE, **query))
-    assert [part.value.split(":")[0] for part in app.subheader] == ["first", "second"]
+    assert [part.value.split(":")[0] for part in app.header] == ["first", "second"]
     held = threading.Event()
 
     def slowly(*given: Any) -> Any:

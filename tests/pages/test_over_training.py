@@ -58,7 +58,7 @@ def test_the_bar_moves_every_figure(open_app: OpenApp, recorded: Callable[..., c
     app.select_slider(key="step").set_value("10").run()
     assert not app.error
     assert [one != two for one, two in zip(before, drawn(app), strict=True)] == [True] * 6
-    assert "At step 10" in [element.value for element in app.subheader]
+    assert "At step 10" in [element.value for element in app.header]
     marked = [element.value for element in app.code if ", 10, {run.name: run.steps})" in element.value]
     assert len(marked) == 5  # all but the distribution, which shows the step itself
 

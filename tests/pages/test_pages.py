@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import io
 import json
 import os
@@ -59,6 +60,10 @@ def test_a_page_with_two_runs_asks_its_question_and_answers_it(page: str, open_a
     assert "-badge[:material/" in texts(app)
     assert "first" in texts(app)
     assert "second" in texts(app)
+    drawn, titles = app.get("plotly_chart"), "".join(element.proto.body for element in app.get("html"))
+    for element in drawn:
+        assert "N = " in element.proto.alt
+        assert html.escape(element.proto.alt) in titles
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if page not in WITHOUT_RUNS])

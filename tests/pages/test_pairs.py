@@ -72,6 +72,7 @@ def test_a_link_with_two_classes_opens_their_cell(open_app: OpenApp, dump: Dump)
 def test_marks_stay_when_the_page_is_left_and_make_a_mining_list(open_app: OpenApp, dump: Dump) -> None:
     path = dump()
     app = open_app(path, page=PAGE)
+    assert [box.label for box in app.main.checkbox[:12]] == [f"Mark pair {number}" for number in range(1, 13)]
     app.main.checkbox[0].check().run()
     assert "**1** pair marked" in texts(app)
     app.button(key="mark all").click().run()

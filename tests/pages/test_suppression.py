@@ -35,4 +35,4 @@ def test_a_suppressed_feature_is_named_and_another_may_be_chosen(
     app.segmented_control(key="suppression").set_value("Subclasses").run()
     assert "upper_bound" not in [control.key for control in app.number_input], "it says nothing of subclasses"
     assert not app.exception
-    assert "Do classes keep their subclasses apart?" in [element.value for element in app.subheader]
+    assert "Do classes keep their subclasses apart?" in [element.value for element in app.header]
