@@ -180,44 +180,45 @@ LAYOUTS: tuple[Layout, ...] = (
     Layout(
         name="Barlow Twins", source="facebookresearch/barlowtwins main.py, evaluate.py",
         backbones=("backbone.",), requires=("projector.", "bn.running_mean"), projectors=("projector.",), closing="bn.",
-        branch="the only one there is; the projector ends with the normalisation that its loss looks at",
+        branch="the only one in the file; the projector ends with the normalisation that its loss looks at",
     ),
     Layout(
         name="VICReg", source="facebookresearch/vicreg main_vicreg.py, evaluate.py",
         backbones=("backbone.",), requires=("projector.",), projectors=("projector.",),
-        branch="the only one there is",
+        branch="the only one in the file",
+        note="Other projects have the same keys (backbone, projector): the loss need not be VICReg's.",
     ),
     Layout(
         name="SimCLR (sthalles)", source="sthalles/SimCLR models/resnet_simclr.py, feature_eval",
         backbones=("backbone.",), requires=("backbone.fc.0.",), inner=("fc.",), size=96, pixels=UNTOUCHED,
-        small_pixels=UNTOUCHED, branch="the only one there is",
+        small_pixels=UNTOUCHED, branch="the only one in the file",
         note="96 pixels are STL-10's, the project's default; runs on CIFAR have the same keys and want 32.",
     ),
     Layout(
         name="SimCLR (leftthomas)", source="leftthomas/SimCLR model.py, utils.py",
         backbones=("f.",), requires=("g.0.",), projectors=("g.",), small_pixels=CIFAR_OF_IMAGES,
-        branch="the only one there is",
+        branch="the only one in the file",
     ),
     Layout(
         name="SimCLR (Lightning Bolts)", source="Lightning-AI/lightning-bolts models/self_supervised/simclr",
         backbones=("encoder.",), requires=("projection.model.",), projectors=("projection.model.",),
-        branch="the only one there is",
+        branch="the only one in the file",
     ),
     Layout(
         name="SimCLR (Spijkervet)", source="Spijkervet/SimCLR simclr/simclr.py, transformations",
         backbones=("encoder.",), requires=("projector.",), projectors=("projector.",), pixels=UNTOUCHED,
-        small_pixels=UNTOUCHED, branch="the only one there is",
+        small_pixels=UNTOUCHED, branch="the only one in the file",
     ),
     Layout(
         name="SimCLR v2", source="Separius/SimCLRv2-Pytorch convert.py, verify.py, resnet.py",
         backbones=("resnet.",), requires=("resnet.net.1.blocks.",), projectors=("head.layers.",), pixels=UNTOUCHED,
-        small_pixels=UNTOUCHED, branch="the only one there is", left_out={"resnet.fc.": "the supervised head"},
+        small_pixels=UNTOUCHED, branch="the only one in the file", left_out={"resnet.fc.": "the supervised head"},
         note="The paper fine-tunes from the first layer of the projector, which is no layer of its own here.",
     ),
     Layout(
         name="SimCLR v2", source="Separius/SimCLRv2-Pytorch convert.py, the part called resnet alone",
         backbones=("", "backbone.", "encoder."), requires=(("net.1.blocks.", "backbone.net.1.", "encoder.net.1."),),
-        pixels=UNTOUCHED, small_pixels=UNTOUCHED, branch="the only one there is",
+        pixels=UNTOUCHED, small_pixels=UNTOUCHED, branch="the only one in the file",
         left_out={"fc.": "the supervised head"},
     ),
     Layout(
@@ -229,7 +230,7 @@ LAYOUTS: tuple[Layout, ...] = (
     Layout(
         name="SupContrast", source="HobbitLong/SupContrast networks/resnet_big.py, main_supcon.py",
         backbones=("encoder.", "encoder.module."), requires=("head.",), projectors=("head.",),
-        small_pixels=CIFAR_OF_IMAGES, branch="the only one there is",
+        small_pixels=CIFAR_OF_IMAGES, branch="the only one in the file",
     ),
     Layout(
         name="BYOL (lucidrains)", source="lucidrains/byol-pytorch byol_pytorch.py",
@@ -250,7 +251,7 @@ LAYOUTS: tuple[Layout, ...] = (
     Layout(
         name="SwAV", source="facebookresearch/swav src/resnet50.py, eval_linear.py",
         backbones=("",), requires=("projection_head.", "layer1."), projectors=("projection_head.",),
-        branch="the only one there is; the projector is followed by normalisation and prototypes",
+        branch="the only one in the file; the projector is followed by normalisation and prototypes",
         left_out={"prototypes": _PROTOTYPES},
     ),
     Layout(

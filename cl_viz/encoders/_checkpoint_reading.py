@@ -17,6 +17,7 @@ from cl_viz.encoders._projection_head import build_projector, projector_names
 from cl_viz.encoders._residual_keys import residual_keys
 from cl_viz.encoders._residual_network import ResidualNetwork
 from cl_viz.encoders._residual_shape import residual_shape
+from cl_viz.encoders._told_pixels import IN_WORDS
 from cl_viz.encoders._torch_weights import StateDict
 from cl_viz.encoders._transformer_shape import gated_names, transformer_keys, transformer_shape
 from cl_viz.encoders._vision_transformer import VisionTransformer
@@ -27,6 +28,10 @@ _RESIZED, _KEPT = 256, 224
 # Counts batches during training; older and converted checkpoints lack it, and nothing here needs it.
 _COUNTER = "num_batches_tracked"
 _MOST_LISTED = 3
+_UNSAID = (
+    "the file does not say. A wrong guess can look like a collapse: where you know better, give cl_viz.encode pixels= "
+    "and size=."
+)
 # What begins like this belongs to the forward pass: if it is not used, the network is another one.
 _ESSENTIAL = (
     "conv1.", "bn1.", "maxpool.", "layer", "cls_token", "pos_embed", "patch_embed.", "blocks.", "norm.", "fc_norm.",
@@ -171,10 +176,10 @@ def _fitting(network: nn.Module, weights: StateDict, names: Mapping[str, str]) -
 def _branch(layout: Layout, weights: StateDict) -> str:
     beneath = weights.taken.split(".")
     if not layout.beneath or layout.beneath in beneath:
-        return f"Taken: {layout.branch}."
+        return f"Branch: {layout.branch}."
     if "student" in beneath:
-        return f"Taken: the student, because the file has no {layout.beneath}."
-    return f"Taken: the only branch in the file, which does not say whether it is the {layout.beneath}."
+        return f"Branch: the student, because the file has no {layout.beneath}."
+    return f"Branch: the only one in the file, which does not say whether it is the {layout.beneath}."
 
 
 def _left_out(layout: Layout, names: Mapping[str, str], used: Iterable[str]) -> tuple[str, ...]:
@@ -220,9 +225,10 @@ def _image(
 
 def _guess(layout: Layout, small: bool, size: int, channels: int) -> str:
     if channels == 1:
-        return f"Images of {size} pixels with values in 0..1 are a guess: the file does not say how they were prepared."
+        return f"Images of {size} pixels with values in 0..1 are a guess: {_UNSAID}"
     if small:
-        return f"Images of {size} pixels and CIFAR-10's mean and deviation are a guess from the small input: " \
-            "the file does not say which data it was trained on."  # fmt: skip
+        return (
+            f"Images of {size} pixels and {IN_WORDS[layout.small_pixels]} are a guess from the small input: {_UNSAID}"
+        )
     of_project = f"as in the evaluation of {layout.name}" if layout.name else "as is usual"
-    return f"Images of {size} pixels are prepared {of_project}; the file does not say."
+    return f"Images of {size} pixels and {IN_WORDS[layout.pixels]} are taken, {of_project}: {_UNSAID}"

@@ -28,6 +28,7 @@ from cl_viz.encoders._encoding_loop import EncodingLoop, Window
 from cl_viz.encoders._encoding_views import ViewPlan, Views, plan_views
 from cl_viz.encoders._recognising import family_of
 from cl_viz.encoders._shard_folder import ShardFolder
+from cl_viz.encoders._told_pixels import Pixels, told
 
 PathLike = str | os.PathLike[str]
 
@@ -51,6 +52,8 @@ def encode(
     seed: int = 0,
     progress: ProgressCallback | None = None,
     trust: bool = False,
+    pixels: Pixels | None = None,
+    size: int | None = None,
 ) -> EmbeddingSet | Run:
     """Run a checkpoint on data.
 
@@ -83,6 +86,11 @@ def encode(
     progress : callable, optional
     trust : bool
         Also run checkpoints that are programs (ONNX, TorchScript): it runs whatever code their author put there.
+    pixels : str or (mean, standard deviation), optional
+        How pixels in 0..1 are normalised, where you know it and the checkpoint does not say: ``"as_they_are"``,
+        ``"imagenet"``, ``"cifar10"``, ``"cifar10_of_images"``, ``"halves"``, ``"clip"``, or a number a channel of each.
+    size : int, optional
+        Height and width that enter the network, in pixels.
 
     Returns
     -------
@@ -95,16 +103,17 @@ def encode(
     UnsafeFileError
         If the checkpoint would run code and is not trusted.
     InputError
-        If views or layer are not there, seed or batch size are out of range, fewer than two rows can be read, or `out`
-        cannot be written to or was begun with something else.
+        If views or layer are not there, seed, batch size, pixels or size are out of range, fewer than two rows can be
+        read, or `out` cannot be written to or was begun with something else.
     DeviceError
         If the device is not here, or a batch does not fit on it.
     MissingDependencyError
         If a library that runs the checkpoint, or reads the data, is not installed.
     """
     encoding = Encoding(
-        checkpoint, data, views=views, layer=layer, batch_size=batch_size, device=device, seed=seed, trust=trust
-    )
+        checkpoint, data, views=views, layer=layer, batch_size=batch_size, device=device, seed=seed, trust=trust,
+        pixels=pixels, size=size,
+    )  # fmt: skip
     run = encoding.run(out, progress or silent)
     return run if layer == ALL_LAYERS else run.get()
 
@@ -133,11 +142,14 @@ class Encoding:
         device: str = "auto",
         seed: int = 0,
         trust: bool = False,
+        pixels: Pixels | None = None,
+        size: int | None = None,
     ) -> None:
         self.checkpoint = Path(checkpoint)
         self.spec: EncoderSpec
         self.recognised: Recognised
-        self.spec, self.recognised = family_of(self.checkpoint, trust)
+        self.spec, found = family_of(self.checkpoint, trust)
+        self.recognised = told(found, pixels, size)
         self.data: EncodingData = open_data(os.fspath(data))
         self.views: tuple[ViewPlan, ...] = plan_views(self.data, self.recognised, views)
         self.layers = _chosen_layers(self.recognised, layer)

@@ -116,7 +116,9 @@ def _unknown(path: Path) -> FormatError:
     said = _found_in_folder(path) if path.is_dir() else _found_in_file(path)
     return FormatError(
         f"no family knows this checkpoint; {said}", where=str(path), allowed=families,
-        remedy="check that this is the file of the weights, or embed the data yourself and open the embeddings",
+        remedy="check that this is the file of the weights; a network of your own embeds the data in your own code: "
+        "numpy.savez('dump.npz', view_1=..., view_2=..., label=...) opens as it is, and cl_viz.Recorder follows a "
+        "training",
     )  # fmt: skip
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from cl_viz.encoders._data import open_data
 from cl_viz.encoders._encoding import Encoding
 from cl_viz.encoders._encoding_views import plan_views
 from cl_viz.encoders._image_preparing import prepare
+from cl_viz.encoders._told_pixels import told
 from cl_viz.encoders.tiny import build
 
 COLOUR = ImageInput((28, 28), 3, (28, 28), mean=(0.0,) * 3, std=(1.0,) * 3)
@@ -94,6 +96,32 @@ def test_plain_is_the_checkpoint_on_prepared_pictures(colour_checkpoint: Path, p
         np.testing.assert_allclose(run.get(layer=layer).views["view_1"][3], wanted[0], rtol=1e-4, atol=1e-5)
 
 
+def test_pixels_and_size_are_as_told(colour_checkpoint: Path, pets: Path, tmp_path: Path) -> None:
+    mean, deviation = (0.1, 0.2, 0.3), (0.5, 0.6, 0.7)
+    run = cl_viz.encode(
+        colour_checkpoint, pets, views="plain", layer="all", pixels=(mean, deviation), size=28, out=tmp_path / "run"
+    )
+    assert isinstance(run, cl_viz.Run)
+    wanted = replace(COLOUR, resize=28, mean=mean, std=deviation)
+    with Image.open(pets / "cat" / "3.png") as picture:
+        batch = prepare(picture, wanted)[None]
+    rows = build(colour_checkpoint).encode(batch, "image")["backbone"]
+    np.testing.assert_allclose(run.get(layer="backbone").views["view_1"][3], rows[0], rtol=1e-4, atol=1e-5)
+    assert run.card["preprocessing"]["mean"] == list(mean)
+    assert "images of 28 pixels, mean (0.1, 0.2, 0.3) and deviation (0.5, 0.6, 0.7)" in run.card["notes"][-1]
+    with pytest.raises(InputError, match="preprocessing"):
+        cl_viz.encode(colour_checkpoint, pets, views="plain", layer="all", out=tmp_path / "run")
+
+
+def test_named_pixels_fit_grey_images_and_none_fit_texts(noisy: Path, texts: Path) -> None:
+    known = Recognised("grey", "a grey network", ("image",), ("backbone",), image=replace(COLOUR, channels=1))
+    grey = told(known, "halves", None).image
+    assert grey is not None
+    assert (grey.mean, grey.std) == ((0.5,), (0.5,))
+    with pytest.raises(InputError, match="takes no images"):
+        cl_viz.encode(noisy, texts, pixels="imagenet")
+
+
 def test_random_views_depend_on_the_seed_and_the_picture_alone(
     colour_checkpoint: Path, pets: Path, tmp_path: Path
 ) -> None:
@@ -151,6 +179,10 @@ def test_columns_become_views_by_name(noisy: Path, tmp_path: Path) -> None:
         ({"views": "elbow"}, "no column 'elbow'.*image"),
         ({"views": []}, "no view"),
         ({"batch_size": 0}, "batch_size is 0"),
+        ({"size": 0}, "size is 0.*1 to 4,096 pixels"),
+        ({"pixels": "caltech"}, "no pixels are called 'caltech'.*imagenet"),
+        ({"pixels": (0.5, 0.5)}, "3 finite numbers each"),
+        ({"pixels": ((0.5,) * 3, (0.0,) * 3)}, "deviations above 0"),
     ],
 )
 def test_what_is_not_there_is_refused_with_what_is(

@@ -89,13 +89,19 @@ def test_what_no_shape_tells_is_said(tmp_path):
     small = recognise(path)
     assert small.image.mean == (0.4914, 0.4822, 0.4465)
     assert small.image.resize == 32
-    assert any("guess" in note for note in small.notes)
+    assert any("CIFAR-10's mean and deviation are a guess" in note for note in small.notes)
+    weights = {key.replace("backbone.", "encoder."): value for key, value in solo_learn().content["state_dict"].items()}
+    torch.save({key: value for key, value in weights.items() if key.startswith(("encoder.", "projector."))}, path)
+    untouched = recognise(path)
+    assert untouched.image.mean == (0.0, 0.0, 0.0)
+    assert any("values in 0..1 without normalisation are a guess" in note for note in untouched.notes)
+    torch.save(solo_learn().content, path)
     assert any("momentum branch (N = " in note for note in small.notes)
     torch.save(dino().content, path)
-    assert "Taken: the teacher, as in the project's evaluation." in recognise(path).notes
+    assert "Branch: the teacher, as in the project's evaluation." in recognise(path).notes
     torch.save(dino_student().content, path)
     notes = recognise(path).notes
-    assert "Taken: the student, because the file has no teacher." in notes
+    assert "Branch: the student, because the file has no teacher." in notes
     assert any("attention heads" in note for note in notes)
     torch.save(dino().content["teacher"], path)
     assert any("does not say whether it is the teacher" in note for note in recognise(path).notes)
