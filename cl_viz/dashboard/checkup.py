@@ -57,6 +57,7 @@ def show(runs: Sequence[state.OpenRun]) -> Results:
                 _draw(place, results)
                 drawn_at = time.monotonic()
     # What is known is read while a slow question is answered.
+    _add_kept(runs, results)
     _draw(place, results)
     known = sum(map(len, results.values()))
     slow = slow_work(runs, results)
@@ -78,6 +79,15 @@ def _draw(place: DeltaGenerator, results: Results) -> None:
     with place.container():
         paragraphs(results)
         grid(results)
+
+
+def _add_kept(runs: Sequence[state.OpenRun], results: Results) -> None:
+    """Add the results of slow questions that were answered before."""
+    for spec in DIAGNOSTICS.values():
+        for opened in () if spec.quick else runs:
+            kept = cache.kept_result(opened, spec.name, {})
+            if kept is not None:
+                results[opened.name][spec.name] = kept
 
 
 def slow_work(runs: Sequence[state.OpenRun], results: Results) -> dict[str, list[LongWork]]:
