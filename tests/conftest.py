@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -51,6 +53,17 @@ def checkout() -> Path:
 def goldens_folder(request: pytest.FixtureRequest) -> Path:
     """The folder given with --goldens."""
     return Path(request.config.getoption("--goldens"))
+
+
+@pytest.fixture(scope="session")
+def one_search_for_components() -> Iterator[None]:
+    """Let Streamlit look once for components: each app in a test reads what every installed package says of itself."""
+    from streamlit.components.v2 import manifest_scanner
+
+    once = functools.cache(manifest_scanner.scan_component_manifests)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(manifest_scanner, "scan_component_manifests", once)
+        yield
 
 
 @pytest.fixture

@@ -1,4 +1,8 @@
-"""A pytest plugin: whatever is neither numpy nor torch, nor needed by them or by pytest, is as if not installed."""
+"""A pytest plugin: whatever is neither numpy nor torch, nor needed by them or by pytest, is as if not installed.
+
+Of a test with many parameters so many cases are kept that every value of each parameter is in one: what is imported
+goes by the values, and their combinations are tested with everything installed.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,8 @@ import sys
 from collections.abc import Sequence
 from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
+
+import pytest
 
 WANTED = ("numpy", "torch", "pytest", "pytest-timeout", "pytest-xdist", "hypothesis")
 
@@ -47,6 +53,29 @@ class WantedOnly(PathFinder):
     ) -> ModuleSpec | None:
         """Return nothing for a module that shall be absent."""
         return None if fullname.split(".")[0] in cls.absent else PathFinder.find_spec(fullname, path, target)
+
+
+def every_value_once(items: Sequence[pytest.Item]) -> list[pytest.Item]:
+    """Return tests without the cases all whose values, each by itself, are in an earlier case of the same test."""
+    seen: set[tuple[str, str, str]] = set()
+    kept = []
+    for item in items:
+        test = item.nodeid.split("[")[0]
+        parameters = item.callspec.params if hasattr(item, "callspec") else {}
+        values = {(test, name, repr(value)) for name, value in parameters.items()} or {(test, "", "")}
+        if not values <= seen:
+            kept.append(item)
+        seen |= values
+    return kept
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave such cases out."""
+    kept = every_value_once(items)
+    chosen = set(kept)
+    config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
+    items[:] = kept
 
 
 def _normal(name: str) -> str:

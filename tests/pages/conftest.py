@@ -17,7 +17,7 @@ OpenApp = Callable[..., AppTest]
 
 
 @pytest.fixture(autouse=True)
-def _empty_caches() -> Iterator[None]:
+def _empty_caches(one_search_for_components: None) -> Iterator[None]:
     st.cache_resource.clear()
     yield
     st.cache_resource.clear()
