@@ -103,12 +103,13 @@ class Watch:
 def settle(page: Page) -> None:
     """Wait until the app has drawn a title and computes nothing any more."""
     page.locator("h1").first.wait_for(timeout=SETTLE)
+    # Parts whose code the browser is still loading are grey blocks. To ask in every frame keeps the browser drawing.
     page.wait_for_function(
-        "() => document.querySelector('[data-testid=\"stApp\"]')?.dataset.testScriptState === 'notRunning'",
+        "() => document.querySelector('[data-testid=stApp]')?.dataset.testScriptState === 'notRunning'"
+        " && !document.querySelector('[data-testid=stSkeleton]')",
+        polling=50,
         timeout=SETTLE,
     )
-    # Parts whose code the browser is still loading are grey blocks.
-    page.wait_for_function("() => !document.querySelector('[data-testid=stSkeleton]')", timeout=SETTLE)
 
 
 def _free_port() -> int:
