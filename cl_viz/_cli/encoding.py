@@ -23,13 +23,14 @@ _KEYS_SHOWN = 10
 
 def encode_into(
     checkpoint: str, data: str, out: Path, *, views: Sequence[str], layer: str | None, batch_size: int | None,
-    device: str, seed: int, trust: bool,
+    device: str, seed: int, trust: bool, pixels: str | None, size: int | None,
 ) -> Run:  # fmt: skip
     """Encode into a folder, with words before and after on standard error and output."""
     wanted = None if not views else views[0] if len(views) == 1 else list(views)
     encoding = Encoding(
-        checkpoint, data, views=wanted, layer=layer, batch_size=batch_size, device=device, seed=seed, trust=trust
-    )
+        checkpoint, data, views=wanted, layer=layer, batch_size=batch_size, device=device, seed=seed, trust=trust,
+        pixels=pixels, size=size,
+    )  # fmt: skip
     if encoding.spec.runs_code:
         messages().print(Text(RISK, style="bold red"))
     for line in lines_of(encoding.recognised):

@@ -20,8 +20,9 @@ from cl_viz.encoders import ENCODERS
 from cl_viz.encoders._data import SAMPLE_DIGITS, EncodingData
 from cl_viz.encoders._encoding import ALL_LAYERS
 from cl_viz.encoders._encoding_views import ViewPlan, plan_views
+from cl_viz.encoders._told_pixels import LABELS
 
-_GUESSED, _COLUMNS = "guessed", "columns"
+_GUESSED, _COLUMNS, _RECOGNISED = "guessed", "columns", "recognised"
 _VIEWS = {
     _GUESSED: "As the data suggests", "augmented": "Two random views", "plain": "Plain", "dropout": "Two passes",
     _COLUMNS: "Columns",
@@ -161,6 +162,7 @@ def _options(known: Recognised, data: EncodingData) -> dict[str, Any]:
         options["views"] = tuple(columns)
     elif kind != _GUESSED:
         options["views"] = kind
+    options |= _image_options(known)
     seed = st.number_input("Seed", min_value=0, value=0, step=1, key="encode_seed", width=100,
                            help="Of random views and of dropout.")  # fmt: skip
     if seed:
@@ -169,6 +171,24 @@ def _options(known: Recognised, data: EncodingData) -> dict[str, Any]:
                            width=150, placeholder="automatic", help="Smaller where memory is short.")  # fmt: skip
     if size:
         options["batch_size"] = int(size)
+    return options
+
+
+def _image_options(known: Recognised) -> dict[str, Any]:
+    """Draw how images are prepared, for checkpoints that take some; return what differs from what was recognised."""
+    if known.image is None:
+        return {}
+    options: dict[str, Any] = {}
+    pixels = st.selectbox("Pixels", [_RECOGNISED, *LABELS], format_func=lambda name: LABELS.get(name, "as recognised"),
+                          key="encode_pixels", width=190, help="How pixels in 0..1 are normalised, where you know it "
+                          "and the checkpoint does not say: what is guessed is noted with the checkpoint.")  # fmt: skip
+    if pixels != _RECOGNISED:
+        options["pixels"] = pixels
+    size = st.number_input("Image size", min_value=1, max_value=4096, value=None, step=1, key="encode_size", width=150,
+                           placeholder=f"{known.image.size[0]}", help="Height and width that enter the network, in "
+                           "pixels.")  # fmt: skip
+    if size:
+        options["size"] = int(size)
     return options
 
 

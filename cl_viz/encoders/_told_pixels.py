@@ -20,6 +20,12 @@ NAMED: Mapping[str, MeanAndDeviation] = {
 }  # fmt: skip
 """Mean and standard deviation of pixels in 0..1, by name; `as_they_are` leaves them in 0..1."""
 
+LABELS: Mapping[str, str] = {
+    "as_they_are": "0 to 1", "imagenet": "ImageNet", "cifar10": "CIFAR-10",
+    "cifar10_of_images": "CIFAR-10, deviation within images", "halves": "-1 to 1", "clip": "CLIP",
+}  # fmt: skip
+"""The same in few words, for a control."""
+
 IN_WORDS: Mapping[MeanAndDeviation, str] = {
     UNTOUCHED: "values in 0..1 without normalisation",
     IMAGENET: "ImageNet's mean and deviation",

@@ -65,6 +65,19 @@ def test_encode_refuses_another_seed_in_the_same_folder(
     assert "the seed (0, not 5)" in capsys.readouterr().err
 
 
+def test_how_images_are_prepared_can_be_told(
+    pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = ["encode", CHECKPOINT, str(pictures), "--view", "plain", "-o"]
+    assert main([*told, str(tmp_path / "plain")]) == 0
+    assert main([*told, str(tmp_path / "other"), "--pixels", "halves", "--size", "28"]) == 0
+    assert "Told for this encoding: images of 28 pixels, mean (0.5, 0.5, 0.5)" in capsys.readouterr().err
+    plain, other = (cl_viz.open_run(tmp_path / name).get().views["view_1"] for name in ("plain", "other"))
+    assert not np.allclose(plain, other)
+    assert main([*told, str(tmp_path / "third"), "--pixels", "mine"]) == 2
+    assert "cifar10_of_images" in capsys.readouterr().err
+
+
 def test_encode_needs_a_folder_and_says_what_is_missing(
     pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -102,8 +102,10 @@ def test_a_folder_of_ones_own_keeps_what_was_encoded_and_lists_what_was_skipped(
     assert "layers: projector, backbone" in texts(app)
     app.selectbox(key="encode_layer").set_value("all")
     app.selectbox(key="encode_views").set_value("plain")
+    app.selectbox(key="encode_pixels").set_value("halves")
+    app.number_input(key="encode_size").set_value(28)
     app.text_input(key="encode_out").set_value(str(tmp_path / "kept")).run()
-    assert "layer='all', views='plain', out=" in app.code[0].value
+    assert "layer='all', views='plain', pixels='halves', size=28, out=" in app.code[0].value
     app = encode(app)
     assert not app.exception
     assert (tmp_path / "kept" / "card.json").is_file()
@@ -112,6 +114,7 @@ def test_a_folder_of_ones_own_keeps_what_was_encoded_and_lists_what_was_skipped(
     assert any("1 row could not be read" in expander.label for expander in app.expander)
     opened = next(iter(app.session_state["_runs"].values()))
     assert opened.origin == "path"
+    assert opened.run.card["preprocessing"]["mean"] == [0.5, 0.5, 0.5]
     assert pictures in app.session_state["_media_folders"]
     assert opened.run.get().codes("label")[1] == ("<b>cat", "dog")
 

@@ -32,6 +32,18 @@ def encode(
         int | None, typer.Option("--batch-size", min=1, help="By default what suits the device.")
     ] = None,
     seed: Annotated[int, typer.Option("--seed", help="Of random views and of dropout.")] = 0,
+    pixels: Annotated[
+        str | None,
+        typer.Option(
+            "--pixels",
+            metavar="NAME",
+            help="How images are normalised, where the checkpoint does not say it: as_they_are, imagenet, cifar10, "
+            "cifar10_of_images, halves or clip.",
+        ),
+    ] = None,
+    size: Annotated[
+        int | None, typer.Option("--size", help="Height and width of images that enter the network, in pixels.")
+    ] = None,
     device: Device = "auto",
     trust: Annotated[
         bool,
@@ -48,5 +60,5 @@ def encode(
 
     encode_into(
         checkpoint, data, output, views=view or (), layer=layer, batch_size=batch_size, device=device, seed=seed,
-        trust=trust,
+        trust=trust, pixels=pixels, size=size,
     )  # fmt: skip
