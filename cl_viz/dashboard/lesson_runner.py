@@ -164,10 +164,11 @@ def _asked(prediction: Prediction, key: str) -> str | float | None:
 
 def _verdict(prediction: Prediction, given: str | float) -> None:
     answer = escape(prediction.answer_text())
+    said = given if isinstance(given, str) else f"{given:g}"
     if prediction.is_right(given):
         st.success(f"Right: {answer}", icon=":material/check_circle:")
     else:
-        st.warning(f"Not so. You said {escape(given)}; it is: {answer}", icon=":material/lightbulb:")
+        st.warning(f"Not so. You said {escape(said)}; it is: {answer}", icon=":material/lightbulb:")
 
 
 def _controls(params: type[Params]) -> Params:
