@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from cl_viz._cli.console import as_options
 from cl_viz.core.embedding_set import EmbeddingSet
 from cl_viz.core.result import Finding, Level, Result, format_number
 from cl_viz.core.run import Run, Snapshot
@@ -27,9 +28,12 @@ def show_findings(
     table.add_column("Level", no_wrap=True)
     table.add_column("Diagnostic", no_wrap=True)
     table.add_column("Finding", overflow="fold")
-    for finding in all_findings(results):
+    findings = all_findings(results)
+    for finding in findings:
         table.add_row(Text(finding.level, style=_STYLES[finding.level]), Text(finding.diagnostic), _sentences(finding))
     console.print(table)
+    if options := as_options(*(finding.advice for finding in findings)):
+        console.print(Text(options, style="dim"))
 
 
 def show_numbers(console: Console, results: Sequence[Result]) -> None:
