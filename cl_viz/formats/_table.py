@@ -21,6 +21,8 @@ from cl_viz.formats._roles import known_role
 # "dim_12", "emb.3", "x[4]", "17": a name and the number of the dimension.
 _NUMBERED = re.compile(r"(?P<prefix>.*?)[ _.\-\[(]?(?P<number>\d{1,6})[\])]?", re.DOTALL)
 _DEFAULT_NAME = "embedding"
+# What Python writes for a list of numpy's numbers.
+_NUMPY_NUMBER = re.compile(r"np\.(?:float|int)\d+\(([^()]*)\)")
 
 
 def table_dump(
@@ -79,14 +81,16 @@ def table_dump(
 
 def _bracketed(values: Column, name: str, path: Path) -> NDArray[Any] | None:
     """Return a matrix of a column whose cells are lists in text, ``[0.1, 0.2]``, as pandas and pgvector write them, or
-    ``{0.1,0.2}``, as PostgreSQL writes its arrays; else None.
+    ``{0.1,0.2}``, as PostgreSQL writes its arrays, or ``[np.float64(0.1), ...]``, as Python writes lists of numpy's
+    numbers; else None.
     """
     if values.dtype.kind not in "OU" or not len(values) or not _is_bracketed(values[0]):
         return None
     rows: list[NDArray[np.float64]] = []
     for row, cell in enumerate(values):
         try:
-            entries = np.array(str(cell).strip().strip("[](){}").replace(",", " ").split(), dtype=np.float64)
+            plain = _NUMPY_NUMBER.sub(r"\1", str(cell)).strip().strip("[](){}").replace(",", " ")
+            entries = np.array(plain.split(), dtype=np.float64)
         except ValueError:
             return None
         if rows and len(entries) != len(rows[0]):
@@ -97,7 +101,9 @@ def _bracketed(values: Column, name: str, path: Path) -> NDArray[Any] | None:
 
 def _is_bracketed(cell: Any) -> bool:
     numbers = r"[-+\d.eE,\s naifNAIF]+"
-    return isinstance(cell, str) and re.fullmatch(rf"\s*(\[{numbers}\]|\{{{numbers}\}})\s*", cell) is not None
+    if not isinstance(cell, str):
+        return False
+    return re.fullmatch(rf"\s*(\[{numbers}\]|\{{{numbers}\}})\s*", _NUMPY_NUMBER.sub(r"\1", cell)) is not None
 
 
 def _some(names: Sequence[str]) -> str:

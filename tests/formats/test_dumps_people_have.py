@@ -133,6 +133,17 @@ def test_exports_of_vector_databases(record: Callable[[int], dict[str, Any]], tm
     assert list(np.asarray(cl_viz.load(table).role("text"))) == TEXTS
 
 
+@pytest.mark.parametrize("entry", ["{0}", "np.float64({0})", "np.float32({0})"])
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_lists_that_were_written_as_text(entry: str, suffix: str, tmp_path: Path) -> None:
+    wanted = lists()
+    told = ["[" + ", ".join(entry.format(number) for number in row) + "]" for row in wanted]
+    frame = pd.DataFrame({"embedding": told, "text": TEXTS})
+    path = tmp_path / f"dump.{suffix}"
+    frame.to_csv(path, index=False) if suffix == "csv" else frame.to_parquet(path)
+    np.testing.assert_allclose(cl_viz.load(path).views["embedding"], wanted)
+
+
 def test_named_vectors_are_views(tmp_path: Path) -> None:
     records = [{"id": row, "vector": {"image": lists()[row], "text": lists()[row]}} for row in range(N)]
     assert cl_viz.load(jsonl(tmp_path, records)).view_names == ("vector/image", "vector/text")
