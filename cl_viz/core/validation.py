@@ -58,7 +58,8 @@ def row_quality(array: NDArray[np.generic]) -> RowQuality:
     is_zero = np.zeros(n_rows, dtype=np.bool_)
     norms = np.zeros(n_rows, dtype=np.float64)
     for rows in row_blocks(array):
-        block = np.asarray(array[rows], dtype=np.float64)
+        with np.errstate(invalid="ignore"):  # a signalling NaN, as damaged files hold them, is a NaN too
+            block = np.asarray(array[rows], dtype=np.float64)
         has_nan[rows] = np.isnan(block).any(axis=1)
         has_infinite[rows] = np.isinf(block).any(axis=1) & ~has_nan[rows]
         largest = np.abs(block).max(axis=1)

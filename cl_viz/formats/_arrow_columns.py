@@ -38,6 +38,28 @@ def leaves(field: Any) -> Iterator[tuple[tuple[str, ...], Any]]:
             yield (field.name, *names), kind
 
 
+def all_leaves(schema: Any, path: Path) -> list[tuple[tuple[str, ...], Any]]:
+    """Return the parts of every column of a table, as `leaves` does.
+
+    Raises
+    ------
+    FormatError
+        If two have one name: which of them is meant cannot be told.
+    """
+    found = [entry for field in schema for entry in leaves(field)]
+    for mark in "/.":
+        named = [mark.join(names) for names, _ in found]
+        twice = sorted({name for name in named if named.count(name) > 1}) if len(set(named)) < len(named) else []
+        if twice:
+            raise FormatError(
+                f"two columns are called {twice[0]!r}",
+                where=str(path),
+                allowed="a name for each column; parts of nested columns are joined with a slash",
+                remedy="rename one of them, and save again",
+            )
+    return found
+
+
 def part(values: Any, names: Sequence[str]) -> Any:
     """Return the part of a struct column that `names` lead to; the column itself where there are none."""
     import pyarrow.compute as pc

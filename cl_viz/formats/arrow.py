@@ -9,10 +9,10 @@ from cl_viz.core.embedding_set import EmbeddingSet
 from cl_viz.core.errors import FormatError
 from cl_viz.core.specs import FormatSpec, RawDump
 from cl_viz.formats._arrow_columns import (
+    all_leaves,
     arrow_table,
     column,
     is_vector_type,
-    leaves,
     part,
     schema_manifest,
     vectors,
@@ -49,17 +49,16 @@ def read(path: Path) -> RawDump:
     # Offsets inside the file are not trusted before this.
     table.validate(full=True)
     found, columns, notes = {}, {}, []
-    for field, values in zip(table.schema, table.columns, strict=True):
-        for names, kind in leaves(field):
-            name, own = "/".join(names), part(values, names[1:])
-            if is_vector_type(kind):
-                found[name] = vectors(own.chunks, len(own), name, path)
-                continue
-            plain = column(own)
-            if plain is None:
-                notes.append(f"column {name!r} of type {kind} was left out")
-            else:
-                columns[name] = plain
+    for names, kind in all_leaves(table.schema, path):
+        name, values = "/".join(names), part(table.column(names[0]), names[1:])
+        if is_vector_type(kind):
+            found[name] = vectors(values.chunks, len(values), name, path)
+            continue
+        plain = column(values)
+        if plain is None:
+            notes.append(f"column {name!r} of type {kind} was left out")
+        else:
+            columns[name] = plain
     return table_dump(columns, path, vectors=found, manifest=schema_manifest(table.schema), notes=notes)
 
 

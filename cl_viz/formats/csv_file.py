@@ -119,11 +119,13 @@ def _number(cell: str) -> float | None:
 
 
 def _unique_names(row: list[str]) -> list[str]:
-    names: list[str] = []
+    names: dict[str, None] = {}
     for position, cell in enumerate(row):
         name = cell.strip() or f"column {position + 1}"
-        names.append(name if name not in names else f"{name} ({position + 1})")
-    return names
+        while name in names:
+            name = f"{name} ({position + 1})"
+        names[name] = None
+    return list(names)
 
 
 def _parse_columns(path: Path, separator: str, headless: bool, width: int) -> list[Column]:

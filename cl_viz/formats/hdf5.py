@@ -57,10 +57,10 @@ def read(path: Path) -> RawDump:
                 notes.append(f"dataset {name!r} of type {dataset.dtype} was left out")
             else:
                 arrays[name] = array
-    return sort_arrays(_with_categories(arrays), path, notes=tuple(notes))
+    return sort_arrays(_with_categories(arrays, path), path, notes=tuple(notes))
 
 
-def _with_categories(arrays: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+def _with_categories(arrays: dict[str, NDArray[Any]], path: Path) -> dict[str, NDArray[Any]]:
     """Put the two datasets of a categorical column, ``name/codes`` and ``name/categories``, as AnnData writes them,
     into one; a code below 0 is a missing entry.
     """
@@ -69,6 +69,7 @@ def _with_categories(arrays: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]
         codes, values = arrays[f"{name}/codes"], arrays.get(f"{name}/categories")
         if values is None or name in arrays or codes.ndim != 1 or values.ndim != 1 or codes.dtype.kind not in "iu":
             continue
+        check_expansion(path, f"column {name!r}", 8 * len(codes), path.stat().st_size)
         present = codes >= 0
         if not present.any() or int(codes.max()) >= len(values):
             continue

@@ -46,17 +46,22 @@ def read(path: Path) -> RawDump:
     values: dict[str, list[Any]] = {}
     widths: dict[str, int] = {}
     size = path.stat().st_size
-    for n_rows, (number, nested) in enumerate(_records(path)):
-        record = dict(_leaves(nested, "", 0))
-        new = [key for key in record if key not in values]
-        if new:
-            # Every key has an entry for every record, also where it is missing.
-            entries = (len(values) + len(new)) * (n_rows + 1)
-            check_expansion(path, f"{len(values) + len(new):,} keys in {n_rows + 1:,} records", 8 * entries, size)
-        for key in new:
-            values[key] = [None] * n_rows
-        for key, column in values.items():
-            column.append(_entry(record.get(key), key, number, widths, path))
+    n_rows = 0
+    for number, nested in _records(path):
+        for key, value in _leaves(nested, "", 0):
+            column = values.get(key)
+            if column is None:
+                # Every key has an entry for every record in the end, also where it is missing.
+                entries = (len(values) + 1) * (n_rows + 1)
+                check_expansion(path, f"{len(values) + 1:,} keys in {n_rows + 1:,} records", 8 * entries, size)
+                column = values[key] = []
+            column += [None] * (n_rows - len(column))
+            if len(column) == n_rows:
+                column.append(_entry(value, key, number, widths, path))
+        n_rows += 1
+    check_expansion(path, f"{len(values):,} keys in {n_rows:,} records", 8 * len(values) * n_rows, size)
+    for column in values.values():
+        column += [None] * (n_rows - len(column))
     found: dict[str, NDArray[Any]] = {}
     columns: dict[str, Column] = {}
     notes = []

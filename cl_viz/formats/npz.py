@@ -20,6 +20,8 @@ from cl_viz.formats._npy_header import NpyHeader, read_npy_header
 from cl_viz.formats._zip_archive import check_archive, data_offset, first_member
 
 _READ_BYTES = 16 << 20
+# Each mapped array holds a file open, and a process may open about a thousand.
+_MOST_MAPPED = 128
 
 
 def sniff(path: Path, head: bytes) -> bool:
@@ -42,18 +44,19 @@ def read(path: Path) -> RawDump:
         members = check_archive(archive, path)
         for member in members:
             if member.filename.endswith(".npy"):
-                arrays[member.filename.removesuffix(".npy")] = _read_member(archive, member, path)
+                may_map = len(arrays) < _MOST_MAPPED
+                arrays[member.filename.removesuffix(".npy")] = _read_member(archive, member, path, may_map=may_map)
             elif not member.is_dir():
                 notes.append(f"archive member {member.filename!r} was left out: it is not a .npy file")
     return sort_arrays(arrays, path, notes=tuple(notes))
 
 
-def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, path: Path) -> NDArray[Any]:
+def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, path: Path, *, may_map: bool) -> NDArray[Any]:
     what = f"array {member.filename!r}"
     with archive.open(member) as stream:
         header = read_npy_header(stream, path, what)
         check_extent(path, what, header.data_bytes, member.file_size - header.offset)
-        if member.compress_type != zipfile.ZIP_STORED:
+        if member.compress_type != zipfile.ZIP_STORED or not may_map:
             check_expansion(path, what, header.data_bytes, member.compress_size)
             return _unpack(stream, header, path, what)
     return map_array(

@@ -9,11 +9,11 @@ from typing import Any
 from cl_viz.core.embedding_set import EmbeddingSet
 from cl_viz.core.specs import FormatSpec, RawDump
 from cl_viz.formats._arrow_columns import (
+    all_leaves,
     arrow_table,
     column,
     is_binary,
     is_vector_type,
-    leaves,
     part,
     schema_manifest,
     vectors,
@@ -45,7 +45,7 @@ def read(path: Path) -> RawDump:
     with pq.ParquetFile(path, memory_map=True) as file:
         _check_claims(file.metadata, path)
         # A struct is read part by part, so that the bytes of pictures beside their paths are not.
-        for names, kind in (entry for field in file.schema_arrow for entry in leaves(field)):
+        for names, kind in all_leaves(file.schema_arrow, path):
             name = "/".join(names)
             if is_vector_type(kind):
                 found[name] = vectors(_chunks(file, names, path), file.metadata.num_rows, name, path)

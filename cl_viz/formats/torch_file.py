@@ -14,6 +14,7 @@ from cl_viz.core.embedding_set import EmbeddingSet
 from cl_viz.core.specs import FormatSpec, RawDump
 from cl_viz.formats._dump import MANIFEST_KEY, arrays_to_store, column_to_store, manifest_text, sort_arrays
 from cl_viz.formats._guard import guarded_reader, replacing
+from cl_viz.formats._limits import check_expansion
 from cl_viz.formats._torch_guard import check_stored, load_plain, sniff_torch
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def read(path: Path) -> RawDump:
     loaded, largest = load_plain(path, _REMEDY)
     arrays: dict[str, NDArray[Any]] = {}
     manifest = None
-    for name, value in _leaves(loaded, "", 0):
+    for name, value in _leaves(loaded, "", 0, path):
         if name == MANIFEST_KEY and isinstance(value, str):
             manifest = value
         elif isinstance(value, torch.Tensor):
@@ -54,7 +55,7 @@ def read(path: Path) -> RawDump:
     return sort_arrays(arrays, path, manifest=manifest)
 
 
-def _leaves(value: Any, prefix: str, depth: int) -> Iterator[tuple[str, Any]]:
+def _leaves(value: Any, prefix: str, depth: int, path: Path) -> Iterator[tuple[str, Any]]:
     """Yield (name, tensor, text, number or list) of nested containers; names are joined with a slash."""
     import torch
 
@@ -62,20 +63,23 @@ def _leaves(value: Any, prefix: str, depth: int) -> Iterator[tuple[str, Any]]:
         yield prefix, value
     elif isinstance(value, Mapping) and depth < _DEEPEST:
         for key, entry in value.items():
-            yield from _leaves(entry, f"{prefix}/{key}" if prefix else str(key), depth + 1)
+            yield from _leaves(entry, f"{prefix}/{key}" if prefix else str(key), depth + 1, path)
     elif isinstance(value, list | tuple) and value and depth < _DEEPEST:
         if all(isinstance(entry, str | bool | int | float) for entry in value):
             yield prefix, value
         elif all(isinstance(entry, torch.Tensor) and entry.ndim < 2 for entry in value) and _alike(value):
+            # One stored number can stand for any number of entries: what it would take is known before it is taken.
+            taken = len(value) * value[0].numel() * value[0].element_size()
+            check_expansion(path, repr(prefix or "the list of tensors"), taken, path.stat().st_size)
             yield prefix, torch.stack(list(value))
         elif isinstance(value[0], Mapping) and all(
             isinstance(entry, Mapping) and entry.keys() == value[0].keys() for entry in value
         ):
             # A record for each sample: the same as a dictionary of columns.
-            yield from _leaves({key: [entry[key] for entry in value] for key in value[0]}, prefix, depth + 1)
+            yield from _leaves({key: [entry[key] for entry in value] for key in value[0]}, prefix, depth + 1, path)
         else:
             for index, entry in enumerate(value):
-                yield from _leaves(entry, f"{prefix}/{index}" if prefix else str(index), depth + 1)
+                yield from _leaves(entry, f"{prefix}/{index}" if prefix else str(index), depth + 1, path)
 
 
 def _alike(tensors: list[Tensor] | tuple[Tensor, ...]) -> bool:
