@@ -67,7 +67,7 @@ def _read(name: str, own: Decoded) -> str:
     chance = " (no better than shuffled columns)" if own.p_value > TEST_LEVEL else ""
     return (
         f"{name} is read for {percent(own.accuracy)} [{percent(ends.low, '')}, {percent(ends.high, '')}]{chance} (most "
-        f"frequent value: {percent(own.chance)}, N = {own.n:,})"
+        f"frequent value: {percent(own.chance)}, N = {own.n_test:,} held out)"
     )
 
 
@@ -100,6 +100,7 @@ def _skills(decoded: dict[str, Decoded], order: list[str], run: str) -> Bars:
         Axis("Skill of a linear probe", "0 chance, 1 certainty", (-0.2, 1.0)),
         (Series("skill", names, skills, run=run, low=np.array(lows), high=np.array(highs)),),
         (Reference("chance", 0.0, "y"),),
+        n=min(decoded[name].n_test for name in order),
     )
 
 
@@ -131,6 +132,7 @@ def _confusion(own: Decoded, chosen: Feature, present: Codes, run: str) -> Heatm
         labels,
         Axis("Held-out samples of the value", "share", (0.0, 1.0)),
         run=run,
+        n=own.n_test,
     )
 
 
@@ -147,4 +149,5 @@ def _null(own: Decoded, name: str, run: str) -> Histogram:
         Axis("Shuffles", "share", (0.0, 1.0)),
         (Series("shuffled columns", edges, share, run=run, n=len(own.null)),),
         (Reference("found", own.accuracy), Reference("most frequent value", own.chance)),
+        n=own.n_test,
     )
