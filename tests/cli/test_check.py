@@ -263,17 +263,27 @@ def test_markup_in_names_is_shown_as_text(tmp_path: Path, capsys: pytest.Capture
     assert "[red]run[ red]" in capsys.readouterr().out
 
 
-def test_a_sample_run_is_checked_at_its_last_step_or_the_one_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_sample_run_is_checked_at_its_last_step(capsys: pytest.CaptureFixture[str]) -> None:
     from cl_viz.encoders import sample_run_names, sample_runs
 
     name = sample_run_names()[0]
     run = sample_runs([name])[0]
     assert main(["check", f"sample:{name}"]) == 0
     assert f"step {run.steps[-1]:,}" in capsys.readouterr().out.replace("\n", " ")
-    assert main(["check", f"sample:{name}", "--step", str(run.steps[0]), "--label", "digit"]) == 0
-    assert f"step {run.steps[0]:,}" in capsys.readouterr().out.replace("\n", " ")
     assert main(["check", f"sample:{name}", "--step", "123456789"]) == 2
     assert "123456789" in capsys.readouterr().err
+
+
+def test_a_run_of_several_steps_is_checked_at_its_last_or_the_one_asked_for(
+    labelled_set: EmbeddingSet, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "course"
+    folder.mkdir()
+    for step in (1000, 2000):
+        np.savez(folder / f"step-{step}.npz", **labelled_set.views, digit=labelled_set.role("label"))
+    for asked, step in (([], "2,000"), (["--step", "1000"], "1,000")):
+        assert main(["check", str(folder), *asked, "--label", "digit"]) == 0
+        assert f"step {step}" in capsys.readouterr().out.replace("\n", " ")
 
 
 def test_a_baseline_fails_the_check_that_got_worse(

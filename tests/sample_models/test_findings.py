@@ -25,6 +25,12 @@ def test_nothing_is_bad_in_the_healthy_run(found: Levels) -> None:
     assert [name for name, level in found["mnist-healthy"].items() if level == "bad"] == []
     # Digits overlap a little in 32 dimensions: a silhouette of .2 is the truth, not a false alarm.
     assert [name for name, level in found["mnist-healthy"].items() if level == "watch"] == ["class_separation"]
+    # Neither are these unknown, which find the temperatures and the small batch of other runs.
+    assert {found["mnist-healthy"][name] for name in ("suggested_temperature", "hardness", "batch_size")} == {"good"}
+    for name in ("suggested_temperature", "hardness"):
+        assert found["mnist-high-temperature"][name] == "watch"
+    assert found["mnist-low-temperature"]["suggested_temperature"] == "watch"
+    assert found["mnist-small-batch-infonce"]["batch_size"] == "watch"
 
 
 @pytest.mark.slow
