@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,13 +13,29 @@ from cl_viz.engine.batch_expectation import BatchExpectation
 from cl_viz.engine.score_grid import ScoreGrid
 
 Values = NDArray[np.float64]
-Asked = tuple[Callable[..., BatchExpectation], Callable[[BatchExpectation, Values, NDArray[np.int64]], Values]]
-"""How the law of a batch is worked out, and what is asked of it."""
-LOSS: Asked = (BatchExpectation.of, BatchExpectation.loss)
-MULTIPLIER: Asked = (BatchExpectation.of, BatchExpectation.multiplier)
-VARIANCE: Asked = (BatchExpectation.fine, BatchExpectation.variance)
 _ALIKE = 1.002
 """Numbers of negatives of anchors that are answered together: the most over the fewest."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is asked of the law of a batch.
+
+    Attributes
+    ----------
+    answer : callable
+        Takes the law, and logits and anchors of positives.
+    of_shares : bool
+        Whether it is about X / (1 + X) alone, which far fewer nodes decide than the loss.
+    """
+
+    answer: Callable[[BatchExpectation, Values, NDArray[np.int64]], Values]
+    of_shares: bool = True
+
+
+LOSS = Asked(BatchExpectation.loss, of_shares=False)
+MULTIPLIER = Asked(BatchExpectation.multiplier)
+VARIANCE = Asked(BatchExpectation.variance)
 
 
 def expected_in_batches(
@@ -54,10 +71,21 @@ def expected_in_batches(
         own = np.flatnonzero(place[owner] >= 0)
         if not len(own):
             continue
-        chosen = grid.chosen(anchors)
+        whose = place[owner[own]]
+        # Positives stand anchor by anchor.
+        first = np.flatnonzero(np.diff(whose, prepend=-1))
+        lowest, highest = np.full(len(anchors), np.inf), np.full(len(anchors), -np.inf)
+        lowest[whose[first]] = np.minimum.reduceat(positives[own], first)
+        highest[whose[first]] = np.maximum.reduceat(positives[own], first)
+        chosen, inside = grid.chosen(anchors), np.empty(len(anchors), dtype=np.int64)
         for index, tau in enumerate(temperatures):
-            law = ask[0](chosen, tau, n_negatives, number, positives[own].min())
-            found[index, own] = ask[1](law, positives[own] / tau, place[owner[own]])
+            points = chosen.for_steps(1 / tau)
+            laws = BatchExpectation.of(points, tau, n_negatives, number, lowest, highest if ask.of_shares else None)
+            for part, law in laws:
+                inside.fill(-1)
+                inside[part] = np.arange(len(part))
+                asked = np.flatnonzero(inside[whose] >= 0)
+                found[index, own[asked]] = ask.answer(law, positives[own[asked]] / tau, inside[whose[asked]])
 
 
 def _alike(total: Values, n_drawn: int) -> Iterator[tuple[NDArray[np.int64], float]]:

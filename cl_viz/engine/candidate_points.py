@@ -8,6 +8,7 @@ and more an eighth of the points says the same.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -22,6 +23,8 @@ from cl_viz.engine.weighted_points import CELL_WIDTH, Narrow, Values, WeightedPo
 _MOST_JOINED = 8
 _FLAT = 0.32
 """Largest change of factor * s over cells that are taken together: what third moments add stays near 1e-4."""
+_ALL_BELOW = _FLAT / (_MOST_JOINED * CELL_WIDTH)
+"""Factor below which every candidate counts."""
 _FAR = 14.0
 """What all candidates would add together, if each lay so far below the largest, over their number: 1e-6 of it."""
 
@@ -37,7 +40,7 @@ class CandidatePoints:
     """
 
     every: WeightedPoints
-    _levels: dict[int, WeightedPoints] = field(default_factory=dict, repr=False, compare=False)
+    _levels: dict[tuple[int, int], WeightedPoints] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def of(cls, sketch: AnchorSketch, roles: PairRoles, *, side: int | None = None) -> CandidatePoints:
@@ -89,8 +92,11 @@ class CandidatePoints:
 
     def masses(self, factors: Sequence[float]) -> list[Values]:
         """Return for each factor the sum over candidates of exp(factor * (s - largest)), shape (A,)."""
-        points = self._for(max(factors))
-        return points.sums(lambda part: [points.weights(part, factor) for factor in factors])
+        return [self._mass(factor) for factor in factors]
+
+    def _mass(self, factor: float) -> Values:
+        points = self._for(factor)
+        return points.sums(lambda part: [points.weights(part, factor)])[0]
 
     def log_mass(self, factor: float) -> Values:
         """Return log of the sum over candidates of exp(factor * s), shape (A,); -inf without any."""
@@ -149,12 +155,13 @@ class CandidatePoints:
         n_joined = 1
         while n_joined < _MOST_JOINED and factor * 2 * n_joined * CELL_WIDTH <= _FLAT:
             n_joined *= 2
-        if n_joined not in self._levels:
+        # From one doubling of the factor to the next the same points are near enough to the largest; at first all are.
+        doublings = math.floor(math.log2(factor / _ALL_BELOW)) if factor >= _ALL_BELOW else -1
+        level = n_joined, doublings
+        if level not in self._levels:
             points = self.every.joined(n_joined) if n_joined > 1 else self.every
-            # The least factor that is asked of this level; below it cells would be joined further.
-            least = _FLAT / (2 * n_joined * CELL_WIDTH) if n_joined < _MOST_JOINED else 0.0
-            self._levels[n_joined] = points.near(self._far / least) if least else points
-        return self._levels[n_joined]
+            self._levels[level] = points if doublings < 0 else points.near(self._far / (_ALL_BELOW * 2**doublings))
+        return self._levels[level]
 
     @lazily
     def _far(self) -> float:

@@ -14,18 +14,23 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from cl_viz.core.lazily import lazily
 from cl_viz.engine import bins
 from cl_viz.engine.weighted_points import WeightedPoints
 
 Values = NDArray[np.float64]
 Narrow = NDArray[np.float32]
 STEP = 2 / bins.ANCHOR_BINS
-"""Distance of two grid points, in scores."""
+"""Distance of two grid points, in scores, of the finest grid."""
 _ANCHORS_AT_ONCE = 128
 _APART = 16
 """Grid points from one to the next at which candidates above it are counted."""
 _SMOOTH = 0.4
 """Largest change of factor * s from one grid point to the next."""
+_STEEP = 0.25
+"""Largest change of factor * s between grid points that are taken together."""
+_WIDEST = 32 * STEP
+"""Distance of two grid points up to which they are taken together."""
 _REACH = 40.0
 """How far factor * s may lie above its base."""
 _BEFORE, _AFTER = 1, 2
@@ -41,26 +46,33 @@ class ScoreGrid:
     scores : NDArray[np.float64], shape (K,)
         The grid points that any anchor needs, ascending.
     weights : torch.Tensor of float32, shape (A, K)
-        Candidates of an anchor at a grid point.
+        Candidates of an anchor at a grid point; one anchor a row, in any order.
     above : torch.Tensor of float32, shape (A, ceil(K / 16))
         Candidates of an anchor at and above every 16th grid point.
+    rows : NDArray[np.int64], shape (A,)
+        Row of each anchor.
     largest : NDArray[np.float64], shape (A,)
         Largest score of each anchor.
     most_above, least_above : NDArray[np.float64], shape (K,)
         Candidates at and above each grid point: of the anchor that has the most and the fewest there.
+    step : float
+        Distance of two grid points, in scores.
     """
 
     scores: Values
     weights: torch.Tensor
     above: torch.Tensor
+    rows: NDArray[np.int64]
     largest: Values
     most_above: Values
     least_above: Values
+    step: float = STEP
 
     @classmethod
-    def of(cls, points: WeightedPoints, *, own: bool = False) -> ScoreGrid:
-        """Put points on the grid; with `own` those of the anchor's own label only."""
+    def of(cls, points: WeightedPoints, *, own: bool = False, order: NDArray[np.int64] | None = None) -> ScoreGrid:
+        """Put points on the grid; with `own` those of the anchor's own label only; `order` is that of the rows."""
         n_anchors = len(points.starts) - 1
+        row_of = np.arange(n_anchors) if order is None else np.argsort(order)
         owner = np.repeat(np.arange(n_anchors), np.diff(points.starts))
         place = (points.distance + points.largest[owner] + 1) / STEP
         first = int(np.floor(place.min(initial=0.0 if not len(place) else np.inf))) - _BEFORE
@@ -72,15 +84,17 @@ class ScoreGrid:
         for rows, part in _bands(points.starts):
             anchor, shape = owner[part] - rows.start, (rows.stop - rows.start, width)
             found = _spread(place[part] - first, counts[part], points.variance[part], anchor, shape)
-            weights[rows] = torch.from_numpy(found).float()
+            into = torch.from_numpy(row_of[rows])
+            weights[into] = torch.from_numpy(found).float()
             above = np.cumsum(found[:, ::-1], axis=1)[:, ::-1]
-            kept_above[rows] = torch.from_numpy(above[:, ::_APART].astype(np.float32))
+            kept_above[into] = torch.from_numpy(above[:, ::_APART].astype(np.float32))
             np.maximum(most, above.max(axis=0), out=most)
             np.minimum(least, above.min(axis=0), out=least)
         return cls(
             np.asarray((first + np.arange(width)) * STEP - 1, dtype=np.float64),
             weights,
             kept_above,
+            row_of,
             points.largest,
             most,
             np.maximum(least, 0.0),
@@ -90,11 +104,42 @@ class ScoreGrid:
         """Return the grid of some anchors; of all, itself."""
         if len(anchors) == len(self.weights):
             return self
-        rows = torch.from_numpy(anchors)
-        return replace(self, weights=self.weights[rows], above=self.above[rows], largest=self.largest[anchors])
+        rows = np.sort(self.rows[anchors])
+        kept = torch.from_numpy(rows)
+        return replace(
+            self,
+            weights=self.weights[kept],
+            above=self.above[kept],
+            rows=np.searchsorted(rows, self.rows[anchors]),
+            largest=self.largest[anchors],
+        )
+
+    def for_steps(self, factor: float) -> ScoreGrid:
+        """Return the fewest grid points for functions of factor * s that are smooth but may fall from 1 to 0 in 2."""
+        found = self
+        while 2 * found.step <= min(_STEEP / factor, _WIDEST):
+            found = found.halved
+        return found
+
+    @lazily
+    def halved(self) -> ScoreGrid:
+        """The same on every other grid point; those between are spread as candidates are."""
+        even, odd = self.weights[:, ::2], self.weights[:, 1::2]
+        n_even, n_odd = even.shape[1], odd.shape[1]
+        weights = torch.zeros((len(self.weights), n_odd + 3))
+        weights[:, 1 : n_even + 1] = even
+        for place, share in enumerate((-1 / 16, 9 / 16, 9 / 16, -1 / 16)):
+            weights[:, place : place + n_odd].add_(odd, alpha=share)
+        scores = self.scores[0] + 2 * self.step * np.arange(-1, n_odd + 2)
+        most, least = (
+            np.concatenate([above[:1], above[::2], [0.0, 0.0]])[: len(scores)]
+            for above in (self.most_above, self.least_above)
+        )
+        above = _counted_above(weights)
+        return ScoreGrid(scores, weights, above, self.rows, self.largest, most, least, 2 * self.step)
 
     def from_above(self, place: int) -> tuple[int, torch.Tensor]:
-        """Return the next place, at or after this one, above which candidates were counted, and their numbers, (A,)."""
+        """Return the next place, at or after this one, above which candidates were counted, and how many, by row."""
         at = -(-place // _APART)
         if at >= self.above.shape[1]:
             return len(self.scores), torch.zeros(len(self.above))
@@ -102,7 +147,7 @@ class ScoreGrid:
 
     def fits(self, factor: float) -> bool:
         """Whether exp(factor * s) is smooth enough between grid points: off by 6e-4 of itself at most."""
-        return factor * STEP <= _SMOOTH
+        return factor * self.step <= _SMOOTH
 
     def masses(self, factors: Sequence[float]) -> list[Values]:
         """Return for each factor the sum over candidates of exp(factor * (s - largest)), shape (A,)."""
@@ -148,6 +193,7 @@ class _Bases:
         self.factor = factor
         lowest = grid.largest.min(initial=1.0)
         apart = _REACH / max(factor, 1.0)
+        self.rows = grid.rows
         self.which = ((grid.largest - lowest) / apart).astype(np.int64)
         bases = lowest + np.arange(int(self.which.max(initial=0)) + 1) * apart
         self.distances = grid.scores[:, None] - bases
@@ -158,8 +204,16 @@ class _Bases:
 
     def chosen(self, sums: torch.Tensor) -> Values:
         """Return the sums of each anchor over its own base, as if that were its largest score."""
-        own = sums.numpy()[np.arange(len(self.which)), self.which]
+        own = sums.numpy()[self.rows, self.which]
         return np.asarray(own * np.exp(-self.factor * self.height))
+
+
+def _counted_above(weights: torch.Tensor) -> torch.Tensor:
+    """Return the candidates at and above every 16th grid point, shape (A, ceil(K / 16))."""
+    n_anchors, width = weights.shape
+    padded = torch.nn.functional.pad(weights, (0, -width % _APART))
+    blocks = padded.view(n_anchors, -1, _APART).sum(dim=2, dtype=torch.float64)
+    return blocks.flip(1).cumsum(dim=1).flip(1).float()
 
 
 def _bands(starts: NDArray[np.int64]) -> Iterator[tuple[slice, slice]]:

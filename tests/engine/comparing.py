@@ -45,8 +45,10 @@ def entr(values: np.ndarray) -> np.ndarray:
     return -safe * np.log(safe)
 
 
-def exact_expectation(margins: np.ndarray, n_drawn: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the mean of log(1 + X) and of X / (1 + X) over all draws of so many columns, X the sum of exp(margin).
+def exact_expectation(margins: np.ndarray, n_drawn: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return what all draws of so many columns give: means of log(1 + X) and X / (1 + X), X the sum of exp(margin).
+
+    And the variance of X / (1 + X).
 
     The Laplace transform of X at t is the coefficient of z**n in a product over columns, here of a binomial law that is
     then conditioned on its number; the integrals over log t are finely spaced sums.
@@ -65,4 +67,6 @@ def exact_expectation(margins: np.ndarray, n_drawn: int) -> tuple[np.ndarray, np
         ways[..., 0] *= 1 - share
         binomial[0] *= 1 - share
     weighted = step * (1 - ways[..., -1] / binomial[-1]) * np.exp(-np.exp(log_t))
-    return weighted.sum(axis=1), (weighted * np.exp(log_t)).sum(axis=1)
+    mean = (weighted * np.exp(log_t)).sum(axis=1)
+    square = (weighted * np.exp(log_t) * (2 - np.exp(log_t))).sum(axis=1)
+    return weighted.sum(axis=1), mean, np.maximum(0.0, square - mean**2)

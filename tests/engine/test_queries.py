@@ -8,9 +8,11 @@ from typing import Literal
 
 import numpy as np
 import pytest
+import torch
 
 import cl_viz
 from cl_viz.core.errors import InputError, MissingInputError
+from cl_viz.engine import batch_expectation
 from cl_viz.engine.anchor_sketch import OTHER, SAME
 from cl_viz.engine.batch_expectation import BatchExpectation
 from cl_viz.engine.candidate_points import CandidatePoints
@@ -180,7 +182,7 @@ def test_expected_loss_of_every_positive_is_exact(name: str, n_drawn: int) -> No
     brute = Brute(embedding_set)
     ask = AnchorQueries.of(cl_viz.scan(embedding_set, cache=False).anchors["view_1"], PairRoles())
     for tau in (0.01, 0.05, 1.0):
-        loss, multiplier = exact_expectation((brute.scores - brute.positive[:, None]) / tau, n_drawn)
+        loss, multiplier, _ = exact_expectation((brute.scores - brute.positive[:, None]) / tau, n_drawn)
         np.testing.assert_allclose(ask.batch_loss([tau], n_drawn)[0], loss, rtol=1e-3, atol=5e-4)
         assert_close(ask.batch_loss([tau], n_drawn).mean(), loss.mean())
         assert_close(ask.batch_npc_multiplier([tau], n_drawn).mean(), multiplier.mean())
@@ -208,7 +210,7 @@ def test_expected_loss_among_many_negatives_is_exact(n_drawn: int) -> None:
     ways = [log_choose(300, k) + log_choose(29_700, n_drawn - k) - log_choose(30_000, n_drawn) for k in high]
     chance = np.exp(ways)
     for tau in (0.01, 0.05, 0.3, 1.0):
-        law = BatchExpectation.of(grid, tau, n_drawn, 30_000, positive)
+        ((_, law),) = BatchExpectation.of(grid, tau, n_drawn, 30_000, np.array([positive]))
         weights = np.exp((scores - positive) / tau)
         total = high * weights[1] + (n_drawn - high) * weights[0]
         asked = np.array([positive / tau]), np.zeros(1, dtype=np.int64)
@@ -216,9 +218,59 @@ def test_expected_loss_among_many_negatives_is_exact(n_drawn: int) -> None:
         share = total / (1 + total)
         assert_close(float(law.multiplier(*asked)[0]), float(chance @ share))
         variance = float(chance @ share**2 - (chance @ share) ** 2)
-        finer = BatchExpectation.fine(grid, tau, n_drawn, 30_000, positive)
-        found = float(finer.variance(*asked)[0])
-        assert found == pytest.approx(variance, rel=1e-2, abs=2e-6), (tau, found, variance)
+        ((_, of_shares),) = BatchExpectation.of(grid, tau, n_drawn, 30_000, *np.array([[positive], [positive]]))
+        assert_close(float(of_shares.multiplier(*asked)[0]), float(chance @ share))
+        found = float(of_shares.variance(*asked)[0])
+        assert found == pytest.approx(variance, rel=2e-3, abs=2e-7), (tau, found, variance)
+
+
+def test_questions_about_batches_are_answered_for_each_anchor(case: Case) -> None:
+    """For a few anchors among many, whose positives lie far apart; 31 of 699, so that squares of chances matter."""
+    ask, brute, _ = case
+    chosen = np.argsort(brute.positive)[::50]
+    for tau in (0.01, 0.05, 0.3):
+        exact = exact_expectation((brute.scores[chosen] - brute.positive[chosen, None]) / tau, 31)
+        answers = ask.batch_loss([tau], 31), ask.batch_npc_multiplier([tau], 31), ask.batch_npc_deviation([tau], 31)
+        for found, expected in zip(answers, (*exact[:2], np.sqrt(exact[2])), strict=True):
+            np.testing.assert_allclose(found[0, chosen], expected, rtol=1e-3, atol=2e-4)
+            # A deviation below 1e-4 is lost in single precision.
+            assert found[0, chosen].mean() == pytest.approx(expected.mean(), rel=1e-3, abs=5e-5)
+
+
+@pytest.mark.parametrize("n_drawn", [31, 650])
+def test_anchors_asked_in_parts_are_answered_as_all_together(n_drawn: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    sketch = cl_viz.scan(paired_sphere(700, 24, 0.5), cache=False).anchors["view_1"]
+    ask = AnchorQueries.of(sketch, PairRoles())
+    questions = ask.batch_loss, ask.batch_npc_multiplier, ask.batch_npc_deviation
+    together = [question([0.01, 0.2], n_drawn) for question in questions]
+    monkeypatch.setattr(batch_expectation, "_TOGETHER", 64)
+    for question, expected in zip(questions, together, strict=True):
+        np.testing.assert_allclose(question([0.01, 0.2], n_drawn), expected, rtol=2e-3, atol=5e-5)
+
+
+@pytest.mark.parametrize("concentration", [0.0, 0.1, 5.0])
+def test_reweighted_loss_at_very_low_temperatures(case: Case, concentration: float) -> None:
+    """Below 0.005 one factor is looked up among the points near the largest, and the other needs far ones too."""
+    ask, brute, _ = case
+    for tau in (0.002, 0.004):
+        found = ask.reweighted_loss([tau], concentration, 0.0)[0]
+        assert_close(found.mean(), brute.reweighted(tau, concentration, 0.0)[0].mean())
+
+
+def test_a_grid_of_fewer_points_says_the_same() -> None:
+    sketch = cl_viz.scan(clusters(400, 12, 4, 0.3), cache=False).anchors["view_1"]
+    fine = AnchorQueries.of(sketch, PairRoles()).grid
+    for coarse in (fine.halved, fine.halved.halved):
+        np.testing.assert_allclose(coarse.weights.sum(dim=1), fine.weights.sum(dim=1), rtol=1e-5)
+        for power in (1, 2, 3):
+            moments = [grid.weights.double() @ torch.from_numpy(grid.scores) ** power for grid in (coarse, fine)]
+            np.testing.assert_allclose(*moments, rtol=1e-4, atol=1e-3)
+        place, above = coarse.from_above(17)
+        np.testing.assert_allclose(above, coarse.weights[:, place:].sum(dim=1), atol=1e-3)
+        for factor in (1.0, 10.0):
+            np.testing.assert_allclose(coarse.log_mass(factor), fine.log_mass(factor), atol=1e-5)
+    assert fine.for_steps(500.0) is fine
+    assert fine.for_steps(2.0).scores.size < fine.scores.size / 16
 
 
 def test_expected_loss_of_anchors_with_unlike_numbers_of_negatives() -> None:
