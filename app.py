@@ -9,7 +9,7 @@ def frame() -> None:
     """Draw the frame and the page that was chosen."""
     from cl_viz.dashboard import errors, icon, layout, navigation, sidebar, state
 
-    st.set_page_config(page_title="cl_viz", page_icon=icon.image(), layout="wide", initial_sidebar_state="expanded")
+    st.set_page_config(page_title="cl_viz", page_icon=icon.image(), layout="wide", initial_sidebar_state="auto")
     layout.tighten()
     page = navigation.menu(Path(__file__).parent / "pages")
     with errors.boundary("sidebar"):

@@ -6,12 +6,12 @@ under the edge of the figure's place and cut off there, so that the title is not
 
 from __future__ import annotations
 
-import html
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
+from cl_viz.figures.captions import together
 from cl_viz.figures.frame import TITLE_LINE
 
 if TYPE_CHECKING:
@@ -57,5 +57,5 @@ def above(drawn: Figure, key: str, title: str) -> AbstractContextManager[Any]:
     lines = min(_MOST_LINES, drawn.layout.title.text.count("<br>") + 1)
     place = st.container(key=f"{_PLACE}-{lines}-{key}", gap=None)
     with place:
-        st.html(f'<div class="cl-viz-title">{html.escape(title)}</div>')
+        st.html(f'<div class="cl-viz-title">{together(title)}</div>')
     return place

@@ -12,6 +12,7 @@ _TITLES = "%TITLES%"
 _STYLE = """
 <style>
 [data-testid="stMainBlockContainer"] { padding: 2.2rem 3rem 4rem 3rem; }
+@media (max-width: 640px) { [data-testid="stMainBlockContainer"] { padding: 2.2rem 1rem 4rem 1rem; } }
 [data-testid="stHeader"] { background: transparent; height: 2.4rem; min-height: 2.4rem; pointer-events: none; }
 [data-testid="stHeader"] * { pointer-events: auto; }
 [data-testid="stMultiSelect"] [data-testid="stMultiSelectTagsContainer"] span,
@@ -24,6 +25,8 @@ _STYLE = """
 [data-testid="stMain"] [data-testid="stElementContainer"]:has([data-testid="stPageLink"])
   + [data-testid="stElementContainer"] [data-testid="stCaptionContainer"] { padding-left: 0.5rem; }
 [data-testid="stSidebarHeader"] { height: 2.4rem; min-height: 2.4rem; padding: 0.4rem 1rem 0; margin: 0; }
+[data-testid="stSidebarUserContent"] [data-testid="stHorizontalBlock"] { flex-wrap: nowrap; }
+[data-testid="stSidebarUserContent"] [data-testid="stHorizontalBlock"] > :last-child { min-width: 0; }
 %TITLES%
 </style>
 """

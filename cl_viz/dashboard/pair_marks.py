@@ -31,7 +31,6 @@ def checkbox(embedding_set: EmbeddingSet, found: FoundPairs, place: int, number:
         key=_key(found.fingerprint, pair),
         on_change=_toggle,
         args=(embedding_set, found, place),
-        help="Marked pairs are kept while this session lasts, and exported as a mining list.",
     )
 
 

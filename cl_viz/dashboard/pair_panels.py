@@ -240,7 +240,7 @@ def listing(asked: Asked, found: FoundPairs) -> None:
             icon=":material/done_all:",
             on_click=pair_marks.mark,
             args=(asked.embedding_set, found, shown),
-            help="Mark every pair of this page.",
+            help="Mark every pair of this page. Marks last as long as this session, and are exported as a mining list.",
         )
     cards = []
     for start in range(0, len(shown), _ACROSS):

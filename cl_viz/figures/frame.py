@@ -35,7 +35,8 @@ TITLE_LINE = 20
 """Pixels of a line of the title."""
 _TEXT_SIZE = 13
 
-_TOGETHER = "N = ".replace(" ", "\N{NO-BREAK SPACE}")
+TOGETHER = "N = ".replace(" ", "\N{NO-BREAK SPACE}")
+"""How an N is written so that it stays with its number."""
 
 Box = tuple[float, float, float, float]
 """Left, right, bottom, top of a text, as shares of the plot."""
@@ -165,7 +166,7 @@ def balanced(text: str, width: int) -> list[str]:
 
     A line that ends at half the figure looks meant where all lines do: how wide the figure is drawn is not known.
     """
-    text = text.replace("N = ", _TOGETHER)
+    text = text.replace("N = ", TOGETHER)
     lines = textwrap.wrap(text, width, break_on_hyphens=False) or [""]
     for narrower in range(width - 1, len(text) // max(len(lines), 1) - 1, -1):
         if narrower < 1 or len(lines) == 1:
@@ -174,7 +175,7 @@ def balanced(text: str, width: int) -> list[str]:
         if len(found) > len(lines):
             break
         lines = found
-    return [line.replace(_TOGETHER, "N = ") for line in lines]
+    return [line.replace(TOGETHER, "N = ") for line in lines]
 
 
 def set_axes(canvas: Canvas, x: Axis, y: Axis, theme: Theme) -> None:

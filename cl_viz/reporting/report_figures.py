@@ -10,7 +10,7 @@ from typing import Any
 from cl_viz.core.result import Result
 from cl_viz.core.view import Heatmap, counted, told
 from cl_viz.figures import compare, render
-from cl_viz.figures.captions import without_title
+from cl_viz.figures.captions import together, without_title
 from cl_viz.figures.many_bars import MANY, at_ends, categories
 from cl_viz.figures.theme import THEMES
 
@@ -84,8 +84,3 @@ class ReportFigures:
     def as_json(self) -> str:
         """Return all figures as JSON that cannot end its own script element."""
         return json.dumps(self.drawn, separators=(",", ":")).replace("<", "\\u003c")
-
-
-def together(text: str) -> str:
-    """Return text as HTML in which an N stays with its number."""
-    return html.escape(text).replace("N = ", "N\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}")

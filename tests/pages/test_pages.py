@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import io
 import json
 import os
@@ -19,6 +18,7 @@ from cl_viz.dashboard import cache, long_work
 from cl_viz.dashboard.navigation import SECTIONS, find_pages, menu
 from cl_viz.dashboard.text import escape
 from cl_viz.engine import Statistics, scanner
+from cl_viz.figures.captions import together
 
 Dump = Callable[..., Path]
 OpenApp = Callable[..., AppTest]
@@ -63,7 +63,7 @@ def test_a_page_with_two_runs_asks_its_question_and_answers_it(page: str, open_a
     drawn, titles = app.get("plotly_chart"), "".join(element.proto.body for element in app.get("html"))
     for element in drawn:
         assert "N = " in element.proto.alt
-        assert html.escape(element.proto.alt) in titles
+        assert together(element.proto.alt) in titles
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if page not in WITHOUT_RUNS])

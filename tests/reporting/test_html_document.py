@@ -18,9 +18,10 @@ from cl_viz.core.result import Caveats, Result
 from cl_viz.core.view import Axis, Heatmap, Table
 from cl_viz.dashboard.navigation import SECTIONS
 from cl_viz.diagnostics import DIAGNOSTICS
+from cl_viz.figures.captions import together
 from cl_viz.reporting import html_document, html_text
 from cl_viz.reporting.explaining import explanation
-from cl_viz.reporting.report_figures import ReportFigures, together
+from cl_viz.reporting.report_figures import ReportFigures
 
 Found = list[tuple[cl_viz.EmbeddingSet, Sequence[Result]]]
 
