@@ -33,9 +33,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put files that hold a long proof first: at the end no worker is left alone with one of them."""
+    """Put files that hold a long proof first: at the end no worker is left alone with one of them.
+
+    Before them the file that compiles the loops of the pass: each process that found them missing would compile them.
+    """
     long = {item.path for item in items if item.get_closest_marker("slow")}
-    items.sort(key=lambda item: item.path not in long)
+    items.sort(key=lambda item: (item.path.stem != "test_compiled", item.path not in long))
 
 
 def pytest_unconfigure() -> None:

@@ -14,6 +14,11 @@ import pytest
 from tests.packaging.served_app import exceptions, free_port, served, status, text, visit
 
 pytestmark = pytest.mark.slow
+RUN = "sample:mnist-healthy"
+"""The run whose checkup is looked at: of each sample that opens by itself it would take as long again.
+
+What is installed afresh gets a small file to check: after many pairs it would begin to compile its loops again.
+"""
 
 
 @pytest.fixture(scope="module")
@@ -60,24 +65,29 @@ def test_the_wheel_holds_the_app_its_pages_and_the_samples(wheel: Path, checkout
     assert [name for name in names if name.startswith(("tests/", "docs/"))] == []
 
 
-def test_the_installed_command_checks_a_sample(installed: Path, tmp_path: Path) -> None:
+def test_the_installed_command_checks_a_file_and_reads_a_sample(
+    installed: Path, labelled_dump: Path, tmp_path: Path
+) -> None:
     where = [str(installed / "python"), "-c", "import cl_viz; print(cl_viz.__file__)"]
     found = subprocess.run(where, cwd=tmp_path, check=True, capture_output=True, text=True).stdout
     assert str(installed.parent) in found
-    command = [str(installed / "cl-viz"), "check", "sample:mnist-healthy", "--json", "-"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    (run,) = json.loads(done.stdout)["runs"]
-    assert (run["name"], run["n"]) == ("mnist-healthy", 1000)
+    asked = [["check", labelled_dump.name], ["diagnose", "spectrum", RUN]]
+    for arguments, expected in zip(asked, [("labelled", 120), ("mnist-healthy", 1000)], strict=True):
+        command = [str(installed / "cl-viz"), *arguments, "--json", "-"]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        (run,) = json.loads(done.stdout)["runs"]
+        assert (run["name"], run["n"]) == expected
 
 
-def test_the_installed_command_serves_the_dashboard(installed: Path, tmp_path: Path) -> None:
+def test_the_installed_command_serves_the_dashboard(installed: Path, labelled_dump: Path, tmp_path: Path) -> None:
     port = free_port()
-    with served([str(installed / "cl-viz"), "app", "--port", str(port)], port, tmp_path) as log:
+    command = [str(installed / "cl-viz"), "app", labelled_dump.name, "--port", str(port)]
+    with served(command, port, tmp_path) as log:
         assert status(port, "/") == 200
         shown = visit(port)
         assert exceptions(shown) == []
-        assert "mnist-healthy" in text(shown)
+        assert "labelled" in text(shown)
         # The configuration inside the wheel is in force: bound to this machine alone.
         assert f"http://127.0.0.1:{port}" in log.read_text()
 
@@ -88,7 +98,7 @@ def test_streamlit_run_works_in_a_checkout_without_installing_it(checkout: Path,
     assert absent.returncode != 0
     port = free_port()
     command = [str(programs / "python"), "-m", "streamlit", "run", str(checkout / "app.py")]
-    with served([*command, "--server.port", str(port)], port, tmp_path) as log:
+    with served([*command, "--server.port", str(port), "--", RUN], port, tmp_path) as log:
         shown = visit(port)
         assert exceptions(shown) == []
         assert "mnist-healthy" in text(shown)
