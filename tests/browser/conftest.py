@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Browser, Page
 
-from tests.browser.driving import Watch, browser
+from tests.browser.driving import Watch, browser, server
 
 NewPage = Callable[..., Page]
 
@@ -15,6 +15,13 @@ NewPage = Callable[..., Page]
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
     with browser() as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def address() -> Iterator[str]:
+    """A server with the bundled samples, for all tests that bring no runs: every page is a visitor of its own."""
+    with server() as started:
         yield started
 
 

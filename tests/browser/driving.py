@@ -103,13 +103,17 @@ class Watch:
 def settle(page: Page) -> None:
     """Wait until the app has drawn a title and computes nothing any more."""
     page.locator("h1").first.wait_for(timeout=SETTLE)
-    # Parts whose code the browser is still loading are grey blocks. To ask in every frame keeps the browser drawing.
-    page.wait_for_function(
+    # Parts whose code the browser is still loading are grey blocks.
+    wait_until(
+        page,
         "() => document.querySelector('[data-testid=stApp]')?.dataset.testScriptState === 'notRunning'"
         " && !document.querySelector('[data-testid=stSkeleton]')",
-        polling=50,
-        timeout=SETTLE,
     )
+
+
+def wait_until(page: Page, condition: str, arg: object = None) -> None:
+    """Wait until a function of the page says so: asked in every frame, it would keep the browser from its work."""
+    page.wait_for_function(condition, arg=arg, polling=50, timeout=SETTLE)
 
 
 def _free_port() -> int:

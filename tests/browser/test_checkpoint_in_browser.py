@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.driving import SETTLE, server, settle
+from tests.browser.driving import SETTLE, settle
 
 pytestmark = pytest.mark.browser
 NewPage = Callable[..., Page]
-
-
-@pytest.fixture(scope="module")
-def address() -> Iterator[str]:
-    with server() as started:
-        yield started
 
 
 def test_one_click_encodes_and_the_run_is_opened(address: str, new_page: NewPage) -> None:

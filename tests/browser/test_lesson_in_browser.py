@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from urllib.parse import urlencode
 
 import pytest
@@ -10,17 +10,11 @@ from playwright.sync_api import Locator, Page, expect
 
 from cl_viz.core.lesson import LessonSpec, Prediction
 from cl_viz.lessons import LESSONS, lessons
-from tests.browser.driving import SETTLE, server, settle
+from tests.browser.driving import SETTLE, settle
 
 pytestmark = pytest.mark.browser
 NewPage = Callable[..., Page]
 LESSON = LESSONS["what_a_loss_sees"]
-
-
-@pytest.fixture(scope="module")
-def address() -> Iterator[str]:
-    with server() as started:
-        yield started
 
 
 def tab_to(page: Page, target: Locator) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.driving import SETTLE, server, settle
+from tests.browser.driving import SETTLE, settle
 
 pytestmark = pytest.mark.browser
 NewPage = Callable[..., Page]
@@ -18,12 +18,6 @@ POINTS = (
     ".filter(trace => trace.mode === 'markers').map(trace => Array.from(trace.x).slice(0, 40)))"
 )
 """Where the points of the first figure are."""
-
-
-@pytest.fixture(scope="module")
-def address() -> Iterator[str]:
-    with server() as started:
-        yield started
 
 
 def no_error_box(page: Page) -> None:

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 import cl_viz
-from tests.browser.driving import SETTLE, server, settle
+from tests.browser.driving import SETTLE, server, settle, wait_until
 
 pytestmark = pytest.mark.browser
 NewPage = Callable[..., Page]
@@ -73,7 +73,7 @@ def follow_a_cell_of_the_class_matrix(page: Page, address: str) -> None:
     """A cell leads to the pairs of its classes in the view, the layer and the step that the matrix is of."""
     page.goto(f"{address}/representation_harm?representation_harm=Class+cosines&layer=backbone&step=36")
     settle(page)
-    page.wait_for_function(f"() => ({CELL})() !== null", timeout=SETTLE)
+    wait_until(page, f"() => ({CELL})() !== null")
     page.evaluate(CELL)
     page.wait_for_timeout(500)
     x, y = page.evaluate(CELL)

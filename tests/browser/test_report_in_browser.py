@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser
 
 import cl_viz
-from tests.browser.driving import Watch
+from tests.browser.driving import Watch, wait_until
 
 pytestmark = pytest.mark.browser
 
@@ -30,7 +30,7 @@ def test_every_figure_is_drawn_without_a_network(chromium: Browser, path: Path, 
     assert count > 20
     for number in range(count):
         figures.nth(number).scroll_into_view_if_needed()
-    page.wait_for_function("() => [...document.querySelectorAll('[data-figure]')].every(it => it.dataset.drawn)")
+    wait_until(page, "() => [...document.querySelectorAll('[data-figure]')].every(it => it.dataset.drawn)")
     assert page.locator("[data-figure].js-plotly-plot").count() == count
     assert {figures.nth(number).get_attribute("data-drawn") for number in range(count)} == {theme}
     assert watch.errors == []
