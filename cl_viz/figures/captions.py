@@ -18,5 +18,5 @@ def without_title(figure: go.Figure) -> go.Figure:
 
 
 def together(text: str) -> str:
-    """Return text as HTML in which an N stays with its number."""
-    return html.escape(text).replace("N = ", TOGETHER)
+    """Return text as HTML in which N and % stay with their numbers."""
+    return html.escape(text).replace("N = ", TOGETHER).replace(" %", "\N{NO-BREAK SPACE}%")
