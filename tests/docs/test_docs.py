@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -143,6 +145,30 @@ def test_the_page_on_questions_names_them_all_and_its_python_runs() -> None:
         exec(block, known)
     assert known["loss"].shape == (3, 1000)
     assert known["means"].mean.shape == (3,)
+
+
+def test_the_python_on_queries_and_documents_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = np.random.default_rng(0).normal(size=(30, 8))
+    # Two queries a document: the document itself, and noise.
+    queries = np.concatenate([rows, np.random.default_rng(1).normal(size=(30, 8))])
+    pd.DataFrame({"document_id": [f"d{i}" for i in range(30)], "embedding": list(rows)}).to_parquet(
+        tmp_path / "documents.parquet"
+    )
+    pd.DataFrame({"embedding": list(queries), "relevant_document": [f"d{i % 30}" for i in range(60)]}).to_parquet(
+        tmp_path / "queries.parquet"
+    )
+    monkeypatch.chdir(tmp_path)
+    page = (CHECKOUT / "docs" / "retrieval.md").read_text(encoding="utf-8")
+    known: dict[str, Any] = {}
+    for block in re.findall(r"```python\n(.*?)```", page, re.DOTALL):
+        exec(block, known)
+    assert "60 queries" in capsys.readouterr().out
+    recall = known["cl_viz"].diagnose("cross_view_retrieval", known["search"])["recall_at_1_there"]
+    noise = queries[30:] @ (rows / np.linalg.norm(rows, axis=1, keepdims=True)).T
+    assert recall.value == pytest.approx((30 + np.sum(noise.argmax(axis=1) == np.arange(30))) / 60)
+    assert known["weakest"].count == 60
 
 
 def test_the_commands_of_the_readme_exist(capsys: pytest.CaptureFixture[str]) -> None:
