@@ -167,13 +167,13 @@ def write(embedding_set: EmbeddingSet, path: Path) -> None:
 SPEC = FormatSpec(
     name="hdf5",
     label="HDF5 file",
-    suffixes=(".h5", ".hdf5", ".he5", ".h5ad"),
+    suffixes=(".h5", ".hdf5", ".he5"),
     sniff=sniff,
     read=read,
     write=write,
     description=(
         "Datasets of two axes become views by name (groups are joined with a slash), datasets of one axis become "
-        "columns; the codes and categories of AnnData (`.h5ad`) become one column. Contiguous datasets stay "
+        "columns; `.h5ad` of AnnData is read, with codes and categories as one column. Contiguous datasets stay "
         "memory-mapped; chunked ones are read block by block. Links and datasets that point to other files are refused."
     ),
 )
