@@ -230,6 +230,9 @@ class Finding:
     source: Source | None = None
     quantity: str = ""
 
+    def __repr__(self) -> str:
+        return " ".join(part for part in (f"{self.level} ({self.diagnostic}):", self.message, self.advice) if part)
+
     def _repr_html_(self) -> str:
         return f"<p><b>{self.level}</b> {html.escape(self.message)} <i>{html.escape(self.advice)}</i></p>"
 

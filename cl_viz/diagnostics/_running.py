@@ -1,4 +1,4 @@
-"""Running diagnostics on runs: one by name, or all the quick ones."""
+"""Running one diagnostic on a run, by name."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def diagnose(
         If a parameter is out of range, or the set cannot be used at all.
     """
     spec = DIAGNOSTICS[name]
-    run = _as_run(target)
+    run = as_run(target)
     made = spec.params.make(dict(params or {}), dict(run.card))
     try:
         inputs = _gathered(spec, run, _as_runs(others, target, run), step, layer, scanner, progress)
@@ -121,7 +121,7 @@ def estimate(
     spec = DIAGNOSTICS[name]
     if spec.seconds is None:
         return 0.0
-    run = _as_run(target)
+    run = as_run(target)
     made = spec.params.make(dict(params or {}), dict(run.card))
     try:
         return spec.seconds(_gathered(spec, run, _as_runs(others, target, run), step, layer, scanner, silent), made)
@@ -129,13 +129,14 @@ def estimate(
         return 0.0
 
 
-def _as_run(target: Run | EmbeddingSet) -> Run:
+def as_run(target: Run | EmbeddingSet) -> Run:
+    """Return a run as it is, and a set as a run of one snapshot."""
     return target if isinstance(target, Run) else Run.from_set(target)
 
 
 def _as_runs(others: Sequence[Run | EmbeddingSet], target: Run | EmbeddingSet, run: Run) -> list[Run]:
     """Return the others as runs; the target itself, where it is among them, as the run it became."""
-    return [run if other is target else _as_run(other) for other in others]
+    return [run if other is target else as_run(other) for other in others]
 
 
 def _gathered(
@@ -172,34 +173,3 @@ def passes_of(specs: Iterable[DiagnosticSpec]) -> frozenset[Pass]:
 def labelled_passes_of(specs: Iterable[DiagnosticSpec]) -> frozenset[Pass]:
     """Return which of these passes some diagnostics take once more over the labelled rows, where some have no label."""
     return frozenset(name for spec in specs for name in spec.labelled_passes)
-
-
-def check(
-    target: Run | EmbeddingSet,
-    *,
-    others: Sequence[Run | EmbeddingSet] = (),
-    step: int | None = None,
-    layer: str | None = None,
-    scanner: Scanner | None = None,
-    progress: ProgressCallback = silent,
-) -> list[Result]:
-    """Run every quick diagnostic, with the run card's parameters; no pass over pairs is made twice.
-
-    Returns
-    -------
-    list of Result
-        In the order of the registry; see `diagnose`.
-    """
-    run = _as_run(target)
-    keeper = scanner or Scanner()
-    quick = [spec for spec in DIAGNOSTICS.values() if spec.quick]
-    keeper.expect(run.get(step, layer), passes_of(quick))
-    results = []
-    for index, spec in enumerate(quick):
-
-        def report(done: float, message: str, index: int = index, title: str = spec.title) -> None:
-            progress((index + done) / len(quick), f"{title}: {message}")
-
-        results.append(diagnose(spec.name, run, others=others, step=step, layer=layer, scanner=keeper, progress=report))
-    progress(1.0, "done")
-    return results
