@@ -9,7 +9,7 @@ import cl_viz
 from cl_viz.core.result import Result
 from cl_viz.testing import paired_sphere, sphere
 
-SIZES = ((60, 128), (300, 8), (500, 2), (2000, 64), (1000, 512))
+SIZES = ((60, 128), (300, 8), (500, 2), (1400, 64), (1000, 512))
 
 
 def random_set(n: int, dim: int, views: int, labelled: bool) -> cl_viz.EmbeddingSet:
