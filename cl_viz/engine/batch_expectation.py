@@ -34,9 +34,9 @@ _STEP, _FINER_STEP = 0.8, 0.6
 by where the nodes happen to lie."""
 _HIGH = 3.0
 """Log t above which exp(-t) is less than 1e-8."""
-_WINDOW = 17.0
-"""Log t from `_HIGH` down within which the weight of a node is neither 0 nor, to 1e-6, what it is far below."""
-_APART = 6.0
+_WINDOW = 13.0
+"""Log t from `_HIGH` down within which the weight of a node is neither 0 nor, to 5e-5, what it is far below."""
+_APART = 30.0
 """Log t from the last node of an anchor to that of any other, up to which all are worked out together."""
 _TOGETHER = 2048
 """Anchors worked out together else: fewer would not keep several threads at work."""

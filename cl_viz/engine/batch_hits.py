@@ -26,7 +26,7 @@ _GONE = 18.0
 """Where -log of the transform is as good as infinite."""
 _MANY = 20_000
 """Candidates outside the batch above which the squares of the chances of a hit change less than 1e-4."""
-_NODES_AT_ONCE = 20
+_NODES_AT_ONCE = 24
 """Not all, so that at a low temperature most scores are either too low to be hit at any of them or sure to be."""
 _SURE = 3.0
 """Where logit and node together lie above it, a candidate is hit but for a chance of 2e-9."""
