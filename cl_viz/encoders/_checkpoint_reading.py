@@ -29,8 +29,8 @@ _RESIZED, _KEPT = 256, 224
 _COUNTER = "num_batches_tracked"
 _MOST_LISTED = 3
 _UNSAID = (
-    "the file does not say. A wrong guess can look like a collapse: where you know better, give cl_viz.encode pixels= "
-    "and size=."
+    "the file does not say. A wrong guess can look like a collapse: where you know better, tell pixels and size "
+    "(pixels=, size=; --pixels, --size; the page Checkpoint)."
 )
 # What begins like this belongs to the forward pass: if it is not used, the network is another one.
 _ESSENTIAL = (
