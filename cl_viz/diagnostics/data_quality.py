@@ -181,8 +181,13 @@ def _duplicates(facts: RowFacts) -> Finding:
     message = f"{facts.duplicates:,} of {usable:,} usable rows repeat an earlier row of their view exactly."
     if not facts.duplicates:
         message = f"No row of the {usable:,} usable ones repeats another of its view exactly."
-    advice = "" if level == "good" else "Remove repeated inputs; they distort neighbours and intrinsic dimension."
-    return Finding(SPEC.name, level, message, advice, source, "duplicate_share")
+    advice = "Remove repeated inputs; they distort neighbours and intrinsic dimension."
+    if facts.n_rows > facts.n_samples:
+        advice += (
+            " Where they stand for one sample with several partners, say which rows are one sample (an id column, or "
+            "pairs): copies count as other samples."
+        )
+    return Finding(SPEC.name, level, message, "" if level == "good" else advice, source, "duplicate_share")
 
 
 def _labels(facts: RowFacts) -> Finding:

@@ -21,6 +21,8 @@ from cl_viz.formats._opening import read_dump
 from cl_viz.formats._registry import FORMATS
 
 _MOST_SHARDS = 100_000
+_DEEPEST = 4
+"""Folders in each other that are looked through for pictures."""
 _NUMBER = re.compile(r"(\d+)")
 # "image_003", "image-00001-of-00008": the name before the number of the shard.
 _SHARD_STEM = re.compile(r"(?P<name>.*?)[ _.\-]*\d+(?:[ _.\-]*of[ _.\-]*\d+)?", re.IGNORECASE)
@@ -130,11 +132,16 @@ def _shards(path: Path) -> list[Path]:
 
 
 def _holds_pictures(path: Path) -> bool:
-    """Whether there are pictures in a folder, or in the first of its folders, as in one folder a class."""
-    entries = sorted(path.iterdir())
-    folder = next((entry for entry in entries if entry.is_dir() and not entry.name.startswith(".")), None)
-    inside = [] if folder is None else folder.iterdir()
-    return any(entry.suffix.lower() in PICTURES for entry in (*entries, *inside))
+    """Whether there are pictures in a folder, or down the first of its folders, as in one folder a class."""
+    folder: Path | None = path
+    for _ in range(_DEEPEST):
+        if folder is None:
+            break
+        entries = sorted(folder.iterdir())
+        if any(entry.suffix.lower() in PICTURES for entry in entries):
+            return True
+        folder = next((entry for entry in entries if entry.is_dir() and not entry.name.startswith(".")), None)
+    return False
 
 
 def _is_metadata(file: Path) -> bool:

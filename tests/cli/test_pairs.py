@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -40,3 +41,15 @@ def test_what_cannot_be_written_or_asked_says_so(
     assert main(["pairs", str(labelled_dump), "--question", "interval", "-o", str(tmp_path / "pairs.csv")]) == 2
     assert "low=" in capsys.readouterr().err
     assert not (tmp_path / "pairs.csv").exists()
+
+
+def test_views_of_unequal_length_are_linked_by_a_file_of_pairs(tmp_path: Path) -> None:
+    rows = np.random.default_rng(0).normal(size=(20, 4))
+    np.savez(tmp_path / "search.npz", query=rows, document=rows[:10])
+    links = pd.DataFrame({"query": np.arange(20), "document": np.arange(20) % 10})
+    links.to_csv(tmp_path / "relevant.csv", index=False)
+    asked = ["pairs", str(tmp_path / "search.npz"), "--question", "weakest-positives", "-o", str(tmp_path / "out.csv")]
+    assert main([*asked, "--pairs", str(tmp_path / "relevant.csv")]) == 0
+    found = pd.read_csv(tmp_path / "out.csv")
+    assert len(found) == 20
+    assert (found["row"] % 10 == found["other_row"]).all()

@@ -126,3 +126,14 @@ def test_norms_that_agree_to_three_digits_are_not_told_apart() -> None:
     rows[0] *= 2
     title = quality(rows).views["norms"].title
     assert title.startswith("Norms from ")
+
+
+def test_repeated_rows_of_several_views_may_be_one_sample_with_several_partners() -> None:
+    rows = sphere(40, 6, seed=1)
+    advice = {}
+    for name, views in (("one", {"a": rows[np.arange(40) % 20]}), ("two", {"a": rows, "b": rows[np.arange(40) % 20]})):
+        found = cl_viz.diagnose("data_quality", cl_viz.EmbeddingSet.from_arrays(views))
+        (advice[name],) = (finding.advice for finding in found.findings if finding.quantity == "duplicate_share")
+    assert "one sample with several partners" in advice["two"]
+    assert advice["one"].startswith("Remove repeated inputs")
+    assert "partners" not in advice["one"]

@@ -132,8 +132,8 @@ def test_one_npy_shard_stays_mapped(tmp_path: Path) -> None:
 def test_bad_folders(tmp_path: Path) -> None:
     with pytest.raises(FormatError, match="no file of a known format"):
         cl_viz.load(tmp_path)
-    (tmp_path / "cats").mkdir()
-    (tmp_path / "cats" / "1.JPG").touch()
+    (tmp_path / "train" / "cats").mkdir(parents=True)
+    (tmp_path / "train" / "cats" / "1.JPG").touch()
     with pytest.raises(FormatError, match="holds pictures, and no embeddings") as caught:
         cl_viz.load(tmp_path)
     assert "cl-viz encode CHECKPOINT" in str(caught.value.remedy)

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 import cl_viz
-from cl_viz._cli.options import Device, Identifier, Label, Layer, Step, Target, Text, Views, choices
+from cl_viz._cli.options import Device, Identifier, Label, Layer, Pairs, Step, Target, Text, Views, choices
 
 
 def list_pairs(
@@ -39,6 +39,7 @@ def list_pairs(
     label: Label = None,
     text: Text = None,
     id: Identifier = None,
+    pairs: Pairs = None,
     step: Step = None,
     layer: Layer = None,
     device: Device = "auto",
@@ -50,7 +51,7 @@ def list_pairs(
     from cl_viz._cli.progress import progress_bar
 
     check_list_file(output)
-    found_in = open_target(path, choices(view, label=label, text=text, id=id)).get(step, layer)
+    found_in = open_target(path, choices(view, pairs, label=label, text=text, id=id)).get(step, layer)
     asked = {"m": m, "positives": positives, "negatives": negatives, "low": low, "high": high, "order": order}
     with progress_bar(path) as report:
         found = cl_viz.find_pairs(
