@@ -111,12 +111,14 @@ def reweighted(scores: Values, positive: Values, tau: float, beta: float, prior:
 
 def batch_errors(ask: AnchorQueries, distances: Values) -> dict[str, float]:
     """Return the errors of what is expected of a batch, over some anchors, against all draws without replacement."""
-    names = [f"expected {name}, {DRAWN} negatives drawn" for name in ("loss", "multiplier")]
+    asked = "expected loss", "expected multiplier", "deviation of the multiplier"
+    names = [f"{name}, {DRAWN} negatives drawn" for name in asked]
     found = dict.fromkeys(names, 0.0)
     for tau in TEMPERATURES:
-        exact = exact_expectation(distances[:BATCH_ANCHORS] / tau, DRAWN)
-        answers = ask.batch_loss([tau], DRAWN)[0], ask.batch_npc_multiplier([tau], DRAWN)[0]
-        for name, values, truth in zip(names, answers, exact, strict=True):
+        loss, multiplier, variance = exact_expectation(distances[:BATCH_ANCHORS] / tau, DRAWN)
+        questions = ask.batch_loss, ask.batch_npc_multiplier, ask.batch_npc_deviation
+        for name, question, truth in zip(names, questions, (loss, multiplier, np.sqrt(variance)), strict=True):
+            values = question([tau], DRAWN)[0]
             found[name] = max(found[name], relative(values[:BATCH_ANCHORS].mean(), truth.mean()))
     return found
 

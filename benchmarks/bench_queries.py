@@ -90,6 +90,12 @@ def questions(ask: AnchorQueries) -> dict[str, Callable[[float], object]]:
         "truncated loss, a tenth kept": lambda tau: ask.truncated_loss([tau], 0.1),
         **by_batch,
         "expected multiplier, 255 negatives drawn": lambda tau: ask.batch_npc_multiplier([tau], 255),
+        **{
+            f"deviation of the multiplier, {size:,} negatives drawn": lambda tau, size=size: ask.batch_npc_deviation(
+                [tau], size
+            )
+            for size in (63, 4_095, 990_000)
+        },
     }
 
 
