@@ -114,6 +114,9 @@ def _deal_columns(
         owner = told.get(name) or _owner(name, views, slash_only=shared_size)
         if owner is not None and len(values) == sizes[owner[0]]:
             owned[owner[0]][owner[1]] = values
+            if name in told:
+                # Whoever names it finds it under its own name, too.
+                (common if shared_size else owned[owner[0]])[name] = values
             continue
         fitting = [view for view, size in sizes.items() if size == len(values)]
         if shared_size and fitting:

@@ -144,6 +144,17 @@ def test_lists_that_were_written_as_text(entry: str, suffix: str, tmp_path: Path
     np.testing.assert_allclose(cl_viz.load(path).views["embedding"], wanted)
 
 
+@pytest.mark.parametrize("rows", [N, 3])
+def test_a_text_of_one_view_is_known_under_its_own_name_too(rows: int, tmp_path: Path) -> None:
+    path = tmp_path / "dump.npz"
+    told = {"query": np.array(TEXTS), "document": np.array(OTHERS[:rows])}
+    np.savez(path, query_embedding=vectors(), document_embedding=vectors()[:rows], **told)
+    given = {} if rows == N else {"pairs": np.zeros((1, 2), dtype=np.int64)}
+    assert cl_viz.load(path, **given).roles["text"] == "text"
+    found = cl_viz.load(path, text="query", **given)
+    assert list(np.asarray(found.role("text", "query_embedding"))) == TEXTS
+
+
 def test_named_vectors_are_views(tmp_path: Path) -> None:
     records = [{"id": row, "vector": {"image": lists()[row], "text": lists()[row]}} for row in range(N)]
     assert cl_viz.load(jsonl(tmp_path, records)).view_names == ("vector/image", "vector/text")
