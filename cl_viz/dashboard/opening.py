@@ -100,6 +100,11 @@ def paths_allowed() -> bool:
     return st.get_option("server.address") in _LOCAL
 
 
+def shown_path(path: str) -> str:
+    """Return a path as visitors may see it: where the server is open to others, the last name of it alone."""
+    return path if paths_allowed() or not os.path.isabs(path) else os.path.basename(path)
+
+
 def whole_path(path: str) -> str:
     """Return a path from the root on, so that one file has one name."""
     return os.path.abspath(os.path.expanduser(path))
@@ -138,7 +143,8 @@ def open_path(path: str, choices: Mapping[str, Any] | None = None, replaces: str
     replaces = replaces or (former.name if former is not None else "")
     stamp = stamp_of(place) + (stamp_of(Path(choices["pairs"])) if "pairs" in choices else ())
     run = _from_path(str(place), stamp, repr(sorted(choices.items(), key=str)), choices)
-    expression = f"cl_viz.load({str(place)!r}{_arguments(choices)})" if choices else f"cl_viz.open_run({str(place)!r})"
+    told = shown_path(str(place))
+    expression = f"cl_viz.load({told!r}{_arguments(choices)})" if choices else f"cl_viz.open_run({told!r})"
     return state.add_run(run, expression=expression, origin="path", key=str(place), replaces=replaces)
 
 

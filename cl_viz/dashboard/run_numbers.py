@@ -11,7 +11,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from cl_viz.core.result import Finding, Result
-from cl_viz.core.view import Table
+from cl_viz.core.view import Table, told
 from cl_viz.dashboard import cache, errors, figure_buttons, state
 from cl_viz.dashboard.long_work import LongWork
 from cl_viz.dashboard.text import escape
@@ -179,7 +179,7 @@ def numbers_seconds(runs: Runs, step: int | None, layer: str | None) -> float:
 
 
 def _draw_table(view: Table, table: RunTable) -> None:
-    st.markdown(f"**{escape(view.title)}**")
+    st.markdown(f"**{escape(told(view))}**")
     frame = pd.DataFrame(dict(view.columns))
     config: dict[str, Any] = {
         table.heading(run): st.column_config.TextColumn(table.heading(run), alignment="right", width=240)

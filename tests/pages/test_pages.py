@@ -274,6 +274,21 @@ def test_a_path_is_opened_on_a_local_server_only(
     assert next(button for button in app.button if button.label == "Open path").disabled
 
 
+def test_visitors_see_names_of_files_and_not_where_they_lie(
+    open_app: OpenApp, dump: Dump, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from cl_viz.dashboard import opening
+
+    path = dump("first.npz")
+    monkeypatch.setattr(opening, "paths_allowed", lambda: False)
+    app = open_app(path, page="start/data")
+    assert not app.exception
+    shown = " ".join(str(entry.value) for entry in [*app.markdown, *app.caption, *app.code]).replace("\\", "")
+    assert "first.npz" in shown
+    assert str(path.parent) not in shown
+    assert app.session_state["_runs"]["first"].expression == "cl_viz.open_run('first.npz')"
+
+
 def test_paths_in_the_environment_are_opened(open_app: OpenApp, dump: Dump, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CL_VIZ_OPEN", os.pathsep.join([str(dump("first.npz")), str(dump("second.npz"))]))
     app = open_app()
