@@ -16,6 +16,7 @@ from cl_viz.dashboard import cache, errors, figure_buttons, state
 from cl_viz.dashboard.long_work import LongWork
 from cl_viz.dashboard.text import escape
 from cl_viz.diagnostics import (
+    HOW_TO_READ,
     Pairing,
     Resamples,
     RunTable,
@@ -211,20 +212,7 @@ def _below_table(view: Table, table: RunTable, runs: Runs, step: int | None, lay
         f"cl_viz.compare_runs(runs, reference={table.reference!r}{where_in_python(step, layer)}{_drawn(table)})"
     )
     figure_buttons.row(view, "figure all numbers", code, _explain_table)
-    lines = [
-        f"{run}: {'same samples as the reference, ' + found.reason if found.same else 'unpaired: ' + found.reason}"
-        for run, found in table.pairings.items()
-    ]
-    drawn = table.resamples
-    lines.append(
-        f"Noise: influences and intervals; {table.judged:,} of {len(table.differences):,} differences are judged, "
-        "resamples judge more."
-        if drawn is None
-        else f"Noise: {drawn.draws:,} resamples, seed {drawn.seed}, of "
-        f"{' and '.join(f'{units:,}' for units in dict.fromkeys(drawn.units.values()))} different samples; "
-        f"{table.judged:,} of {len(table.differences):,} differences are judged."
-    )
-    st.caption("  \n".join(escape(line) for line in lines))
+    st.caption("  \n".join(escape(line) for line in table.notes))
 
 
 def _drawn(table: RunTable) -> str:
@@ -237,19 +225,4 @@ def where_in_python(step: int | None, layer: str | None) -> str:
 
 
 def _explain_table() -> None:
-    st.markdown(
-        "Each row is one number of every run, with its 95 % interval. *May differ*: the 95 % interval of the "
-        "difference from the reference run does not hold 0; of equal runs one difference in twenty is marked. "
-        "*Differs*: also after all differences of the table are judged together, at a false discovery rate of 5 % "
-        "(Benjamini and Yekutieli 2001, which holds however the numbers depend on each other).\n\n"
-        "**Paired**: both runs embed the same samples, so the difference is judged sample by sample. *Influences*: how "
-        "much each sample moved the one number less how much it moved the other (infinitesimal jackknife, Efron 1982). "
-        "*Bootstrap*: the numbers on as many samples drawn with replacement, the same draws in both runs (Efron 1979), "
-        "for numbers of sums over rows. *Half-samples*: on half the samples, drawn without replacement, for numbers of "
-        "pairs and neighbours, where a sample drawn twice would be its own neighbour; their spread is that of the "
-        "bootstrap to first order (Shao and Wu 1989). Equal samples are drawn together. "
-        "**Unpaired**: as if the samples were others; too wide where they are the same. **No interval**: shown, not "
-        "judged, and the last column says why.\n\n"
-        "*Best* is the highest or the lowest value, where one of the two is better; it may lie within noise. Samples "
-        "are what varies: another seed of the same training can differ by more."
-    )
+    st.markdown(HOW_TO_READ)

@@ -125,7 +125,7 @@ def test_all_numbers_of_all_runs_stand_in_a_table_with_what_is_beyond_noise(
     judged = frame["times noise"].dropna()
     assert judged.is_monotonic_decreasing
     assert any("differences from first are beyond noise" in str(entry.value) for entry in app.markdown)
-    assert "same samples as the reference" in texts(app)
+    assert "paired, same samples" in texts(app)
     app.toggle(key="only_beyond").set_value(True).run()
     app.segmented_control(key="cells").set_value("differences").run()
     cut = app.dataframe[0].value
