@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from typing import Any
 
@@ -81,13 +82,14 @@ def _open_path() -> None:
     """Open the path that stands in the field now: it may be newer than what was drawn."""
     state.forget_problems()
     path = str(st.session_state.get("path") or "").strip()
-    if path:
-        path = opening.whole_path(path)
-        _look_into(path, "path", lambda: opening.open_path(path))
+    try:
+        if not path:
+            raise ClVizError("no path was given", where="Open path", remedy="type the path of a file or a folder")
+        whole = opening.typed_path(path)
+    except ClVizError as error:
+        state.add_problem(error)
     else:
-        state.add_problem(
-            ClVizError("no path was given", where="Open path", remedy="type the path of a file or a folder")
-        )
+        _look_into(whole, "path", lambda: opening.open_path(whole))
 
 
 def _uploaded() -> None:
@@ -160,19 +162,19 @@ def _format_label(found: Inspection) -> str:
 def _choices(found: Inspection, pending: state.Pending) -> None:
     opened = state.open_runs().get(pending.run_name)
     current = dict(opened.run.get().roles) if opened is not None else dict(found.roles)
-    with st.form(f"choices {pending.path}", border=False):
+    with st.form(_key("choices", pending), border=False):
         st.multiselect(
             "Views",
             list(found.arrays),
             default=[array for array in found.views.values() if array in found.arrays],
-            key=f"views {pending.path}",
+            key=_key("views", pending),
             help="Arrays that show the same samples; all have the same number of columns.",
         )
         for column, role in zip(st.columns(len(ROLES), gap="small"), ROLES, strict=True):
             # A column whose name was shortened (view_1/label) is known by its short name once it has a role.
             guessed = [entry[role] for entry in (found.roles, current) if role in entry]
             options = list(dict.fromkeys([_NONE, *found.columns, *guessed]))
-            key = _role_key(role, pending)
+            key = _key(role, pending)
             if st.session_state.get(key) not in options:
                 st.session_state[key] = current[role] if current.get(role) in options else _NONE
             with column:
@@ -181,41 +183,41 @@ def _choices(found: Inspection, pending: state.Pending) -> None:
         st.form_submit_button("Use these", icon=":material/check:", on_click=_reopen, args=(found, pending))
 
 
-def _role_key(role: str, pending: state.Pending) -> str:
-    return f"{role} {pending.path}"
-
-
-def _pairs_key(pending: state.Pending) -> str:
-    return f"pairs {pending.path}"
+def _key(name: str, pending: state.Pending) -> str:
+    """Return the key of a control for one file; browsers see keys, so it does not say where the file lies."""
+    place = hashlib.blake2b(pending.path.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
+    return f"{name} {place}"
 
 
 def _pairs(pending: state.Pending) -> None:
-    """Draw the control of the pairs file: a path beside a path, an upload beside an upload."""
+    """Draw the control of the pairs file: a path where paths may be opened, else, and beside an upload, an upload."""
     explanation = (
         "For two views that are not aligned row by row: a file with two columns of whole numbers, "
         "row of the first view and row of the second, counted from 0."
     )
-    if pending.origin == "upload":
-        st.file_uploader("Pairs file (optional)", key=_pairs_key(pending), help=explanation)
+    if pending.origin == "upload" or not opening.paths_allowed():
+        st.file_uploader("Pairs file (optional)", key=_key("pairs", pending), help=explanation)
     else:
-        st.text_input("Pairs file (optional)", placeholder="/data/pairs.csv", key=_pairs_key(pending), help=explanation)
+        st.text_input(
+            "Pairs file (optional)", placeholder="/data/pairs.csv", key=_key("pairs", pending), help=explanation
+        )
 
 
 def _chosen_pairs(pending: state.Pending) -> str:
     """Return the path of the pairs file, empty without one; an upload is stored first."""
-    given = st.session_state.get(_pairs_key(pending))
-    if pending.origin == "upload":
-        return str(opening.store_upload(given.name, given)) if given is not None else ""
-    path = str(given or "").strip()
-    return opening.whole_path(path) if path else ""
+    given = st.session_state.get(_key("pairs", pending))
+    if given is not None and not isinstance(given, str):
+        return str(opening.store_upload(given.name, given))
+    path = (given or "").strip()
+    return opening.typed_path(path) if path else ""
 
 
 def _reopen(found: Inspection, pending: state.Pending) -> None:
     """Open the file again as the form says; the run keeps its place and colour."""
     state.forget_problems()
-    chosen = {role: st.session_state[_role_key(role, pending)] for role in ROLES}
+    chosen = {role: st.session_state[_key(role, pending)] for role in ROLES}
     choices: dict[str, Any] = {role: column for role, column in chosen.items() if column != _NONE}
-    views = list(st.session_state[f"views {pending.path}"])
+    views = list(st.session_state[_key("views", pending)])
     if views != list(found.views.values()):
         choices["views"] = tuple(views)
     try:
@@ -232,7 +234,7 @@ def _reopen(found: Inspection, pending: state.Pending) -> None:
         state.rename_pending(opened.name)
         # Roles that could be guessed only now that the views are known are shown too.
         for role, column in opened.run.get().roles.items():
-            st.session_state[_role_key(role, pending)] = column
+            st.session_state[_key(role, pending)] = column
 
 
 def _array_table(found: Inspection) -> pd.DataFrame:

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from cl_viz.core.errors import Cancelled, ClVizError
 from cl_viz.core.run import Run
+from cl_viz.dashboard import opening
 from cl_viz.dashboard.long_work import ASK_ABOVE_SECONDS
 from cl_viz.encoders._encoding import Encoding
 
@@ -42,10 +43,11 @@ class Recipe:
         return f"{self.checkpoint}\0{self.data}\0{sorted(self.options.items(), key=str)}"
 
     def expression(self, out: str = "") -> str:
-        """Return the same in Python."""
+        """Return the same in Python, with paths as visitors may see them."""
         given = "".join(f", {name}={value!r}" for name, value in self.options.items())
-        kept = f", out={out!r}" if out else ""
-        return f"cl_viz.encode({self.checkpoint!r}, {self.data!r}{given}{kept})"
+        kept = f", out={opening.shown_path(out)!r}" if out else ""
+        checkpoint, data = opening.shown_path(self.checkpoint), opening.shown_path(self.data)
+        return f"cl_viz.encode({checkpoint!r}, {data!r}{given}{kept})"
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import streamlit as st
 
 from cl_viz.core.errors import ClVizError
-from cl_viz.dashboard import state
+from cl_viz.dashboard import opening, state
 from cl_viz.dashboard.long_work import LongWork
 from cl_viz.dashboard.text import escape
 
@@ -31,11 +31,11 @@ def boundary(name: str = "") -> Iterator[None]:
 
 
 def show(error: ClVizError) -> None:
-    """Show an error that cl_viz raised on purpose."""
-    lines = [f"**{escape(_sentence(error.what))}**"]
+    """Show an error that cl_viz raised on purpose; visitors of an open server do not see where files lie."""
+    lines = [f"**{escape(opening.shown_text(_sentence(error.what)))}**"]
     for word, text in (("Where", error.where), ("Allowed", error.allowed), ("What to do", error.remedy)):
         if text:
-            lines.append(f"{word}: {escape(text)}")
+            lines.append(f"{word}: {escape(opening.shown_text(text))}")
     st.error("  \n".join(lines), icon=":material/error:")
 
 

@@ -16,6 +16,7 @@ import streamlit as st
 from cl_viz.core.errors import ClVizError, InputError
 from cl_viz.core.run import Run
 from cl_viz.dashboard import state
+from cl_viz.dashboard.text import without_folders
 from cl_viz.encoders import open_run, sample_run_names, sample_runs
 from cl_viz.formats import load
 
@@ -105,6 +106,27 @@ def shown_path(path: str) -> str:
     return path if paths_allowed() or not os.path.isabs(path) else os.path.basename(path)
 
 
+def shown_text(text: str) -> str:
+    """Return a text as visitors may see it: where the server is open to others, the last name alone of each path."""
+    return text if paths_allowed() else without_folders(text)
+
+
+def typed_path(text: str) -> str:
+    """Return the whole path of what somebody typed.
+
+    Raises
+    ------
+    InputError
+        Where the server is open to others: what they type must not be read.
+    """
+    if not paths_allowed():
+        raise InputError(
+            "paths can be opened only while the server listens to this machine alone",
+            where="server.address", remedy="upload the file",
+        )  # fmt: skip
+    return whole_path(text)
+
+
 def whole_path(path: str) -> str:
     """Return a path from the root on, so that one file has one name."""
     return os.path.abspath(os.path.expanduser(path))
@@ -159,7 +181,8 @@ def open_upload(path: Path, choices: Mapping[str, Any] | None = None, replaces: 
 
 
 def _arguments(choices: Mapping[str, Any]) -> str:
-    return "".join(f", {name}={value!r}" for name, value in choices.items())
+    told = {name: shown_path(str(value)) if name == "pairs" else value for name, value in choices.items()}
+    return "".join(f", {name}={value!r}" for name, value in told.items())
 
 
 def store_upload(name: str, content: IO[bytes]) -> Path:

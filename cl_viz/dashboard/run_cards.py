@@ -81,14 +81,14 @@ def _facts(opened: state.OpenRun) -> list[tuple[str, str]]:
         "other columns": _others(opened),
         "saved steps": ", ".join(f"{step:,}" for step in opened.run.steps if step is not None) or "not stated",
         "layers": ", ".join(layer for layer in opened.run.layers if layer is not None) or "not stated",
-        "source": opening.shown_path(opened.run.source),
+        "source": opening.shown_text(opened.run.source),
     }
     for key, entry in opened.run.card.items():
         words = key.replace("_", " ")
         # A block of measurements is told by its own sentence.
         value = entry.get("summary") if isinstance(entry, Mapping) else entry
         if isinstance(value, (str, int, float)) and key not in _NOT_SHOWN and words not in facts:
-            facts[words] = opening.shown_path(str(value))
+            facts[words] = opening.shown_text(str(value))
     told = {key: value for key, value in facts.items() if value}
     return sorted(told.items(), key=lambda fact: _FIRST.index(fact[0]) if fact[0] in _FIRST else len(_FIRST))
 

@@ -15,6 +15,17 @@ _JOINER = "\u2060"
 _RECOGNISED = re.compile(r"(:(?=\S)|@|www(?=\.))")
 # A browser ends a line after the hyphen of 2.78e-06; the same character keeps it together.
 _EXPONENT = re.compile(r"(?<=\de-)(?=\d)")
+# The folders before the last name of a path from the root, the home folder, a drive or the network on; "1/2", "a / b"
+# and addresses begin otherwise. A folder's name may hold spaces; a file's suffix, a mark or a quote before a space
+# ends the path.
+_FOLDERS = re.compile(
+    r"""
+    (?<![^\s'"`(\[{<=:,;|])(?:file://)?
+    (?:/(?=[^/\s])|~(?:[A-Za-z_][\w.-]*)?[/\\]+|[A-Za-z]:[/\\]+|(?<!:)(?://|\\\\+)(?=\w))
+    (?:(?!\s)(?:(?!\.\w+\s|[,;:.]\s|['"`](?!\w))[^/\\\n])+(?<!\s)[/\\]+(?=[^\s/\\'"`,;:)]))*
+    """,
+    re.VERBOSE,
+)
 _TO_THE_YEAR = re.compile(r".*?\b(?:19|20)\d\d\b")
 
 _MARKS: Mapping[Level, tuple[str, str, str]] = {
@@ -29,6 +40,11 @@ def escape(text: object) -> str:
     """Return text that Markdown shows letter by letter, on one line."""
     flat = " ".join(str(text).split())
     return _SPECIAL.sub(r"\\\1", _EXPONENT.sub(_JOINER, _RECOGNISED.sub(rf"\1{_JOINER}", flat)))
+
+
+def without_folders(text: str) -> str:
+    """Return a text in which nothing but its last name is left of every absolute path."""
+    return _FOLDERS.sub("", text)
 
 
 def mark(level: Level) -> str:

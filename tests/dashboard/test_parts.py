@@ -11,15 +11,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from cl_viz.core.errors import ClVizError, InputError
 from cl_viz.core.params import ParamInfo
 from cl_viz.core.result import Source
-from cl_viz.dashboard import layout, opening
+from cl_viz.dashboard import errors, layout, opening
 from cl_viz.dashboard.bounded_store import BoundedStore
+from cl_viz.dashboard.encoding_job import Recipe
 from cl_viz.dashboard.finding_lines import brief
 from cl_viz.dashboard.forms import log_options
 from cl_viz.dashboard.sidebar import chip
 from cl_viz.dashboard.table_columns import number_format
-from cl_viz.dashboard.text import cite, cite_briefly, escape, mark
+from cl_viz.dashboard.text import cite, cite_briefly, escape, mark, without_folders
 from cl_viz.figures.theme import ThemeName, contrast
 
 
@@ -140,6 +142,66 @@ def test_paths_are_opened_only_where_the_server_listens_to_this_machine(
 ) -> None:
     monkeypatch.setattr(opening.st, "get_option", lambda _: address)
     assert opening.paths_allowed() is allowed
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("/data/one.npz", "one.npz"),
+        ("/one.npz, column 'a/b'", "one.npz, column 'a/b'"),
+        ("/data/my runs/one.npz: no arrays", "one.npz: no arrays"),
+        ("/data/runs/", "runs/"),
+        ("~/runs/one.npz", "one.npz"),
+        ("~me/one.npz", "one.npz"),
+        ("step_5.safetensors on /home/me/pictures", "step_5.safetensors on pictures"),
+        ("runs/x on /home/me/x and /data/y", "runs/x on x and y"),
+        ("load('/home/me/x.npz') or 'a/b'", "load('x.npz') or 'a/b'"),
+        (r"C:\Users\me\x.npz", "x.npz"),
+        (r"load('C:\\Users\\me\\x.npz')", "load('x.npz')"),
+        ("D:/runs/x.npz", "x.npz"),
+        (r"\\server\share\x.npz", "x.npz"),
+        ("file:///home/me/x.npz", "x.npz"),
+        ("/data/x.npz has 3/4 of its rows", "x.npz has 3/4 of its rows"),
+        ("relative paths start at /work/place", "relative paths start at place"),
+        *((same, same) for same in ("runs/x.npz", "and/or, 1 / 2, ~1/2, f(x)/g", "https://a.org/b/c", "./x", "a:b")),
+    ],
+)
+def test_of_every_absolute_path_the_last_name_is_left(text: str, wanted: str) -> None:
+    assert without_folders(text) == wanted
+
+
+@pytest.mark.parametrize("allowed", [True, False])
+def test_an_error_says_where_files_lie_on_this_machine_only(allowed: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(opening, "paths_allowed", lambda: allowed)
+    shown: list[str] = []
+    monkeypatch.setattr(errors.st, "error", lambda text, icon: shown.append(text.replace("\\", "")))
+    error = ClVizError(
+        "/secret/a.npz does not exist",
+        where="/secret/place/b.npz",
+        allowed="a file in /secret/c",
+        remedy="relative paths start at /secret/work",
+    )
+    errors.show(error)
+    assert ("secret" in shown[0]) is allowed
+    assert all(name in shown[0] for name in ("a.npz", "b.npz", "file in", "work"))
+
+
+@pytest.mark.parametrize("allowed", [True, False])
+def test_an_encoding_in_python_says_where_files_lie_on_this_machine_only(
+    allowed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(opening, "paths_allowed", lambda: allowed)
+    told = Recipe("/models/one.pt", "/data/my pictures", {"seed": 1}).expression("/runs/out")
+    wanted = "cl_viz.encode('/models/one.pt', '/data/my pictures', seed=1, out='/runs/out')"
+    assert told == (wanted if allowed else "cl_viz.encode('one.pt', 'my pictures', seed=1, out='out')")
+
+
+def test_what_visitors_type_is_no_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(opening, "paths_allowed", lambda: True)
+    assert opening.typed_path("/data/a.npz") == "/data/a.npz"
+    monkeypatch.setattr(opening, "paths_allowed", lambda: False)
+    with pytest.raises(InputError, match="this machine alone"):
+        opening.typed_path("/data/a.npz")
 
 
 @pytest.mark.parametrize(

@@ -289,6 +289,59 @@ def test_visitors_see_names_of_files_and_not_where_they_lie(
     assert app.session_state["_runs"]["first"].expression == "cl_viz.open_run('first.npz')"
 
 
+def test_visitors_are_not_told_where_a_file_of_the_operator_was_looked_for(
+    open_app: OpenApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from cl_viz.dashboard import opening
+
+    monkeypatch.setattr(opening, "paths_allowed", lambda: False)
+    app = open_app(tmp_path / "absent.npz", page="start/data")
+    (box,) = (text.replace("\\", "") for text in boxes(app))
+    assert "absent.npz" in box
+    assert str(tmp_path) not in box
+    assert str(Path.cwd()) not in box
+
+
+@pytest.mark.parametrize("label", ["Open path", "Use these"])
+def test_a_path_that_is_sent_although_no_field_is_for_it_is_not_opened(
+    label: str, open_app: OpenApp, dump: Dump, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The fields are drawn for this machine, the press comes from elsewhere: what is drawn guards nothing."""
+    from cl_viz.dashboard import opening
+
+    app = open_app(dump("first.npz"), page="start/data")
+    press(app, "Views and roles")
+    app.text_input(key="path").set_value(str(dump("second.npz")))
+    next(field for field in app.text_input if field.label.startswith("Pairs file")).set_value(str(dump("pairs.npz")))
+    monkeypatch.setattr(opening, "paths_allowed", lambda: False)
+    press(app, label)
+    assert "this machine alone" in boxes(app)[0]
+    assert [opened.expression for opened in app.session_state["_runs"].values()] == [
+        f"cl_viz.open_run({str(dump('first.npz'))!r})"
+    ]
+
+
+def test_visitors_upload_the_pairs_of_a_run_that_the_operator_opened(
+    open_app: OpenApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from cl_viz.dashboard import opening
+
+    monkeypatch.setattr(opening, "paths_allowed", lambda: False)
+    random = np.random.default_rng(0)
+    path = tmp_path / "two.npz"
+    np.savez(path, first=random.normal(size=(60, 4)), second=random.normal(size=(60, 4)))
+    app = open_app(path, page="start/data")
+    press(app, "Views and roles")
+    assert not [field for field in app.text_input if field.label.startswith("Pairs file")]
+    field = next(field for field in app.file_uploader if field.label.startswith("Pairs file"))
+    field.upload("pairs.csv", ("first,second\n" + "".join(f"{row},{row}\n" for row in range(40))).encode())
+    press(app, "Use these")
+    assert boxes(app) == []
+    opened = app.session_state["_runs"]["two"]
+    assert opened.run.get().pairs.shape == (40, 2)
+    assert opened.expression == "cl_viz.load('two.npz', pairs='pairs.csv')"
+
+
 def test_paths_in_the_environment_are_opened(open_app: OpenApp, dump: Dump, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CL_VIZ_OPEN", os.pathsep.join([str(dump("first.npz")), str(dump("second.npz"))]))
     app = open_app()
