@@ -86,7 +86,8 @@ class DiagnosticSpec:
     tells : Tells
         Among findings of one level, causes come first and outcomes last.
     thresholds : tuple of Threshold
-        Every limit that the level of a finding is read from.
+        Limits of single numbers that levels of findings are read from; what a test or a null decides stands in
+        `reading` and `traps`.
     """
 
     REQUIRED: ClassVar[tuple[str, ...]] = (

@@ -12,6 +12,8 @@ READ_FROM = (
     "it is milder or unknown; where the unit rows have collapsed, nothing is good."
 )
 """What is said before a list of thresholds."""
+_NONE = 1e-6
+"""A limit that any at all is beyond."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +65,8 @@ class Threshold:
         """Return from where on a value is worth watching, and from where on it is bad."""
         side = "or more" if self.worse == "higher" else "or less"
         bad = "never bad by itself" if self.bad is None else f"bad at {self.bad:g} {side}"
-        return f"watch at {self.watch:g} {side}, {bad}"
+        watch = f"at {self.watch:g} {side}" if abs(self.watch) > _NONE or self.worse == "lower" else "above 0"
+        return f"watch {watch}, {bad}"
 
     def set_by(self) -> str:
         """Return who set the limits."""

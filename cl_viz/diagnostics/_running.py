@@ -88,7 +88,7 @@ def _with_assumptions(finding: Finding, assumed: Sequence[str]) -> Finding:
     """Return a finding whose message marks the parameters that it names, by name and value, and that are assumed."""
     message = finding.message
     for parameter in assumed:
-        message = re.sub(rf"\b{re.escape(parameter)}(?![\d.]*\d)", f"{parameter} (assumed)", message)
+        message = re.sub(rf"\b{re.escape(parameter)}(?![\d.,]*\d|e)", f"{parameter} (assumed)", message)
     return replace(finding, message=message)
 
 

@@ -229,6 +229,7 @@ def _views(decoded: Decoded, nested: Nested, run: str) -> dict[str, View]:
             nested.subclass_names,
             Axis("Held-out samples of the subclass", "share", (0.0, 1.0)),
             run=run,
+            n=decoded.n_test,
         )
     return found
 
@@ -243,6 +244,7 @@ def _null(decoded: Decoded, run: str) -> Histogram:
         Axis("Shuffles", "share", (0.0, 1.0)),
         (Series("shuffled subclasses", edges, share, run=run, n=len(decoded.null)),),
         (Reference("found", decoded.accuracy), Reference("largest subclass", decoded.chance)),
+        n=decoded.n_test,
     )
 
 

@@ -36,6 +36,7 @@ def test_the_limits_are_told_with_their_side_and_who_set_them() -> None:
     assert above.told() == "watch at 0.5 or more, bad at 0.9 or more (a rule of thumb). It counts."
     below = threshold(worse="lower", watch=0.05, from_source=True)
     assert below.told() == "watch at 0.05 or less, never bad by itself (its source). It counts."
+    assert threshold(worse="higher", watch=1e-9, bad=0.01).limits() == "watch above 0, bad at 0.01 or more"
 
 
 @pytest.mark.parametrize(("worse", "watch", "bad"), [("higher", 0.5, 0.4), ("lower", 0.5, 0.6)])

@@ -13,6 +13,7 @@ import cl_viz
 from cl_viz.core.errors import InputError
 from cl_viz.core.result import Finding, Result
 from cl_viz.diagnostics._dense import temperature as dense
+from cl_viz.diagnostics._running import _with_assumptions
 from cl_viz.diagnostics._temperature import batch_draws
 from cl_viz.diagnostics._temperature.best_temperatures import DivergenceCurves
 from cl_viz.diagnostics._temperature.fewer_anchors import at_most
@@ -415,3 +416,23 @@ def test_a_temperature_that_no_card_gives_is_the_same_everywhere_and_called_assu
         own = cl_viz.diagnose(name, cl_viz.Run.from_set(labelled_set, card=card))
         assert said not in own.caveats.notes
         assert not any("assumed" in finding.message for finding in own.findings)
+
+
+def test_figures_say_the_n_that_their_findings_say(labelled_set: cl_viz.EmbeddingSet) -> None:
+    for name in ("batch_size", "hardness", "negative_reweighting", "individual_temperatures"):
+        found = cl_viz.diagnose(name, labelled_set)
+        stated = {quantity.n for quantity in found.quantities.values()} | {found.caveats.n_used}
+        assert {view.n for view in found.views.values()} <= stated
+
+
+@pytest.mark.parametrize(
+    ("message", "marked"),
+    [
+        ("At batch size 256 and so on.", "At batch size 256 (assumed) and so on."),
+        ("At batch size 256.", "At batch size 256 (assumed)."),
+        ("At batch size 256,000.", "At batch size 256,000."),
+        ("At batch size 2560 or 256.5.", "At batch size 2560 or 256.5."),
+    ],
+)
+def test_only_the_very_number_is_marked_as_assumed(message: str, marked: str) -> None:
+    assert _with_assumptions(Finding("batch_size", "good", message), ["batch size 256"]).message == marked

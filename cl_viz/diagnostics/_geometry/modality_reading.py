@@ -180,6 +180,7 @@ def _scores(found: GapMeasures, run: str) -> Histogram:
         Axis("Score", "cosine", (-1.0, 1.0)),
         Axis("Density", "per unit of cosine"),
         series,
+        n=len(first),
     )
 
 

@@ -217,6 +217,7 @@ def _matrix(
         Axis(label, "share", (-reach, reach)),
         centre=0.0,
         run=run,
+        n=worst.mediation.samples,
     )
 
 
@@ -238,7 +239,8 @@ def _cells(harms: Sequence[ClassMediation], names: tuple[str, ...], run: str) ->
         "NDE": np.array([harm.mediation.values("direct_effect")[column] for harm, column in lines]),
         "Interaction": np.array([harm.mediation.values("interaction")[column] for harm, column in lines]),
     }
-    return Table("Every cell of the rare classes' rows; 95 % intervals", columns, run)
+    n_rows = sum(harm.mediation.samples for harm in harms)
+    return Table("Every cell of the rare classes' rows; 95 % intervals", columns, run, n_rows)
 
 
 def _probes(probes: Sequence[ProbeLine], run: str) -> Table:

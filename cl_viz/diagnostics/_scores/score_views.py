@@ -102,6 +102,7 @@ def false_negatives(measures: ScoreMeasures, quantities: Mapping[str, Quantity],
         Axis("Negatives that share the anchor's label", "share of the bin", (0.0, 1.0)),
         (Series("same label", middles, share, "false_negative", run, n=labelled.negatives.count),),
         (Reference("all negatives", float(count or 0.0), "y"),),
+        n=quantities["false_negative_share"].n,
     )
 
 

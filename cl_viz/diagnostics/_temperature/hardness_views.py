@@ -119,6 +119,7 @@ def effective(measures: HardnessMeasures) -> Lines:
         ),
         here_and_trained(anchors, measures.temperature),
         markers=False,
+        n=anchors.n_anchors,
     )
 
 
@@ -135,6 +136,7 @@ def spread(measures: HardnessMeasures) -> Histogram:
         Axis("Anchors", "share", (0.0, 1.0)),
         (Series("anchors", edges, counts, "other", measures.anchors.inputs.run, n=len(share)),),
         (Reference("random directions", measures.random_share),),
+        n=measures.anchors.n_anchors,
     )
 
 
@@ -153,6 +155,7 @@ def false_negatives(measures: HardnessMeasures) -> Lines:
             *here_and_trained(anchors, measures.temperature),
         ),
         markers=False,
+        n=anchors.labelled.n_anchors,
     )
 
 
@@ -170,6 +173,7 @@ def loss(measures: HardnessMeasures) -> Lines:
         (Series("loss", TEMPERATURES, curves.loss, "other", anchors.inputs.run, n=curves.n),),
         (Reference("equal scores", even, "y"), *here_and_trained(anchors, measures.temperature)),
         markers=False,
+        n=anchors.n_anchors,
     )
 
 

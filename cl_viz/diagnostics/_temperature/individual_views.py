@@ -98,6 +98,7 @@ def by_rho(found: Individual) -> Lines:
         (Series("temperature", RHOS, middle, "other", found.anchors.inputs.run, low, high, n=len(known[0])),),
         (Reference("chosen", found.rho), Reference("log M", limit)),
         markers=False,
+        n=len(found.every),
     )
 
 

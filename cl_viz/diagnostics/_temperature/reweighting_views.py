@@ -67,6 +67,7 @@ def weights(measures: ReweightingMeasures, few: ReweightingMeasures) -> Lines:
         Axis("Share", "of negatives; of push", (0.0, 1.0)),
         tuple(series),
         (Reference("chosen", measures.beta),),
+        n=anchors.n_anchors,
     )
 
 
@@ -86,6 +87,7 @@ def clamped(measures: ReweightingMeasures, few: ReweightingMeasures) -> Lines:
         (Series("clamped", PRIORS, share, "other", run, n=few.anchors.n_anchors),),
         tuple(references),
         markers=False,
+        n=anchors.n_anchors,
     )
 
 
@@ -99,4 +101,5 @@ def truncation(measures: ReweightingMeasures, few: ReweightingMeasures) -> Lines
         Axis("Push that is kept", "share", (0.0, 1.0)),
         (Series("kept push", SHARES, share, "other", measures.anchors.inputs.run, n=few.anchors.n_anchors),),
         (Reference("chosen", measures.kept_share), *(Reference(name, at) for name, at in PUBLISHED)),
+        n=measures.anchors.n_anchors,
     )
