@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from cl_viz.formats._big_arrays import allocate, as_supported
 from cl_viz.formats._dump import MANIFEST_KEY, column_to_store, manifest_text
 from cl_viz.formats._guard import check_table_fits
 from cl_viz.formats._limits import check_expansion
-from cl_viz.formats._table import table_columns, unequal_lengths
+from cl_viz.formats._table import called_alike, table_columns, unequal_lengths
 
 
 def is_vector_type(kind: Any) -> bool:
@@ -48,15 +49,10 @@ def all_leaves(schema: Any, path: Path) -> list[tuple[tuple[str, ...], Any]]:
     """
     found = [entry for field in schema for entry in leaves(field)]
     for mark in "/.":
-        named = [mark.join(names) for names, _ in found]
-        twice = sorted({name for name in named if named.count(name) > 1}) if len(set(named)) < len(named) else []
+        counts = Counter(mark.join(names) for names, _ in found)
+        twice = sorted(name for name, count in counts.items() if count > 1)
         if twice:
-            raise FormatError(
-                f"two columns are called {twice[0]!r}",
-                where=str(path),
-                allowed="a name for each column; parts of nested columns are joined with a slash",
-                remedy="rename one of them, and save again",
-            )
+            raise called_alike(path, twice[0])
     return found
 
 

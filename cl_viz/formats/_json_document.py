@@ -9,10 +9,12 @@ from typing import Any
 from cl_viz.core.errors import FormatError
 from cl_viz.formats._limits import format_bytes
 
-LONGEST_TEXT = 256 << 20
-"""Letters that are parsed at once: what they become takes several times the memory."""
+LONGEST_TEXT = 64 << 20
+"""Letters that are parsed at once: what they become takes up to 24 times the memory (empty lists and objects)."""
 _SUFFIX = ".json"
 _FIRST = 1 << 20
+_DEEPEST = 2
+"""Objects in each other, inside the document, that are looked through for its records."""
 
 
 def is_one_document(path: Path) -> bool:
@@ -41,13 +43,14 @@ def whole_records(path: Path) -> list[Any]:
     Parameters
     ----------
     path : Path
-        A list of objects or of vectors; an object of lists of one length; a table of pandas (``orient`` "columns",
-        "index" or "split"); or an object with one list of objects, as an embedding service answers.
+        A list of objects or of vectors; an object of lists of one length, or of vectors and whatever else has their
+        length; a table of pandas (``orient`` "columns", "index" or "split"); or an object with one list of objects, as
+        an embedding service answers. Vectors and objects may lie one or two objects deeper.
 
     Raises
     ------
     FormatError
-        If it is something else, no JSON, or too long.
+        If it is something else, no JSON, or too long, or vectors differ in number.
     """
     if path.stat().st_size > LONGEST_TEXT:
         raise too_long(path, "the document")
@@ -62,7 +65,7 @@ def whole_records(path: Path) -> list[Any]:
             allowed="one JSON document, or one JSON object a line",
             remedy="check that the file was written and copied to its end",
         ) from error
-    records = document if isinstance(document, list) else _of_object(document)
+    records = document if isinstance(document, list) else _of_object(document, path)
     if not records or not all(isinstance(record, dict | list) for record in records):
         raise FormatError(
             "the document holds no records",
@@ -79,11 +82,11 @@ def too_long(path: Path, what: str) -> FormatError:
         f"{what} is longer than {format_bytes(LONGEST_TEXT)}; parsing it at once could fill the memory",
         where=str(path),
         allowed="one JSON object a line, each shorter than that",
-        remedy="save one object a line (pandas: to_json(path, orient='records', lines=True)), or as .npz or .parquet",
+        remedy="save JSON Lines, one object a line (pandas: to_json(path, orient='records', lines=True)), or .parquet",
     )
 
 
-def _of_object(document: Any) -> list[Any]:
+def _of_object(document: Any, path: Path) -> list[Any]:
     """Return the records of an object; an empty list where it cannot be told what they are."""
     if not isinstance(document, dict):
         return []
@@ -92,17 +95,70 @@ def _of_object(document: Any) -> list[Any]:
         rows = document["data"]
         fitting = all(isinstance(row, list) and len(row) == len(names) for row in rows)
         return [dict(zip(names, row, strict=True)) for row in rows] if fitting else []
-    lists = {key: part for key, part in document.items() if isinstance(part, list) and part}
-    if len(lists) == 1:
-        of_objects = [part for part in lists.values() if all(isinstance(entry, dict) for entry in part)]
-        if of_objects:
-            return of_objects[0]
+    lists = _lists(document)
+    if found := _beside_vectors(lists, path) or _only_objects(lists):
+        return found
     if lists and len({len(part) for part in lists.values()}) == 1:
-        return [dict(zip(lists, row, strict=True)) for row in zip(*lists.values(), strict=True)]
+        return _zipped(lists)
     tables = [part for part in document.values() if isinstance(part, dict)]
+    # One object in another is an answer in its wrapping, unless there is no list in it: then it is a table.
+    if len(document) == 1 and (found := _of_inner_objects(tables, path)):
+        return found
     if tables and len(tables) == len(document) and all(part.keys() == tables[0].keys() for part in tables):
         return _of_table(document, tables)
+    return _of_inner_objects(tables, path)
+
+
+def _of_inner_objects(objects: list[dict[str, Any]], path: Path) -> list[Any]:
+    """Return the records that lie one or two objects deep, as databases wrap their answers; the most of them."""
+    for _ in range(_DEEPEST):
+        inner = [_lists(part) for part in objects]
+        beside = [_beside_vectors(lists, path) for lists in inner]
+        if found := max(beside, key=len, default=[]) or max(map(_only_objects, inner), key=len, default=[]):
+            return found
+        objects = [part for outer in objects for part in outer.values() if isinstance(part, dict)]
     return []
+
+
+def _lists(document: dict[str, Any]) -> dict[str, list[Any]]:
+    """Return the lists of an object that hold anything, without one that only names keys of the object."""
+    found = {key: part for key, part in document.items() if isinstance(part, list) and part}
+    return {
+        key: part for key, part in found.items() if not all(isinstance(name, str) and name in document for name in part)
+    }
+
+
+def _beside_vectors(lists: dict[str, list[Any]], path: Path) -> list[Any]:
+    """Return the records of the largest group of lists of one length that holds a list of vectors."""
+    groups: dict[int, dict[str, list[Any]]] = {}
+    for key, part in lists.items():
+        groups.setdefault(len(part), {})[key] = part
+    ranked = sorted((group for group in groups.values() if any(map(_are_vectors, group.values()))), key=len)
+    if len(ranked) > 1 and len(ranked[-1]) == len(ranked[-2]):
+        first, second = (next(key for key in group if _are_vectors(group[key])) for group in ranked[-2:])
+        raise FormatError(
+            f"{first!r} holds {len(lists[first]):,} vectors, {second!r} {len(lists[second]):,}",
+            where=str(path),
+            allowed="lists of one length",
+            remedy="save each in a file of its own, or both as .npz, which holds views of several lengths",
+        )
+    return _zipped(ranked[-1]) if ranked else []
+
+
+def _are_vectors(part: list[Any]) -> bool:
+    first = part[0]
+    return isinstance(first, list) and bool(first) and all(n is None or isinstance(n, int | float) for n in first)
+
+
+def _only_objects(lists: dict[str, list[Any]]) -> list[Any]:
+    """Return the one list of objects, where no list beside it has its length."""
+    found = [part for part in lists.values() if all(isinstance(entry, dict) for entry in part)]
+    alone = len(found) == 1 and sum(len(part) == len(found[0]) for part in lists.values()) == 1
+    return found[0] if alone else []
+
+
+def _zipped(lists: dict[str, list[Any]]) -> list[Any]:
+    return [dict(zip(lists, row, strict=True)) for row in zip(*lists.values(), strict=True)]
 
 
 def _of_table(document: dict[str, dict[str, Any]], tables: list[dict[str, Any]]) -> list[Any]:

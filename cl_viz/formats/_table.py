@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,8 @@ _NUMBERED = re.compile(r"(?P<prefix>.*?)[ _.\-\[(]?(?P<number>\d{1,6})[\])]?", r
 _DEFAULT_NAME = "embedding"
 # What Python writes for a list of numpy's numbers.
 _NUMPY_NUMBER = re.compile(r"np\.(?:float|int)\d+\(([^()]*)\)")
+# A matrix, or its rows where they differ in length.
+_Rows: TypeAlias = NDArray[np.float64] | list[NDArray[np.float64]]
 
 
 def table_dump(
@@ -43,9 +45,9 @@ def table_dump(
     path : Path
         For messages.
     vectors : Mapping[str, NDArray], each of shape (N, D), optional
-        List columns, one vector per row. So are columns of lists written as text. Where there are none, number columns
-        are put together: those whose names differ only in a number running from 0 or 1 (one view per name), else all
-        that hold fractions.
+        List columns, one vector per row. Where there are none, the first of these that is there: columns of lists
+        written as text, if they hold fractions; number columns whose names differ only in a number running from 0 or 1
+        (one view per name); other columns of lists written as text; all number columns that hold fractions.
     manifest : str, optional
         What the file says about itself.
     notes : sequence of str
@@ -55,48 +57,86 @@ def table_dump(
     Raises
     ------
     FormatError
-        If a column among numbered number columns holds text.
+        If a column among numbered number columns holds text, or the only vectors are lists in text that differ in
+        length.
     """
     said = list(notes)
-    rest = dict(columns)
     arrays: dict[str, NDArray[Any]] = dict(vectors or {})
-    for name, values in columns.items():
-        matrix = _bracketed(values, name, path)
-        if matrix is not None:
-            arrays[name] = matrix
-            del rest[name]
+    held = read_manifest(manifest)
+    rest = dict(columns)
+    # Beside vectors such texts are tags or boxes, and a file written here holds no vectors as text.
+    lists = {} if arrays or held else _lists_in_text(columns)
+    for name, matrix in _wide(lists, fractions=not headless).items():
+        arrays[name] = matrix
+        del rest[name]
     if not arrays:
         if headless:
             _name_positions(rest, said, path)
+            lists = {_position_name(name): rows for name, rows in lists.items()}
         for name, members in _numbered_groups(rest, path).items():
             arrays[name] = _stack([rest.pop(member) for member in members])
     if not arrays:
+        for name, matrix in _wide(lists).items():
+            arrays[name] = matrix
+            del rest[name]
+    if not arrays:
+        _check_lengths(lists, path)
         loose = [name for name, values in rest.items() if values.dtype.kind == "f" and not _is_role(name, values)]
         if len(loose) > 1:
             said.append(f"{len(loose)} number columns are read as the dimensions: {_some(loose)}")
             arrays[_DEFAULT_NAME] = _stack([rest.pop(name) for name in loose])
+    if not held:
+        said += _kept_texts(rest, list(arrays))
     plain = {name.removeprefix(COLUMN_PREFIX): values for name, values in rest.items()}
-    return RawDump(arrays, plain, {"cl_viz": read_manifest(manifest), "notes": tuple(said)})
+    return RawDump(arrays, plain, {"cl_viz": held, "notes": tuple(said)})
 
 
-def _bracketed(values: Column, name: str, path: Path) -> NDArray[Any] | None:
-    """Return a matrix of a column whose cells are lists in text, ``[0.1, 0.2]``, as pandas and pgvector write them, or
-    ``{0.1,0.2}``, as PostgreSQL writes its arrays, or ``[np.float64(0.1), ...]``, as Python writes lists of numpy's
+def _lists_in_text(columns: Mapping[str, Column]) -> dict[str, _Rows]:
+    """Return the columns whose cells all are lists in text: a matrix each, or rows where these differ in length."""
+    found = {name: _rows_in_text(values) for name, values in columns.items()}
+    return {name: rows for name, rows in found.items() if rows is not None}
+
+
+def _rows_in_text(values: Column) -> _Rows | None:
+    """Return the numbers of a column whose cells are lists in text, ``[0.1, 0.2]``, as pandas and pgvector write them,
+    or ``{0.1,0.2}``, as PostgreSQL writes its arrays, or ``[np.float64(0.1), ...]``, as Python writes lists of numpy's
     numbers; else None.
     """
-    if values.dtype.kind not in "OU" or not len(values) or not _is_bracketed(values[0]):
+    if not _begins_bracketed(values):
         return None
     rows: list[NDArray[np.float64]] = []
-    for row, cell in enumerate(values):
+    for cell in values:
         try:
             plain = _NUMPY_NUMBER.sub(r"\1", str(cell)).strip().strip("[](){}").replace(",", " ")
-            entries = np.array(plain.split(), dtype=np.float64)
+            rows.append(np.array(plain.split(), dtype=np.float64))
         except ValueError:
             return None
-        if rows and len(entries) != len(rows[0]):
-            raise unequal_lengths(path, name, f"row {row + 1}", len(entries), len(rows[0]))
-        rows.append(entries)
-    return np.array(rows)
+    return np.array(rows) if len({len(row) for row in rows}) == 1 else rows
+
+
+def _wide(lists: Mapping[str, _Rows], *, fractions: bool = False) -> dict[str, NDArray[np.float64]]:
+    """Return what can well be vectors: lists of one length, of two numbers or more, with fractions if asked for."""
+    return {
+        name: rows
+        for name, rows in lists.items()
+        if isinstance(rows, np.ndarray) and rows.shape[1] > 1 and (not fractions or _has_fractions(rows))
+    }
+
+
+def _check_lengths(lists: Mapping[str, _Rows], path: Path) -> None:
+    for name, rows in lists.items():
+        odd = next((row for row, entries in enumerate(rows) if len(entries) != len(rows[0])), None)
+        if odd is not None:
+            raise unequal_lengths(path, name, f"row {odd + 1}", len(rows[odd]), len(rows[0]))
+
+
+def _kept_texts(columns: Mapping[str, Column], views: Sequence[str]) -> list[str]:
+    kept = [name for name, values in columns.items() if views and _begins_bracketed(values)]
+    return [f"column {name!r} begins with a list in text and stays text beside {_some(views)}" for name in kept]
+
+
+def _begins_bracketed(values: Column) -> bool:
+    return values.dtype.kind in "OU" and len(values) > 0 and _is_bracketed(values[0])
 
 
 def _is_bracketed(cell: Any) -> bool:
@@ -170,8 +210,8 @@ def _name_positions(columns: dict[str, Column], notes: list[str], path: Path) ->
     for name in [name for name, values in columns.items() if values.dtype.kind not in "fiu"]:
         text = columns.pop(name)
         if sum(_is_number(str(entry)) for entry in text) > len(text) / 2:
-            raise _text_among_numbers(f"column {int(name) + 1}", text, path)
-        columns[f"column {int(name) + 1}"] = text
+            raise _text_among_numbers(_position_name(name), text, path)
+        columns[_position_name(name)] = text
     numeric = [name for name, values in columns.items() if values.dtype.kind in "fiu"]
     fractions = [name for name in numeric if columns[name].dtype.kind == "f"]
     for name in (numeric[:1] + numeric[-1:]) if len(fractions) > 1 else []:
@@ -187,6 +227,10 @@ def _name_positions(columns: dict[str, Column], notes: list[str], path: Path) ->
         columns[name[1:]] = columns.pop(name)
 
 
+def _position_name(name: str) -> str:
+    return f"column {int(name) + 1}"
+
+
 def _stack(columns: Sequence[Column]) -> NDArray[Any]:
     dtype = np.result_type(*columns)
     if dtype.kind in "iu" and all(len(c) and c.min() >= -128 and c.max() <= 127 for c in columns):
@@ -195,6 +239,16 @@ def _stack(columns: Sequence[Column]) -> NDArray[Any]:
     for dimension, values in enumerate(columns):
         stacked[:, dimension] = values
     return stacked
+
+
+def called_alike(path: Path, column: str) -> FormatError:
+    """Return the error for two columns of one name: which of them is meant cannot be told."""
+    return FormatError(
+        f"two columns are called {column!r}",
+        where=str(path),
+        allowed="a name for each column; parts of nested columns are joined with a slash",
+        remedy="rename one of them, and save again",
+    )
 
 
 def unequal_lengths(path: Path, column: str, row: str, found: int, expected: int) -> FormatError:

@@ -19,7 +19,7 @@ from cl_viz.formats._dump import column_to_store
 from cl_viz.formats._guard import check_table_fits, guarded_reader, library, replacing
 from cl_viz.formats._json_document import LONGEST_TEXT, is_one_document, too_long, whole_records
 from cl_viz.formats._limits import check_expansion
-from cl_viz.formats._table import table_columns, table_dump, unequal_lengths
+from cl_viz.formats._table import called_alike, table_columns, table_dump, unequal_lengths
 
 _DEFAULT_NAME = "embedding"
 _DEEPEST = 4
@@ -41,7 +41,8 @@ def read(path: Path) -> RawDump:
     Raises
     ------
     FormatError
-        If a line is no JSON object, or vectors are missing or differ in dimension; the message names the line.
+        If a line is no JSON object, or vectors are missing or differ in dimension, or a record has two values of one
+        name; the message names the line.
     """
     values: dict[str, list[Any]] = {}
     widths: dict[str, int] = {}
@@ -56,8 +57,9 @@ def read(path: Path) -> RawDump:
                 check_expansion(path, f"{len(values) + 1:,} keys in {n_rows + 1:,} records", 8 * entries, size)
                 column = values[key] = []
             column += [None] * (n_rows - len(column))
-            if len(column) == n_rows:
-                column.append(_entry(value, key, number, widths, path))
+            if len(column) > n_rows:
+                raise called_alike(path, key)
+            column.append(_entry(value, key, number, widths, path))
         n_rows += 1
     check_expansion(path, f"{len(values):,} keys in {n_rows:,} records", 8 * len(values) * n_rows, size)
     for column in values.values():

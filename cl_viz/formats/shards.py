@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -119,7 +120,8 @@ def _shards(path: Path) -> list[Path]:
                 "the folder holds pictures, and no embeddings of them",
                 where=str(path),
                 allowed="shards of one format: " + ", ".join(sorted(suffixes)),
-                remedy=f"let an encoder embed them: cl-viz encode CHECKPOINT {path}, or the page Checkpoint",
+                remedy="let an encoder embed them: "
+                f"cl-viz encode CHECKPOINT {shlex.quote(str(path))}, or the page Checkpoint",
             )
         found = f"shards of several formats ({', '.join(kinds)})" if kinds else "no file of a known format"
         raise FormatError(

@@ -144,6 +144,49 @@ def test_lists_that_were_written_as_text(entry: str, suffix: str, tmp_path: Path
     np.testing.assert_allclose(cl_viz.load(path).views["embedding"], wanted)
 
 
+TAGS = ["[1, 5]", "[2]"] * 3
+BOXES = ["[0, 4]"] * N
+WORDS = {"ragged": TAGS, "of one length": BOXES, "one number": ["[12]"] * N, "of fractions": ["[0.5, 1.5]"] * N}
+
+
+@pytest.mark.parametrize("texts", WORDS.values(), ids=WORDS)
+@pytest.mark.parametrize("suffix", [".parquet", ".arrow", ".jsonl", ".csv"])
+def test_texts_that_look_like_lists_stay_text_beside_vectors(texts: list[str], suffix: str, tmp_path: Path) -> None:
+    path = parquet(tmp_path, embedding=vectors(), words=texts)
+    found = cl_viz.load(path)
+    assert (found.view_names, list(found.columns()["words"])) == (("embedding",), texts)
+    assert any("'words' begins with a list in text and stays text" in note for note in inspect(path).notes)
+    if suffix == ".csv" and "0.5" in texts[0]:
+        return  # Which of the two is the embedding of such a table is not said anywhere in it.
+    again = cl_viz.load(cl_viz.save(found, tmp_path / f"copy{suffix}"))
+    assert (again.view_names, list(again.columns()["words"])) == (("embedding",), texts)
+
+
+@pytest.mark.parametrize("tags", [TAGS, ["[12]"] * N, BOXES])
+def test_texts_of_whole_numbers_are_columns_beside_text_of_fractions(tags: list[str], tmp_path: Path) -> None:
+    path = tmp_path / "dump.csv"
+    pd.DataFrame({"words": tags, "embedding": [str(row) for row in lists()]}).to_csv(path, index=False)
+    found = cl_viz.load(path)
+    assert (found.view_names, list(found.columns()["words"])) == (("embedding",), tags)
+
+
+@pytest.mark.parametrize("told", [["[3, -7, 12]"] * N, ["{1,2}"] * N])
+def test_whole_numbers_in_text_are_vectors_where_there_are_no_others(told: list[str], tmp_path: Path) -> None:
+    path = tmp_path / "dump.csv"
+    pd.DataFrame({"embedding": told, "text": TEXTS, "year": 2000}).to_csv(path, index=False)
+    wanted = [[float(number) for number in text.strip("[]{}").split(",")] for text in told]
+    np.testing.assert_array_equal(cl_viz.load(path).views["embedding"], wanted)
+    path.write_text("\n".join(f'"{text}",{place}' for place, text in enumerate(told)))
+    np.testing.assert_array_equal(next(iter(cl_viz.load(path).views.values())), wanted)
+
+
+def test_the_only_vectors_must_be_of_one_length(tmp_path: Path) -> None:
+    path = tmp_path / "dump.csv"
+    pd.DataFrame({"embedding": ["[0.1, 0.5]", "[0.2]"] * 3, "x": 0.5, "y": 1.5}).to_csv(path, index=False)
+    with pytest.raises(ClVizError, match="vectors of different dimension: 1 entries in row 2, 2 before"):
+        cl_viz.load(path)
+
+
 @pytest.mark.parametrize("rows", [N, 3])
 def test_a_text_of_one_view_is_known_under_its_own_name_too(rows: int, tmp_path: Path) -> None:
     path = tmp_path / "dump.npz"
@@ -178,6 +221,45 @@ def test_whole_json_documents(tmp_path: Path) -> None:
     lines = tmp_path / "lines.json"
     frame.to_json(lines, orient="records", lines=True)
     assert cl_viz.load(lines).n == N
+
+
+def chroma(included: list[str], rows: int = N) -> dict[str, Any]:
+    return {
+        "ids": IDS[:rows], "embeddings": lists()[:rows], "documents": TEXTS[:rows], "uris": None, "data": None,
+        "metadatas": [{"page": 1}] * rows, "included": included,
+    }  # fmt: skip
+
+
+POINTS = [{"id": row, "vector": lists()[row], "payload": {"text": TEXTS[row]}} for row in range(3)]
+ANSWERS: dict[str, dict[str, Any]] = {
+    "chroma": chroma(["embeddings", "documents"], 3),
+    "chroma, as many rows as names": chroma(["metadatas", "documents", "embeddings"], 3),
+    "qdrant": {"result": {"points": POINTS, "next_page_offset": None}, "status": "ok", "time": 0.1},
+    "weaviate": {"data": {"Get": {"Article": POINTS}}},
+    "qdrant, cut out": {"result": {"points": POINTS, "next_page_offset": None}},
+    "elastic": {"took": 3, "_shards": {"total": 1}, "hits": {"total": {"value": 3}, "hits": POINTS}},
+    "lists in an object": {"result": {"vector": lists()[:3], "text": TEXTS[:3]}, "errors": []},
+    "records beside a list": {"data": POINTS, "warnings": ["slow"]},
+    "centres beside": {"vector": lists()[:3], "text": TEXTS[:3], "centres": lists()[:2]},
+}
+
+
+@pytest.mark.parametrize("answer", ANSWERS.values(), ids=ANSWERS)
+def test_answers_of_vector_databases(answer: dict[str, Any], tmp_path: Path) -> None:
+    found = cl_viz.load(document(tmp_path, answer))
+    assert (found.n, found.dim, list(np.asarray(found.role("text")))) == (3, 4, TEXTS[:3])
+    assert not {"included", "warnings", "centres"} & set(found.columns())
+
+
+def test_vectors_of_several_lengths_are_not_chosen_from(tmp_path: Path) -> None:
+    with pytest.raises(ClVizError, match="'queries' holds 2 vectors, 'documents' 6") as caught:
+        cl_viz.load(document(tmp_path, {"queries": lists()[:2], "documents": lists()}))
+    assert ".npz" in caught.value.remedy
+
+
+def test_records_are_not_looked_for_any_deeper(tmp_path: Path) -> None:
+    with pytest.raises(ClVizError, match="no records"):
+        cl_viz.load(document(tmp_path, {"n": 1, "a": {"b": {"c": {"points": POINTS}}}}))
 
 
 @pytest.mark.parametrize("content", [{}, [], [1, 2], {"a": 1}, {"a": [1], "b": [1, 2]}, {"a": {"x": 1}, "b": {}}, "x"])
@@ -253,6 +335,13 @@ def test_records_saved_with_torch(tmp_path: Path) -> None:
         {"a": {"emb": torch.rand(N, 4), "labels": [1] * N}, "b": {"emb": torch.rand(N, 4), "labels": [2] * N}}, path
     )
     assert "label" not in cl_viz.load(path).roles, "of which of the two cannot be told"
+
+
+def test_many_records_saved_with_torch_are_more_than_any_one_tensor(tmp_path: Path) -> None:
+    path = tmp_path / "dump.pt"
+    embeddings = torch.rand(200, 400)
+    torch.save([{"embedding": row.clone()} for row in embeddings], path)
+    np.testing.assert_array_equal(cl_viz.load(path).views["embedding"], embeddings.numpy())
 
 
 def test_one_of_several_possible_texts_is_not_guessed(tmp_path: Path) -> None:

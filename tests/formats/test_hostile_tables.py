@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import h5py
@@ -13,7 +14,9 @@ import torch
 
 import cl_viz
 from cl_viz.core.errors import FormatError, UnsafeFileError
-from cl_viz.formats import npz
+from cl_viz.formats import _json_document, jsonl, npz
+from cl_viz.formats._arrow_columns import all_leaves
+from cl_viz.formats._json_document import LONGEST_TEXT
 from cl_viz.formats._limits import LIMIT_VARIABLE
 
 ROWS = np.random.default_rng(0).normal(size=(6, 4)).astype(np.float32)
@@ -105,3 +108,68 @@ def test_a_signalling_nan_is_a_nan(tmp_path: Path) -> None:
     damaged.view(np.uint32)[2, 1] = 0x7F800001
     np.save(tmp_path / "dump.npy", damaged)
     assert cl_viz.load(tmp_path / "dump.npy").quality["view_1"].has_nan.tolist() == [row == 2 for row in range(6)]
+
+
+LONG = "x" * 20_000
+SHARED: dict[str, object] = {
+    "records": [{f"key {place}": 1 for place in range(1000)}] * 300,
+    "records in a record": {"a": [{f"k{place}": {f"l{inner}": 1 for inner in range(9)} for place in range(30)}] * 1000},
+    "tensors of several records": [{f"key {place}": KEPT[:500] for place in range(9)}] * 100,
+    "containers in containers": [[[["x"] * 2] * 99 + [KEPT[:2]]] * 9] * 9,
+}
+
+
+@pytest.mark.parametrize("content", SHARED.values(), ids=SHARED)
+def test_what_is_stored_once_and_named_again_and_again_is_counted(
+    content: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(LIMIT_VARIABLE, "1000000")
+    path = tmp_path / "dump.pt"
+    torch.save(content, path)
+    with pytest.raises(UnsafeFileError, match="could fill the memory"):
+        cl_viz.load(path)
+
+
+def test_records_are_compared_only_if_they_are_few_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "dump.pt"
+    torch.save([{f"key {place}": 1 for place in range(100)}] * 100, path)
+    monkeypatch.setenv(LIMIT_VARIABLE, str(8 * 100 * 100 - 1))
+    with pytest.raises(UnsafeFileError, match="the list of records"):
+        cl_viz.load(path)
+
+
+def test_one_long_text_named_by_many_rows_is_kept_once(tmp_path: Path) -> None:
+    path = tmp_path / "dump.pt"
+    torch.save({"e": torch.rand(2000, 2), "text": [LONG] * 2000}, path)
+    texts = cl_viz.load(path).columns()["text"]
+    assert (texts.dtype.kind, texts[0], len(texts)) == ("O", LONG, 2000)
+
+
+def test_many_names_are_compared_in_one_go() -> None:
+    fields = [pa.field(f"c{place}", pa.int8()) for place in range(20_000)]
+    start = time.process_time()
+    with pytest.raises(FormatError, match="two columns are called 'c0'"):
+        all_leaves(pa.schema([*fields, fields[0]]), Path("dump.parquet"))
+    assert time.process_time() - start < 2, "comparing each with each takes far longer"
+
+
+def test_a_name_and_a_part_of_that_name_in_one_record(tmp_path: Path) -> None:
+    path = tmp_path / "dump.jsonl"
+    path.write_text('{"e": [1, 2], "a/b": 1, "a": {"b": 2}}\n' * 2)
+    with pytest.raises(FormatError, match="two columns are called 'a/b'") as caught:
+        cl_viz.load(path)
+    assert "rename" in caught.value.remedy
+
+
+@pytest.mark.parametrize("suffix", ["json", "jsonl"])
+def test_json_that_is_too_long_to_be_parsed_at_once(
+    suffix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert LONGEST_TEXT * 24 <= 2 << 30
+    for module in (_json_document, jsonl):
+        monkeypatch.setattr(module, "LONGEST_TEXT", 1000)
+    path = tmp_path / f"dump.{suffix}"
+    path.write_text("[" + ",".join(["[]"] * 500) + "]")
+    with pytest.raises(FormatError, match="could fill the memory") as caught:
+        cl_viz.load(path)
+    assert all(word in caught.value.remedy for word in ("one object a line", "JSON Lines", ".parquet"))

@@ -136,7 +136,12 @@ def test_bad_folders(tmp_path: Path) -> None:
     (tmp_path / "train" / "cats" / "1.JPG").touch()
     with pytest.raises(FormatError, match="holds pictures, and no embeddings") as caught:
         cl_viz.load(tmp_path)
-    assert "cl-viz encode CHECKPOINT" in str(caught.value.remedy)
+    assert f"cl-viz encode CHECKPOINT {tmp_path}," in caught.value.remedy
+    (folder := tmp_path / "my pictures; x").mkdir()
+    (folder / "1.png").touch()
+    with pytest.raises(FormatError, match="holds pictures") as caught:
+        cl_viz.load(folder)
+    assert f"cl-viz encode CHECKPOINT '{folder}'," in caught.value.remedy
     np.save(tmp_path / "a_0.npy", matrix())
     np.save(tmp_path / "a_1.npy", matrix(10, 5))
     with pytest.raises(FormatError, match=r"a_1\.npy"):
