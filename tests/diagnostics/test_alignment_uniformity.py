@@ -163,8 +163,9 @@ def test_intervals_cover_the_truth_as_often_as_they_say() -> None:
         )
 
     names = ("alignment", "alignment_distance", "uniformity")
-    large = [draw(900, 10_000 + seed) for seed in range(6)]
-    truth = {name: np.mean([found[name].value for found in large]) for name in names}
+    large = (draw(900, 10_000 + seed) for seed in range(6))
+    drawn = [[found[name].value for name in names] for found in large]
+    truth = dict(zip(names, np.mean(drawn, axis=0), strict=True))
     covered = dict.fromkeys(names, 0)
     for seed in range(200):
         found = draw(80, seed)

@@ -139,8 +139,9 @@ def test_order_rotation_and_scale_do_not_matter(seed: int, scale: float) -> None
 def test_intervals_cover_the_truth_as_often_as_they_say() -> None:
     """95 % intervals over 150 draws of 200 samples, against the mean over as many other draws of 200."""
     names = ("two_nn", "levina_bickel")
-    others = [diagnose(sphere(200, 6, 10_000 + seed)) for seed in range(150)]
-    truth = {name: np.mean([found[name].value for found in others]) for name in names}
+    others = (diagnose(sphere(200, 6, 10_000 + seed)) for seed in range(150))
+    drawn = [[found[name].value for name in names] for found in others]
+    truth = dict(zip(names, np.mean(drawn, axis=0), strict=True))
     covered = dict.fromkeys(names, 0)
     for seed in range(150):
         found = diagnose(sphere(200, 6, seed))

@@ -183,8 +183,8 @@ def test_intervals_cover_the_truth_as_often_as_they_say() -> None:
         return compare(*(_one(shared + 0.4 * generator.normal(size=(150, 6))) for _ in range(2)))
 
     names = ("cka_debiased", "neighbor_overlap", "neighbor_jaccard")
-    others = [draw(10_000 + seed) for seed in range(150)]
-    truth = {name: np.mean([found[name].value for found in others]) for name in names}
+    drawn = [[found[name].value for name in names] for found in map(draw, range(10_000, 10_150))]
+    truth = dict(zip(names, np.mean(drawn, axis=0), strict=True))
     covered = dict.fromkeys(names, 0)
     for seed in range(150):
         found = draw(seed)

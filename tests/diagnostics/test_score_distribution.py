@@ -250,8 +250,9 @@ def test_intervals_cover_the_truth_as_often_as_they_say(negatives: str) -> None:
         return score_distribution(embedding_set, negatives=negatives, temperature=0.3)
 
     names = ("auc", "dprime", "positive_mean", "negative_mean", "negative_variance_pooled")
-    large = [draw(600, 10_000 + seed) for seed in range(4)]
-    truth = {name: np.mean([found[name].value for found in large]) for name in names}
+    large = (draw(600, 10_000 + seed) for seed in range(4))
+    drawn = [[found[name].value for name in names] for found in large]
+    truth = dict(zip(names, np.mean(drawn, axis=0), strict=True))
     covered = dict.fromkeys(names, 0)
     for seed in range(200):
         found = draw(60, seed)

@@ -29,7 +29,7 @@ def test_the_python_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
     group = grouped.get().role("group")
     assert group is not None
     assert int((group == "fours and nines").sum()) == len(chosen.rows) == 200
-    assert "Finding" in capsys.readouterr().out
+    assert "(group_table): " in capsys.readouterr().out
 
 
 def test_the_limit_is_the_one_of_the_map() -> None:
