@@ -7,7 +7,7 @@ from pathlib import Path
 from typer.testing import CliRunner
 
 import cl_viz
-from cl_viz.cli import application
+from cl_viz.cli import application, main
 from tests.recording.conftest import Inputs
 
 
@@ -35,7 +35,7 @@ def test_check_runs_on_a_recorded_folder_and_names_a_missing_one(inputs: Inputs,
     runner = CliRunner()
     checked = runner.invoke(application, ["check", str(tmp_path / "run")])
     assert checked.exit_code == 0, checked.output
-    assert runner.invoke(application, ["check", str(tmp_path / "gone")]).exit_code == 2
+    assert main(["check", str(tmp_path / "gone")]) == 2
     empty = tmp_path / "empty"
     cl_viz.Recorder(empty, inputs.first)
     early = runner.invoke(application, ["check", str(empty)])
