@@ -16,11 +16,10 @@ from cl_viz.core.embedding_set import EmbeddingSet
 from cl_viz.core.errors import ClVizError
 from cl_viz.core.result import Level, Result
 from cl_viz.core.run import Run, Snapshot
-from cl_viz.diagnostics import DIAGNOSTICS, passes_of
+from cl_viz.diagnostics import DIAGNOSTICS, all_findings, passes_of
 from cl_viz.engine.scanner import Scanner
 from cl_viz.reporting import (
     Change,
-    all_findings,
     as_document,
     as_text,
     compare_documents,

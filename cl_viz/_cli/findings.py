@@ -12,8 +12,8 @@ from cl_viz._cli.console import as_options
 from cl_viz.core.embedding_set import EmbeddingSet
 from cl_viz.core.result import Finding, Level, Result, format_number
 from cl_viz.core.run import Run, Snapshot
-from cl_viz.diagnostics import DIAGNOSTICS, estimate
-from cl_viz.reporting import Comparison, all_findings
+from cl_viz.diagnostics import DIAGNOSTICS, all_findings, estimate
+from cl_viz.reporting import Comparison
 
 _STYLES: dict[Level, str] = {"bad": "bold red", "watch": "yellow", "unknown": "dim", "good": "green"}
 

@@ -15,7 +15,7 @@ from cl_viz.dashboard.long_work import LongWork
 from cl_viz.dashboard.navigation import SECTIONS, page_path, page_title
 from cl_viz.dashboard.sidebar import chip_image
 from cl_viz.dashboard.text import escape, short_mark
-from cl_viz.diagnostics import DIAGNOSTICS, causes_first
+from cl_viz.diagnostics import DIAGNOSTICS, all_findings
 
 RUNS_IN_A_ROW = 4
 _SENTENCE_AND_LINK = (4.0, 1.1)
@@ -83,24 +83,29 @@ def _draw(place: DeltaGenerator, results: Results) -> None:
 
 def _add_kept(runs: Sequence[state.OpenRun], results: Results) -> None:
     """Add the results of slow questions that were answered before."""
-    for spec in DIAGNOSTICS.values():
-        for opened in () if spec.quick else runs:
-            kept = cache.kept_result(opened, spec.name, {})
-            if kept is not None:
-                results[opened.name][spec.name] = kept
+    for spec, opened in _slow(runs):
+        kept = cache.kept_result(opened, spec.name, {})
+        if kept is not None:
+            results[opened.name][spec.name] = kept
 
 
 def slow_work(runs: Sequence[state.OpenRun], results: Results) -> dict[str, list[LongWork]]:
-    """Add the results of slow questions that are at hand, and return what it would take to answer the others."""
+    """Add the results of slow questions that were agreed to, and return what it would take to answer the others."""
     slow: dict[str, list[LongWork]] = {}
-    for spec in DIAGNOSTICS.values():
-        for opened in () if spec.quick else runs:
-            with errors.boundary(f"{spec.name} {opened.name}"):
-                try:
-                    results[opened.name][spec.name] = cache.result(opened, spec.name, {}, only_kept=True)
-                except LongWork as work:
-                    slow.setdefault(spec.name, []).append(work)
+    for spec, opened in _slow(runs):
+        if spec.name in results[opened.name]:
+            continue
+        with errors.boundary(f"{spec.name} {opened.name}"):
+            try:
+                results[opened.name][spec.name] = cache.result(opened, spec.name, {}, only_kept=True)
+            except LongWork as work:
+                slow.setdefault(spec.name, []).append(work)
     return slow
+
+
+def _slow(runs: Sequence[state.OpenRun]) -> list[tuple[DiagnosticSpec, state.OpenRun]]:
+    """Return every slow question with every run."""
+    return [(spec, opened) for spec in DIAGNOSTICS.values() if not spec.quick for opened in runs]
 
 
 def offer(slow: Mapping[str, Sequence[LongWork]]) -> None:
@@ -152,7 +157,7 @@ def paragraphs(results: Results) -> None:
     """Say in plain words what was found in each run; the runs with the worst findings first."""
     ordered = sorted(results, key=lambda name: _severity(results[name]), reverse=True)
     for name in ordered:
-        findings = _findings(results[name])
+        findings = all_findings(results[name].values())
         with st.container(border=True, gap="xsmall"):
             missing = sum(spec.quick and spec.name not in results[name] for spec in DIAGNOSTICS.values())
             st.markdown(f"{chip_image(name)} **{escape(name)}**: {summary(findings, missing)}")
@@ -254,12 +259,8 @@ def headline(result: Result) -> Quantity | None:
     return quantity if quantity is not None and quantity.value is not None else None
 
 
-def _findings(by_diagnostic: dict[str, Result]) -> list[Finding]:
-    return causes_first(finding for result in by_diagnostic.values() for finding in result.findings)
-
-
 def _severity(by_diagnostic: dict[str, Result]) -> tuple[int, int]:
-    levels = [finding.level for finding in _findings(by_diagnostic)]
+    levels = [finding.level for finding in all_findings(by_diagnostic.values())]
     return levels.count("bad"), levels.count("watch")
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from cl_viz.diagnostics._causes_first import causes_first
+from cl_viz.diagnostics._causes_first import all_findings, causes_first
 from cl_viz.diagnostics._checkup import Checkup, check
 from cl_viz.diagnostics._running import (
     DIAGNOSTICS,
@@ -79,8 +79,8 @@ _LAZY = {
 }
 
 __all__ = [
-    "DIAGNOSTICS", "Checkup", "causes_first", "check", "diagnose", "estimate", "labelled_passes_of", "passes_of",
-    "unknown_result", *_LAZY,
+    "DIAGNOSTICS", "Checkup", "all_findings", "causes_first", "check", "diagnose", "estimate", "labelled_passes_of",
+    "passes_of", "unknown_result", *_LAZY,
 ]  # fmt: skip
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import get_args
 
-from cl_viz.core.result import Finding, worst_first
+from cl_viz.core.result import Finding, Result, worst_first
 from cl_viz.core.specs import DiagnosticSpec, Tells
 from cl_viz.diagnostics._running import DIAGNOSTICS
 
@@ -27,6 +27,11 @@ def causes_first(findings: Iterable[Finding]) -> list[Finding]:
     list of Finding
     """
     return worst_first(sorted(findings, key=lambda finding: _place(DIAGNOSTICS[finding.diagnostic])))
+
+
+def all_findings(results: Iterable[Result]) -> list[Finding]:
+    """Return the findings of the results of one run, worst first, causes before what comes of them."""
+    return causes_first(finding for result in results for finding in result.findings)
 
 
 def _place(spec: DiagnosticSpec) -> tuple[bool, int]:

@@ -9,7 +9,7 @@ from cl_viz.core.embedding_set import EmbeddingSet
 from cl_viz.core.progress import ProgressCallback, silent
 from cl_viz.core.result import LEVELS, Finding, Result
 from cl_viz.core.run import Run
-from cl_viz.diagnostics._causes_first import causes_first
+from cl_viz.diagnostics._causes_first import all_findings
 from cl_viz.diagnostics._running import DIAGNOSTICS, as_run, diagnose, passes_of
 from cl_viz.engine.scanner import Scanner
 
@@ -20,7 +20,7 @@ class Checkup(list[Result]):
     @property
     def findings(self) -> list[Finding]:
         """Findings of all results, worst first, causes before what comes of them."""
-        return causes_first(finding for result in self for finding in result.findings)
+        return all_findings(self)
 
     def __repr__(self) -> str:
         told = (finding for finding in self.findings if finding.level != "good")

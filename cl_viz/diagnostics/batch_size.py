@@ -77,7 +77,7 @@ def _quantities(signal: BatchSignal) -> dict[str, Quantity]:
     quantities = {}
     for spec in SPEC.quantities:
         value, part = found[spec.name]
-        n_used = part.n_anchors or anchors.n_anchors
+        n_used = signal.anchors_of(part)
         quantities[spec.name] = questions.quantity(
             spec,
             value,
@@ -109,8 +109,8 @@ def _of_larger(signal: BatchSignal) -> str:
 
 def _finding(signal: BatchSignal) -> Finding:
     mean, twice = signal.at_size.mean, signal.at_twice.mean
-    temperature, drawn = signal.temperature, signal.at_size.n_anchors
-    size = f"N = {drawn or signal.anchors.n_anchors:,}{' drawn anchors' if drawn else ''}"
+    temperature, drawn = signal.temperature, " drawn anchors" if signal.at_size.n_anchors else ""
+    size = f"N = {signal.anchors_of(signal.at_size):,}{drawn}"
     doubled = signal.twice == 2 * signal.size
     of_twice = f"{format_number(100 * twice)} % in one of {signal.twice:,}; " if doubled else ""
     text = (

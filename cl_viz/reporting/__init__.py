@@ -7,14 +7,13 @@ from cl_viz.reporting.comparing import compare_found
 from cl_viz.reporting.comparison_document import as_comparison
 from cl_viz.reporting.html_document import html_text
 from cl_viz.reporting.json_document import as_document, as_text, write_document
-from cl_viz.reporting.tables import all_findings, markdown_text, parquet_bytes, quantities_table
+from cl_viz.reporting.tables import markdown_text, parquet_bytes, quantities_table
 from cl_viz.reporting.writing import check_writable, write_whole
 
 __all__ = [
     "FORMATS",
     "Change",
     "Comparison",
-    "all_findings",
     "as_comparison",
     "as_document",
     "as_text",

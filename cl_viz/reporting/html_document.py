@@ -12,13 +12,12 @@ from cl_viz import __version__
 from cl_viz.core.result import Finding, Result, caveat_paragraphs
 from cl_viz.core.specs import DiagnosticSpec
 from cl_viz.core.view import Table
-from cl_viz.diagnostics import DIAGNOSTICS, HOW_TO_READ, RunTable
+from cl_viz.diagnostics import DIAGNOSTICS, HOW_TO_READ, RunTable, all_findings
 from cl_viz.figures.captions import together
 from cl_viz.figures.theme import THEMES
 from cl_viz.reporting.explaining import explanation, markdown, source_link
 from cl_viz.reporting.report_figures import CHIPS, ReportFigures
 from cl_viz.reporting.report_tables import differences_table, numbers_table, samples_table
-from cl_viz.reporting.tables import all_findings
 
 SECTIONS = ("Start", "Scores", "Temperature", "Geometry", "Groups", "Runs")
 """Sections in the order of the dashboard's menu; others follow."""

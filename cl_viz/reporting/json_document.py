@@ -11,7 +11,7 @@ from typing import Any
 
 from cl_viz.core.embedding_set import EmbeddingSet
 from cl_viz.core.result import Caveats, Finding, Interval, Quantity, Result
-from cl_viz.reporting.tables import all_findings
+from cl_viz.diagnostics import all_findings
 from cl_viz.reporting.writing import write_whole
 
 Checked = tuple[EmbeddingSet, Sequence[Result]]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from cl_viz.core.result import Finding, Result
-from cl_viz.diagnostics import RunTable, causes_first
+from cl_viz.diagnostics import RunTable, all_findings
 from cl_viz.reporting.comparing import beyond_noise
 
 if TYPE_CHECKING:
@@ -99,11 +99,6 @@ def _differences(table: RunTable) -> list[str]:
 
 def _cells(texts: Sequence[str]) -> str:
     return f"| {' | '.join(map(_plain, texts))} |"
-
-
-def all_findings(results: Sequence[Result]) -> list[Finding]:
-    """Return the findings of the results of one run, worst first, causes before what comes of them."""
-    return causes_first(finding for result in results for finding in result.findings)
 
 
 def _line(finding: Finding) -> str:

@@ -58,6 +58,7 @@ def diagnose(
     from cl_viz._cli.checking import check_targets, report_checked
     from cl_viz._cli.console import answers
     from cl_viz._cli.describing import show_diagnostics
+    from cl_viz._cli.opening import SAMPLE
     from cl_viz._cli.parameters import read_parameters
     from cl_viz.diagnostics import DIAGNOSTICS
 
@@ -65,7 +66,7 @@ def diagnose(
         show_diagnostics(answers())
         raise typer.Exit(FINE)
     wanted_roles = choices(view, pairs, label=label, subclass=subclass, group=group, text=text, image=image, id=id)
-    if name not in DIAGNOSTICS and (name.startswith("sample:") or Path(name).exists()):
+    if name not in DIAGNOSTICS and (name.startswith(SAMPLE) or Path(name).exists()):
         raise InputError(
             f"{name} is no diagnostic but something to look at",
             where="cl-viz diagnose",

@@ -70,6 +70,10 @@ class BatchSignal:
         """Samples that have every view."""
         return self.draws.n_samples
 
+    def anchors_of(self, part: Part) -> int:
+        """Return how many anchors a number rests on: those that were drawn, or all."""
+        return part.n_anchors or self.anchors.n_anchors
+
     @property
     def size(self) -> int:
         """Batch size asked for, or all samples where those are fewer."""

@@ -36,11 +36,6 @@ def _marks(signal: BatchSignal) -> tuple[Reference, ...]:
     return tuple(found)
 
 
-def _anchors(signal: BatchSignal) -> int:
-    """Return how many anchors the numbers at the chosen batch size rest on, which titles tell."""
-    return signal.at_size.n_anchors or signal.anchors.n_anchors
-
-
 def by_batch_size(signal: BatchSignal) -> Lines:
     """Mean multiplier at every batch size up to all samples."""
     mean, _ = signal.by_size
@@ -53,7 +48,7 @@ def by_batch_size(signal: BatchSignal) -> Lines:
         (Series("mean multiplier", np.array(signal.sizes, dtype=np.float64), mean, "other",
                 signal.anchors.inputs.run, n=signal.n_samples),),
         _marks(signal),
-        n=_anchors(signal),
+        n=signal.anchors_of(signal.at_size),
     )  # fmt: skip
 
 
@@ -71,7 +66,7 @@ def variation(signal: BatchSignal) -> Lines:
         (Series("variation", np.array(signal.sizes, dtype=np.float64)[known], found[known], "other",
                 signal.anchors.inputs.run, n=signal.n_samples),),
         _marks(signal),
-        n=_anchors(signal),
+        n=signal.anchors_of(signal.at_size),
     )  # fmt: skip
 
 
@@ -92,7 +87,7 @@ def by_temperature(signal: BatchSignal) -> Lines:
         tuple(series),
         here_and_trained(anchors, signal.temperature),
         markers=False,
-        n=_anchors(signal),
+        n=signal.anchors_of(signal.at_size),
     )
 
 
@@ -107,5 +102,5 @@ def multipliers(signal: BatchSignal) -> Histogram:
         MULTIPLIER,
         Axis("Positives in batches", "share", (0.0, 1.0)),
         (Series("multiplier", edges, counts, "other", signal.anchors.inputs.run, n=len(part.values)),),
-        n=_anchors(signal),
+        n=signal.anchors_of(signal.at_size),
     )
