@@ -11,7 +11,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from cl_viz.core.view import Bars, told
-from cl_viz.figures.frame import new_canvas, numbers, plain, set_axes, shorten, whiskers
+from cl_viz.figures.frame import Canvas, new_canvas, numbers, plain, set_axes, shorten, whiskers
 from cl_viz.figures.many_bars import MANY, MOST, categories
 from cl_viz.figures.references import add_references
 from cl_viz.figures.strokes import is_several, line_colours, strokes, styles
@@ -51,20 +51,7 @@ def draw_bars(view: Bars, theme: Theme, colours: Mapping[str, int], *, wide: boo
             legendgroup=stroke.group,
             hovertemplate=f"{owner}{plain(entry.name)}<br>{category}<br>{plain(view.y.label)} {value}<extra></extra>",
         )
-    for word, dash in patterned.items():
-        # In the legend alone, what a pattern stands for: of the first bar's group, so that it takes no room.
-        canvas.add(
-            "bar",
-            x=[None],
-            y=[None],
-            orientation="h" if view.sideways else None,
-            offsetgroup="0",
-            marker=_marker(theme.muted, dash),
-            name=plain(word),
-            legendgroup=f"style: {word}",
-            legendrank=2,
-            hoverinfo="skip",
-        )
+    _tell_patterns(canvas, patterned, theme, sideways=view.sideways)
     canvas.layout |= {"barmode": "group", "showlegend": len(view.series) > 1}
     references = view.references
     if view.sideways:
@@ -83,6 +70,23 @@ def draw_bars(view: Bars, theme: Theme, colours: Mapping[str, int], *, wide: boo
         _leave_room(canvas.x, view)
     add_references(canvas, references, theme, line_colours(view.series, theme, colours))
     return canvas.figure()
+
+
+def _tell_patterns(canvas: Canvas, patterned: Mapping[str, str], theme: Theme, *, sideways: bool) -> None:
+    """Add to the legend alone what each pattern stands for: of the first bar's group, so that it takes no room."""
+    for word, dash in patterned.items():
+        canvas.add(
+            "bar",
+            x=[None],
+            y=[None],
+            orientation="h" if sideways else None,
+            offsetgroup="0",
+            marker=_marker(theme.muted, dash),
+            name=plain(word),
+            legendgroup=f"style: {word}",
+            legendrank=2,
+            hoverinfo="skip",
+        )
 
 
 def _leave_room(axis: dict[str, Any], view: Bars) -> None:

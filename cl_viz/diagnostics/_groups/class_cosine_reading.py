@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from cl_viz.core.result import Finding, Source, format_number
+from cl_viz.core.result import Finding, Level, Source, format_number
 from cl_viz.core.view import Axis, Heatmap, Table, View
 from cl_viz.diagnostics._groups.class_cosine_measures import ClassCosines, Floats
 from cl_viz.diagnostics._thresholds.harm import MAITY, ONE_DIRECTION
@@ -14,6 +14,7 @@ SHOWN_CLASSES = 40
 _LISTED_PAIRS = 200
 CHANCE = 0.05
 """Share of permutations above which two classes lie no further apart than chance."""
+_DESCRIBES = "This describes the run; it is no harm."
 GRETTON = Source(
     "Gretton et al. 2012, A Kernel Two-Sample Test", "https://jmlr.org/papers/v13/gretton12a.html"
 )  # fmt: skip
@@ -34,63 +35,60 @@ def finding(
     """
     assert closest is not None
     first, second = (found.names[k] for k in closest)
-    cosine = f"mean cosine {format_number(float(found.corrected[closest]))} (N = {n:,})"
-    describes = "This describes the run; it is no harm."
+    nearest = f"{first} and {second}, mean cosine {format_number(float(found.corrected[closest]))} (N = {n:,})"
     if weakest is None or chance is None:
-        return Finding(
-            NAME,
-            "unknown",
-            f"Unknown whether classes are told apart: the closest are {first} and {second}, {cosine}.",
-            "To see it, add a second sample of every class.",
-            GRETTON,
-            "least_separation",
+        return _open(
+            f"Unknown whether classes are told apart: the closest are {nearest}.", "add a second sample of every class."
         )
     between = np.triu_indices(len(found.names), 1)
     apart = int(np.argmin(found.corrected[between]))
-    least = float(found.corrected[between][apart])
-    level = ONE_DIRECTION.level(least)
+    level = ONE_DIRECTION.level(float(found.corrected[between][apart]))
     if chance > CHANCE and (close or level == "good"):
-        first, second = (found.names[k] for k in weakest)
-        sizes = " and ".join(f"{found.counts[k]:,}" for k in weakest)
-        if not close:
-            n_pairs = len(found.names) * (len(found.names) - 1) // 2
-            which = "the two" if n_pairs == 1 else f"the least separated of {n_pairs:,} pairs,"
-            return Finding(
-                NAME,
-                "unknown",
-                f"Unknown whether all classes have means of their own: {which} {first} and {second} lie no further "
-                f"apart than chance, and with {sizes} samples may differ all the same (p = "
-                f"{format_number(chance, 2)}, N = {n:,}).",
-                "To see it, add samples of these classes.",
-                GRETTON,
-                "least_separation",
-            )
+        return _within_chance(found, weakest, chance, n, close=close)
+    if level != "good":
+        return _in_one_direction(found, (int(between[0][apart]), int(between[1][apart])), level, n)
+    said = f"All classes have means of their own; the closest are {nearest}. {_DESCRIBES}"
+    return Finding(NAME, "good", said, source=MAITY, quantity="closest")
+
+
+def _open(said: str, remedy: str) -> Finding:
+    return Finding(NAME, "unknown", said, f"To see it, {remedy}", GRETTON, "least_separation")
+
+
+def _within_chance(found: ClassCosines, weakest: tuple[int, int], chance: float, n: int, *, close: bool) -> Finding:
+    """Say that the least separated classes lie no further apart than chance, and whether this shows anything."""
+    first, second = (found.names[k] for k in weakest)
+    sizes = " and ".join(f"{found.counts[k]:,}" for k in weakest)
+    odds = f"p = {format_number(chance, 2)}, N = {n:,}"
+    if close:
         return Finding(
             NAME,
             "watch",
-            f"The means of classes {first} and {second} lie no further apart than chance ({sizes} samples, p = "
-            f"{format_number(chance, 2)}, N = {n:,}).",
-            "Look at their samples: the encoder does not tell these classes apart by their mean. " + describes,
+            f"The means of classes {first} and {second} lie no further apart than chance ({sizes} samples, {odds}).",
+            "Look at their samples: the encoder does not tell these classes apart by their mean. " + _DESCRIBES,
             GRETTON,
             "least_separation",
         )
-    if level != "good":
-        first, second = (found.names[places[apart]] for places in between)
-        return Finding(
-            NAME,
-            level,
-            f"All classes lie in nearly one direction: even the farthest, {first} and {second}, have mean cosine "
-            f"{format_number(least)} (N = {n:,}).",
-            "Mend the collapse, or take the common mean off, before classes are compared. " + describes,
-            ONE_DIRECTION.source,
-            "closest",
-        )
+    n_pairs = len(found.names) * (len(found.names) - 1) // 2
+    which = "the two" if n_pairs == 1 else f"the least separated of {n_pairs:,} pairs,"
+    return _open(
+        f"Unknown whether all classes have means of their own: {which} {first} and {second} lie no further apart than "
+        f"chance, and with {sizes} samples may differ all the same ({odds}).",
+        "add samples of these classes.",
+    )
+
+
+def _in_one_direction(found: ClassCosines, farthest: tuple[int, int], level: Level, n: int) -> Finding:
+    """Say that even the two classes that lie farthest apart share a direction."""
+    first, second = (found.names[k] for k in farthest)
     return Finding(
         NAME,
-        "good",
-        f"All classes have means of their own; the closest are {first} and {second}, {cosine}. {describes}",
-        source=MAITY,
-        quantity="closest",
+        level,
+        f"All classes lie in nearly one direction: even the farthest, {first} and {second}, have mean cosine "
+        f"{format_number(float(found.corrected[farthest]))} (N = {n:,}).",
+        "Mend the collapse, or take the common mean off, before classes are compared. " + _DESCRIBES,
+        ONE_DIRECTION.source,
+        "closest",
     )
 
 
