@@ -14,7 +14,7 @@ from cl_viz.core.lesson import LessonSpec
 from cl_viz.core.params import Params
 from cl_viz.core.result import Source, format_number
 from cl_viz.core.specs import DiagnosticSpec, FormatSpec, LossFamily, LossSpec, QuantitySpec
-from cl_viz.core.threshold import READ_FROM, Threshold
+from cl_viz.core.threshold import READ_FROM, Limit
 from cl_viz.dashboard.navigation import page_title
 from cl_viz.diagnostics import DIAGNOSTICS, SAMPLE_QUANTITIES
 from cl_viz.encoders import ENCODERS
@@ -136,7 +136,7 @@ def diagnostic_page(spec: DiagnosticSpec) -> str:
     )
 
 
-def _limits(thresholds: Sequence[Threshold]) -> list[str]:
+def _limits(thresholds: Sequence[Limit]) -> list[str]:
     """Return the section of the limits that levels are read from; nothing where there are none."""
     if not thresholds:
         return []
@@ -152,7 +152,7 @@ def diagnostics_index() -> str:
         [f"[{spec.title}]({spec.name}.md)", spec.question, NEEDS[spec.needs], str(len(spec.quantities))]
         for spec in DIAGNOSTICS.values()
     ]
-    read_by: dict[Threshold, list[str]] = {}
+    read_by: dict[Limit, list[str]] = {}
     for spec in DIAGNOSTICS.values():
         for threshold in spec.thresholds:
             read_by.setdefault(threshold, []).append(f"[{spec.title}]({spec.name}.md)")

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from cl_viz.core.embedding_set import Column, EmbeddingSet
 from cl_viz.core.params import Params
 from cl_viz.core.result import Result, Source
-from cl_viz.core.threshold import Threshold
+from cl_viz.core.threshold import Limit
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -85,9 +85,9 @@ class DiagnosticSpec:
         Those that it has made once more, over the rows that have a label, where some have none.
     tells : Tells
         Among findings of one level, causes come first and outcomes last.
-    thresholds : tuple of Threshold
-        Limits of single numbers that levels of findings are read from; what a test or a null decides stands in
-        `reading` and `traps`.
+    thresholds : tuple of Limit
+        Limits of single numbers that levels of findings are read from: thresholds, and the conditions on which they
+        count.
     """
 
     REQUIRED: ClassVar[tuple[str, ...]] = (
@@ -114,7 +114,7 @@ class DiagnosticSpec:
     passes: tuple[Pass, ...] = ()
     labelled_passes: tuple[Pass, ...] = ()
     tells: Tells = "state"
-    thresholds: tuple[Threshold, ...] = ()
+    thresholds: tuple[Limit, ...] = ()
 
     def quantity(self, name: str) -> QuantitySpec:
         """Return the declared quantity called `name`."""

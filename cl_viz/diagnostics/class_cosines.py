@@ -21,10 +21,10 @@ from cl_viz.diagnostics._groups.class_cosine_measures import (
     interval_of_pair,
     nearly_equal,
 )
-from cl_viz.diagnostics._groups.class_cosine_reading import CHANCE, GRETTON, SHOWN_CLASSES, finding, views
+from cl_viz.diagnostics._groups.class_cosine_reading import SHOWN_CLASSES, finding, views
 from cl_viz.diagnostics._left_out import NO_LABEL, left_out
 from cl_viz.diagnostics._thresholds import harm
-from cl_viz.diagnostics._thresholds.harm import MAITY
+from cl_viz.diagnostics._thresholds.harm import GRETTON, MAITY
 from cl_viz.engine.inputs import SetInputs
 
 
@@ -47,14 +47,15 @@ def compute(inputs: SetInputs, params: ClassCosinesParams) -> Result:
     matrix = found.included if params.self_pairs else found.corrected
     closest, weakest = extreme_pair(found.corrected, largest=True), extreme_pair(found.separation, largest=False)
     chance = None if weakest is None else chance_of_separation(inputs, found, weakest, params.seed)
-    close = weakest is not None and chance is not None and chance > CHANCE and nearly_equal(inputs, found, weakest)
+    apart = chance is not None and harm.SEPARATE_MEANS.level(chance) == "good"
+    close = weakest is not None and chance is not None and not apart and nearly_equal(inputs, found, weakest)
     quantities = _quantities(inputs, found, matrix, closest, weakest, params)
     if closest is not None:
         quantities["closest"] = replace(
             quantities["closest"], interval=interval_of_pair(inputs, found, closest, separation=False)
         )
     # Means that may be the same have a separation near 0, whose spread no influence shows.
-    if weakest is not None and chance is not None and chance <= CHANCE:
+    if weakest is not None and apart:
         quantities["least_separation"] = replace(
             quantities["least_separation"], interval=interval_of_pair(inputs, found, weakest, separation=True)
         )
@@ -177,5 +178,5 @@ SPEC = DiagnosticSpec(
         "has none."
     ),
     sources=(MAITY, GRETTON),
-    thresholds=(harm.ONE_DIRECTION,),
+    thresholds=(harm.SEPARATE_MEANS, harm.ONE_DIRECTION),
 )

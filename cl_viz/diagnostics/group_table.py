@@ -227,5 +227,5 @@ SPEC = DiagnosticSpec(
         "are rules of thumb."
     ),
     sources=(WORST_GROUP, FAIRLEARN),
-    thresholds=(harm.GROUP_GAP,),
+    thresholds=(harm.UNEQUAL_GROUPS, harm.GROUP_GAP),
 )

@@ -24,10 +24,6 @@ from cl_viz.diagnostics._group_jackknife import group_jackknife
 from cl_viz.diagnostics._thresholds import geometry as _thresholds
 from cl_viz.engine.inputs import SetInputs
 
-FACCO = Source(
-    "Facco et al. 2017, Estimating the intrinsic dimension of datasets by a minimal neighborhood information",
-    "https://doi.org/10.1038/s41598-017-11873-y",
-)
 MACKAY = Source(
     "MacKay and Ghahramani 2005, Comments on 'Maximum Likelihood Estimation of Intrinsic Dimension'",
     "https://www.inference.org.uk/mackay/dimension/",
@@ -166,7 +162,7 @@ def _findings(quantities: dict[str, Quantity], inputs: SetInputs) -> tuple[Findi
                 "unknown",
                 "Unknown: the intrinsic dimension.",
                 f"To see it, {two.missing}.",
-                FACCO,
+                _thresholds.FACCO,
                 "two_nn",
             ),
         )
@@ -190,21 +186,21 @@ def _findings(quantities: dict[str, Quantity], inputs: SetInputs) -> tuple[Findi
         level,
         f"The intrinsic dimension is {text}, of {inputs.embedding_set.dim}{null} (N = {known[0].n:,}).",
         advice,
-        FACCO,
+        _thresholds.FACCO,
         known[0].name,
     )
     return (main, _repeats(repeated, repeated.value)) if repeated.value else (main,)
 
 
 def _repeats(repeated: Quantity, share: float) -> Finding:
-    many = share > 0.01
+    level = _thresholds.REPEATED_ROWS.level(share)
     return Finding(
         SPEC.name,
-        "watch" if many else "good",
+        level,
         f"{format_number(100 * share)} % of the rows repeat another and were taken out "
         f"(N = {repeated.n:,} rows over all views).",
-        "Remove repeated inputs; with them the estimate would fall towards 0." if many else "",
-        FACCO,
+        "Remove repeated inputs; with them the estimate would fall towards 0." if level != "good" else "",
+        _thresholds.FACCO,
         "repeated_share",
     )
 
@@ -212,7 +208,7 @@ def _repeats(repeated: Quantity, share: float) -> Finding:
 def _few_dimensions(known: list[Quantity]) -> Level:
     """Return whether the dimensions are few. Where the space itself has few, a uniform sphere sets what can be had."""
     values = [(float(quantity.value), quantity.reference) for quantity in known if quantity.value is not None]
-    if all(null is not None and value > _thresholds.SHARE_OF_SPHERE * null for value, null in values):
+    if all(null is not None and not _thresholds.DIMENSION_OF_SPHERE.met(value / null) for value, null in values):
         return "good"
     return _thresholds.FEW_DIMENSIONS.level(min(value for value, _ in values))
 
@@ -282,9 +278,11 @@ SPEC = DiagnosticSpec(
         "since scores see only directions. Above 8,192 rows the distances of a random 8,192 are used, to neighbours "
         "among all. 'PCA count' uses the rule that scikit-dimension calls lPCA FO, on the whole set."
     ),
-    sources=(FACCO, _thresholds.LEVINA_BICKEL, MACKAY, FUKUNAGA),
+    sources=(_thresholds.FACCO, _thresholds.LEVINA_BICKEL, MACKAY, FUKUNAGA),
     thresholds=(
         _thresholds.DISAGREEMENT,
+        _thresholds.DIMENSION_OF_SPHERE,
         _thresholds.FEW_DIMENSIONS,
+        _thresholds.REPEATED_ROWS,
     ),
 )

@@ -270,6 +270,7 @@ SPEC = DiagnosticSpec(
     sources=(MU, _thresholds.RUDMAN, STAR, ETHAYARAJH, _thresholds.LIANG),
     thresholds=(
         _thresholds.ANISOTROPY,
+        _thresholds.ISOSCORE_OF_SPHERE,
         _thresholds.ISOSCORE,
     ),
 )

@@ -280,5 +280,5 @@ SPEC = DiagnosticSpec(
         "neither has an interval."
     ),
     sources=(_thresholds.LIANG, _thresholds.FAHIM, _thresholds.SEPARABLE.source),
-    thresholds=(_thresholds.SEPARABLE,),
+    thresholds=(_thresholds.BEYOND_EXCHANGE, _thresholds.SEPARABLE, _thresholds.CLOSING_HELPS),
 )  # fmt: skip

@@ -148,7 +148,8 @@ def _findings(quantities: dict[str, Quantity], reference: str) -> tuple[Finding,
                 "cka_debiased",
             ),
         )
-    related = cka.value > 0 and kept.value > 2 * (kept.reference or 0.0)
+    multiple = kept.value / kept.reference if kept.reference else math.inf
+    related = cka.value > 0 and _thresholds.UNRELATED.level(multiple) == "good"
     level = _thresholds.MEASURES_DISAGREE.level(cka.value - kept.value) if related else "watch"
     text = (
         f"CKA with {reference} is {cka.text()} (debiased), and {format_number(100 * kept.value)} % of the neighbours "
@@ -237,5 +238,5 @@ SPEC = DiagnosticSpec(
         "Intervals: CKA by influence of samples, neighbours by leaving out groups of samples; none near chance."
     ),
     sources=(_thresholds.KORNBLITH, NGUYEN, RAGHU, WILLIAMS, _thresholds.KLABUNDE),
-    thresholds=(_thresholds.MEASURES_DISAGREE,),
+    thresholds=(_thresholds.UNRELATED, _thresholds.MEASURES_DISAGREE),
 )

@@ -9,6 +9,7 @@ from cl_viz.core.specs import DiagnosticSpec, QuantitySpec
 from cl_viz.core.view import Axis, Lines, Meaning, Series, View
 from cl_viz.diagnostics._scores.score_measures import ScoreMeasures
 from cl_viz.diagnostics._scores.score_roles import ZHU, RoleParams
+from cl_viz.diagnostics._thresholds import scores as _thresholds
 from cl_viz.engine.inputs import SetInputs, StepInputs
 
 CURVES: tuple[tuple[str, str, Meaning, Axis], ...] = (
@@ -108,22 +109,23 @@ def _finding(steps: tuple[int, ...], at_step: list[dict[str, Quantity]]) -> Find
             ZHU,
             "positive_mean",
         )
-    if gaps[-1] < 0.1 * gaps[best]:
+    level = _thresholds.GAP_KEPT.level(gaps[-1] / gaps[best])
+    if level == "bad":
         message = f"{text}; it was {format_number(gaps[best])} at step {steps[best]:,}: all scores have become alike."
         return Finding(
             SPEC.name,
-            "bad",
+            level,
             message,
             "This is what complete collapse looks like: add negatives, a stop-gradient or a variance term.",
             ZHU,
             "largest_gap_kept",
         )
-    if gaps[-1] < 0.8 * gaps[best]:
+    if level == "watch":
         message = f"{text}; it was largest, {format_number(gaps[best])}, at step {steps[best]:,}."
         return Finding(
-            SPEC.name, "watch", message, "Compare the encoder of that step with the last one.", ZHU, "largest_gap_kept"
+            SPEC.name, level, message, "Compare the encoder of that step with the last one.", ZHU, "largest_gap_kept"
         )
-    return Finding(SPEC.name, "good", f"{text}.", source=ZHU, quantity="largest_gap_kept")
+    return Finding(SPEC.name, level, f"{text}.", source=ZHU, quantity="largest_gap_kept")
 
 
 SPEC = DiagnosticSpec(
@@ -188,4 +190,5 @@ SPEC = DiagnosticSpec(
         "samples, without a queue: the negatives of an anchor are the other samples."
     ),
     sources=(ZHU,),
+    thresholds=(_thresholds.GAP_KEPT,),
 )

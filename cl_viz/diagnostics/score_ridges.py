@@ -22,8 +22,6 @@ MOST_RIDGES = 12
 HEIGHT = 1.6
 """Height of a ridge's peak, in distances between neighbouring ridges."""
 _AT_ENDS = ("overlap", "auc")
-_CONTRADICTED = 0.5
-"""Overlap that a good AUC does not go with: normal distributions of AUC 0.9 and one width share 0.37."""
 
 
 @dataclass(frozen=True)
@@ -129,7 +127,7 @@ def _finding(steps: tuple[int, ...], quantities: dict[str, Quantity]) -> Finding
     )
     level = _thresholds.AUC.level(auc.value)
     advice = "" if level == "good" else "Look at the page Distributions for what scores as high as the positives."
-    if level == "good" and overlap.value is not None and overlap.value > _CONTRADICTED:
+    if level == "good" and overlap.value is not None and _thresholds.OVERLAP.level(overlap.value) != "good":
         level = "watch"
         advice = "Scores are ordered, but all within few bins: look at means and variances over training for collapse."
     return Finding(SPEC.name, level, message, advice, source, "auc_last")
@@ -177,5 +175,5 @@ SPEC = DiagnosticSpec(
         "near 1 whatever the AUC. Distributions hide that there are N - 1 negatives for each positive."
     ),
     sources=(ZHU, _thresholds.AUC.source),
-    thresholds=(_thresholds.AUC,),
+    thresholds=(_thresholds.AUC, _thresholds.OVERLAP),
 )

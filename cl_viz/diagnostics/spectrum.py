@@ -212,6 +212,7 @@ SPEC = DiagnosticSpec(
     sources=(_thresholds.JING, _thresholds.CHEN_HE, MARCHENKO),
     thresholds=(
         _thresholds.TOTAL_VARIANCE,
+        _thresholds.CLIFF,
         _thresholds.LOST_DIMENSIONS,
     ),
 )

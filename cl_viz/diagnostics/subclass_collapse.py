@@ -23,8 +23,6 @@ from cl_viz.diagnostics._thresholds import suppression as _thresholds
 from cl_viz.diagnostics._thresholds.open_level import open_level
 from cl_viz.engine.inputs import SetInputs
 
-TEST_LEVEL = 0.05
-
 
 @dataclass(frozen=True)
 class SubclassCollapseParams(ViewParams):
@@ -102,7 +100,9 @@ def _quantities(decoded: Decoded, of_class: Decoded | None, scatter: NestedScatt
             decoded.accuracy, decoded.interval, test, decoded.chance, "largest subclass of each class", "",
         ),
         "subclass_skill": (decoded.skill, decoded.beyond_chance(1.0), test, 0.0, "chance", ""),
-        "p_value": (decoded.p_value, None, len(decoded.null), TEST_LEVEL, "level of the test", ""),
+        "p_value": (
+            decoded.p_value, None, len(decoded.null), _thresholds.SUBCLASS_BY_CHANCE.watch, "level of the test", "",
+        ),
         "class_accuracy": (
             None if of_class is None else of_class.accuracy,
             None if of_class is None else of_class.interval,
@@ -132,7 +132,7 @@ def _quantities(decoded: Decoded, of_class: Decoded | None, scatter: NestedScatt
 
 def _finding(decoded: Decoded, of_class: Decoded | None) -> Finding:
     ends, size = decoded.interval, f"{decoded.n_test:,} held-out samples, N = {decoded.n:,}"
-    at_chance = decoded.p_value > TEST_LEVEL
+    at_chance = _thresholds.SUBCLASS_BY_CHANCE.level(decoded.p_value) != "good"
     level = downstream.SKILL.level(decoded.skill)
     class_read = of_class is not None and downstream.SKILL.level(of_class.skill) == "good"
     numbers = (
@@ -296,5 +296,5 @@ SPEC = DiagnosticSpec(
         "smallest p that 19 shuffles can give is 0.05."
     ),
     sources=(_thresholds.XUE, _thresholds.NESTED_VARIANCE.source, downstream.LANDIS_KOCH),
-    thresholds=(downstream.SKILL, _thresholds.NESTED_VARIANCE,),
+    thresholds=(_thresholds.SUBCLASS_BY_CHANCE, downstream.SKILL, _thresholds.NESTED_VARIANCE),
 )  # fmt: skip

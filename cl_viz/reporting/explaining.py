@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from cl_viz.core.result import Source, format_number
 from cl_viz.core.specs import DiagnosticSpec, QuantitySpec
-from cl_viz.core.threshold import READ_FROM, Threshold
+from cl_viz.core.threshold import READ_FROM, Limit
 from cl_viz.reporting.formulas import mathml
 
 
@@ -24,7 +24,7 @@ def explanation(spec: DiagnosticSpec) -> str:
     )
 
 
-def _limits(thresholds: Sequence[Threshold]) -> str:
+def _limits(thresholds: Sequence[Limit]) -> str:
     if not thresholds:
         return ""
     entries = "".join(f"<li><b>{html.escape(found.what)}</b>: {html.escape(found.told())}</li>" for found in thresholds)

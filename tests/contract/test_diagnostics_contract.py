@@ -18,7 +18,7 @@ from cl_viz.core.errors import Cancelled, InputError
 from cl_viz.core.progress import ProgressCallback, silent
 from cl_viz.core.result import LEVELS, Level, Result
 from cl_viz.core.run import Run, Snapshot
-from cl_viz.core.threshold import Threshold
+from cl_viz.core.threshold import Condition, Limit, Threshold
 from cl_viz.core.view import Heatmap, Histogram, Table
 from cl_viz.diagnostics import DIAGNOSTICS, _thresholds, estimate
 from cl_viz.diagnostics._thresholds.collapse import TOTAL_VARIANCE
@@ -112,7 +112,7 @@ class _Noting(Scanner):
 
 @dataclass(frozen=True)
 class Looked:
-    """A result, the passes that were asked for, and the thresholds that levels were read from."""
+    """A result, the passes that were asked for, and the limits that levels were read from."""
 
     result: Result
     asked: set[str]
@@ -121,14 +121,19 @@ class Looked:
 
 @pytest.fixture(scope="module", params=list(DIAGNOSTICS))
 def looked(request: pytest.FixtureRequest, target: Run | EmbeddingSet) -> Looked:
-    scanner, judged_by, level = _Noting(), set(), Threshold.level
+    scanner, judged_by, level, met = _Noting(), set(), Threshold.level, Condition.met
 
     def noting(threshold: Threshold, value: float) -> Level:
         judged_by.add(threshold.what)
         return level(threshold, value)
 
+    def noting_condition(condition: Condition, value: float) -> bool:
+        judged_by.add(condition.what)
+        return met(condition, value)
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Threshold, "level", noting)
+        patch.setattr(Condition, "met", noting_condition)
         found = cl_viz.diagnose(request.param, target, scanner=scanner)
     return Looked(found, scanner.asked, judged_by)
 
@@ -142,19 +147,19 @@ def test_only_declared_passes_are_asked_for(looked: Looked) -> None:
     assert looked.asked <= set(DIAGNOSTICS[looked.result.diagnostic].passes)
 
 
-def test_levels_are_read_from_declared_thresholds_only(looked: Looked) -> None:
+def test_levels_are_read_from_declared_limits_only(looked: Looked) -> None:
     declared = {found.what for found in DIAGNOSTICS[looked.result.diagnostic].thresholds}
     # Good news of any diagnostic is qualified where rows have collapsed.
     assert looked.judged_by <= declared | {TOTAL_VARIANCE.what}
 
 
-def test_every_threshold_is_declared_where_it_is_used() -> None:
+def test_every_limit_is_declared_where_it_is_used() -> None:
     declared = {found for spec in DIAGNOSTICS.values() for found in spec.thresholds}
     there = {
         found
         for info in pkgutil.iter_modules(_thresholds.__path__)
         for found in vars(importlib.import_module(f"{_thresholds.__name__}.{info.name}")).values()
-        if isinstance(found, Threshold)
+        if isinstance(found, Limit)
     }
     assert len({found.what for found in there}) == len(there) > 40
     assert declared == there

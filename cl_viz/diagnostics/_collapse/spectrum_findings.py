@@ -37,8 +37,9 @@ class Reading:
     @property
     def before_cliff(self) -> int:
         """Dimensions before a drop that counts; all where there is none."""
-        least = max(_thresholds.CLIFF_DECADES, self.null.largest_drop)
-        return self.cliff.place if self.cliff.decades >= least else len(self.shown.values)
+        decades = self.cliff.decades
+        counts = _thresholds.CLIFF.met(decades) and decades >= self.null.largest_drop
+        return self.cliff.place if counts else len(self.shown.values)
 
     @property
     def lost(self) -> float:

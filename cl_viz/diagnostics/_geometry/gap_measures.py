@@ -70,7 +70,7 @@ class GapMeasures:
     @property
     def null_end(self) -> float:
         """Length that the gap of exchanged views rarely passes; the longest of several gaps is held to more."""
-        return float(np.quantile(self.null, 1 - (1 - _thresholds.NULL_LEVEL) / self.chosen_among))
+        return float(np.quantile(self.null, 1 - _thresholds.BEYOND_EXCHANGE.limit / self.chosen_among))
 
     @property
     def real(self) -> bool:

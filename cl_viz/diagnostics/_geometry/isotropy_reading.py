@@ -90,8 +90,7 @@ def findings(quantities: dict[str, Quantity]) -> tuple[Finding, ...]:
     sphere = score.reference or 0.0
 
     def evenness(value: float) -> Level:
-        # Few samples use few dimensions, whatever the encoder: what they can reach is what counts.
-        return "good" if value > _thresholds.SHARE_OF_SPHERE * sphere else _thresholds.ISOSCORE.level(value)
+        return _thresholds.ISOSCORE.level(value) if _thresholds.ISOSCORE_OF_SPHERE.met(value / sphere) else "good"
 
     used = evenness(score.value)
     dimensions = Finding(

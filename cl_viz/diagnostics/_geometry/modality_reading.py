@@ -76,7 +76,7 @@ def _closing(name: str, found: GapMeasures) -> Finding:
             f"{percent(before, '')} to {percent(after)} from {closing.view} to {closing.other} "
             f"(p = {format_number(p_value, 2)})"
         )
-        if p_value < _thresholds.CLOSING_LEVEL / 2 and after > before:
+        if after > before and _thresholds.CLOSING_HELPS.level(2 * p_value) != "good":
             level = "watch"
     size = f"{len(found.there.before):,} queries, N = {len(found.pairs.samples):,}"
     verb = "helps" if level == "watch" else "does not help"

@@ -4,20 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from cl_viz.core.result import Finding, Level, Source, format_number
+from cl_viz.core.result import Finding, Level, format_number
 from cl_viz.core.view import Axis, Heatmap, Table, View
 from cl_viz.diagnostics._groups.class_cosine_measures import ClassCosines, Floats
-from cl_viz.diagnostics._thresholds.harm import MAITY, ONE_DIRECTION
+from cl_viz.diagnostics._thresholds.harm import GRETTON, MAITY, ONE_DIRECTION, SEPARATE_MEANS
 
 NAME = "class_cosines"
 SHOWN_CLASSES = 40
 _LISTED_PAIRS = 200
-CHANCE = 0.05
-"""Share of permutations above which two classes lie no further apart than chance."""
 _DESCRIBES = "This describes the run; it is no harm."
-GRETTON = Source(
-    "Gretton et al. 2012, A Kernel Two-Sample Test", "https://jmlr.org/papers/v13/gretton12a.html"
-)  # fmt: skip
 
 
 def finding(
@@ -43,7 +38,7 @@ def finding(
     between = np.triu_indices(len(found.names), 1)
     apart = int(np.argmin(found.corrected[between]))
     level = ONE_DIRECTION.level(float(found.corrected[between][apart]))
-    if chance > CHANCE and (close or level == "good"):
+    if SEPARATE_MEANS.level(chance) != "good" and (close or level == "good"):
         return _within_chance(found, weakest, chance, n, close=close)
     if level != "good":
         return _in_one_direction(found, (int(between[0][apart]), int(between[1][apart])), level, n)

@@ -16,6 +16,7 @@ from cl_viz.diagnostics._thresholds import suppression as _thresholds
 
 NAME = "feature_suppression"
 TEST_LEVEL = 0.05
+"""P-value above which a probe is said to read no better than chance: words of a finding, never its level."""
 
 
 def findings(decoded: dict[str, Decoded], embedding_set: EmbeddingSet, chosen: Feature) -> tuple[Finding, ...]:

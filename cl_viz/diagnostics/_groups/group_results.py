@@ -14,14 +14,13 @@ from cl_viz.core.view import Axis, Bars, Reference, Series, Table, View
 from cl_viz.diagnostics._groups.group_cells import ByChance, Cells, Measured, by_chance, perfect_uniformity
 from cl_viz.diagnostics._groups.probes import Codes, GroupCounts, group_counts
 from cl_viz.diagnostics._proportions import wilson, worst_and_gap
-from cl_viz.diagnostics._thresholds.harm import GROUP_GAP, WORST_GROUP
+from cl_viz.diagnostics._thresholds.harm import GROUP_GAP, UNEQUAL_GROUPS, WORST_GROUP
 
 NAME = "group_table"
 BARS = 40
 """Groups in a figure."""
 WORDS = {"neighbors": "neighbours", "probe": "linear probe"}
 _BOOTSTRAPS = 2000
-_CHANCE = 0.05
 
 
 @dataclass(frozen=True)
@@ -105,7 +104,7 @@ def findings(found: GroupsFound) -> tuple[Finding, ...]:
 def gap_level(accuracy: Accuracy) -> Level:
     """Return how bad the gap is, beyond what chance makes of equal groups and as far as its interval is sure of it."""
     low = accuracy.intervals()[1].low
-    if accuracy.chance.share > _CHANCE or low <= 0:
+    if low <= 0 or not UNEQUAL_GROUPS.met(accuracy.chance.share):
         return "good"
     level = GROUP_GAP.level(accuracy.gap - accuracy.chance.gap)
     return "watch" if level == "bad" and GROUP_GAP.level(low) != "bad" else level
@@ -123,8 +122,9 @@ def _finding(cells: Cells, accuracy: Accuracy, key: str) -> Finding:
     )
     words = WORDS[key]
     # Shares that differ beyond chance under equal groups may do so by a gap that its own interval does not tell from 0.
-    if chance.share > _CHANCE or gap.low <= 0:
-        sure = "surely served worse" if chance.share <= _CHANCE else "served worse than chance allows"
+    beyond_chance = UNEQUAL_GROUPS.met(chance.share)
+    if not beyond_chance or gap.low <= 0:
+        sure = "surely served worse" if beyond_chance else "served worse than chance allows"
         message = f"By {words} no group is {sure}: lowest is {worst}, {_percent(low)} % {judged}."
         return Finding(NAME, "good", message, source=WORST_GROUP, quantity=f"gap_{key}")
     level = gap_level(accuracy)

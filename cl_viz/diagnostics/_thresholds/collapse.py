@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cl_viz.core.result import Source
-from cl_viz.core.threshold import Threshold
+from cl_viz.core.threshold import Condition, Threshold
 
 CHEN_HE = Source(
     "Chen and He 2021, Exploring Simple Siamese Representation Learning", "https://arxiv.org/abs/2011.10566"
@@ -47,16 +47,21 @@ TOTAL_VARIANCE = Threshold(
     source=CHEN_HE,
 )
 
-CLIFF_DECADES = 1.0
-"""A fall to a tenth between neighbouring eigenvalues, and more than any in the null at the same N and D."""
+CLIFF = Condition(
+    what="Fall to the next eigenvalue at the cliff, in decades",
+    limit=1.0,
+    worse="higher",
+    why="A fall to a tenth, with under 5 % of the variance beyond; it must also be as far as any of the null at the "
+    "same N and D.",
+    source=JING,
+)
 
 LOST_DIMENSIONS = Threshold(
     what="Share of the dimensions that lie behind the cliff",
     watch=0.1,
     bad=0.5,
     worse="higher",
-    why="A cliff is a fall to a tenth between neighbouring eigenvalues, and further than any of the null at the "
-    "same N and D.",
+    why="Where there is no cliff, none are lost.",
     source=JING,
 )
 

@@ -13,6 +13,14 @@ KLABUNDE = Source(
     "https://arxiv.org/abs/2305.06329",
 )
 
+UNRELATED = Threshold(
+    what="Share of neighbours kept, as a multiple of that of unrelated embeddings",
+    watch=2.0,
+    worse="lower",
+    why="At so few the runs are no more alike than chance; so they are where debiased CKA is not above 0.",
+    source=KLABUNDE,
+)
+
 MEASURES_DISAGREE = Threshold(
     what="Debiased CKA less the share of neighbours kept",
     watch=0.4,

@@ -7,9 +7,10 @@ from cl_viz.core.threshold import Threshold
 
 UNUSABLE_ROWS = Threshold(
     what="Share of rows that are NaN, infinite or zero",
-    watch=1e-9,
+    watch=0.0,
     bad=0.01,
     worse="higher",
+    included=False,
     why="Such rows have no direction: already one is told.",
     source=Source(
         "Goldberg 1991, What Every Computer Scientist Should Know About Floating-Point Arithmetic",

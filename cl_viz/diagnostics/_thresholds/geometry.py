@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cl_viz.core.result import Source
-from cl_viz.core.threshold import Threshold
+from cl_viz.core.threshold import Condition, Threshold
 
 WANG_ISOLA = Source(
     "Wang and Isola 2020, Understanding Contrastive Representation Learning through Alignment and Uniformity",
@@ -17,6 +17,10 @@ RUDMAN = Source(
 RADOVANOVIC = Source(
     "Radovanović, Nanopoulos and Ivanović 2010, Hubs in Space: Popular Nearest Neighbors in High-Dimensional Data",
     "https://jmlr.org/papers/v11/radovanovic10a.html",
+)
+FACCO = Source(
+    "Facco et al. 2017, Estimating the intrinsic dimension of datasets by a minimal neighborhood information",
+    "https://doi.org/10.1038/s41598-017-11873-y",
 )
 LEVINA_BICKEL = Source(
     "Levina and Bickel 2005, Maximum Likelihood Estimation of Intrinsic Dimension",
@@ -85,5 +89,28 @@ FEW_DIMENSIONS = Threshold(
     source=LEVINA_BICKEL,
 )
 
-SHARE_OF_SPHERE = 0.5
-"""Intrinsic dimension or IsoScore as a share of that of a uniform sphere of the same N and D: above it, good."""
+ISOSCORE_OF_SPHERE = Condition(
+    what="IsoScore as a share of that of a uniform sphere of the same N and D",
+    limit=0.5,
+    worse="lower",
+    why="Few samples use few dimensions, whatever the encoder: what they can reach is what counts.",
+    source=RUDMAN,
+)
+
+DIMENSION_OF_SPHERE = Condition(
+    what="Intrinsic dimension as a share of that of a uniform sphere of the same N and D",
+    limit=0.5,
+    worse="lower",
+    why="Where the space itself has few dimensions, the sphere says how many can be had. Only that the estimates "
+    "differ counts all the same.",
+    source=LEVINA_BICKEL,
+)
+
+REPEATED_ROWS = Threshold(
+    what="Share of rows within a millionth of the median nearest distance of another row",
+    watch=0.01,
+    worse="higher",
+    included=False,
+    why="They are taken out of the estimates.",
+    source=FACCO,
+)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cl_viz.core.result import Source
-from cl_viz.core.threshold import Threshold
+from cl_viz.core.threshold import Condition, Threshold
 
 MAITY = Source(
     "Maity et al. 2024, An Investigation of Representation and Allocation Harms in Contrastive Learning",
@@ -32,6 +32,14 @@ WORST_GROUP = Source(
     "Sagawa et al. 2020, Distributionally Robust Neural Networks for Group Shifts", "https://arxiv.org/abs/1911.08731"
 )
 
+UNEQUAL_GROUPS = Condition(
+    what="Share of equal groups of these sizes whose gap is as large",
+    limit=0.05,
+    worse="lower",
+    why="The worst of several groups is below the rest by chance alone.",
+    source=WORST_GROUP,
+)
+
 GROUP_GAP = Threshold(
     what="Accuracy of the best group less that of the worst, beyond what chance makes of equal groups of these sizes",
     watch=0.05,
@@ -39,6 +47,17 @@ GROUP_GAP = Threshold(
     worse="higher",
     why="The source argues that the worst group counts.",
     source=WORST_GROUP,
+)
+
+GRETTON = Source("Gretton et al. 2012, A Kernel Two-Sample Test", "https://jmlr.org/papers/v13/gretton12a.html")
+
+SEPARATE_MEANS = Threshold(
+    what="P-value that the two classes told apart least have one mean",
+    watch=0.05,
+    worse="higher",
+    included=False,
+    why="Above it they lie no further apart than chance; where that may be for want of samples, the level is unknown.",
+    source=GRETTON,
 )
 
 ONE_DIRECTION = Threshold(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cl_viz.core.result import Source
-from cl_viz.core.threshold import Threshold
+from cl_viz.core.threshold import Condition, Threshold
 
 LIANG = Source(
     "Liang et al. 2022, Mind the Gap: Understanding the Modality Gap in Multi-modal Representation Learning",
@@ -24,7 +24,21 @@ SEPARABLE = Threshold(
     ),
     from_source=True,
 )
-NULL_LEVEL = 0.95
-"""Quantile of the gaps of exchanged views that a gap must pass to be one."""
-CLOSING_LEVEL = 0.05
-"""Largest p of McNemar's test that closing the gap changes retrieval."""
+
+BEYOND_EXCHANGE = Condition(
+    what="Share of exchanged views whose centres lie as far apart, times the pairs of views that were compared",
+    limit=0.05,
+    worse="lower",
+    included=False,
+    why="Without a gap beyond chance there is nothing to tell apart, and nothing to close.",
+    source=LIANG,
+)
+
+CLOSING_HELPS = Threshold(
+    what="P-value of the exact McNemar test that closing the gap changes retrieval, times the two directions",
+    watch=0.05,
+    worse="lower",
+    included=False,
+    why="Only a direction in which retrieval gets better counts.",
+    source=FAHIM,
+)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cl_viz.core.result import Source
 from cl_viz.core.threshold import Threshold
+from cl_viz.diagnostics._scores.score_roles import ZHU
 
 AUC = Threshold(
     what="Probability that a positive scores above a negative (AUC)",
@@ -15,6 +16,25 @@ AUC = Threshold(
         "Swets 1988, Measuring the accuracy of diagnostic systems", "https://doi.org/10.1126/science.3287615"
     ),
     from_source=True,
+)
+
+OVERLAP = Threshold(
+    what="Overlap of positives and negatives at the last step",
+    watch=0.5,
+    worse="higher",
+    included=False,
+    why="A good AUC does not go with it: normal distributions of AUC 0.9 and one width share 0.37.",
+    source=ZHU,
+)
+
+GAP_KEPT = Threshold(
+    what="Mean score of positives less that of negatives at the last step, as a share of the largest at any step",
+    watch=0.8,
+    bad=0.1,
+    worse="lower",
+    included=False,
+    why="Near 0 all scores have become alike.",
+    source=ZHU,
 )
 
 NEGATIVE_MEAN = Threshold(

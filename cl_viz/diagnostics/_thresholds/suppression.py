@@ -24,6 +24,16 @@ NESTED_VARIANCE = Threshold(
     ),
 )
 
+SUBCLASS_BY_CHANCE = Threshold(
+    what="P-value that a probe reads shuffled subclasses as well",
+    watch=0.05,
+    worse="higher",
+    included=False,
+    why="Above it the subclass is read no better than chance. That is bad where the class itself is read well, unless "
+    "samples are too few to tell.",
+    source=XUE,
+)
+
 SUPPRESSED = Threshold(
     what="Skill of a label while another column is read well",
     watch=0.6,
