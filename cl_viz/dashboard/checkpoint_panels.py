@@ -11,6 +11,7 @@ import streamlit as st
 
 from cl_viz.core.encoder import Recognised
 from cl_viz.core.errors import Cancelled, ClVizError
+from cl_viz.core.normalisation import LABELS
 from cl_viz.core.run import Run
 from cl_viz.dashboard import checkpoint_sources as chosen
 from cl_viz.dashboard import errors, navigation, opening, state
@@ -20,7 +21,6 @@ from cl_viz.encoders import ENCODERS
 from cl_viz.encoders._data import SAMPLE_DIGITS, EncodingData
 from cl_viz.encoders._encoding import ALL_LAYERS
 from cl_viz.encoders._encoding_views import ViewPlan, plan_views
-from cl_viz.encoders._told_pixels import LABELS
 
 _GUESSED, _COLUMNS, _RECOGNISED = "guessed", "columns", "recognised"
 _VIEWS = {

@@ -10,17 +10,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from cl_viz.core.normalisation import CIFAR, CIFAR_OF_IMAGES, IMAGENET, UNTOUCHED
 from cl_viz.encoders._projection_head import Activation
 
 WRAPPERS = ("module.", "_orig_mod.", "model.")
 """Prefixes of parallel training, of compilation and of a wrapping module; taken off where every key has one."""
-
-IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
-UNTOUCHED = ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
-"""Pixels in 0..1 as they are."""
-CIFAR = ((0.4914, 0.4822, 0.4465), (0.247, 0.243, 0.261))
-CIFAR_OF_IMAGES = ((0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010))
-"""The deviations that many projects took over: the mean of the deviations within images."""
 
 Pixels = tuple[tuple[float, ...], tuple[float, ...]]
 

@@ -11,13 +11,13 @@ from torch import nn
 
 from cl_viz.core.encoder import ImageInput
 from cl_viz.core.errors import FormatError
+from cl_viz.core.normalisation import IN_WORDS
 from cl_viz.encoders import _checkpoint_layouts as layouts
 from cl_viz.encoders._checkpoint_layouts import Layout
 from cl_viz.encoders._projection_head import build_projector, projector_names
 from cl_viz.encoders._residual_keys import residual_keys
 from cl_viz.encoders._residual_network import ResidualNetwork
 from cl_viz.encoders._residual_shape import residual_shape
-from cl_viz.encoders._told_pixels import IN_WORDS
 from cl_viz.encoders._torch_weights import StateDict
 from cl_viz.encoders._transformer_shape import gated_names, transformer_keys, transformer_shape
 from cl_viz.encoders._vision_transformer import VisionTransformer

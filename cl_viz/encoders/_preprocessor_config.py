@@ -11,11 +11,6 @@ from typing import Any, Literal
 from cl_viz.core.encoder import ImageInput
 from cl_viz.core.errors import FormatError
 
-IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
-HALVES = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
-CLIP = ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711))
-"""Means and standard deviations that the library's image processors assume by default."""
-
 LARGEST_JSON = 8 << 20
 _LARGEST_SIDE = 4096
 # Numbers of Pillow's filters, as the library stores them.

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from cl_viz.core.encoder import ImageInput
 from cl_viz.core.errors import FormatError
+from cl_viz.core.normalisation import IMAGENET
 from cl_viz.encoders._hugging_face import library, naming
-from cl_viz.encoders._preprocessor_config import IMAGENET, image_input, read_json
+from cl_viz.encoders._preprocessor_config import image_input, read_json
 
 RISK = (
     "this file is a program: running it runs whatever code its author put there, with your rights; "

@@ -3,35 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from cl_viz.core.encoder import Recognised
 from cl_viz.core.errors import InputError
-from cl_viz.encoders._checkpoint_layouts import CIFAR, CIFAR_OF_IMAGES, IMAGENET, UNTOUCHED
-from cl_viz.encoders._preprocessor_config import CLIP, HALVES
+from cl_viz.core.normalisation import NAMED, MeanAndDeviation
 
-MeanAndDeviation = tuple[Sequence[float], Sequence[float]]
 Pixels = str | MeanAndDeviation
-
-NAMED: Mapping[str, MeanAndDeviation] = {
-    "as_they_are": UNTOUCHED, "imagenet": IMAGENET, "cifar10": CIFAR, "cifar10_of_images": CIFAR_OF_IMAGES,
-    "halves": HALVES, "clip": CLIP,
-}  # fmt: skip
-"""Mean and standard deviation of pixels in 0..1, by name; `as_they_are` leaves them in 0..1."""
-
-LABELS: Mapping[str, str] = {
-    "as_they_are": "0 to 1", "imagenet": "ImageNet", "cifar10": "CIFAR-10",
-    "cifar10_of_images": "CIFAR-10, deviation within images", "halves": "-1 to 1", "clip": "CLIP",
-}  # fmt: skip
-"""The same in few words, for a control."""
-
-IN_WORDS: Mapping[MeanAndDeviation, str] = {
-    UNTOUCHED: "values in 0..1 without normalisation",
-    IMAGENET: "ImageNet's mean and deviation",
-    CIFAR: "CIFAR-10's mean and deviation",
-    CIFAR_OF_IMAGES: "CIFAR-10's mean and the mean deviation within its images",
-}
 _LARGEST_SIDE = 4096
 
 
@@ -42,7 +21,7 @@ def told(found: Recognised, pixels: Pixels | None, size: int | None) -> Recognis
     ----------
     found : Recognised
     pixels : str, (mean, standard deviation) or None
-        A name in `NAMED`, or a number a channel of each, of pixels in 0..1.
+        A name in `cl_viz.core.normalisation.NAMED`, or a number a channel of each, of pixels in 0..1.
     size : int or None
         Height and width that enter the network; the shorter edge is resized to it, and the centre cut out.
 

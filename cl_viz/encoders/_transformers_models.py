@@ -12,8 +12,8 @@ from torch import Tensor
 
 from cl_viz.core.encoder import Modality
 from cl_viz.core.errors import FormatError
+from cl_viz.core.normalisation import CLIP, HALVES, IMAGENET
 from cl_viz.encoders._network_encoder import Pass, image_batch, mean_of_tokens
-from cl_viz.encoders._preprocessor_config import CLIP, HALVES, IMAGENET
 
 Kind = Literal["text", "vision", "convolutional", "clip", "siglip"]
 

@@ -11,8 +11,9 @@ import pytest
 from PIL import Image
 
 from cl_viz.core.errors import FormatError
+from cl_viz.core.normalisation import HALVES, IMAGENET
 from cl_viz.encoders._image_preparing import prepare
-from cl_viz.encoders._preprocessor_config import HALVES, IMAGENET, image_input
+from cl_viz.encoders._preprocessor_config import image_input
 
 
 def _picture(width: int = 61, height: int = 47) -> Image.Image:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from cl_viz._cli.options import Device
+from cl_viz.core.normalisation import NAMED
 
 _DATA = (
     "A folder of images, a table (.csv, .tsv, .parquet, .jsonl) with texts or image paths, a .npy array of images, or "
@@ -37,8 +38,7 @@ def encode(
         typer.Option(
             "--pixels",
             metavar="NAME",
-            help="How images are normalised, where the checkpoint does not say it: as_they_are, imagenet, cifar10, "
-            "cifar10_of_images, halves or clip.",
+            help=f"How images are normalised, where the checkpoint does not say it: {', '.join(NAMED)}.",
         ),
     ] = None,
     size: Annotated[
