@@ -8,6 +8,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from cl_viz.core.drawing import draw_with
+
 __version__ = "0.1.0"
 
 # name -> module that defines it
@@ -48,7 +50,7 @@ _EXPORTS = {
 }
 
 # Rooms that are called by their own name: cl_viz.lessons.figure(...), cl_viz.losses.compute(...)
-_ROOMS = ("encoders", "lessons", "losses", "recording", "testing")
+_ROOMS = ("diagnostics", "encoders", "figures", "lessons", "losses", "projections", "recording", "testing")
 
 if TYPE_CHECKING:
     from cl_viz.core.embedding_set import EmbeddingSet as EmbeddingSet
@@ -69,6 +71,10 @@ def __getattr__(name: str) -> Any:
     value = getattr(importlib.import_module(_EXPORTS[name]), name)
     globals()[name] = value
     return value
+
+
+# A result that is looked at in a notebook is drawn by the room of figures, which rooms of results cannot import.
+draw_with(lambda view, theme, **look: __getattr__("render")(view, theme, **look))
 
 
 def __dir__() -> list[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import html
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -17,6 +16,7 @@ from cl_viz.core._columns import ROLES, Column, Columns, Role, columns_by_view, 
 from cl_viz.core._partners import equal_codes, number_values, shared_partners
 from cl_viz.core._set_checks import check_set
 from cl_viz.core.errors import InputError
+from cl_viz.core.fact_table import fact_table
 from cl_viz.core.lazily import lazily
 from cl_viz.core.validation import RowQuality, row_blocks, row_quality
 
@@ -330,4 +330,15 @@ class EmbeddingSet:
         )
 
     def _repr_html_(self) -> str:
-        return f"<code>{html.escape(repr(self))}</code>"
+        played = {column: role for role, column in self.roles.items()}
+        views = {
+            f"view {view}": f"{array.shape[0]:,} rows of {array.shape[1]:,} ({array.dtype})"
+            for view, array in self.views.items()
+        }
+        columns = ", ".join(
+            f"{name} ({played[name]})" if name in played else name
+            for name in dict.fromkeys(name for view in self.view_names for name in self.columns(view))
+        )
+        paired = None if self.pairs is None else f"{len(self.pairs):,} of the first and the second view"
+        facts = {**views, "columns (role)": columns or "none", "pairs": paired, "from": self.source}
+        return fact_table(f"Embeddings {self.name}", facts)

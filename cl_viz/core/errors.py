@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from itertools import takewhile
+from pathlib import Path
+from traceback import extract_tb, format_list
 from typing import Any
+
+_HERE = str(Path(__file__).parents[1])
 
 
 class ClVizError(Exception):
@@ -41,6 +46,14 @@ class ClVizError(Exception):
             text += f" What to do: {_sentence(self.remedy)}"
         return text
 
+    def _render_traceback_(self) -> list[str]:
+        """Return what a notebook shows: the lines that asked, and the message; not the way inside cl_viz."""
+        asked = list(takewhile(lambda frame: not frame.filename.startswith(_HERE), extract_tb(self.__traceback__)))
+        return [
+            *format_list([frame for frame in asked if "IPython" not in frame.filename]),
+            f"{type(self).__name__}: {self}",
+        ]
+
     def __reduce__(self) -> tuple[Any, ...]:
         """Keep the keyword fields when the error crosses a process boundary."""
         return _rebuild, (type(self), self.what, self.where, self.allowed, self.remedy)
@@ -64,6 +77,10 @@ def _rebuild(
 
 class InputError(ClVizError, ValueError):
     """Data or an argument that cannot be used."""
+
+
+class UnknownNameError(InputError, KeyError):
+    """A name that a mapping does not have."""
 
 
 class FormatError(InputError):

@@ -10,6 +10,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from cl_viz.core.errors import RegistryError, similar_name
 from cl_viz.core.lazily import lazily
+from cl_viz.core.notebook_html import cells
 
 
 class Spec(Protocol):
@@ -105,3 +106,19 @@ class Registry(Mapping[str, S], Generic[S]):
 
     def __len__(self) -> int:
         return len(self._entries)
+
+    def __repr__(self) -> str:
+        return "\n".join(": ".join(row) for row in self._told())
+
+    def _repr_html_(self) -> str:
+        return cells(("name", "what it is"), self._told(), code=(0,))
+
+    def _ipython_key_completions_(self) -> list[str]:
+        return list(self)
+
+    def _told(self) -> list[tuple[str, str]]:
+        """Return each name with the question, or the name for people, that its spec states."""
+        facts = ("question", "label", "title")
+        return [
+            (name, next(filter(None, (getattr(spec, fact, "") for fact in facts)), "")) for name, spec in self.items()
+        ]

@@ -3,238 +3,26 @@
 from __future__ import annotations
 
 import html
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from statistics import NormalDist
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from cl_viz.core.influences import Influences
+from cl_viz.core.drawing import drawn
+from cl_viz.core.finding import LEVELS, Finding, Findings, Level, Source, worst_first
+from cl_viz.core.named import Named
+from cl_viz.core.notebook_html import SMALL, cells
+from cl_viz.core.quantity import Interval, Quantity, format_number, influence_interval
+from cl_viz.core.quantity_table import quantity_table
 from cl_viz.core.view import Bars, Histogram, Lines, Scatter, View
 
-Level = Literal["bad", "watch", "unknown", "good"]
-LEVELS: tuple[Level, ...] = ("bad", "watch", "unknown", "good")
-"""Worst first; `unknown` means that an input is missing, never that something is wrong."""
+if TYPE_CHECKING:
+    import pandas as pd
+    import plotly.graph_objects as go
 
-
-@dataclass(frozen=True)
-class Source:
-    """Where a definition or a threshold comes from.
-
-    Attributes
-    ----------
-    citation : str
-        Authors, year, short title.
-    url : str
-        Stable address (DOI or arXiv); shown as a link, never fetched.
-    """
-
-    citation: str
-    url: str = ""
-
-
-@dataclass(frozen=True)
-class Interval:
-    """A confidence interval.
-
-    Attributes
-    ----------
-    low, high : float
-        Ends, in the unit of the quantity.
-    level : float
-        Confidence, in (0, 1).
-    method : str
-        How it was made, in words.
-    influences : Influences or None
-        What each sample contributed, where that is known: runs on the same samples are compared by it.
-    """
-
-    low: float
-    high: float
-    level: float = 0.95
-    method: str = ""
-    influences: Influences | None = field(default=None, compare=False, repr=False)
-
-    @property
-    def with_width(self) -> Interval | None:
-        """Itself; None where its ends are one: that no sample moved a number says nothing of other samples."""
-        return self if self.low < self.high else None
-
-    def around(self, value: float) -> Interval | None:
-        """Return itself; None where it does not reach to both sides of a value."""
-        return self if self.low < value < self.high else None
-
-
-def influence_interval(
-    estimate: float,
-    *groups: NDArray[np.floating[Any]],
-    sizes: Sequence[int] | None = None,
-    level: float = 0.95,
-    limits: tuple[float, float] = (-math.inf, math.inf),
-) -> Interval:
-    """Interval of a statistic from the influence of each sample on it (the infinitesimal jackknife).
-
-    Parameters
-    ----------
-    estimate : float
-        The statistic on all samples.
-    *groups : NDArray, each of shape (n,)
-        Derivative of the statistic with respect to the weight of each sample, times the number of samples; the mean
-        is 0. Groups are samples drawn independently of each other, such as the images and the captions of a set
-        whose views are not aligned.
-    sizes : sequence of int, optional
-        Number of samples of each group, where the influence was computed on a draw of them only.
-    level : float
-        Confidence, in (0, 1).
-    limits : tuple of float
-        Range of the quantity. Between two finite limits the interval is made on the logit scale, above a limit of 0
-        on the log scale, so that it cannot leave the range and is not symmetric near its ends.
-
-    Returns
-    -------
-    Interval
-        Normal approximation; the squared standard error is the sum over groups of ``var(influence) / n``. The whole
-        range where a group is a single sample. Of a statistic at an end of [0, 1] the rule of three; at an end of
-        another finite range an interval without width, see `Interval.with_width`.
-
-    Notes
-    -----
-    Samples are the units that vary, never pairs: pairs that share a sample are not independent.
-    Source: Efron 1982, The Jackknife, the Bootstrap and Other Resampling Plans, chapter 6.
-    """
-    counts = [len(group) for group in groups] if sizes is None else list(sizes)
-    z_value = NormalDist().inv_cdf(0.5 + level / 2)
-    spread = [
-        float(np.var(group, ddof=1)) / n if len(group) > 1 else math.inf
-        for group, n in zip(groups, counts, strict=True)
-    ]
-    error = math.sqrt(sum(spread))
-    low, high = limits
-    method = f"infinitesimal jackknife over {' and '.join(f'{n:,}' for n in counts)} samples"
-    if not math.isfinite(error):
-        return Interval(low, high, level, method)
-    kept = Influences.keep(groups, counts)
-    if math.isfinite(low) and math.isfinite(high):
-        share = (estimate - low) / (high - low)
-        if not 0 < share < 1:
-            if (low, high) != (0.0, 1.0):
-                return Interval(estimate, estimate, level, method)
-            # No sample speaks against the end: so many could still be missed (the rule of three).
-            missed = (high - low) * min(1.0, -math.log(1 - level) / min(counts))
-            start, stop = (low, low + missed) if share <= 0 else (high - missed, high)
-            return Interval(start, stop, level, f"rule of three over {min(counts):,} samples")
-        centre = math.log(share / (1 - share))
-        width = z_value * error / (high - low) / (share * (1 - share))
-        start, stop = (low + (high - low) * _logistic(end) for end in (centre - width, centre + width))
-        return Interval(start, stop, level, method, kept)
-    if low == 0 and estimate > 0:
-        width = z_value * error / estimate
-        return Interval(estimate * math.exp(-width), estimate * math.exp(min(700.0, width)), level, method, kept)
-    return Interval(max(low, estimate - z_value * error), min(high, estimate + z_value * error), level, method, kept)
-
-
-def _logistic(value: float) -> float:
-    return 1 / (1 + math.exp(-value)) if value > -700 else 0.0
-
-
-@dataclass(frozen=True)
-class Quantity:
-    """One number, with all one needs to read it.
-
-    Attributes
-    ----------
-    name : str
-        Stable identifier; ``diagnostic.name`` is its key in JSON and never changes meaning.
-    label : str
-        Shown to people.
-    value : float or None
-        None where the input cannot support it; `missing` then says what to add.
-    unit : str
-    interval : Interval or None
-    n : int or None
-        How many units it rests on.
-    unit_of_n : str
-        What is counted, where it is not samples: anchors, pairs.
-    range : tuple of float or None
-        Ends of what it can be; None where unbounded.
-    reference : float or None
-        A value to compare with (a null, a theoretical optimum), named by `reference_label`.
-    reference_label, missing : str
-    """
-
-    name: str
-    label: str
-    value: float | None
-    unit: str = ""
-    interval: Interval | None = None
-    n: int | None = None
-    unit_of_n: str = "samples"
-    range: tuple[float, float] | None = None
-    reference: float | None = None
-    reference_label: str = ""
-    missing: str = ""
-
-    def text(self, digits: int = 3) -> str:
-        """Return value and interval with `digits` significant digits, or what is missing."""
-        if self.value is None:
-            return f"unknown: {self.missing}"
-        value = format_number(self.value, digits)
-        if self.interval is None:
-            return value
-        ends = f"{format_number(self.interval.low, digits)}, {format_number(self.interval.high, digits)}"
-        return f"{value} [{ends}]"
-
-
-def format_number(value: float, digits: int = 3) -> str:
-    """Format with significant digits, thousands separated; whole numbers whole; no exponent between 1e-4 and 1e7."""
-    if not math.isfinite(value):
-        return "not defined" if math.isnan(value) else ("infinite" if value > 0 else "-infinite")
-    if float(value).is_integer() and abs(value) < 1e7:
-        return f"{int(value):,}"
-    short_of_one = 1 - abs(value)
-    if 1e-12 < short_of_one < 0.5 * 10.0**-digits:
-        # Rounded to 1.000 it would claim what it just misses: as many digits as show the difference.
-        return f"{value:.{math.ceil(-math.log10(short_of_one) - 1e-6)}f}"
-    magnitude = math.floor(math.log10(abs(value)))
-    if magnitude < -4 or magnitude >= 7:
-        return f"{value:.{digits - 1}e}"
-    return f"{value:,.{max(0, digits - 1 - magnitude)}f}"
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One plain sentence about what was found.
-
-    Attributes
-    ----------
-    diagnostic : str
-        Name of the diagnostic that says so.
-    level : {"bad", "watch", "unknown", "good"}
-    message : str
-        One sentence with the number and its N.
-    advice : str
-        What to try, or what to add.
-    source : Source or None
-        Who says that this number matters.
-    quantity : str
-        Name of the quantity it rests on.
-    """
-
-    diagnostic: str
-    level: Level
-    message: str
-    advice: str = ""
-    source: Source | None = None
-    quantity: str = ""
-
-    def __repr__(self) -> str:
-        return " ".join(part for part in (f"{self.level} ({self.diagnostic}):", self.message, self.advice) if part)
-
-    def _repr_html_(self) -> str:
-        return f"<p><b>{self.level}</b> {html.escape(self.message)} <i>{html.escape(self.advice)}</i></p>"
+__all__ = [
+    "LEVELS", "Caveats", "Finding", "Findings", "Interval", "Level", "Quantity", "Result", "Source",
+    "caveat_paragraphs", "format_number", "influence_interval", "worst_first",
+]  # fmt: skip
 
 
 def caveat_paragraphs(results: Sequence[Result]) -> list[str]:
@@ -246,11 +34,6 @@ def caveat_paragraphs(results: Sequence[Result]) -> list[str]:
         for result, lines in zip(results, every, strict=True)
     ]
     return [" · ".join(common), *(f"{run}: {' · '.join(lines)}" for run, lines in own if lines)]
-
-
-def worst_first(findings: list[Finding] | tuple[Finding, ...]) -> list[Finding]:
-    """Sort findings by level, worst first, keeping their order within a level."""
-    return sorted(findings, key=lambda finding: LEVELS.index(finding.level))
 
 
 @dataclass(frozen=True)
@@ -285,6 +68,9 @@ class Caveats:
     seed: int | None = None
     notes: tuple[str, ...] = ()
 
+    def __repr__(self) -> str:
+        return "\n".join(self.lines())
+
     def lines(self) -> list[str]:
         """Return the caveats as short sentences."""
         facts = [
@@ -307,10 +93,11 @@ class Result:
     diagnostic, run : str
         Names of the diagnostic and of the run.
     quantities : Mapping[str, Quantity]
+        By name; ``result["auc"]`` is short for ``result.quantities["auc"]``.
     views : Mapping[str, View]
         Figures as data; the first is the main one. Each is given the N it rests on, where it has none.
-    findings : tuple of Finding
-        Worst first.
+    findings : Findings
+        Worst first; a tuple.
     caveats : Caveats
     params : Mapping[str, Any]
         As they were given.
@@ -328,12 +115,13 @@ class Result:
     settled: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "findings", tuple(worst_first(self.findings)))
+        object.__setattr__(self, "findings", Findings(worst_first(self.findings)))
+        object.__setattr__(self, "quantities", Named("quantity", self.diagnostic, self.quantities))
         counted = {
             name: view if view.n is not None else replace(view, n=self._units(view))
             for name, view in self.views.items()
         }
-        object.__setattr__(self, "views", counted)
+        object.__setattr__(self, "views", Named("figure", self.diagnostic, counted))
 
     def _units(self, view: View) -> int:
         """Return how many units a view rests on: what all its curves state, else the samples of the result.
@@ -354,15 +142,72 @@ class Result:
         """Worst level among the findings."""
         return self.findings[0].level if self.findings else "unknown"
 
+    def table(self) -> pd.DataFrame:
+        """Return the quantities as a pandas frame.
+
+        Returns
+        -------
+        pandas.DataFrame
+            A row a quantity, by name; ``value``, ends of its interval (``low``, ``high``, ``level``), ``unit``, ``n``,
+            ``unit_of_n``, ``missing``, and the snapshot it is of. Numbers behind a figure: ``views[name].table()``.
+        """
+        return quantity_table([self]).drop(columns=["run", "diagnostic"]).set_index("quantity")
+
+    def figure(self, name: str = "", theme: str = "light", **look: Any) -> go.Figure:
+        """Draw one of the figures, as `cl_viz.render` does.
+
+        Parameters
+        ----------
+        name : str
+            Key of ``views``; by default the first.
+        theme : {"light", "dark"}
+        **look
+            As for `cl_viz.render`.
+
+        Returns
+        -------
+        plotly.graph_objects.Figure
+            ``write_html(path)`` and ``write_image(path)`` save it.
+
+        Raises
+        ------
+        InputError
+            If there is no such figure, or nothing to draw at all.
+        """
+        return drawn(self.views[name or next(iter(self.views), "")], theme, **look)
+
     def __repr__(self) -> str:
         return f"Result({self.diagnostic!r}, run={self.run!r}, level={self.level!r}, N={self.caveats.n_used})"
 
+    def _ipython_key_completions_(self) -> list[str]:
+        return list(self.quantities)
+
     def _repr_html_(self) -> str:
-        findings = "".join(finding._repr_html_() for finding in self.findings)
-        rows = "".join(
-            f"<tr><td>{html.escape(quantity.label)}</td><td>{html.escape(quantity.text())}</td></tr>"
-            for quantity in self.quantities.values()
-        )
-        caveats = html.escape("; ".join(self.caveats.lines()))
         heading = html.escape(f"{self.diagnostic}: {self.run}")
-        return f"<h4>{heading}</h4>{findings}<table>{rows}</table><small>{caveats}</small>"
+        figures = ", ".join(f"<code>{html.escape(name)}</code>" for name in self.views)
+        told = f"<p>Figures: {figures}. <code>.figure(name)</code> draws one.</p>" if figures else ""
+        caveats = html.escape(" · ".join(self.caveats.lines()))
+        numbers = quantity_cells(self.quantities) if self.quantities else ""
+        return f"<h4>{heading}</h4>{Findings(self.findings).as_html()}{numbers}{told}<p {SMALL}>{caveats}</p>"
+
+
+def quantity_cells(quantities: Mapping[str, Quantity]) -> str:
+    """Return quantities as a table of HTML: name, label, value with its interval, unit, what to compare with, and N."""
+
+    def compared(entry: Quantity) -> str:
+        if entry.reference is None:
+            return ""
+        said = f" ({entry.reference_label})" if entry.reference_label else ""
+        return f"{format_number(entry.reference)}{said}"
+
+    def counted(entry: Quantity) -> str:
+        return "" if entry.n is None else f"{entry.n:,}" + f" {entry.unit_of_n}" * (entry.unit_of_n != "samples")
+
+    return cells(
+        ("name", "quantity", "value", "unit", "compare with", "N"),
+        [
+            (name, entry.label, entry.text(), entry.unit, compared(entry), counted(entry))
+            for name, entry in quantities.items()
+        ],
+        code=(0,),
+    )

@@ -120,4 +120,7 @@ class Run:
         steps, layers = (
             ", ".join(str(entry) for entry in entries if entry is not None) for entries in (self.steps, self.layers)
         )
-        return fact_table(f"Run {self.name}", {"snapshots at steps": steps, "layers kept": layers, **self.card})
+        held = next(iter(self._loaded.values()), next(iter(self._sources.values())))
+        inside = repr(held) if len(self._sources) == 1 and isinstance(held, EmbeddingSet) else None
+        facts = {"snapshots at steps": steps, "layers kept": layers, "embeddings": inside, **self.card}
+        return fact_table(f"Run {self.name}", facts)

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+
+from cl_viz.core.drawing import drawn
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Meaning = Literal["positive", "negative", "false_negative", "reference", "other"]
 """What a curve stands for; each meaning has one colour everywhere."""
@@ -98,8 +103,33 @@ class Reference:
     runs: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class Histogram:
+class Drawable:
+    """What every view does for somebody who looks at it: a notebook draws it, `table` gives its numbers."""
+
+    title: str
+    n: int | None
+
+    def numbers(self) -> dict[str, NDArray[Any]]:
+        """Return the data as columns of equal length: of curves, bars and clouds, see `series_table`."""
+        return series_table(self)  # type: ignore[arg-type]
+
+    def table(self) -> pd.DataFrame:
+        """Return the numbers behind the figure as a pandas frame, one row a point, bin, bar or cell."""
+        import pandas as pd
+
+        return pd.DataFrame(self.numbers())
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}: {told(self)}"  # type: ignore[arg-type]
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        """Return the figure for notebooks; nothing for a terminal, which shows the text."""
+        bundle: dict[str, Any] = drawn(self)._repr_mimebundle_(include, exclude)
+        return bundle
+
+
+@dataclass(frozen=True, repr=False)
+class Histogram(Drawable):
     """Densities over shared bins.
 
     Attributes
@@ -122,8 +152,8 @@ class Histogram:
     n: int | None = None
 
 
-@dataclass(frozen=True)
-class Lines:
+@dataclass(frozen=True, repr=False)
+class Lines(Drawable):
     """Curves, with optional interval bands.
 
     Attributes
@@ -143,8 +173,8 @@ class Lines:
     n: int | None = None
 
 
-@dataclass(frozen=True)
-class Bars:
+@dataclass(frozen=True, repr=False)
+class Bars(Drawable):
     """One bar a category; `Series.x` holds the categories as text.
 
     Attributes
@@ -164,8 +194,8 @@ class Bars:
     n: int | None = None
 
 
-@dataclass(frozen=True)
-class Scatter:
+@dataclass(frozen=True, repr=False)
+class Scatter(Drawable):
     """Points; `Series.x`, `Series.y` are coordinates. A series with the meaning "reference" is a line.
 
     Attributes
@@ -188,8 +218,8 @@ class Scatter:
     n: int | None = None
 
 
-@dataclass(frozen=True)
-class Heatmap:
+@dataclass(frozen=True, repr=False)
+class Heatmap(Drawable):
     """A matrix with named rows and columns.
 
     Attributes
@@ -223,13 +253,22 @@ class Heatmap:
     marked: str = ""
     n: int | None = None
 
+    def numbers(self) -> dict[str, NDArray[Any]]:
+        """Return one entry a cell: row, column, value."""
+        rows, columns = np.asarray(self.values).shape
+        return {
+            "row": np.repeat(np.array(self.row_labels, dtype=object), columns),
+            "column": np.tile(np.array(self.column_labels, dtype=object), rows),
+            "value": np.asarray(self.values).ravel(),
+        }
+
 
 PICTURES = ("data:image/png;base64,", "data:image/jpeg;base64,", "data:image/webp;base64,")
 """How an entry of a table begins that is a picture itself; an address elsewhere would be fetched, so it stays text."""
 
 
-@dataclass(frozen=True)
-class Table:
+@dataclass(frozen=True, repr=False)
+class Table(Drawable):
     """Columns of equal length, shown as a table.
 
     Attributes
@@ -247,9 +286,13 @@ class Table:
     run: str = ""
     n: int | None = None
 
+    def numbers(self) -> dict[str, NDArray[Any]]:
+        """Return the columns."""
+        return {name: np.asarray(values) for name, values in self.columns.items()}
 
-@dataclass(frozen=True)
-class PointMap:
+
+@dataclass(frozen=True, repr=False)
+class PointMap(Drawable):
     """Points of a map, each with a kind or a number as its colour.
 
     Attributes
@@ -276,6 +319,12 @@ class PointMap:
     scale: Axis
     run: str = ""
     n: int | None = None
+
+    def numbers(self) -> dict[str, NDArray[Any]]:
+        """Return rows of the set, coordinates and colours."""
+        axes = {name: self.points[:, place] for place, name in enumerate("xyz"[: self.points.shape[1]])}
+        colour = {} if self.colour is None else {self.scale.label or "colour": np.asarray(self.colour)}
+        return {"row": self.rows, **axes, **colour}
 
 
 SeriesView = Histogram | Lines | Bars | Scatter

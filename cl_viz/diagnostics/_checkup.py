@@ -4,36 +4,75 @@ from __future__ import annotations
 
 import html
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, SupportsIndex, overload
 
 from cl_viz.core.embedding_set import EmbeddingSet
+from cl_viz.core.named import Named
+from cl_viz.core.notebook_html import SMALL, folded
 from cl_viz.core.progress import ProgressCallback, silent
-from cl_viz.core.result import LEVELS, Finding, Result
+from cl_viz.core.quantity_table import quantity_table
+from cl_viz.core.result import LEVELS, Findings, Result
 from cl_viz.core.run import Run
 from cl_viz.diagnostics._causes_first import all_findings
 from cl_viz.diagnostics._running import DIAGNOSTICS, as_run, diagnose, passes_of
 from cl_viz.engine.scanner import Scanner
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 
 class Checkup(list[Result]):
-    """Results of one run, in the order of the registry; a list that a notebook shows as its findings."""
+    """Results of one run, in the order of the registry; a list that a notebook shows as its findings.
+
+    ``checkup["spectrum"]`` is the result of one diagnostic, ``checkup.findings`` are all findings, and
+    ``checkup.table()`` has all numbers.
+    """
 
     @property
-    def findings(self) -> list[Finding]:
+    def findings(self) -> Findings:
         """Findings of all results, worst first, causes before what comes of them."""
-        return all_findings(self)
+        return Findings(all_findings(self))
+
+    def table(self) -> pd.DataFrame:
+        """Return every quantity of every result as one row of a pandas frame, as a report in Parquet has them."""
+        return quantity_table(self)
+
+    @overload
+    def __getitem__(self, key: SupportsIndex | str) -> Result: ...
+    @overload
+    def __getitem__(self, key: slice) -> list[Result]: ...
+    def __getitem__(self, key: SupportsIndex | slice | str) -> Result | list[Result]:
+        """Return the result of a diagnostic, by its name or its place.
+
+        Raises
+        ------
+        InputError
+            If there is no such name.
+        """
+        if not isinstance(key, str):
+            return super().__getitem__(key)
+        return Named("result", "checkup", {result.diagnostic: result for result in self})[key]
+
+    def _ipython_key_completions_(self) -> list[str]:
+        return [result.diagnostic for result in self]
 
     def __repr__(self) -> str:
         told = (finding for finding in self.findings if finding.level != "good")
         return "\n".join([self._heading(), *(f"  {finding!r}" for finding in told)])
 
     def _repr_html_(self) -> str:
-        rows = "".join(
-            f'<tr><td style="text-align:left"><b>{finding.level}</b></td>'
-            f'<td style="text-align:left">{html.escape(finding.diagnostic)}</td><td style="text-align:left">'
-            f"{html.escape(finding.message)} <i>{html.escape(finding.advice)}</i></td></tr>"
-            for finding in self.findings
+        found = self.findings
+        first = found.of("bad", "watch")
+        shown = first.as_html(diagnostics=True) if first else "<p>Nothing is bad, and nothing to watch.</p>"
+        rest = (
+            (found.of("unknown"), "unknown: an input is missing; each says what to add"),
+            (found.of("good"), "good"),
         )
-        return f"<h4>{html.escape(self._heading())}</h4><table>{rows}</table>"
+        more = "".join(
+            folded(f"{len(entries):,} {said}", entries.as_html(diagnostics=True)) for entries, said in rest if entries
+        )
+        hint = '<code>checkup["name"]</code> is one result, with its numbers and figures.' if self else ""
+        return f"<h4>{html.escape(self._heading())}</h4>{shown}{more}<p {SMALL}>{hint}</p>"
 
     def _heading(self) -> str:
         levels = [finding.level for finding in self.findings]

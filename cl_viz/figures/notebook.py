@@ -7,9 +7,7 @@ import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
-from cl_viz.core.view import Heatmap, PointMap, Table, View, series_table
+from cl_viz.core.view import View
 from cl_viz.figures.theme import ThemeName
 
 
@@ -85,26 +83,9 @@ def python_lines(
 
 def csv_text(view: View) -> str:
     """Return the numbers behind a view as CSV text."""
-    columns = _columns(view)
+    columns = view.numbers()
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(columns)
     writer.writerows(zip(*(values.tolist() for values in columns.values()), strict=True))
     return buffer.getvalue()
-
-
-def _columns(view: View) -> dict[str, np.ndarray]:
-    if isinstance(view, Table):
-        return {name: np.asarray(values) for name, values in view.columns.items()}
-    if isinstance(view, Heatmap):
-        rows, columns = np.asarray(view.values).shape
-        return {
-            "row": np.repeat(np.array(view.row_labels, dtype=object), columns),
-            "column": np.tile(np.array(view.column_labels, dtype=object), rows),
-            "value": np.asarray(view.values).ravel(),
-        }
-    if isinstance(view, PointMap):
-        axes = {name: view.points[:, place] for place, name in enumerate("xyz"[: view.points.shape[1]])}
-        colour = {} if view.colour is None else {view.scale.label or "colour": np.asarray(view.colour)}
-        return {"row": view.rows, **axes, **colour}
-    return series_table(view)

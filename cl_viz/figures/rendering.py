@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cl_viz.core.errors import InputError
+from cl_viz.core.result import Result
 from cl_viz.core.view import Bars, Heatmap, Histogram, Lines, PointMap, Scatter, SeriesView, Table, View
 from cl_viz.figures.bars import draw_bars
 from cl_viz.figures.heatmap import draw_heatmap
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def render(
-    view: View,
+    view: View | Result,
     theme: ThemeName = "light",
     *,
     run_colours: Mapping[str, int] | None = None,
@@ -33,7 +34,8 @@ def render(
 
     Parameters
     ----------
-    view : View
+    view : View or Result
+        Of a result, its first figure; ``result.views`` has them all.
     theme : {"light", "dark"}
     run_colours : Mapping[str, int], optional
         Number of each run's or loss's colour; by default in order of appearance.
@@ -50,10 +52,12 @@ def render(
     Raises
     ------
     InputError
-        If the theme is not known.
+        If the theme is not known, or there is no figure.
     """
     if theme not in THEMES:
         raise InputError(f"theme = {theme!r}", where="render", allowed=", ".join(THEMES))
+    if isinstance(view, Result):
+        view = view.views[next(iter(view.views), "")]
     chosen, colours = THEMES[theme], run_colours or {}
     if isinstance(view, Heatmap):
         return draw_heatmap(view, chosen, wide=wide)
@@ -73,4 +77,7 @@ def render(
         return draw_bars(view, chosen, colours, wide=wide)
     if isinstance(view, Scatter):
         return draw_scatter(view, chosen, colours, wide=wide)
-    raise InputError(f"{type(view).__name__} is not a view", where="render", allowed="the types of cl_viz.core.view")
+    raise InputError(
+        f"{type(view).__name__} is not a figure", where="render", allowed="a result, or one of its figures",
+        remedy="ask first: result = cl_viz.diagnose(name, run); cl_viz.render(result)",
+    )  # fmt: skip

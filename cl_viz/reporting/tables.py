@@ -6,17 +6,13 @@ import io
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from cl_viz.core.quantity_table import quantity_table
 from cl_viz.core.result import Finding, Result
 from cl_viz.diagnostics import RunTable, all_findings
 from cl_viz.reporting.comparing import beyond_noise
 
 if TYPE_CHECKING:
     import pandas as pd
-
-COLUMNS = (
-    "run", "diagnostic", "quantity", "label", "value", "low", "high", "level", "unit", "n", "unit_of_n", "missing",
-    "layer", "step", "n_excluded", "seed",
-)  # fmt: skip
 
 
 def quantities_table(runs: Sequence[Sequence[Result]]) -> pd.DataFrame:
@@ -30,25 +26,9 @@ def quantities_table(runs: Sequence[Sequence[Result]]) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        With the columns `COLUMNS`; ``low``, ``high`` and ``level`` are the interval, where there is one.
+        With the columns of `cl_viz.core.quantity_table.quantity_table`.
     """
-    # Only a table needs it: a check on the command line is spared half a second.
-    import pandas as pd
-
-    rows = []
-    for results in runs:
-        for result in results:
-            caveats = result.caveats
-            rest = (caveats.layer, caveats.step, caveats.n_excluded, caveats.seed)
-            for name, quantity in result.quantities.items():
-                interval = quantity.interval
-                ends = (None, None, None) if interval is None else (interval.low, interval.high, interval.level)
-                facts = (quantity.unit, quantity.n, quantity.unit_of_n, quantity.missing)
-                rows.append((result.run, result.diagnostic, name, quantity.label, quantity.value, *ends, *facts, *rest))
-    table = pd.DataFrame(rows, columns=list(COLUMNS))
-    numbers = dict.fromkeys(("value", "low", "high", "level"), "float64")
-    counts = dict.fromkeys(("n", "step", "n_excluded", "seed"), "Int64")
-    return table.astype({**numbers, **counts})
+    return quantity_table(result for results in runs for result in results)
 
 
 def parquet_bytes(runs: Sequence[Sequence[Result]]) -> bytes:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
+
 import cl_viz
+from cl_viz.core.errors import InputError
 from cl_viz.diagnostics import DIAGNOSTICS, Checkup
 from cl_viz.testing import clusters
 
@@ -27,3 +30,26 @@ def test_what_comes_from_files_is_text() -> None:
     named = cl_viz.EmbeddingSet.from_arrays(dict(rows.views), name="<b>set</b>")
     assert "<b>set" not in Checkup([cl_viz.diagnose("data_quality", named)])._repr_html_()
     assert "Checkup of nothing" in Checkup()._repr_html_()
+
+
+def test_a_checkup_gives_results_by_name_or_place_and_all_numbers_as_a_frame() -> None:
+    found = cl_viz.check(clusters(40, 6, 3, 0.5, seed=1))
+    assert found["spectrum"] is next(result for result in found if result.diagnostic == "spectrum")
+    assert found[0] is found[:1][0]
+    assert found._ipython_key_completions_() == [result.diagnostic for result in found]
+    with pytest.raises(InputError, match=r"no result 'spectrun'.*did you mean 'spectrum'"):
+        found["spectrun"]
+    table = found.table()
+    assert len(table) == sum(len(result.quantities) for result in found)
+    row = table[(table["diagnostic"] == "spectrum") & (table["quantity"] == "total_variance")]
+    assert row["value"].item() == found["spectrum"]["total_variance"].value
+
+
+def test_what_is_missing_and_what_is_good_is_folded() -> None:
+    found = cl_viz.check(clusters(40, 6, 3, 0.5, seed=1))
+    first, *rest = found._repr_html_().split("<details>")
+    assert "✓ good" not in first
+    assert "? unknown" not in first
+    assert len(rest) == 2
+    fine = Checkup([result for result in found if result.level == "good"])
+    assert "Nothing is bad" in fine._repr_html_()

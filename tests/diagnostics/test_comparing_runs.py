@@ -133,6 +133,18 @@ def test_a_table_says_what_is_best_what_is_beyond_noise_and_how_it_was_judged(la
     assert view.title.endswith(f"{table.holding} of them at a false discovery rate of 5 %")
     assert view.title.startswith(f"{table.beyond_noise} of {table.judged} differences from second are beyond noise")
     assert "second (reference)</th>" in table._repr_html_()
+    frame = table.table()
+    assert len(frame) == sum(len(entry.quantities) for entry in table.rows)
+    mine = frame[(frame["key"] == row.key) & (frame["run"] == "first")].iloc[0]
+    moved = row.differences["first"]
+    assert mine["difference"] == moved.value == mine["value"] - row.value("second")
+    assert moved.interval is not None
+    assert [mine["difference_low"], mine["difference_high"]] == [moved.interval.low, moved.interval.high]
+    assert mine["direction"] == "better"
+    assert frame["beyond_noise"].sum() == table.beyond_noise
+    assert frame[frame["run"] == "second"]["difference"].isna().all()
+    with pytest.raises(KeyError, match=r"did you mean .label_retrieval\.map_at_r."):
+        table["label_retrieval.map_at_k"]
 
 
 def test_other_samples_are_compared_unpaired_with_the_reason(labelled: list[EmbeddingSet]) -> None:

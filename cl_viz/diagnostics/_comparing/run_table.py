@@ -6,18 +6,23 @@ import html
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cl_viz.core.named import Named
+from cl_viz.core.notebook_html import SMALL, cells
 from cl_viz.core.result import Finding, Quantity, Result
 from cl_viz.core.view import Table
 from cl_viz.diagnostics._comparing.differences import FALSE_DISCOVERIES, Difference, ResampledPair, adjusted, difference
 from cl_viz.diagnostics._comparing.resampling import Resamples
+from cl_viz.diagnostics._comparing.run_frame import run_frame
 from cl_viz.diagnostics._comparing.same_samples import Pairing
 from cl_viz.diagnostics._running import DIAGNOSTICS
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Shown = Literal["values", "differences"]
 Direction = Literal["better", "worse", "different"]
@@ -144,10 +149,10 @@ class RunTable:
 
     def __getitem__(self, key: str) -> QuantityRow:
         """Return the row called ``diagnostic.quantity``."""
-        found = next((row for row in self.rows if row.key == key), None)
-        if found is None:
-            raise KeyError(key)
-        return found
+        return Named("quantity", "RunTable", {row.key: row for row in self.rows})[key]
+
+    def _ipython_key_completions_(self) -> list[str]:
+        return [row.key for row in self.rows]
 
     def sorted_by(self, run: str = "") -> tuple[QuantityRow, ...]:
         """Return the rows, those first that differ most beyond noise, in `run` or in any; those not judged last."""
@@ -252,6 +257,18 @@ class RunTable:
             columns["why"] = [row.reason for row in chosen]
         return Table(self.title, {name: np.asarray(values) for name, values in columns.items()})
 
+    def table(self) -> pd.DataFrame:
+        """Return a pandas frame, a row a quantity and run: value and interval, and how it differs from the reference.
+
+        Returns
+        -------
+        pandas.DataFrame
+            ``key``, ``run``, ``value``, ``low``, ``high``, ``unit``; ``difference`` with ``difference_low`` and
+            ``difference_high``, NaN where nothing is judged; ``beyond_noise``, ``holds`` and ``direction`` (better,
+            worse, different, empty), and ``reason`` where it was not judged.
+        """
+        return run_frame(self.rows)
+
     def heading(self, run: str) -> str:
         """Return the heading of a run's column."""
         return f"{run} (reference)" if run == self.reference and self.pairings else run
@@ -260,13 +277,13 @@ class RunTable:
         return f"RunTable(runs={list(self.runs)}, quantities={len(self.rows)}, beyond_noise={self.beyond_noise})"
 
     def _repr_html_(self) -> str:
-        def line(tag: str, cells: Sequence[str]) -> str:
-            return "<tr>" + "".join(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in cells) + "</tr>"
-
-        rows = islice(self.sorted_by(), _SHOWN_IN_NOTEBOOK)
-        body = "".join(line("td", [row.label, *(row.cell(run) for run in self.runs)]) for row in rows)
-        head = line("th", ["quantity", *map(self.heading, self.runs)])
-        return f"<p>{html.escape(self.title)}</p><table>{head}{body}</table>"
+        chosen = self.sorted_by()[:_SHOWN_IN_NOTEBOOK]
+        rows = [(row.key, row.label, *(row.cell(run) for run in self.runs)) for row in chosen]
+        shown = cells(("name", "quantity", *map(self.heading, self.runs)), rows, code=(0,))
+        left = len(self.rows) - len(chosen)
+        more = f"<p {SMALL}>and {left:,} more: <code>.table()</code> has them all</p>" if left else ""
+        told = "".join(finding._repr_html_() for _, finding in self.findings)
+        return f"<h4>{html.escape(self.title)}</h4>{told}{shown}{more}"
 
 
 def tabulate(
