@@ -64,8 +64,11 @@ def _modalities() -> EmbeddingSet:
 
 
 def _repeated() -> EmbeddingSet:
-    """Rows whose scores are exact in any order of sums, with many ties: signs in eight dimensions, each thrice."""
-    return EmbeddingSet.from_arrays(np.tile(1.0 - 2 * ((np.arange(64)[:, None] >> np.arange(8)) & 1), (3, 1)))
+    """Rows whose scores are exact in any order of sums, with many ties: signs in sixteen dimensions, each thrice.
+
+    Their length is 4, so that unit rows hold quarters and nothing is ever rounded.
+    """
+    return EmbeddingSet.from_arrays(np.tile(1.0 - 2 * ((np.arange(64)[:, None] >> np.arange(16)) & 1), (3, 1)))
 
 
 @pytest.mark.parametrize("fast", [False, True])
