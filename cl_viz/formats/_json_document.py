@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from cl_viz.core.errors import FormatError
-from cl_viz.formats._limits import format_bytes
+from cl_viz.formats._json_walk import LISTS, parse
 
-LONGEST_TEXT = 64 << 20
-"""Letters that are parsed at once: what they become takes up to 24 times the memory (empty lists and objects)."""
+_AT_ONCE = 16 << 20
+"""Bytes of a document that is parsed at once; a longer one is walked through."""
 _SUFFIX = ".json"
 _FIRST = 1 << 20
 _DEEPEST = 2
@@ -50,15 +50,14 @@ def whole_records(path: Path) -> list[Any]:
     Raises
     ------
     FormatError
-        If it is something else, no JSON, or too long, or vectors differ in number.
+        If it is something else, no JSON, or takes too much memory, or vectors differ in number.
     """
-    if path.stat().st_size > LONGEST_TEXT:
-        raise too_long(path, "the document")
     try:
-        document = json.loads(path.read_text(encoding="utf-8-sig"))
+        walked = path.stat().st_size > _AT_ONCE
+        document = parse(path) if walked else json.loads(path.read_text(encoding="utf-8-sig"))
+    except (UnicodeDecodeError, FormatError):
+        raise
     except (ValueError, RecursionError) as error:
-        if isinstance(error, UnicodeDecodeError):
-            raise
         raise FormatError(
             f"the file is not JSON: {str(error)[:200]}",
             where=str(path),
@@ -66,7 +65,7 @@ def whole_records(path: Path) -> list[Any]:
             remedy="check that the file was written and copied to its end",
         ) from error
     records = document if isinstance(document, list) else _of_object(document, path)
-    if not records or not all(isinstance(record, dict | list) for record in records):
+    if not records or not all(isinstance(record, (dict, *LISTS)) for record in records):
         raise FormatError(
             "the document holds no records",
             where=str(path),
@@ -76,24 +75,14 @@ def whole_records(path: Path) -> list[Any]:
     return records
 
 
-def too_long(path: Path, what: str) -> FormatError:
-    """Return the error for JSON that is too long to be parsed at once."""
-    return FormatError(
-        f"{what} is longer than {format_bytes(LONGEST_TEXT)}; parsing it at once could fill the memory",
-        where=str(path),
-        allowed="one JSON object a line, each shorter than that",
-        remedy="save JSON Lines, one object a line (pandas: to_json(path, orient='records', lines=True)), or .parquet",
-    )
-
-
 def _of_object(document: Any, path: Path) -> list[Any]:
     """Return the records of an object; an empty list where it cannot be told what they are."""
     if not isinstance(document, dict):
         return []
-    if document.keys() == {"columns", "index", "data"} and all(isinstance(part, list) for part in document.values()):
+    if document.keys() == {"columns", "index", "data"} and all(isinstance(part, LISTS) for part in document.values()):
         names = [str(name) for name in document["columns"]]
         rows = document["data"]
-        fitting = all(isinstance(row, list) and len(row) == len(names) for row in rows)
+        fitting = all(isinstance(row, LISTS) and len(row) == len(names) for row in rows)
         return [dict(zip(names, row, strict=True)) for row in rows] if fitting else []
     lists = _lists(document)
     if found := _beside_vectors(lists, path) or _only_objects(lists):
@@ -122,7 +111,7 @@ def _of_inner_objects(objects: list[dict[str, Any]], path: Path) -> list[Any]:
 
 def _lists(document: dict[str, Any]) -> dict[str, list[Any]]:
     """Return the lists of an object that hold anything, without one that only names keys of the object."""
-    found = {key: part for key, part in document.items() if isinstance(part, list) and part}
+    found: dict[str, Any] = {key: part for key, part in document.items() if isinstance(part, LISTS) and part}
     return {
         key: part for key, part in found.items() if not all(isinstance(name, str) and name in document for name in part)
     }
@@ -147,7 +136,7 @@ def _beside_vectors(lists: dict[str, list[Any]], path: Path) -> list[Any]:
 
 def _are_vectors(part: list[Any]) -> bool:
     first = part[0]
-    return isinstance(first, list) and bool(first) and all(n is None or isinstance(n, int | float) for n in first)
+    return isinstance(first, LISTS) and bool(first) and all(n is None or isinstance(n, int | float) for n in first)
 
 
 def _only_objects(lists: dict[str, list[Any]]) -> list[Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from array import array
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,8 @@ from cl_viz.core.validation import row_blocks
 from cl_viz.formats._big_arrays import allocate, as_supported
 from cl_viz.formats._dump import column_to_store
 from cl_viz.formats._guard import check_table_fits, guarded_reader, library, replacing
-from cl_viz.formats._json_document import LONGEST_TEXT, is_one_document, too_long, whole_records
+from cl_viz.formats._json_document import is_one_document, whole_records
+from cl_viz.formats._json_walk import LISTS, LONGEST_PART, too_long
 from cl_viz.formats._limits import check_expansion
 from cl_viz.formats._table import called_alike, table_columns, table_dump, unequal_lengths
 
@@ -90,7 +92,7 @@ def _records(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yield line or place, and record."""
     found = enumerate(whole_records(path), start=1) if is_one_document(path) else _lines(path)
     for number, record in found:
-        if isinstance(record, list):
+        if isinstance(record, LISTS):
             record = {_DEFAULT_NAME: record}
         if not isinstance(record, dict):
             raise FormatError(
@@ -104,9 +106,9 @@ def _records(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
 def _lines(path: Path) -> Iterator[tuple[int, Any]]:
     with path.open(encoding="utf-8-sig") as lines:
         number = 0
-        while line := lines.readline(LONGEST_TEXT + 1):
+        while line := lines.readline(LONGEST_PART + 1):
             number += 1
-            if len(line) > LONGEST_TEXT:
+            if len(line) > LONGEST_PART:
                 raise too_long(path, f"line {number}")
             if not line.strip():
                 continue
@@ -123,9 +125,13 @@ def _lines(path: Path) -> Iterator[tuple[int, Any]]:
 
 def _entry(value: Any, key: str, number: int, widths: dict[str, int], path: Path) -> Any:
     """Return a value as it is kept: a list of numbers as an array, which fixes the width of its key."""
-    if not isinstance(value, list) or not value:
+    if not isinstance(value, LISTS) or not value:
         return value
-    vector = np.array(value) if isinstance(value[0], int | float) and None not in value else None
+    vector: NDArray[Any] | None
+    if isinstance(value, array):
+        vector = np.frombuffer(value, value.typecode)
+    else:
+        vector = np.array(value) if isinstance(value[0], int | float) and None not in value else None
     if vector is None or vector.ndim != 1 or vector.dtype.kind not in "fi":
         vector = None
         if not all(_is_number(entry) for entry in value):
@@ -209,7 +215,7 @@ SPEC = FormatSpec(
     description=(
         "One JSON object a line: lists of numbers become views by key, numbers and text become columns; keys of nested "
         "objects (`payload`, `metadata`, named vectors) are joined with a slash; number keys that differ only in a "
-        "number (`dim_0`, `dim_1`, ...) are put together. One `.json` document is read too: a list of objects or of "
-        "vectors, or an object of lists. Roles are guessed from the keys when such a file is read."
+        "number (`dim_0`, `dim_1`, ...) are put together. One `.json` document of any length is read too: a list of "
+        "objects or of vectors, or an object of lists. Roles are guessed from the keys when such a file is read."
     ),
 )

@@ -14,9 +14,8 @@ import torch
 
 import cl_viz
 from cl_viz.core.errors import FormatError, UnsafeFileError
-from cl_viz.formats import _json_document, jsonl, npz
+from cl_viz.formats import npz
 from cl_viz.formats._arrow_columns import all_leaves
-from cl_viz.formats._json_document import LONGEST_TEXT
 from cl_viz.formats._limits import LIMIT_VARIABLE
 
 ROWS = np.random.default_rng(0).normal(size=(6, 4)).astype(np.float32)
@@ -159,17 +158,3 @@ def test_a_name_and_a_part_of_that_name_in_one_record(tmp_path: Path) -> None:
     with pytest.raises(FormatError, match="two columns are called 'a/b'") as caught:
         cl_viz.load(path)
     assert "rename" in caught.value.remedy
-
-
-@pytest.mark.parametrize("suffix", ["json", "jsonl"])
-def test_json_that_is_too_long_to_be_parsed_at_once(
-    suffix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert LONGEST_TEXT * 24 <= 2 << 30
-    for module in (_json_document, jsonl):
-        monkeypatch.setattr(module, "LONGEST_TEXT", 1000)
-    path = tmp_path / f"dump.{suffix}"
-    path.write_text("[" + ",".join(["[]"] * 500) + "]")
-    with pytest.raises(FormatError, match="could fill the memory") as caught:
-        cl_viz.load(path)
-    assert all(word in caught.value.remedy for word in ("one object a line", "JSON Lines", ".parquet"))
