@@ -7,15 +7,19 @@ import streamlit as st
 
 def frame() -> None:
     """Draw the frame and the page that was chosen."""
-    from cl_viz.dashboard import errors, icon, layout, navigation, sidebar, state
+    from cl_viz.dashboard import icon, layout, navigation
 
     st.set_page_config(page_title="cl_viz", page_icon=icon.image(), layout="wide", initial_sidebar_state="auto")
     layout.tighten()
     page = navigation.menu(Path(__file__).parent / "pages")
-    with errors.boundary("sidebar"):
-        sidebar.open_runs_first()
-        sidebar.draw()
-        errors.show_problems()
+    with st.spinner("Loading"):  # a server's first session sees the menu while torch loads, and each while runs open
+        from cl_viz.dashboard import errors, serving, sidebar, state
+
+        with errors.boundary("sidebar"):
+            sidebar.open_runs_first()
+            sidebar.draw()
+            errors.show_problems()
+        serving.load_for_pages()
     with errors.boundary("page"):
         page.run()
     state.write_address()

@@ -14,16 +14,16 @@ from contextlib import asynccontextmanager
 import streamlit as st
 from streamlit.runtime.pages_manager import PagesManager
 
-_SLOW_TO_LOAD = (
-    "cl_viz.diagnostics",
-    "cl_viz.figures.rendering",
+_FOR_PAGES = ("cl_viz.diagnostics", "cl_viz.figures.rendering", "cl_viz.dashboard.panels")
+"""What every page imports before it can draw its title."""
+_FOR_CHECKUP = (
     "cl_viz.dashboard.checkup",
     "scipy.stats",
     "sklearn.linear_model",
     "sklearn.metrics",
     "cl_viz.encoders",
 )
-"""What the first page needs, in the order in which it needs it."""
+"""What the page that the app opens on needs besides, in the order in which it needs it."""
 
 
 @asynccontextmanager
@@ -34,8 +34,15 @@ async def lifespan(app: st.App) -> AsyncIterator[None]:
     yield
 
 
-def _load() -> None:
-    for name in _SLOW_TO_LOAD:
+def load_for_pages() -> None:
+    """Load what every page needs, or wait until it is loaded; from then on it takes no time."""
+    for name in _FOR_PAGES:
         importlib.import_module(name)
     # Each diagnostic is a module that its registry imports when it is first looked through.
     list(importlib.import_module("cl_viz.diagnostics").DIAGNOSTICS)
+
+
+def _load() -> None:
+    load_for_pages()
+    for name in _FOR_CHECKUP:
+        importlib.import_module(name)
