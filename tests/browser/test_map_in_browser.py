@@ -131,6 +131,14 @@ def selection(page: Page) -> str:
     return shown.inner_text()
 
 
+BRIGHT = (
+    "document.querySelectorAll('.cl-map-plot')[{}].data"
+    ".reduce((sum, trace) => sum + (trace.selectedpoints ?? trace.x).length, 0)"
+)
+"""How many points of a map on which an outline was drawn are not faint."""
+OUTLINES = (
+    "document.querySelectorAll('.cl-map-plot')[{}].layout.shapes.filter(shape => shape.name === 'outline').length"
+)
 POINTS = "document.querySelectorAll('.cl-map-plot')[{}].data.reduce((sum, trace) => sum + trace.x.length, 0)"
 
 
@@ -142,14 +150,17 @@ def test_fifty_thousand_are_points_that_stay_where_they_are_when_selected(addres
     assert page.evaluate(POINTS.format(0)) == 50_000
     assert wire.largest() < LARGEST_MESSAGE
     before = revision(page)
-    # Plotly compares each point of a selection with each that is added to it: a few of 50,000 are enough here.
-    lasso(page, share=0.06)
+    lasso(page)
     drawn = selection(page)
-    assert 0 < count(drawn) < 50_000
+    assert 10_000 < count(drawn) < 50_000
+    assert page.evaluate(BRIGHT.format(0)) == count(drawn)
     box(page)
     wait_until(page, "before => !document.body.innerText.includes(before)", arg=drawn)
     text = selection(page)
     assert count(drawn) < count(text) < 50_000
+    assert page.evaluate(BRIGHT.format(0)) == count(text)
+    # Plotly's own selections compare each point of one with each that is added to it.
+    assert page.evaluate("(document.querySelector('.cl-map-plot').layout.selections ?? []).length") == 0
     assert wire.largest() < LARGEST_MESSAGE / 4
     # The figure is not drawn again, and nothing that grows with the points travels.
     assert revision(page) == before
@@ -168,6 +179,26 @@ def test_fifty_thousand_are_points_that_stay_where_they_are_when_selected(addres
     expect(first).to_have_attribute("aria-pressed", "false")
     expect(first).to_have_text(HOSTILE)
     assert again.evaluate("() => window.evil") is None
+
+
+def test_a_click_is_on_the_sample_whose_row_is_told_and_an_outline_too_many_is_refused(
+    address: str, new_page: NewPage
+) -> None:
+    page = opened(new_page(), f"{address}?map_run=fifty")
+    area = page.locator(".nsewdrag").first.bounding_box()
+    assert area is not None
+    page.mouse.move(area["x"] + 0.5 * area["width"], area["y"] + 0.5 * area["height"])
+    tip = page.locator(".cl-map-tip")
+    expect(tip).to_contain_text("row", timeout=SETTLE)
+    row = int(tip.inner_text().split("row ")[1])
+    page.mouse.down()
+    page.mouse.up()
+    expect(page.get_by_test_id("stMain")).to_contain_text(f"Row {row:,} and its nearest samples", timeout=SETTLE)
+    for number in range(9):
+        box(page)
+        wait_until(page, f"() => {OUTLINES.format(0)} === {min(number + 1, 8)}")
+    expect(page.locator(".cl-map-status")).to_contain_text("At most 8 outlines")
+    assert page.evaluate(OUTLINES.format(0)) == 8
 
 
 def test_a_million_are_a_picture_that_becomes_points_by_zooming_in(address: str, new_page: NewPage) -> None:
@@ -311,10 +342,11 @@ def test_a_selection_on_one_run_is_shown_on_the_other(address: str, new_page: Ne
     assert revision(page) == left
     lasso(page, 1)
     wait_until(page, f"() => {faint.format(0)} && !({faint.format(1)})")
-    assert page.evaluate("document.querySelectorAll('.cl-map-plot')[0].layout.selections.length") == 0
+    assert page.evaluate(OUTLINES.format(0)) == 0
+    assert page.evaluate(OUTLINES.format(1)) == 1
     marked = "document.querySelectorAll('.cl-map-plot')[1]._fullData.some(trace => trace.selectedpoints)"
     assert page.evaluate(marked)
     page.get_by_role("button", name="Clear selection").click()
     wait_until(page, "() => !document.body.innerText.includes('Selected:')")
-    assert page.evaluate("document.querySelectorAll('.cl-map-plot')[1].layout.selections.length") == 0
+    assert page.evaluate(OUTLINES.format(1)) == 0
     wait_until(page, f"() => !({marked})")

@@ -5,11 +5,15 @@
 const QUIET = 250; // ms without a change before the window is told
 const CLICK = 4; // px a pointer may move in a click
 const FAINT = 0.12; // opacity beside a selection
+const MOST_OUTLINES = 8; // as many as an address holds
+const OUTLINE = "outline"; // name of the shapes that are outlines
 const CAMERA = { eye: { x: 1.5, y: 1.5, z: 0.9 }, center: { x: 0, y: 0, z: -0.12 } };
+/* Lasso and box are drawn as shapes: with every move of a selection of its own, plotly compares each point of it with
+   each that was selected before, which takes minutes for large ones. */
 const TOOLS = [
   ["pan", "Move", "Drag moves the map, the wheel zooms once the map has the focus"],
-  ["lasso", "Lasso", "Drag draws an outline around samples"],
-  ["select", "Box", "Drag draws a box around samples"],
+  ["drawclosedpath", "Lasso", "Drag draws an outline around samples; with shift it adds to the selection"],
+  ["drawrect", "Box", "Drag draws a box around samples; with shift it adds to the selection"],
   ["zoom", "Zoom", "Drag draws the box to zoom into"],
 ];
 const KEYS =
@@ -20,6 +24,39 @@ const FLAT = document.createElement("canvas").getContext("webgl") ? "scattergl" 
 
 const maps = new WeakMap();
 let library;
+
+/* Whether a place lies inside an outline: the even-odd rule, as the server counts. */
+function inside(corners, x, y) {
+  let odd = false;
+  for (let at = 0, before = corners.length - 1; at < corners.length; before = at++) {
+    const [x0, y0] = corners[at];
+    const [x1, y1] = corners[before];
+    if (y0 > y !== y1 > y && x < ((x1 - x0) * (y - y0)) / (y1 - y0) + x0) odd = !odd;
+  }
+  return odd;
+}
+
+/* The places in any of the outlines; the box around each is looked at first. */
+function placesInside(outlines, xs, ys) {
+  const boxes = outlines.map((corners) => {
+    const [across, upwards] = [0, 1].map((axis) => corners.map((corner) => corner[axis]));
+    return [Math.min(...across), Math.max(...across), Math.min(...upwards), Math.max(...upwards)];
+  });
+  const found = [];
+  for (let at = 0; at < xs.length; at++) {
+    const [x, y] = [xs[at], ys[at]];
+    const holds = ([left, right, low, high], number) =>
+      x >= left && x <= right && y >= low && y <= high && inside(outlines[number], x, y);
+    if (boxes.some(holds)) found.push(at);
+  }
+  return found;
+}
+
+/* The corners of a shape that was drawn, in the units of the axes. */
+function cornersOf({ type, path, x0, x1, y0, y1 }) {
+  if (type === "rect") return [[x0, y0], [x1, y0], [x1, y1], [x0, y1]];
+  return path.split("Z")[0].slice(1).split("L").map((corner) => corner.split(",").map(Number));
+}
 
 export default function (component) {
   const { parentElement, data } = component;
@@ -91,7 +128,8 @@ class PointMap {
     this.root.append(this.tools, this.frame, this.legend, this.status);
     parent.append(this.root);
     this.tool = "pan";
-    this.outlines = "[]";
+    this.outlines = [];
+    this.adding = false;
     this.hidden = new Set();
     this.turn = 0;
     this.plot.addEventListener("keydown", (event) => this.key(event));
@@ -135,7 +173,6 @@ class PointMap {
       this.revision = message.revision;
     } else if (ordered && message.flat) {
       await this.change(this.view(message.command));
-      this.outlines = JSON.stringify(this.drawnOutlines());
     }
     this.plot.setAttribute("aria-label", `${message.description} ${KEYS}`);
     this.status.textContent = message.status;
@@ -145,7 +182,7 @@ class PointMap {
   /* What is in view and selected now, as a command that keeps it. */
   standing() {
     if (!this.drawn || !this.wasFlat) return { window: null, outlines: [], at: null };
-    return { window: this.window(), outlines: this.drawnOutlines(), at: this.mark };
+    return { window: this.window(), outlines: this.outlines, at: this.mark };
   }
 
   window() {
@@ -153,27 +190,23 @@ class PointMap {
     return [...xaxis.range, ...yaxis.range];
   }
 
+  /* Takes over what a command says, as layout. */
   view(command) {
     const [left, right, low, high] = command.window ?? this.message.window;
-    const selections = command.outlines.map((corners) => ({
-      type: "path", xref: "x", yref: "y",
-      path: `M${corners.map((corner) => corner.join(",")).join("L")}Z`,
-    }));
     this.mark = command.at;
-    return { "xaxis.range": [left, right], "yaxis.range": [low, high], selections, shapes: this.rings() };
+    this.outlines = command.outlines;
+    return { "xaxis.range": [left, right], "yaxis.range": [low, high], shapes: this.shapes() };
   }
 
+  /* Changes the layout, and makes faint what is beside the outlines. */
   async change(layout) {
-    await this.Plotly.relayout(this.plot, layout);
-    await this.settleSelection();
+    if (this.message.kind !== "points") return this.Plotly.relayout(this.plot, layout);
+    return this.Plotly.update(this.plot, { selectedpoints: this.plot.data.map((trace) => this.selectedPlaces(trace)) }, layout);
   }
 
-  /* Outlines that are set and not drawn by hand leave plotly's WebGL canvas empty until it is drawn again, and points
-     stay faint after the last outline is gone. */
-  async settleSelection() {
-    if (this.message.kind !== "points") return;
-    if (this.plot.layout.selections?.length) await this.Plotly.redraw(this.plot);
-    else await this.Plotly.restyle(this.plot, { selectedpoints: [null] });
+  /* Places of a trace's points inside the outlines; null for all where there are none. */
+  selectedPlaces({ x, y }) {
+    return this.outlines.length ? placesInside(this.outlines, x, y) : null;
   }
 
   async draw(command) {
@@ -195,9 +228,7 @@ class PointMap {
     await this.Plotly.react(this.plot, this.traces(), layout, {
       displayModeBar: false, scrollZoom: true, responsive: false, doubleClick: false,
     });
-    if (message.flat && this.plot.layout.selections?.length) await this.settleSelection();
     this.drawn = true;
-    this.outlines = JSON.stringify(message.flat ? this.drawnOutlines() : []);
     if (!this.heard) this.listen();
     this.heard = true;
   }
@@ -216,9 +247,8 @@ class PointMap {
     return {
       xaxis: axis(axes[0], view["xaxis.range"]),
       yaxis: { ...axis(axes[1], view["yaxis.range"]), scaleanchor: "x" },
-      images, selections: view.selections, shapes: view.shapes, dragmode: this.tool,
-      newselection: { line: { color: look.text, width: 1.5, dash: "dot" } },
-      activeselection: { fillcolor: look.muted, opacity: 0.12 },
+      images, shapes: view.shapes, dragmode: this.tool,
+      newshape: { line: this.outlineLine(), fillcolor: "rgba(0,0,0,0)", opacity: 1 },
     };
   }
 
@@ -248,7 +278,6 @@ class PointMap {
       return [{ type: "scatter", mode: "markers", x: [left, right], y: [low, high], hoverinfo: "none",
         marker: { opacity: 0, size: 1, ...(bar && { ...bar, color: [scale.low, scale.high] }) } }];
     }
-    // Where nothing is chosen elsewhere, plotly itself makes faint what is beside an outline.
     return this.groups().flatMap(({ n, colour, chosen, code }, group) => {
       if (!n) return [];
       const take = (array) => (n === array.length ? array : array.filter((_, at) => this.member[at] === group));
@@ -259,8 +288,10 @@ class PointMap {
         visible: code === undefined || !this.hidden.has(code),
         marker: { size: message.flat ? message.size : Math.max(2, message.size - 2), opacity: bright, color: colour ?? take(arrays.value), ...(colour ? {} : bar) },
       };
-      if (message.flat) trace.unselected = { marker: { opacity: FAINT } };
-      else trace.z = take(arrays.z);
+      if (message.flat) {
+        trace.unselected = { marker: { opacity: FAINT } };
+        trace.selectedpoints = this.selectedPlaces(trace);
+      } else trace.z = take(arrays.z);
       return [trace];
     });
   }
@@ -289,12 +320,13 @@ class PointMap {
     this.plot.on("plotly_relayout", (change) => {
       const keys = Object.keys(change);
       if (keys.some((key) => /^[xy]axis\./.test(key))) this.tellWindow();
-      if (keys.some((key) => key.startsWith("selections"))) this.tellOutlines();
+      if (keys.includes("shapes")) this.takeDrawn();
     });
-    this.plot.on("plotly_selected", () => this.tellOutlines());
-    this.plot.on("plotly_deselect", () => this.tellOutlines());
     this.plot.on("plotly_hover", ({ points, event }) => this.showTip(points[0], event));
-    this.plot.on("plotly_unhover", () => { this.tip.hidden = true; });
+    this.plot.on("plotly_unhover", () => {
+      this.tip.hidden = true;
+      this.under = null;
+    });
     this.plot.on("plotly_click", ({ points }) => {
       if (!this.message.flat) this.tell("click", [points[0].x, points[0].y, points[0].z]);
     });
@@ -305,6 +337,7 @@ class PointMap {
     let press = null;
     this.plot.addEventListener("pointerdown", (event) => {
       press = { event, moved: 0 };
+      this.adding = event.shiftKey;
       this.plot.focus({ preventScroll: true });
     }, hear);
     window.addEventListener("pointermove", (event) => {
@@ -321,17 +354,23 @@ class PointMap {
     const box = this.plot.querySelector(".nsewdrag")?.getBoundingClientRect();
     if (!box || event.clientX < box.left || event.clientX > box.right || event.clientY < box.top || event.clientY > box.bottom) return;
     const { xaxis, yaxis } = this.plot._fullLayout;
-    this.mark = [xaxis.p2d(event.clientX - box.left), yaxis.p2d(event.clientY - box.top)];
-    this.Plotly.relayout(this.plot, { shapes: this.rings() });
+    // Where points lie on each other, the one whose text is shown is the one that is meant.
+    this.mark = this.under ?? [xaxis.p2d(event.clientX - box.left), yaxis.p2d(event.clientY - box.top)];
+    this.Plotly.relayout(this.plot, { shapes: this.shapes() });
     this.tell("click", this.mark);
   }
 
-  /* A ring around the place that was clicked. */
-  rings() {
-    if (!this.mark) return [];
+  /* The outlines, and a ring around the place that was clicked. */
+  shapes() {
+    const name = OUTLINE;
+    const outlines = this.outlines.map((corners) => ({
+      type: "path", xref: "x", yref: "y", name, line: this.outlineLine(),
+      path: `M${corners.map((corner) => corner.join(",")).join("L")}Z`,
+    }));
+    if (!this.mark) return outlines;
     const [xanchor, yanchor] = this.mark;
     const line = { color: this.message.look.text, width: 2 };
-    return [{ type: "circle", xsizemode: "pixel", ysizemode: "pixel", xanchor, yanchor, x0: -8, x1: 8, y0: -8, y1: 8, line }];
+    return [...outlines, { type: "circle", name: "ring", xsizemode: "pixel", ysizemode: "pixel", xanchor, yanchor, x0: -8, x1: 8, y0: -8, y1: 8, line }];
   }
 
   showTip(point, event) {
@@ -341,6 +380,7 @@ class PointMap {
     const what = categories?.[meta] ? categories[meta].name : value === null ? "unknown" : Number(value).toPrecision(3);
     this.tip.textContent = `${this.message.colouring}: ${what} · row ${point.customdata}`;
     this.tip.hidden = false;
+    this.under = [point.x, point.y];
     const box = this.frame.getBoundingClientRect();
     const { clientX = box.left, clientY = box.top } = event ?? {};
     this.tip.style.left = `${Math.min(clientX - box.left + 12, box.width - this.tip.offsetWidth - 4)}px`;
@@ -355,23 +395,26 @@ class PointMap {
     }, QUIET);
   }
 
-  drawnOutlines() {
-    return (this.plot.layout.selections ?? []).flatMap((drawn) => {
-      if (drawn.type === "rect") {
-        const { x0, x1, y0, y1 } = drawn;
-        return [[[x0, y0], [x1, y0], [x1, y1], [x0, y1]]];
-      }
-      return drawn.path.split("Z").filter(Boolean).map((part) =>
-        part.slice(1).split("L").map((corner) => corner.split(",").map(Number)));
-    }).filter((corners) => corners.length > 2);
+  outlineLine() {
+    return { color: this.message.look.text, width: 1.5, dash: "dot" };
   }
 
-  tellOutlines() {
-    const outlines = this.drawnOutlines();
-    const text = JSON.stringify(outlines);
-    if (text === this.outlines) return;
-    this.outlines = text;
-    this.tell("outlines", outlines);
+  /* Makes what a hand has drawn an outline: shapes of this map have a name, a hand's have none. */
+  takeDrawn() {
+    const drawn = this.plot.layout.shapes.filter(({ name }) => !name).map(cornersOf);
+    if (!drawn.length) return;
+    const room = MOST_OUTLINES - (this.adding ? this.outlines.length : 0);
+    if (room < 1) this.status.textContent = `At most ${MOST_OUTLINES} outlines make a selection: the last one was left out.`;
+    const usable = drawn.filter((corners) => corners.length > 2).slice(0, room);
+    this.select(this.adding ? [...this.outlines, ...usable] : usable);
+  }
+
+  /* Selects what is inside some outlines, and tells it. */
+  select(outlines) {
+    const before = JSON.stringify(this.outlines);
+    this.outlines = outlines;
+    if (JSON.stringify(outlines) !== before) this.tell("outlines", outlines);
+    return this.change({ shapes: this.shapes() });
   }
 
   drawTools() {
@@ -457,8 +500,7 @@ class PointMap {
 
   selectView() {
     const [left, right, low, high] = this.window();
-    const outlines = [[[left, low], [right, low], [right, high], [left, high]]];
-    return this.change({ selections: this.view({ ...this.standing(), outlines }).selections });
+    return this.select([[[left, low], [right, low], [right, high], [left, high]]]);
   }
 
   key(event) {
@@ -468,7 +510,7 @@ class PointMap {
       ArrowLeft: () => this.zoom(1, -step, 0), ArrowRight: () => this.zoom(1, step, 0),
       ArrowUp: () => this.zoom(1, 0, step), ArrowDown: () => this.zoom(1, 0, -step),
       "+": () => this.zoom(0.7), "=": () => this.zoom(0.7), "-": () => this.zoom(1 / 0.7), 0: () => this.zoom(0),
-      s: () => this.selectView(), Escape: () => this.change({ selections: [] }),
+      s: () => this.selectView(), Escape: () => this.select([]),
     };
     const act = acts[event.key];
     if (!act || (!this.message.flat && event.key !== "0")) return;
