@@ -132,7 +132,8 @@ class RawDump:
     columns : Mapping[str, Column]
         One-axis arrays: candidate metadata.
     card : Mapping
-        Anything the file says about itself.
+        Anything the file says about itself; of a table whose embedding cannot be told for sure, ``"parts"``: the
+        columns that each array was made of, and ``"likely"``: the likely arrays, and why.
     """
 
     arrays: Mapping[str, NDArray[Any]]

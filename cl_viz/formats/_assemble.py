@@ -76,12 +76,17 @@ def make_plan(dump: RawDump, path: Path, *, requested: Requested = None, pairs: 
     candidates, own_pairs = split_pairs(dump.arrays)
     candidates, narrow = split_narrow(candidates)
     saved = dump.card.get("cl_viz", {})
+    parts = dump.card.get("parts", {})
+    likely, said = dump.card.get("likely", ((), ""))
     found = {**dump.columns, **narrow}
     order = [name for name in saved.get("columns", ()) if name in found]
     columns = {name: compact_text(found[name]) for name in dict.fromkeys([*order, *found])}
     linked = pairs is not None or own_pairs is not None
-    views, guessed = choose_views(candidates, path, requested=requested, saved=saved.get("views", ()), linked=linked)
-    notes = [*dump.card.get("notes", ()), *guessed]
+    among = {name: candidates[name] for name in likely} if likely and requested is None else candidates
+    views, guessed = choose_views(among, path, requested=requested, saved=saved.get("views", ()), linked=linked)
+    notes = [*dump.card.get("notes", ()), *guessed, *([said] if said and requested is None else [])]
+    within = {name for array in views.values() for name in parts.get(array, ())}
+    columns = {name: values for name, values in columns.items() if name not in within}
     arrays = {view: candidates[name] for view, name in views.items()}
     if pairs is None and len(views) == 2:
         pairs = own_pairs

@@ -93,6 +93,8 @@ def inspect(path: str | os.PathLike[str]) -> Inspection:
         plan = make_plan(dump, place)
     except InputError as error:
         return Inspection(str(place), spec.name, arrays, columns, {}, {}, notes, str(error))
+    within = {name for array in plan.views.values() for name in dump.card.get("parts", {}).get(array, ())}
+    columns = {name: facts for name, facts in columns.items() if name not in within}
     try:
         check_plan(plan, place, place.stem)
         problem = None

@@ -47,7 +47,8 @@ def table_dump(
     vectors : Mapping[str, NDArray], each of shape (N, D), optional
         List columns, one vector per row. Where there are none, the first of these that is there: columns of lists
         written as text, if they hold fractions; number columns whose names differ only in a number running from 0 or 1
-        (one view per name); other columns of lists written as text; all number columns that hold fractions.
+        (one view per name); other columns of lists written as text; all number columns that hold fractions. Where the
+        first two are both there, both are candidates, the wider ones the likely ones, and stay columns if not chosen.
     manifest : str, optional
         What the file says about itself.
     notes : sequence of str
@@ -66,7 +67,11 @@ def table_dump(
     rest = dict(columns)
     # Beside vectors such texts are tags or boxes, and a file written here holds no vectors as text.
     lists = {} if arrays or held else _lists_in_text(columns)
-    for name, matrix in _wide(lists, fractions=not headless).items():
+    of_text = _wide(lists, fractions=not headless)
+    numbered = _numbered_beside(of_text, columns, path) if of_text and not headless else {}
+    if numbered:
+        return _either(of_text, numbered, columns, said)
+    for name, matrix in of_text.items():
         arrays[name] = matrix
         del rest[name]
     if not arrays:
@@ -89,6 +94,34 @@ def table_dump(
         said += _kept_texts(rest, list(arrays))
     plain = {name.removeprefix(COLUMN_PREFIX): values for name, values in rest.items()}
     return RawDump(arrays, plain, {"cl_viz": held, "notes": tuple(said)})
+
+
+def _numbered_beside(of_text: Mapping[str, Any], columns: Mapping[str, Column], path: Path) -> dict[str, list[str]]:
+    """Return the groups of numbered number columns beside lists in text, where their names tell them apart."""
+    try:
+        groups = _numbered_groups({name: values for name, values in columns.items() if name not in of_text}, path)
+    except FormatError:
+        # Text among numbers: beside other vectors that is no damage.
+        return {}
+    return {name: members for name, members in groups.items() if name not in columns}
+
+
+def _either(
+    of_text: Mapping[str, NDArray[Any]],
+    numbered: Mapping[str, Sequence[str]],
+    columns: Mapping[str, Column],
+    notes: Sequence[str],
+) -> RawDump:
+    """Return both kinds of candidates; a box in text is no embedding beside 384 columns, nor a map of two columns
+    beside lists of 384 numbers.
+    """
+    stacked = {name: _stack([columns[member] for member in members]) for name, members in numbered.items()}
+    widths = [max(array.shape[1] for array in kind.values()) for kind in (of_text, stacked)]
+    likely, other = (of_text, stacked) if widths[0] >= widths[1] else (stacked, of_text)
+    said = f"{_some(list(likely))} guessed as wider than {_some(list(other))}, which can be chosen as views instead"
+    parts = {**{name: (name,) for name in of_text}, **{name: tuple(members) for name, members in numbered.items()}}
+    card = {"cl_viz": {}, "notes": tuple(notes), "parts": parts, "likely": (tuple(likely), said)}
+    return RawDump({**of_text, **stacked}, dict(columns), card)
 
 
 def _lists_in_text(columns: Mapping[str, Column]) -> dict[str, _Rows]:

@@ -254,7 +254,8 @@ SPEC = FormatSpec(
     write=write,
     description=(
         "One number column per dimension (`dim_0`, `dim_1`, ...; several names become several views), or one column "
-        "with a list in each cell; the other columns are metadata. Tables without a header are numbered. "
+        "with a list in each cell; the other columns are metadata. Where a table has both, the wider is guessed, and "
+        "`views=` (`--view`, the Data page) takes the other. Tables without a header are numbered. "
         "`vectors.tsv` brings the `metadata.tsv` beside it, as TensorBoard's projector writes them. Roles are guessed "
         "from the names when such a file is read."
     ),

@@ -334,3 +334,51 @@ def test_extreme_numbers_survive_tables(suffix: str, dtype: str, tmp_path: Path)
     loaded = cl_viz.load(cl_viz.save(saved, tmp_path / f"a{suffix}"))
     np.testing.assert_array_equal(loaded.views["view_1"].astype(dtype), array)
     np.testing.assert_array_equal(loaded.role("label"), saved.role("label"))
+
+
+def both_kinds(folder: Path, wide: int) -> Path:
+    """Write a table with a list of four fractions in text, and `wide` numbered columns."""
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(rng.normal(size=(6, wide)), columns=[f"dim_{k}" for k in range(wide)])
+    frame["box"] = [str(row) for row in rng.random((6, 4)).tolist()]
+    frame["label"] = [0, 1, 0, 1, 0, 1]
+    frame.to_csv(folder / "dump.csv", index=False)
+    return folder / "dump.csv"
+
+
+@pytest.mark.parametrize(("wide", "guessed"), [(8, "dim"), (4, "box"), (2, "box")])
+def test_of_lists_in_text_and_numbered_columns_the_wider_are_guessed(wide: int, guessed: str, tmp_path: Path) -> None:
+    path = both_kinds(tmp_path, wide)
+    other = {"dim": "box", "box": "dim"}[guessed]
+    found = inspect(path)
+    assert list(found.views) == [guessed]
+    assert f"{guessed} guessed as wider than {other}, which can be chosen as views instead" in found.notes
+    made_of = {"box": {"box"}, "dim": {f"dim_{k}" for k in range(wide)}}
+    for views, chosen in ((None, guessed), (["dim"], "dim"), (["box"], "box")):
+        loaded = cl_viz.load(path, views=views)
+        assert loaded.view_names == (chosen,)
+        kept = {"dim": "box", "box": "dim"}[chosen]
+        assert set(loaded.columns()) == {"label"} | made_of[kept], "what is no view stays a column"
+    assert set(found.columns) == {"label"} | made_of[other]
+
+
+def test_a_box_in_text_can_be_shown_as_the_text(tmp_path: Path) -> None:
+    loaded = cl_viz.load(both_kinds(tmp_path, 8), text="box")
+    assert (loaded.roles["text"], loaded.dim) == ("box", 8)
+
+
+def test_the_wider_kind_is_guessed_in_shards_too(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        both_kinds(tmp_path / name, 8).rename(tmp_path / f"part_{name}.csv")
+        (tmp_path / name).rmdir()
+    loaded = cl_viz.load(tmp_path, text="box")
+    assert (loaded.view_names, loaded.n, set(loaded.columns())) == (("dim",), 12, {"label", "box"})
+
+
+def test_text_among_numbers_is_no_damage_beside_lists_in_text(tmp_path: Path) -> None:
+    path = both_kinds(tmp_path, 3)
+    frame = pd.read_csv(path)
+    frame["dim_1"] = "x"
+    frame.to_csv(path, index=False)
+    assert cl_viz.load(path).view_names == ("box",)
