@@ -9,6 +9,7 @@ import streamlit as st
 
 from cl_viz.core.view import View
 from cl_viz.dashboard import state
+from cl_viz.dashboard.text import read_out
 from cl_viz.figures import csv_text
 
 
@@ -19,21 +20,22 @@ def row(view: View, key: str, lines: str, explain: Callable[[], None] | None = N
     ----------
     view : View
     key : str
-        Unique on the page.
+        Unique on the page; the buttons are read out with it.
     lines : str
         Python that makes the same figure.
     explain : callable, optional
         Draws what stands under "How to read this"; a main figure has it, and a link.
     """
+    of_it = f"of the figure {key.removeprefix('figure ').replace('_', ' ')}"
     with st.container(horizontal=True, gap="xsmall"):
         if explain is not None:
-            with st.popover("How to read this", type="tertiary", icon=":material/menu_book:"):
+            with st.popover(read_out("How to read this", of_it), type="tertiary", icon=":material/menu_book:"):
                 explain()
-        with st.popover("Python", type="tertiary", icon=":material/code:"):
+        with st.popover(read_out("Python", of_it), type="tertiary", icon=":material/code:"):
             st.caption("The same figure in a notebook:")
             st.code(lines, language="python", wrap_lines=True)
         st.download_button(
-            "CSV",
+            read_out("CSV", of_it),
             csv_text(view),
             f"{key.replace(' ', '-')}.csv",
             "text/csv",
@@ -43,14 +45,14 @@ def row(view: View, key: str, lines: str, explain: Callable[[], None] | None = N
             on_click="ignore",
             help="The numbers behind this figure",
         )
-        with st.popover("PNG", type="tertiary", icon=":material/image:"):
+        with st.popover(read_out("PNG", of_it), type="tertiary", icon=":material/image:"):
             st.write(
                 "Point at the figure: the camera at its top right saves it as you see it, with its title, at twice the "
                 "size and as wide from every window. "
                 "Without a browser, the lines under *Python* give a plotly figure to write out."
             )
         if explain is not None:
-            with st.popover("Link", type="tertiary", icon=":material/link:"):
+            with st.popover(read_out("Link", of_it), type="tertiary", icon=":material/link:"):
                 st.caption("This address restores what you see, on a server with the same runs:")
                 st.code(address(), language=None, wrap_lines=True)
 

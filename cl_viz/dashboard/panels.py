@@ -26,7 +26,7 @@ from cl_viz.dashboard import (
     state,
     table_columns,
 )
-from cl_viz.dashboard.text import cite, escape
+from cl_viz.dashboard.text import cite, escape, read_out
 from cl_viz.figures import compare, python_lines
 from cl_viz.figures.clicking import with_targets
 from cl_viz.figures.heatmap import tallest
@@ -253,7 +253,7 @@ def explanation(spec: DiagnosticSpec) -> None:
 
 def explained(spec: DiagnosticSpec) -> None:
     """Draw the button that explains a diagnostic whose figures stand together."""
-    with st.popover("How to read this", type="tertiary", icon=":material/menu_book:"):
+    with st.popover(read_out("How to read this", spec.title), type="tertiary", icon=":material/menu_book:"):
         explanation(spec)
 
 

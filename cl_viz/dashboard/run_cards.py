@@ -8,7 +8,7 @@ import streamlit as st
 
 from cl_viz.dashboard import data_panels, opening, state
 from cl_viz.dashboard.sidebar import chip_image
-from cl_viz.dashboard.text import escape
+from cl_viz.dashboard.text import escape, read_out
 
 _FIRST = (
     "title", "description", "look for", "views", "roles", "other columns", "saved steps", "layers", "loss",
@@ -40,7 +40,7 @@ def cards(runs: Sequence[state.OpenRun]) -> None:
             with st.container(horizontal=True, gap="small"):
                 if _can_choose(opened):
                     st.button(
-                        "Views and roles",
+                        read_out("Views and roles", f"of {opened.name}"),
                         key=f"choose {opened.name}",
                         on_click=_ask_again,
                         args=(opened,),
@@ -49,7 +49,7 @@ def cards(runs: Sequence[state.OpenRun]) -> None:
                         help="Which arrays are views, and which column is the label, the text, ...",
                     )
                 st.button(
-                    "Close",
+                    read_out("Close", opened.name),
                     key=f"close {opened.name}",
                     on_click=state.close_run,
                     args=(opened.name,),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
+from itertools import islice
 
 from cl_viz.core.result import Level, Source
 
@@ -17,7 +19,7 @@ _RECOGNISED = re.compile(r"(:(?=\S)|@|www(?=\.))")
 _EXPONENT = re.compile(r"(?<=\de-)(?=\d)")
 # The folders before the last name of a path from the root, the home folder, a drive or the network on; "1/2", "a / b"
 # and addresses begin otherwise. A folder's name may hold spaces; a file's suffix, a mark or a quote before a space
-# ends the path.
+# ends the path, unless there is such a folder.
 _FOLDERS = re.compile(
     r"""
     (?<![^\s'"`(\[{<=:,;|])(?:file://)?
@@ -26,7 +28,11 @@ _FOLDERS = re.compile(
     """,
     re.VERBOSE,
 )
+_INNER_SEPARATOR = re.compile(r"(?<!\s)[/\\]+(?=[^\s/\\'\"`,;:)])")
+_MOST_SEPARATORS = 32
 _TO_THE_YEAR = re.compile(r".*?\b(?:19|20)\d\d\b")
+_UNSEEN = "data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7"
+"""A transparent picture of one pixel."""
 
 _MARKS: Mapping[Level, tuple[str, str, str]] = {
     "bad": ("red", "error", "bad"),
@@ -42,9 +48,39 @@ def escape(text: object) -> str:
     return _SPECIAL.sub(r"\\\1", _EXPONENT.sub(_JOINER, _RECOGNISED.sub(rf"\1{_JOINER}", flat)))
 
 
+def read_out(label: str, what: str) -> str:
+    """Return the label of a button that is read out with what it is about, for those who do not see where it stands.
+
+    Parameters
+    ----------
+    label : str
+        Markdown, and all that is seen.
+    what : str
+        Heard alone: the text of a picture that nobody sees.
+    """
+    return f"{label} ![{escape(what)}]({_UNSEEN})"
+
+
 def without_folders(text: str) -> str:
     """Return a text in which nothing but its last name is left of every absolute path."""
-    return _FOLDERS.sub("", text)
+    kept, place = [], 0
+    while found := _FOLDERS.search(text, place):
+        kept.append(text[place : found.start()])
+        place = _end_of_folders(text, found.start(), found.end())
+    return "".join([*kept, text[place:]])
+
+
+def _end_of_folders(text: str, start: int, end: int) -> int:
+    """Return where the folders of a path end: a name like "old, broken" or "v. 2" is told from words that follow by
+    the folder being there.
+    """
+    line_end = text.find("\n", end)
+    separators = _INNER_SEPARATOR.finditer(text, end, len(text) if line_end < 0 else line_end)
+    for separator in islice(separators, _MOST_SEPARATORS):
+        folder = text[start : separator.start()].removeprefix("file://")
+        if os.path.isdir(os.path.expanduser(folder)):
+            end = separator.end()
+    return end
 
 
 def mark(level: Level) -> str:

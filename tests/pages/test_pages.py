@@ -35,7 +35,7 @@ def texts(app: AppTest) -> str:
 
 
 def press(app: AppTest, label: str) -> None:
-    next(button for button in app.button if button.label == label).click().run()
+    next(button for button in app.button if button.label.partition(" ![")[0] == label).click().run()
 
 
 def boxes(app: AppTest) -> list[str]:
@@ -141,6 +141,16 @@ def test_a_link_restores_the_runs_and_the_controls(by_start: bool, open_app: Ope
     assert app.slider(key="bins").value == 200
     assert [box.value for box in app.sidebar.checkbox] == [False, True]
     assert app.query_params["run"] == "second"
+
+
+@pytest.mark.parametrize("page", ["start/data", "geometry/alignment_uniformity"])
+def test_no_two_buttons_are_read_out_alike(page: str, open_app: OpenApp, dump: Dump) -> None:
+    app = open_app(dump("first.npz"), dump("second.npz"), page=page)
+    labels = [button.proto.label for button in [*app.main.button, *app.main.get("download_button")]]
+    labels += [place.proto.popover.label for place in app.main.get("popover")]
+    of_figures = {"CSV", "PNG", "Python"} & {label.partition(" ![")[0] for label in labels}
+    assert of_figures == {"CSV", "PNG", "Python"}
+    assert len(set(labels)) == len(labels)
 
 
 def test_a_hidden_run_is_not_shown(open_app: OpenApp, dump: Dump) -> None:
