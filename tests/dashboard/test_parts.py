@@ -170,6 +170,16 @@ def test_of_every_absolute_path_the_last_name_is_left(text: str, wanted: str) ->
     assert without_folders(text) == wanted
 
 
+@pytest.mark.parametrize("name", ["old, broken", "v. 2", "a: b", "it's 'new' x", "run.1 b", "a; b, c. d"])
+def test_folders_with_marks_in_their_names_are_left_out_where_they_are_there(name: str, tmp_path: Path) -> None:
+    folder = tmp_path / name / "deeper, too"
+    folder.mkdir(parents=True)
+    told = "one.npz: no arrays. Allowed: a/b, or a, b/c.npz"
+    assert without_folders(f"{folder}/{told}") == told
+    assert without_folders(f"'{folder}/one.npz' and file://{folder}/two.npz") == "'one.npz' and two.npz"
+    assert without_folders(f"in {folder}, and/or x") == "in deeper, too, and/or x"
+
+
 @pytest.mark.parametrize("allowed", [True, False])
 def test_an_error_says_where_files_lie_on_this_machine_only(allowed: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(opening, "paths_allowed", lambda: allowed)
