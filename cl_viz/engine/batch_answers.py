@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from cl_viz.engine.anchor_sketch import AnchorSketch
 from cl_viz.engine.batch_expectation import BatchExpectation
 from cl_viz.engine.score_grid import ScoreGrid
+from cl_viz.engine.workers import one_thread
 
 Values = NDArray[np.float64]
 _ALIKE = 1.002
@@ -24,18 +25,21 @@ class Asked:
     Attributes
     ----------
     answer : callable
-        Takes the law, and logits and anchors of positives.
+        Takes the law, and logits and anchors of P positives; returns one number of each, (P,), or several, (Q, P).
     of_shares : bool
         Whether it is about X / (1 + X) alone, which far fewer nodes decide than the loss.
+    several : tuple of int
+        Q, where there are several numbers.
     """
 
     answer: Callable[[BatchExpectation, Values, NDArray[np.int64]], Values]
     of_shares: bool = True
+    several: tuple[int, ...] = ()
 
 
 LOSS = Asked(BatchExpectation.loss, of_shares=False)
 MULTIPLIER = Asked(BatchExpectation.multiplier)
-VARIANCE = Asked(BatchExpectation.variance)
+MULTIPLIER_AND_VARIANCE = Asked(BatchExpectation.multiplier_and_variance, several=(2,))
 
 
 def expected_in_batches(
@@ -51,7 +55,7 @@ def expected_in_batches(
 
     Parameters
     ----------
-    found : NDArray[np.float64], shape (T, P)
+    found : NDArray[np.float64], shape (T, P) or (T, Q, P)
         The answers; those of other anchors stay as they are.
     sketch : AnchorSketch
     grid : ScoreGrid
@@ -62,7 +66,7 @@ def expected_in_batches(
     n_negatives : int
         In a batch.
     ask : Asked
-        `LOSS`, `MULTIPLIER` or `VARIANCE`.
+        `LOSS`, `MULTIPLIER` or `MULTIPLIER_AND_VARIANCE`.
     """
     owner, positives = sketch.anchor_of_positive(), sketch.positives
     for anchors, number in _alike(total, n_negatives):
@@ -77,15 +81,13 @@ def expected_in_batches(
         lowest, highest = np.full(len(anchors), np.inf), np.full(len(anchors), -np.inf)
         lowest[whose[first]] = np.minimum.reduceat(positives[own], first)
         highest[whose[first]] = np.maximum.reduceat(positives[own], first)
-        chosen, inside = grid.chosen(anchors), np.empty(len(anchors), dtype=np.int64)
+        chosen = grid.chosen(anchors)
         for index, tau in enumerate(temperatures):
             points = chosen.for_steps(1 / tau)
-            laws = BatchExpectation.of(points, tau, n_negatives, number, lowest, highest if ask.of_shares else None)
-            for part, law in laws:
-                inside.fill(-1)
-                inside[part] = np.arange(len(part))
-                asked = np.flatnonzero(inside[whose] >= 0)
-                found[index, own[asked]] = ask.answer(law, positives[own[asked]] / tau, inside[whose[asked]])
+            # A hundred small steps: several threads gain nothing even on an idle machine, and wait long on a busy one.
+            with one_thread():
+                law = BatchExpectation.of(points, tau, n_negatives, number, lowest, highest if ask.of_shares else None)
+                found[index][..., own] = ask.answer(law, positives[own] / tau, whose)
 
 
 def _alike(total: Values, n_drawn: int) -> Iterator[tuple[NDArray[np.int64], float]]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -26,8 +27,9 @@ _GONE = 18.0
 """Where -log of the transform is as good as infinite."""
 _MANY = 20_000
 """Candidates outside the batch above which the squares of the chances of a hit change less than 1e-4."""
-_NODES_AT_ONCE = 24
-"""Not all, so that at a low temperature most scores are either too low to be hit at any of them or sure to be."""
+_NODES_AT_ONCE = 12
+"""Not all, so that at a low temperature few anchors are asked at any of them, and most scores are either too low to be
+hit at any or sure to be."""
 _SURE = 3.0
 """Where logit and node together lie above it, a candidate is hit but for a chance of 2e-9."""
 _CELLS = 1 << 13
@@ -149,8 +151,12 @@ def useful_nodes(grid: ScoreGrid, logits: torch.Tensor, law: HitLaw, ends: tuple
     return np.asarray(nodes[: max(needed, 1) + 1].numpy())
 
 
-def chances_of_a_hit(grid: ScoreGrid, logits: torch.Tensor, nodes: Values, law: HitLaw, rows: slice) -> torch.Tensor:
-    """Return 1 - E[exp(-t X)] at every node for the anchors of R rows, shape (U, R); some nodes are looked at together.
+def chances_of_a_hit(
+    grid: ScoreGrid, logits: torch.Tensor, nodes: Values, law: HitLaw, since: Values, until: Values
+) -> torch.Tensor:
+    """Return 1 - E[exp(-t X)] at the nodes where an anchor is asked, shape (U, A); 0 at most others.
+
+    Rows that ask at about the same nodes should stand together, since what lies between two that do is answered too.
 
     Parameters
     ----------
@@ -159,15 +165,27 @@ def chances_of_a_hit(grid: ScoreGrid, logits: torch.Tensor, nodes: Values, law: 
         Of its points.
     nodes : NDArray[np.float64], shape (U,)
     law : HitLaw
-    rows : slice
-        Of the grid.
+    since, until : NDArray[np.float64], shape (A,)
+        Log t between which each row of the grid is asked; whoever is asked before the first node is answered there,
+        and beyond the last node there. An anchor that is not asked has infinity, and less than that.
     """
-    parts = [nodes[start : start + _NODES_AT_ONCE] for start in range(0, len(nodes), _NODES_AT_ONCE)]
-    return torch.cat([_at_nodes(grid, logits, torch.from_numpy(part), law, rows) for part in parts])
+    found = torch.zeros((len(nodes), len(until)))
+    # Before the first node all is read off the first, which for many rows is the only one.
+    edges = [0, *range(1, len(nodes), _NODES_AT_ONCE), len(nodes)]
+    for low, high in pairwise(edges):
+        begins = nodes[low] if low else -math.inf
+        ends = nodes[high - 1] if high < len(nodes) else math.inf
+        asked = np.flatnonzero((since <= ends) & (until >= begins) & (since <= until))
+        if len(asked):
+            rows = slice(int(asked[0]), int(asked[-1]) + 1)
+            _at_nodes(grid, logits, torch.from_numpy(nodes[low:high]), law, rows, found[low:high, rows])
+    return found
 
 
-def _at_nodes(grid: ScoreGrid, logits: torch.Tensor, nodes: torch.Tensor, law: HitLaw, rows: slice) -> torch.Tensor:
-    """Return `chances_of_a_hit` at a few nodes that lie close together."""
+def _at_nodes(
+    grid: ScoreGrid, logits: torch.Tensor, nodes: torch.Tensor, law: HitLaw, rows: slice, found: torch.Tensor
+) -> None:
+    """Put `chances_of_a_hit` at a few nodes that lie close together, shape (U, R), in its place."""
     # What is hit for sure at all of these nodes is counted, what is too low to be hit at any is left out.
     high, sure = grid.from_above(int(torch.searchsorted(logits, _SURE - float(nodes[0]))))
     low = min(int(torch.searchsorted(logits, _LOW - math.log(law.n_drawn) - float(nodes[-1]))), high)
@@ -181,4 +199,5 @@ def _at_nodes(grid: ScoreGrid, logits: torch.Tensor, nodes: torch.Tensor, law: H
     sums = torch.outer(torch.tensor(of_sure).repeat_interleave(len(nodes)), sure[rows])
     sums.addmm_(torch.cat(kernel).float(), grid.weights[rows, low:high].T)
     main, mean, *square = torch.split(sums, len(nodes))
-    return main.add_(law.log_rest(mean, square[0] if square else None)).clamp_(max=0).expm1_().neg_()
+    main.add_(law.log_rest(mean, square[0] if square else None)).clamp_(max=0)
+    torch.expm1(main, out=found).neg_()

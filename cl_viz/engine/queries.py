@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from cl_viz.core.errors import InputError, MissingInputError
 from cl_viz.core.lazily import lazily
 from cl_viz.engine.anchor_sketch import OTHER, SAME, AnchorSketch
-from cl_viz.engine.batch_answers import LOSS, MULTIPLIER, VARIANCE, Asked, expected_in_batches
+from cl_viz.engine.batch_answers import LOSS, MULTIPLIER, MULTIPLIER_AND_VARIANCE, Asked, expected_in_batches
 from cl_viz.engine.candidate_points import CandidatePoints
 from cl_viz.engine.pair_sketch import PairRoles, Relation
 from cl_viz.engine.query_arguments import as_reweighting, as_scores, as_temperatures, at_each, numbers, whole
@@ -307,10 +307,17 @@ class AnchorQueries:
         0 where a batch holds all negatives of the anchor. Its square is off by up to 5e-3 among 30 negatives or fewer,
         5e-4 among 100 and 1e-4 among 400; below 1e-4 it is lost in single precision.
         """
-        n_positives = len(self.sketch.positives)
-        return np.sqrt(
-            self._expected(temperatures, n_negatives, VARIANCE, lambda taus: np.zeros((len(taus), n_positives)))
-        )
+        return self.batch_npc_moments(temperatures, n_negatives)[1]
+
+    def batch_npc_moments(self, temperatures: ArrayLike, n_negatives: ArrayLike) -> tuple[Values, Values]:
+        """Return `batch_npc_multiplier` and `batch_npc_deviation`, each (T, P), in the time of the latter alone."""
+
+        def of_all(taus: Values) -> Values:
+            multiplier = self.npc_multiplier(taus)
+            return np.stack([multiplier, np.zeros_like(multiplier)], axis=1)
+
+        found = self._expected(temperatures, n_negatives, MULTIPLIER_AND_VARIANCE, of_all)
+        return found[..., 0, :], np.sqrt(found[..., 1, :])
 
     def _expected(
         self, temperatures: ArrayLike, n_negatives: ArrayLike, ask: Asked, of_all: Callable[[Values], Values]
@@ -330,7 +337,7 @@ class AnchorQueries:
         """Return expected values for every positive; those of all negatives where a batch holds them all."""
         taus, fewer = as_temperatures(temperatures), self.n_negatives <= n_negatives
         owner = self.sketch.anchor_of_positive()
-        found = of_all(taus) if fewer[owner].any() else np.empty((len(taus), len(owner)))
+        found = of_all(taus) if fewer[owner].any() else np.empty((len(taus), *ask.several, len(owner)))
         if not fewer[owner].all():
             expected_in_batches(found, self.sketch, self.grid, self.n_negatives, taus, n_negatives, ask)
         return found

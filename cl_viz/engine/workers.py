@@ -23,8 +23,12 @@ _SECONDS_BETWEEN_REPORTS = 0.05
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Let torch use one thread: for products so small that threads would wait longer than they work."""
+    """Let torch use one thread: for steps so small that threads would wait longer than they work."""
     before = torch.get_num_threads()
+    if before == 1:
+        # A thread that began while another one was in here inherits 1, and must not leave that as everybody's setting.
+        yield
+        return
     torch.set_num_threads(1)
     try:
         yield

@@ -12,7 +12,7 @@ import torch
 
 import cl_viz
 from cl_viz.core.errors import InputError, MissingInputError
-from cl_viz.engine import batch_expectation
+from cl_viz.engine import batch_hits
 from cl_viz.engine.anchor_sketch import OTHER, SAME
 from cl_viz.engine.batch_expectation import BatchExpectation
 from cl_viz.engine.candidate_points import CandidatePoints
@@ -210,7 +210,7 @@ def test_expected_loss_among_many_negatives_is_exact(n_drawn: int) -> None:
     ways = [log_choose(300, k) + log_choose(29_700, n_drawn - k) - log_choose(30_000, n_drawn) for k in high]
     chance = np.exp(ways)
     for tau in (0.01, 0.05, 0.3, 1.0):
-        ((_, law),) = BatchExpectation.of(grid, tau, n_drawn, 30_000, np.array([positive]))
+        law = BatchExpectation.of(grid, tau, n_drawn, 30_000, np.array([positive]))
         weights = np.exp((scores - positive) / tau)
         total = high * weights[1] + (n_drawn - high) * weights[0]
         asked = np.array([positive / tau]), np.zeros(1, dtype=np.int64)
@@ -218,9 +218,10 @@ def test_expected_loss_among_many_negatives_is_exact(n_drawn: int) -> None:
         share = total / (1 + total)
         assert_close(float(law.multiplier(*asked)[0]), float(chance @ share))
         variance = float(chance @ share**2 - (chance @ share) ** 2)
-        ((_, of_shares),) = BatchExpectation.of(grid, tau, n_drawn, 30_000, *np.array([[positive], [positive]]))
+        of_shares = BatchExpectation.of(grid, tau, n_drawn, 30_000, *np.array([[positive], [positive]]))
         assert_close(float(of_shares.multiplier(*asked)[0]), float(chance @ share))
-        found = float(of_shares.variance(*asked)[0])
+        mean, found = of_shares.multiplier_and_variance(*asked)[:, 0].tolist()
+        assert mean == pytest.approx(float(of_shares.multiplier(*asked)[0]))
         assert found == pytest.approx(variance, rel=2e-3, abs=2e-7), (tau, found, variance)
 
 
@@ -238,14 +239,41 @@ def test_questions_about_batches_are_answered_for_each_anchor(case: Case) -> Non
 
 
 @pytest.mark.parametrize("n_drawn", [31, 650])
-def test_anchors_asked_in_parts_are_answered_as_all_together(n_drawn: int, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("at_once", [1, 5, 1000])
+def test_anchors_are_answered_alike_however_many_nodes_are_looked_at_together(
+    n_drawn: int, at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     sketch = cl_viz.scan(paired_sphere(700, 24, 0.5), cache=False).anchors["view_1"]
     ask = AnchorQueries.of(sketch, PairRoles())
     questions = ask.batch_loss, ask.batch_npc_multiplier, ask.batch_npc_deviation
     together = [question([0.01, 0.2], n_drawn) for question in questions]
-    monkeypatch.setattr(batch_expectation, "_TOGETHER", 64)
+    monkeypatch.setattr(batch_hits, "_NODES_AT_ONCE", at_once)
     for question, expected in zip(questions, together, strict=True):
         np.testing.assert_allclose(question([0.01, 0.2], n_drawn), expected, rtol=2e-3, atol=5e-5)
+
+
+@pytest.mark.parametrize("tau", [0.01, 0.2])
+def test_anchors_are_answered_alike_in_whatever_order_their_rows_stand(tau: float) -> None:
+    """Each anchor has two positives, far apart; every third anchor is asked about none."""
+    sketch = cl_viz.scan(paired_sphere(300, 24, 0.5), cache=False).anchors["view_1"]
+    points = CandidatePoints.kept(sketch, PairRoles()).every
+    generator = np.random.default_rng(0)
+    orders = None, np.arange(300)[::-1], generator.permutation(300)
+    positives = np.sort(generator.uniform(-0.9, 0.9, (2, 300)), axis=0)
+    asked = np.flatnonzero(np.arange(300) % 3)
+    lowest, highest = np.full(300, np.inf), np.full(300, -np.inf)
+    lowest[asked], highest[asked] = positives[:, asked]
+    found = []
+    for order in orders:
+        grid = ScoreGrid.of(points, order=order).for_steps(1 / tau)
+        laws = [BatchExpectation.of(grid, tau, 31, 299, lowest, ends) for ends in (None, highest)]
+        answers = [
+            (laws[0].loss(values / tau, asked), laws[1].multiplier_and_variance(values / tau, asked))
+            for values in positives[:, asked]
+        ]
+        found.append(np.concatenate([np.vstack(both) for both in answers]))
+    np.testing.assert_allclose(found[1], found[0], rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(found[2], found[0], rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize("concentration", [0.0, 0.1, 5.0])
@@ -303,6 +331,9 @@ def test_arrays_of_parameters_are_answered_along_a_second_axis() -> None:
         for place, size in enumerate(sizes):
             np.testing.assert_array_equal(found[:, place], question(taus, size))
     assert ask.batch_loss(taus, sizes).shape == (2, 3, 120)
+    mean, deviation = ask.batch_npc_moments(taus, sizes)
+    np.testing.assert_allclose(mean, ask.batch_npc_multiplier(taus, sizes), rtol=1e-6)
+    np.testing.assert_array_equal(deviation, ask.batch_npc_deviation(taus, sizes))
     truncated = ask.truncated_loss(taus, shares)
     np.testing.assert_allclose(truncated[:, 1], ask.loss(taus), rtol=1e-4)
     loss, clamped = ask.reweighted_loss(taus, betas, priors)

@@ -122,9 +122,9 @@ class BatchSignal:
         """Return what every anchor may expect of batches of this size, from its histogram."""
         values, variances = [], []
         for queries in self.anchors.queries:
-            asked = [self.temperature], self._negatives_in(size, queries)
-            values.append(queries.batch_npc_multiplier(*asked)[0])
-            variances.append(np.square(queries.batch_npc_deviation(*asked)[0]))
+            mean, deviation = queries.batch_npc_moments([self.temperature], self._negatives_in(size, queries))
+            values.append(mean[0])
+            variances.append(np.square(deviation[0]))
         return Part(np.concatenate(values), 0, questions.mean_of(np.concatenate(variances)))
 
     def _negatives_in(self, size: int, queries: AnchorQueries) -> int:
