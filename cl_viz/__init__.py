@@ -9,6 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from cl_viz.core.drawing import draw_with
+from cl_viz.core.errors import similar_name
 
 __version__ = "0.1.0"
 
@@ -67,7 +68,8 @@ def __getattr__(name: str) -> Any:
     if name in _ROOMS:
         return importlib.import_module(f"cl_viz.{name}")
     if name not in _EXPORTS:
-        raise AttributeError(f"module 'cl_viz' has no attribute {name!r}")
+        near = "" if name.startswith("_") else similar_name(name, (*_EXPORTS, *_ROOMS)) or ""
+        raise AttributeError(f"module 'cl_viz' has no attribute {name!r}{near and f'; {near}'}")
     value = getattr(importlib.import_module(_EXPORTS[name]), name)
     globals()[name] = value
     return value

@@ -220,6 +220,9 @@ def formats_page() -> str:
         "`cl_viz.load(path)` tells the format from the content and the suffix; `cl_viz.save(embedding_set, path)` "
         "and `cl-viz convert IN OUT` choose it by the suffix. Nothing in a file is ever executed, and sizes are "
         "checked against headers before memory is taken.",
+        "`cl_viz.load` also takes what is in memory: an array or tensor (N, D), a tuple of such views, a mapping from "
+        "name to arrays and columns (read as an npz file is), and a pandas, polars or arrow table (read as a Parquet "
+        "file is).",
         _table(
             ["Format", "Suffixes", "Read", "Written"],
             [

@@ -9,6 +9,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from cl_viz.core.as_array import as_array
 from cl_viz.core.errors import InputError
 
 Role = Literal["label", "subclass", "group", "text", "image", "id"]
@@ -27,7 +28,7 @@ def columns_by_view(metadata: Columns | Mapping[str, Columns], views: tuple[str,
             if view not in views:
                 raise InputError(f"metadata given for {view!r}, which is not a view", allowed=", ".join(views))
         return {view: nested.get(view, {}) for view in views}
-    shared = {str(key): np.asarray(value) for key, value in metadata.items()}
+    shared = {str(key): np.asarray(as_array(value, str(key))) for key, value in metadata.items()}
     return dict.fromkeys(views, shared)
 
 
@@ -36,7 +37,7 @@ def freeze_metadata(by_view: Mapping[str, Columns]) -> dict[str, Columns]:
     frozen: dict[int, Columns] = {}
     for columns in by_view.values():
         if id(columns) not in frozen:
-            arrays = {str(name): read_only(np.asarray(values)) for name, values in columns.items()}
+            arrays = {str(name): read_only(np.asarray(as_array(values, str(name)))) for name, values in columns.items()}
             frozen[id(columns)] = MappingProxyType(arrays)
     return {view: frozen[id(columns)] for view, columns in by_view.items()}
 

@@ -10,12 +10,13 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from cl_viz.core._columns import ROLES, Column, Columns, Role, columns_by_view, freeze_metadata, hash_column, read_only
 from cl_viz.core._partners import equal_codes, number_values, shared_partners
 from cl_viz.core._set_checks import check_set
-from cl_viz.core.errors import InputError
+from cl_viz.core.as_array import as_array, views_of
+from cl_viz.core.errors import InputError, similar_name
 from cl_viz.core.fact_table import fact_table
 from cl_viz.core.lazily import lazily
 from cl_viz.core.validation import RowQuality, row_blocks, row_quality
@@ -57,9 +58,9 @@ class EmbeddingSet:
     @classmethod
     def from_arrays(
         cls,
-        views: Mapping[str, NDArray[Any]] | NDArray[Any],
+        views: Mapping[str, ArrayLike] | ArrayLike | Sequence[ArrayLike],
         *,
-        metadata: Columns | Mapping[str, Columns] | None = None,
+        metadata: Mapping[str, Any] | None = None,
         roles: Mapping[Role, str] | None = None,
         pairs: NDArray[np.integer[Any]] | None = None,
         name: str = "embeddings",
@@ -70,9 +71,10 @@ class EmbeddingSet:
 
         Parameters
         ----------
-        views : NDArray of shape (N, D), or mapping from view name to such arrays
-            All views share D. Without `pairs` and without ids they also share N.
-        metadata : mapping, optional
+        views : array or tensor of shape (N, D), tuple of such arrays, or mapping from view name to them
+            All views share D. Without `pairs` and without ids they also share N. Arrays and tensors of the processor
+            are not copied: change none while the set is in use.
+        metadata : mapping or pandas frame, optional
             Columns of length N; for views of different N, a mapping from view name to such a mapping.
         roles : mapping, optional
             Role -> column name; see `ROLES`.
@@ -92,17 +94,20 @@ class EmbeddingSet:
         InputError
             On wrong rank, N < 2, D < 2, views that do not fit together, columns of wrong length, unknown roles.
         """
-        arrays = {"view_1": np.asanyarray(views)} if not isinstance(views, Mapping) else dict(views)
-        by_view = columns_by_view(metadata or {}, tuple(arrays))
+        given = views_of(views, name) if not isinstance(views, Mapping) else views
+        arrays = {view: as_array(array, name) for view, array in given.items()}
+        by_view = columns_by_view({} if metadata is None else dict(metadata), tuple(arrays))
         roles = dict(roles or {})
         for role, values in role_values.items():
             if role not in ROLES:
-                raise InputError(f"unknown role {role!r}", where=name, allowed=", ".join(ROLES))
-            column = {role: np.asarray(values)}
+                raise InputError(
+                    f"unknown role {role!r}", where=name, allowed=", ".join(ROLES), remedy=similar_name(role, ROLES)
+                )
+            column = {role: np.asarray(as_array(values, f"{name}, {role}"))}
             extended = {id(columns): {**columns, **column} for columns in by_view.values()}
             by_view = {view: extended[id(columns)] for view, columns in by_view.items()}
             roles[role] = role
-        frozen_views = {view: read_only(np.asanyarray(array)) for view, array in arrays.items()}
+        frozen_views = {view: read_only(array) for view, array in arrays.items()}
         checked = cls(
             views=MappingProxyType(frozen_views),
             metadata=MappingProxyType(freeze_metadata(by_view)),

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, TypeVar
 
-from cl_viz.core.errors import InputError
+from cl_viz.core.errors import InputError, similar_name
 
 T = TypeVar("T")
 
@@ -114,7 +114,10 @@ class Params:
         known = {info.name: info for info in cls.describe()}
         for name in values:
             if name not in known:
-                raise InputError(f"unknown parameter {name!r}", where=cls.__name__, allowed=", ".join(known) or "none")
+                raise InputError(
+                    f"unknown parameter {name!r}", where=cls.__name__, allowed=", ".join(known) or "none",
+                    remedy=similar_name(name, known),
+                )  # fmt: skip
         from_card = {
             name: (card or {})[info.card_key]
             for name, info in known.items()

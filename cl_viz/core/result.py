@@ -84,6 +84,9 @@ class Caveats:
         return [*facts, *self.notes]
 
 
+_HINT = "<code>.figure(name)</code> draws one, <code>.table()</code> gives the numbers as a pandas frame."
+
+
 @dataclass(frozen=True)
 class Result:
     """What one diagnostic found on one input.
@@ -185,7 +188,7 @@ class Result:
     def _repr_html_(self) -> str:
         heading = html.escape(f"{self.diagnostic}: {self.run}")
         figures = ", ".join(f"<code>{html.escape(name)}</code>" for name in self.views)
-        told = f"<p>Figures: {figures}. <code>.figure(name)</code> draws one.</p>" if figures else ""
+        told = f"<p>Figures: {figures}. {_HINT}</p>" if figures else ""
         caveats = html.escape(" · ".join(self.caveats.lines()))
         numbers = quantity_cells(self.quantities) if self.quantities else ""
         return f"<h4>{heading}</h4>{Findings(self.findings).as_html()}{numbers}{told}<p {SMALL}>{caveats}</p>"

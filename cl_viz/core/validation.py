@@ -77,14 +77,14 @@ def check_matrix(array: NDArray[np.generic], where: str) -> None:
             f"the array holds {array.dtype} entries, not numbers",
             where=where,
             allowed="float16, bfloat16, float32, float64 or int8 embeddings",
-            remedy="save the embeddings as a plain numeric array",
+            remedy="give a plain numeric array; a table with a column of vectors is read by cl_viz.load",
         )
     if array.ndim != 2:
         raise InputError(
             f"the array has {array.ndim} axes, shape {array.shape}",
             where=where,
             allowed="two axes: N rows (samples) by D columns (dimensions)",
-            remedy="reshape or pool it to (N, D) first; several views go in as several named arrays",
+            remedy="reshape or pool it to (N, D) first; several views go in as a tuple of arrays, or as arrays by name",
         )
     n_rows, dimension = array.shape
     if n_rows < 2:

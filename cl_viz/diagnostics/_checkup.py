@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, SupportsIndex, overload
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, SupportsIndex, overload
 
-from cl_viz.core.embedding_set import EmbeddingSet
+from cl_viz.core.embedding_set import ROLES, EmbeddingSet
+from cl_viz.core.errors import InputError, similar_name
 from cl_viz.core.named import Named
 from cl_viz.core.notebook_html import SMALL, folded
 from cl_viz.core.progress import ProgressCallback, silent
@@ -19,6 +20,9 @@ from cl_viz.engine.scanner import Scanner
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from cl_viz.encoders import Target
+    from cl_viz.formats import RoleValue
 
 
 class Checkup(list[Result]):
@@ -82,23 +86,43 @@ class Checkup(list[Result]):
 
 
 def check(
-    target: Run | EmbeddingSet,
+    target: Target,
     *,
-    others: Sequence[Run | EmbeddingSet] = (),
+    others: Sequence[Target] = (),
     step: int | None = None,
     layer: str | None = None,
     scanner: Scanner | None = None,
     progress: ProgressCallback = silent,
+    **roles: RoleValue,
 ) -> Checkup:
     """Run every quick diagnostic, with the run card's parameters; no pass over pairs is made twice.
+
+    Parameters
+    ----------
+    target : Run or EmbeddingSet, path, or what is in memory
+        What `cl_viz.open_run` takes: a path, an array or tensor (N, D), a tuple of views, a mapping, a table.
+    others, step, layer, scanner, progress : optional
+        As for `cl_viz.diagnose`.
+    **roles
+        ``label=labels``, ``group=...`` and so on: as for `cl_viz.load`, of a target that is no run or set yet.
 
     Returns
     -------
     Checkup
         A list of results in the order of the registry, see `diagnose`; it shows itself as findings, worst first, which
         are also its ``findings``.
+
+    Raises
+    ------
+    InputError
+        If the target cannot be used, or a role is not known.
+
+    Examples
+    --------
+    >>> cl_viz.check("dump.npz")  # doctest: +SKIP
+    >>> cl_viz.check((view_1, view_2), label=labels)["spectrum"].figure()  # doctest: +SKIP
     """
-    run = as_run(target)
+    run = as_run(_with_roles(target, roles) if roles else target)
     keeper = scanner or Scanner()
     quick = [spec for spec in DIAGNOSTICS.values() if spec.quick]
     keeper.expect(run.get(step, layer), passes_of(quick))
@@ -111,3 +135,22 @@ def check(
         results.append(diagnose(spec.name, run, others=others, step=step, layer=layer, scanner=keeper, progress=report))
     progress(1.0, "done")
     return results
+
+
+def _with_roles(target: Target, roles: Mapping[str, RoleValue]) -> EmbeddingSet:
+    """Return what is no run or set yet as a set, with its roles."""
+    for name in roles:
+        if name not in ROLES:
+            raise InputError(
+                f"unknown argument {name!r}", where="check", allowed=f"the roles {', '.join(ROLES)}",
+                remedy=similar_name(name, ROLES) or "cl_viz.diagnose takes parameters of a diagnostic",
+            )  # fmt: skip
+    if isinstance(target, Run | EmbeddingSet):
+        raise InputError(
+            "roles are given for a set that has its own", where="check",
+            remedy="change them first: cl_viz.check(embedding_set.with_roles(label=COLUMN))",
+        )  # fmt: skip
+    from cl_viz.formats import load
+
+    given: dict[str, Any] = dict(roles)
+    return load(target, **given)

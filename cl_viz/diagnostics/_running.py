@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cl_viz.core.embedding_set import EmbeddingSet
 from cl_viz.core.errors import MissingInputError
@@ -17,6 +17,9 @@ from cl_viz.core.specs import DiagnosticSpec, Pass
 from cl_viz.diagnostics._one_point import FACTS_OF_THE_FILE, without_praise
 from cl_viz.engine.inputs import Inputs, gather
 from cl_viz.engine.scanner import Scanner
+
+if TYPE_CHECKING:
+    from cl_viz.encoders import Target
 
 DIAGNOSTICS: Registry[DiagnosticSpec] = Registry("cl_viz.diagnostics", DiagnosticSpec)
 NO_INTERVAL = "without an interval, so that it is not known how far other samples would move it"
@@ -35,23 +38,26 @@ _DRAWN = "drawn with seed 0"
 
 def diagnose(
     name: str,
-    target: Run | EmbeddingSet,
+    target: Target,
     *,
-    others: Sequence[Run | EmbeddingSet] = (),
+    others: Sequence[Target] = (),
     step: int | None = None,
     layer: str | None = None,
     params: Mapping[str, Any] | None = None,
     scanner: Scanner | None = None,
     progress: ProgressCallback = silent,
+    **settings: Any,
 ) -> Result:
     """Run one diagnostic.
 
     Parameters
     ----------
     name : str
-        A key of `DIAGNOSTICS`, for example ``"score_distribution"``.
-    target : Run or EmbeddingSet
-    others : sequence of Run or EmbeddingSet
+        A key of `cl_viz.diagnostics.DIAGNOSTICS`, which lists them with their questions; for example
+        ``"score_distribution"``.
+    target : Run or EmbeddingSet, path, or what is in memory
+        What `cl_viz.open_run` takes: a path, an array or tensor (N, D), a tuple of views, a mapping, a table.
+    others : sequence of such targets
         Runs to compare with, for diagnostics that need several: the reference first. `target` may be among them.
     step, layer : optional
         Which snapshot of the run; by default the last step and the first layer.
@@ -60,6 +66,8 @@ def diagnose(
     scanner : Scanner, optional
         Has the passes made and keeps them; pass one to several calls and no pass is made twice.
     progress : callable
+    **settings
+        Single parameters: ``temperature=0.2`` is short for ``params={"temperature": 0.2}``.
 
     Returns
     -------
@@ -69,17 +77,22 @@ def diagnose(
     Raises
     ------
     InputError
-        If a parameter is out of range, or the set cannot be used at all.
+        If a parameter is not known or out of range, or the set cannot be used at all.
+
+    Examples
+    --------
+    >>> result = cl_viz.diagnose("hardness", "dump.npz", temperature=0.2)  # doctest: +SKIP
+    >>> result["effective_negatives"].value, result.table(), result.figure()  # doctest: +SKIP
     """
     spec = DIAGNOSTICS[name]
-    run = as_run(target)
-    made = spec.params.make(dict(params or {}), dict(run.card))
+    run, params = as_run(target), {**(params or {}), **settings}
+    made = spec.params.make(params, dict(run.card))
     try:
         inputs = _gathered(spec, run, _as_runs(others, target, run), step, layer, scanner, progress)
         result = without_praise(spec.compute(inputs, made), inputs)
     except MissingInputError as error:
         return unknown_result(spec, run, error, step, layer)
-    assumed = spec.params.assumed(params or {}, run.card)
+    assumed = spec.params.assumed(params, run.card)
     findings = tuple(_with_assumptions(finding, assumed) for finding in result.findings)
     return replace(result, findings=findings, caveats=_completed(result, assumed))
 
@@ -106,9 +119,9 @@ def _completed(result: Result, assumed: Sequence[str]) -> Caveats:
 
 def estimate(
     name: str,
-    target: Run | EmbeddingSet,
+    target: Target,
     *,
-    others: Sequence[Run | EmbeddingSet] = (),
+    others: Sequence[Target] = (),
     step: int | None = None,
     layer: str | None = None,
     params: Mapping[str, Any] | None = None,
@@ -129,12 +142,18 @@ def estimate(
         return 0.0
 
 
-def as_run(target: Run | EmbeddingSet) -> Run:
-    """Return a run as it is, and a set as a run of one snapshot."""
-    return target if isinstance(target, Run) else Run.from_set(target)
+def as_run(target: Target) -> Run:
+    """Return a run as it is, a set as a run of one snapshot, and anything else as `cl_viz.open_run` opens it."""
+    if isinstance(target, EmbeddingSet):
+        return Run.from_set(target)
+    if isinstance(target, Run):
+        return target
+    from cl_viz.encoders import open_run
+
+    return open_run(target)
 
 
-def _as_runs(others: Sequence[Run | EmbeddingSet], target: Run | EmbeddingSet, run: Run) -> list[Run]:
+def _as_runs(others: Sequence[Target], target: Target, run: Run) -> list[Run]:
     """Return the others as runs; the target itself, where it is among them, as the run it became."""
     return [run if other is target else as_run(other) for other in others]
 

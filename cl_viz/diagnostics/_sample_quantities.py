@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from cl_viz.core.embedding_set import EmbeddingSet
 from cl_viz.core.errors import InputError
 from cl_viz.core.progress import ProgressCallback, silent
-from cl_viz.core.run import Run
+from cl_viz.diagnostics._running import as_run
 from cl_viz.diagnostics._sample_measures import (
     SAMPLE_QUANTITIES,
     Asked,
@@ -22,6 +22,9 @@ from cl_viz.diagnostics._sample_measures import (
 )
 from cl_viz.engine.inputs import SetInputs, gather
 from cl_viz.engine.scanner import Scanner
+
+if TYPE_CHECKING:
+    from cl_viz.encoders import Target
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +61,7 @@ class SampleQuantity:
 
 
 def sample_quantities(
-    data: EmbeddingSet | Run,
+    data: Target,
     names: Sequence[str] | None = None,
     *,
     view: str | None = None,
@@ -70,8 +73,9 @@ def sample_quantities(
 
     Parameters
     ----------
-    data : EmbeddingSet or Run
-        Of a run the last step and the first layer are taken, and the temperature of its card.
+    data : EmbeddingSet or Run, path, or what is in memory
+        What `cl_viz.open_run` takes. Of a run the last step and the first layer are taken, and the
+        temperature of its card.
     names : sequence of str, optional
         Names in `cl_viz.diagnostics.SAMPLE_QUANTITIES`; by default all that the set has the inputs for. Those that
         need passes over all pairs take their time: ask for what is wanted.
@@ -95,7 +99,7 @@ def sample_quantities(
     MissingInputError
         If a quantity asked for by name lacks its input: labels, a second view, more rows.
     """
-    run = data if isinstance(data, Run) else Run.from_set(data)
+    run = as_run(data)
     inputs = gather("set", run, scanner=scanner, progress=progress)
     assert isinstance(inputs, SetInputs)
     embedding_set = inputs.embedding_set

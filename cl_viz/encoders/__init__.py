@@ -14,6 +14,7 @@ from cl_viz.core.registry import Registry
 
 if TYPE_CHECKING:
     from cl_viz.encoders._encoding import encode as encode
+    from cl_viz.encoders._open import Target as Target
     from cl_viz.encoders._open import open_run as open_run
     from cl_viz.encoders._open import sample_folder as sample_folder
     from cl_viz.encoders._open import sample_run_names as sample_run_names
@@ -25,6 +26,7 @@ ENCODERS: Registry[EncoderSpec] = Registry("cl_viz.encoders", EncoderSpec)
 # name -> module that defines it
 _EXPORTS = {
     "encode": "cl_viz.encoders._encoding",
+    "Target": "cl_viz.encoders._open",
     "open_run": "cl_viz.encoders._open",
     "recognise": "cl_viz.encoders._recognising",
     "sample_folder": "cl_viz.encoders._open",

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import torch
@@ -32,13 +32,18 @@ from cl_viz.encoders._shard_folder import refuse_unfinished
 from cl_viz.encoders._step_folder import is_step_folder, step_folder_run
 from cl_viz.encoders.tiny import LAYERS, build, recognise
 
+if TYPE_CHECKING:
+    from cl_viz.formats import Source
+
 PathLike = str | os.PathLike[str]
+Target: TypeAlias = "Run | EmbeddingSet | Source"
+"""What a question can be asked of: a run, a set, and whatever `open_run` makes a run of."""
 # Seed of the views of a checkpoint that comes without a card; the sample runs use the same.
 _BARE_SEED = 2024
 
 
-def open_run(path: PathLike) -> Run:
-    """Open a run folder, a checkpoint of a tiny encoder, or any embedding dump.
+def open_run(path: Target) -> Run:
+    """Open a run folder, a checkpoint of a tiny encoder, any embedding dump, or what is in memory.
 
     A run folder holds ``card.json`` and checkpoints; its embeddings are computed when a snapshot is first looked at,
     by running the encoder on the evaluation images, and kept in the cache folder (environment variable
@@ -49,8 +54,9 @@ def open_run(path: PathLike) -> Run:
 
     Parameters
     ----------
-    path : path
-        A folder with ``card.json``, a checkpoint, or a dump.
+    path : path, or what is in memory
+        A folder with ``card.json``, a checkpoint, or a dump. What `cl_viz.load` takes of memory, or an embedding set,
+        becomes a run with one snapshot; a run stays what it is.
 
     Returns
     -------
@@ -65,6 +71,12 @@ def open_run(path: PathLike) -> Run:
     UnsafeFileError, InputError
         As `cl_viz.load`, for a dump.
     """
+    if isinstance(path, Run):
+        return path
+    if not isinstance(path, str | os.PathLike):
+        from cl_viz.formats import load
+
+        return Run.from_set(path if isinstance(path, EmbeddingSet) else load(path))
     folder = Path(path)
     if folder.is_file() and recognise(folder):
         return _computed_run(_card_of_checkpoint(folder), source=str(folder))
@@ -153,13 +165,13 @@ def sample_run_names() -> tuple[str, ...]:
 
 
 def sample_runs(
-    names: Sequence[str] | None = None, *, on_error: Callable[[ClVizError], None] | None = None
+    names: Sequence[str] | str | None = None, *, on_error: Callable[[ClVizError], None] | None = None
 ) -> list[Run]:
     """Open bundled runs.
 
     Parameters
     ----------
-    names : sequence of str, optional
+    names : sequence of str, or one name, optional
         Which; by default those whose card says ``open_by_default``.
     on_error : callable, optional
         Called with the error of a run that cannot be opened, which is then left out; by default it is raised.
@@ -173,6 +185,8 @@ def sample_runs(
     """
     available = sample_run_names()
     runs = sample_folder() / "runs"
+    if isinstance(names, str):
+        names = [names]
     wanted = [name for name in available if _opens_by_default(runs / name)] if names is None else list(names)
     opened = []
     for name in wanted:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -25,12 +25,15 @@ from cl_viz.engine.precision import Precision, full_float32, score_type
 from cl_viz.engine.rows import ViewRows, view_rows
 from cl_viz.engine.tile_sizes import with_smaller_tiles
 
+if TYPE_CHECKING:
+    from cl_viz.formats import Source
+
 _RANKED_SHARE = 0.1
 """Share of the progress that the ranks take."""
 
 
 def find_pairs(
-    data: EmbeddingSet | Run,
+    data: EmbeddingSet | Run | Source,
     question: Question | PairQuery = "hardest-negatives",
     *,
     step: int | None = None,
@@ -45,8 +48,9 @@ def find_pairs(
 
     Parameters
     ----------
-    data : EmbeddingSet or Run
-        Rows are normalised to unit length; NaN, infinite and zero rows are left out.
+    data : EmbeddingSet or Run, path, or what is in memory
+        What `cl_viz.load` takes, where it is no set or run. Rows are normalised to unit length; NaN, infinite and zero
+        rows are left out.
     question : str or PairQuery
         ``"hardest-negatives"``, ``"false-negatives"`` (negatives of the same label; without labels, negatives that are
         among each other's nearest), ``"weakest-positives"``, ``"duplicates"`` (near-equal samples of a view),
@@ -102,7 +106,9 @@ def find_pairs(
     Memory beyond the set is that of its unit rows (up to 1 GiB a view), one tile a thread and the pairs kept. A draw
     depends on the set, the query and the seed alone, not on threads or tiles.
     """
-    embedding_set = data.get(step, layer) if isinstance(data, Run) else data
+    from cl_viz.formats import as_set
+
+    embedding_set = as_set(data, step, layer)
     query = query_of(embedding_set, question, asked)
     target = resolve_device(device)
     dtype = score_type(embedding_set, target, precision)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -17,6 +17,9 @@ from cl_viz.engine.pair_query import PairQuery, Question, query_of
 from cl_viz.engine.plan import Plan
 from cl_viz.engine.precision import Precision, score_type
 
+if TYPE_CHECKING:
+    from cl_viz.formats import Source
+
 _PROBE_ROWS = 3072
 _PROBE_BINS = 50
 _ROWS_SECONDS = 0.1
@@ -24,7 +27,7 @@ _ROWS_SECONDS = 0.1
 
 
 def estimate_pairs(
-    data: EmbeddingSet | Run,
+    data: EmbeddingSet | Run | Source,
     question: Question | PairQuery = "hardest-negatives",
     *,
     step: int | None = None,
@@ -45,7 +48,9 @@ def estimate_pairs(
     Plan
         The first call for a dimension and a device takes about half a second, later ones nothing.
     """
-    embedding_set = data.get(step, layer) if isinstance(data, Run) else data
+    from cl_viz.formats import as_set
+
+    embedding_set = as_set(data, step, layer)
     query = query_of(embedding_set, question, asked)
     target = resolve_device(device)
     dtype = score_type(embedding_set, target, precision)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import torch
 
 from cl_viz.core.embedding_set import EmbeddingSet
 from cl_viz.core.fact_table import fact_table
 from cl_viz.core.result import format_number
+from cl_viz.core.run import Run
 from cl_viz.core.validation import BLOCK_BYTES
 from cl_viz.engine import compiled, pass_rates, triton_neighbors
 from cl_viz.engine.anchor_bands import ANCHOR_TILE, COLUMN_TILE, columns_at_once
@@ -27,6 +28,9 @@ from cl_viz.engine.precision import Precision, score_type
 from cl_viz.engine.rows import RESIDENT_BYTES
 from cl_viz.engine.scan import anchor_count
 from cl_viz.engine.workers import thread_count
+
+if TYPE_CHECKING:
+    from cl_viz.formats import Source
 
 
 @dataclass(frozen=True)
@@ -74,7 +78,7 @@ class Plan:
 
 
 def plan(
-    embedding_set: EmbeddingSet,
+    embedding_set: EmbeddingSet | Run | Source,
     device: str = "auto",
     *,
     anchors: Literal["auto"] | int = "auto",
@@ -85,8 +89,7 @@ def plan(
 
     Parameters
     ----------
-    embedding_set : EmbeddingSet
-    device, anchors, neighbors, precision
+    embedding_set, device, anchors, neighbors, precision
         As for `cl_viz.scan`.
 
     Returns
@@ -103,6 +106,9 @@ def plan(
     DeviceError
         If the device is absent.
     """
+    from cl_viz.formats import as_set
+
+    embedding_set = as_set(embedding_set)
     check_neighbors(neighbors)
     target = resolve_device(device)
     dtype = score_type(embedding_set, target, precision)

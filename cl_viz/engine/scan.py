@@ -14,6 +14,7 @@ import torch
 from cl_viz.core.embedding_set import EmbeddingSet
 from cl_viz.core.errors import InputError
 from cl_viz.core.progress import ProgressCallback, silent
+from cl_viz.core.run import Run
 from cl_viz.engine import compiled
 from cl_viz.engine.anchor_pass import scan_anchors
 from cl_viz.engine.anchor_positives import Links
@@ -42,6 +43,8 @@ from cl_viz.engine.tile_sizes import fitted, with_smaller_tiles
 if TYPE_CHECKING:
     from distributed import Client
 
+    from cl_viz.formats import Source
+
 AUTO_ANCHORS = 8192
 """Anchors of one view with ``anchors="auto"``; every row up to this N."""
 _SO_FAR = "nearest so far"
@@ -52,7 +55,7 @@ DEVICE_CHUNK_SCORES = 100_000_000_000
 
 
 def scan(
-    embedding_set: EmbeddingSet | str | Path,
+    embedding_set: EmbeddingSet | Run | Source,
     device: str = "auto",
     *,
     anchors: Literal["auto"] | int = "auto",
@@ -67,9 +70,10 @@ def scan(
 
     Parameters
     ----------
-    embedding_set : EmbeddingSet or path
-        Rows are normalised to unit length; NaN, infinite and zero rows are left out and counted. A path is loaded as
-        `cl_viz.load` does; on a cluster, a folder of shards is read shard by shard by the workers.
+    embedding_set : EmbeddingSet or Run, path, or what is in memory
+        Rows are normalised to unit length; NaN, infinite and zero rows are left out and counted. Of a run the last
+        step and the first layer are taken; a path, an array or a table is loaded as `cl_viz.load` does. On a cluster,
+        a folder of shards is read shard by shard by the workers.
     device : str
         ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"`` or ``"mps"``.
     anchors : "auto" or int
@@ -106,7 +110,11 @@ def scan(
     MissingDependencyError
         If a cluster is given and Dask is not installed.
     """
+    from cl_viz.formats import as_set
+
     n_anchors = anchor_count(anchors)
+    if not isinstance(embedding_set, str | Path):
+        embedding_set = as_set(embedding_set)
     if cluster is not None:
         from cl_viz.engine.cluster import scan_cluster
 
@@ -114,10 +122,7 @@ def scan(
             embedding_set, cluster, device,
             anchors=n_anchors, neighbors=neighbors, precision=precision, seed=seed, cache=cache, progress=progress,
         )  # fmt: skip
-    if not isinstance(embedding_set, EmbeddingSet):
-        from cl_viz.formats import load
-
-        embedding_set = load(embedding_set)
+    embedding_set = as_set(embedding_set)
     target = resolve_device(device)
     dtype = score_type(embedding_set, target, precision)
     check_neighbors(neighbors)

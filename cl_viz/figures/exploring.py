@@ -3,32 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from cl_viz.core.embedding_set import EmbeddingSet
 from cl_viz.core.errors import InputError
 from cl_viz.core.result import Result
-from cl_viz.core.run import Run
 from cl_viz.core.view import Table
 from cl_viz.diagnostics import DIAGNOSTICS, diagnose
+from cl_viz.encoders import open_run
 from cl_viz.engine.scanner import Scanner
 from cl_viz.figures.controls import Shown, widgets_installed, with_controls
 from cl_viz.figures.rendering import render
 from cl_viz.figures.theme import ThemeName
+
+if TYPE_CHECKING:
+    from cl_viz.encoders import Target
 
 _SHOWN_FINDINGS = 3
 
 
 def explore(
     name: str,
-    target: Run | EmbeddingSet,
+    target: Target,
     view: str | None = None,
     *,
-    others: Sequence[Run | EmbeddingSet] = (),
+    others: Sequence[Target] = (),
     step: int | None = None,
     layer: str | None = None,
     params: Mapping[str, Any] | None = None,
     theme: ThemeName = "light",
+    **settings: Any,
 ) -> Any:
     """Show a diagnostic's figure in a notebook, with a control for each of its parameters.
 
@@ -38,14 +41,17 @@ def explore(
     ----------
     name : str
         A key of `DIAGNOSTICS`.
-    target : Run or EmbeddingSet
+    target : Run or EmbeddingSet, path, or what is in memory
+        What `cl_viz.open_run` takes.
     view : str, optional
         Key of `Result.views`; by default the first figure.
     others, step, layer : optional
         As for `cl_viz.diagnose`.
     params : mapping, optional
-        Where the controls start.
+        Where the controls start; ``temperature=0.2`` is short for ``params={"temperature": 0.2}``.
     theme : {"light", "dark"}
+    **settings
+        Single parameters.
 
     Returns
     -------
@@ -58,12 +64,12 @@ def explore(
     InputError
         If the diagnostic has no such figure, or a parameter is out of range.
     """
-    scanner = Scanner()
+    scanner, run = Scanner(), open_run(target)
     spec = DIAGNOSTICS[name]
-    start = spec.params.make(dict(params or {}), dict(target.card) if isinstance(target, Run) else None).as_dict()
+    start = spec.params.make({**(params or {}), **settings}, dict(run.card)).as_dict()
 
     def ask(values: Mapping[str, Any]) -> Result:
-        return diagnose(name, target, others=others, step=step, layer=layer, params=values, scanner=scanner)
+        return diagnose(name, run, others=others, step=step, layer=layer, params=values, scanner=scanner)
 
     first = ask(start)
     figures = [key for key, found in first.views.items() if not isinstance(found, Table)]

@@ -11,12 +11,15 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from cl_viz.core.as_array import as_array
 from cl_viz.core.embedding_set import Column, EmbeddingSet, Role
 from cl_viz.core.errors import FormatError, InputError
+from cl_viz.core.run import Run
 from cl_viz.formats._assemble import Plan, as_pairs, build_set, make_plan, with_column
 from cl_viz.formats._choose_views import Requested
 from cl_viz.formats._dump import column_to_store, plain_column
 from cl_viz.formats._guard import check_present
+from cl_viz.formats._in_memory import MEMORY, memory_dump
 from cl_viz.formats._opening import read_dump
 from cl_viz.formats._roles import ROLE_NAMES, known_role
 from cl_viz.formats.shards import read_files
@@ -24,10 +27,12 @@ from cl_viz.formats.shards import read_files
 PathLike: TypeAlias = str | os.PathLike[str]
 RoleValue: TypeAlias = PathLike | ArrayLike | Mapping[str, Any] | None
 """A column name, a path to a file of labels, the values themselves, or a mapping from view to one of these."""
+Source: TypeAlias = PathLike | ArrayLike | Sequence[ArrayLike] | Mapping[str, Any]
+"""Where embeddings come from: a path, or what is in memory; see `load`."""
 
 
 def load(
-    path: PathLike,
+    source: Source,
     views: Requested = None,
     label: RoleValue = None,
     subclass: RoleValue = None,
@@ -38,15 +43,18 @@ def load(
     pairs: PathLike | ArrayLike | None = None,
     name: str | None = None,
 ) -> EmbeddingSet:
-    """Read embeddings from a file or a folder of shards.
+    """Read embeddings from a file, from a folder of shards, or from memory.
 
     Nothing in the file is executed; arrays larger than memory stay mapped where the format allows it. The
     fingerprint of the full content is made here, once.
 
     Parameters
     ----------
-    path : path
-        A file in one of the formats of `FORMATS`, or a folder of shards of one of them.
+    source : path, array_like, tuple, mapping or table
+        A file in one of the formats of `FORMATS`, or a folder of shards of one of them. In memory: an array or tensor
+        (N, D); a tuple of such views; a mapping from name to arrays and columns, which is read as an npz file is; a
+        pandas frame, or what has ``to_pandas``, which is read as a Parquet file is. Arrays are not copied where that
+        is possible: change none while the set is in use.
     views : sequence of str, or mapping of view name to array name, optional
         Arrays to load as views, all of one N and D. By default guessed: the largest group of arrays that fit
         together.
@@ -61,6 +69,12 @@ def load(
     -------
     EmbeddingSet
 
+    Examples
+    --------
+    >>> cl_viz.load("dump.npz", label="class")  # doctest: +SKIP
+    >>> cl_viz.load((view_1, view_2), label=labels, name="epoch 10")  # doctest: +SKIP
+    >>> cl_viz.load(frame)  # a column of vectors, and columns of labels and texts  # doctest: +SKIP
+
     Raises
     ------
     FormatError
@@ -70,9 +84,14 @@ def load(
     InputError
         If views, columns or pairs do not fit together, or the views cannot be told.
     """
-    place = Path(path)
     given_pairs = None if pairs is None else _read_pairs(pairs)
-    _, dump = read_dump(place)
+    if isinstance(source, str | os.PathLike):
+        place = Path(source)
+        _, dump = read_dump(place)
+    else:
+        place = MEMORY
+        dump, told = memory_dump(source)
+        views, name = views or told, name or "embeddings"
     plan = make_plan(dump, place, requested=views, pairs=given_pairs)
     roles: dict[Role, RoleValue] = {
         "label": label, "subclass": subclass, "group": group, "text": text, "image": image, "id": id,
@@ -83,6 +102,19 @@ def load(
     loaded = build_set(plan, place, name or place.stem or str(place))
     _ = loaded.fingerprint
     return loaded
+
+
+def as_set(target: EmbeddingSet | Run | Source, step: int | None = None, layer: str | None = None) -> EmbeddingSet:
+    """Return a set as it is, a snapshot of a run (by default the last step and the first layer), or what `load` reads.
+
+    Raises
+    ------
+    FormatError, UnsafeFileError, InputError
+        As `load` and `Run.get` do.
+    """
+    if isinstance(target, Run):
+        return target.get(step, layer)
+    return target if isinstance(target, EmbeddingSet) else load(target)
 
 
 def load_piece(files: Sequence[Path], views: Requested = None, label: str | None = None) -> EmbeddingSet:
@@ -114,7 +146,7 @@ def _with_role(plan: Plan, role: Role, value: RoleValue, path: Path) -> Plan:
 
 def _values(plan: Plan, role: Role, value: Any, path: Path, view: str | None) -> Column:
     if not isinstance(value, str | os.PathLike):
-        return column_to_store(plain_column(np.asarray(value)))
+        return column_to_store(plain_column(as_array(value)))
     columns = {name: column for own in plan.columns.values() for name, column in own.items()}
     if view is not None:
         columns = dict(plan.columns[view])

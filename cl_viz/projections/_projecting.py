@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cl_viz.core.embedding_set import EmbeddingSet
 from cl_viz.core.errors import InputError
 from cl_viz.core.params import Params
 from cl_viz.core.progress import ProgressCallback, silent
 from cl_viz.core.run import Run
+from cl_viz.formats import as_set
 from cl_viz.projections._cache import MapCache
 from cl_viz.projections._honesty import SAMPLE
 from cl_viz.projections._inputs import part_of
@@ -18,12 +19,15 @@ from cl_viz.projections._making import MapMaker, as_projection, needs_neighbors
 from cl_viz.projections._projection import Projection
 from cl_viz.projections._requests import checked_request, known_method, made_params
 
+if TYPE_CHECKING:
+    from cl_viz.formats import Source
+
 LAYOUT_PART = 0.9
 """Where the layout ends on the way from 0 to 1, what the map keeps coming after it."""
 
 
 def project(
-    data: EmbeddingSet | Run,
+    data: EmbeddingSet | Run | Source,
     method: str = "umap",
     *,
     dim: int = 2,
@@ -39,8 +43,8 @@ def project(
 
     Parameters
     ----------
-    data : EmbeddingSet or Run
-        Of a run the last step and the first layer are taken.
+    data : EmbeddingSet or Run, path, or what is in memory
+        Of a run the last step and the first layer are taken; what is no set or run is loaded as `cl_viz.load` does.
     method : str
         Name in `cl_viz.projections.PROJECTIONS`: ``"pca"``, ``"umap"``, ``"tsne"``, ``"pacmap"``.
     dim : int
@@ -80,7 +84,7 @@ def project(
     ClVizError
         If the library fails, or lays rows out at points that are not finite.
     """
-    embedding_set = data.get() if isinstance(data, Run) else data
+    embedding_set = as_set(data)
     request = checked_request(embedding_set, method, dim, view, params, seed, device)
     maker = MapMaker.of_set(request, embedding_set, MapCache(cache))
     layout = maker.layout(part_of(progress or silent, 0.0, LAYOUT_PART))
@@ -91,7 +95,7 @@ def project(
 
 
 def lay_out(
-    data: EmbeddingSet | Run,
+    data: EmbeddingSet | Run | Source,
     method: str = "umap",
     *,
     dim: int = 2,
@@ -103,7 +107,7 @@ def lay_out(
     progress: ProgressCallback = silent,
 ) -> Projection:
     """Make a map as `project` does, without working out what it keeps: `judge` does that afterwards."""
-    embedding_set = data.get() if isinstance(data, Run) else data
+    embedding_set = as_set(data)
     request = checked_request(embedding_set, method, dim, view, params, seed, device)
     layout = MapMaker.of_set(request, embedding_set, MapCache(cache)).layout(progress)
     return as_projection(layout, None, request, embedding_set)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from cl_viz.core.embedding_set import EmbeddingSet
 from cl_viz.core.errors import InputError
@@ -12,12 +13,16 @@ from cl_viz.core.progress import ProgressCallback, silent
 from cl_viz.core.result import Result
 from cl_viz.core.run import Run
 from cl_viz.diagnostics import check
+from cl_viz.encoders import open_run
 from cl_viz.engine.scanner import Scanner
 from cl_viz.reporting.comparing import compare_found
 from cl_viz.reporting.html_document import html_text
 from cl_viz.reporting.json_document import as_document, as_text
 from cl_viz.reporting.tables import markdown_text, parquet_bytes
 from cl_viz.reporting.writing import check_writable, write_whole
+
+if TYPE_CHECKING:
+    from cl_viz.encoders import Target
 
 Found = Sequence[tuple[EmbeddingSet, Sequence[Result]]]
 """Embedding sets, and what diagnostics found on each."""
@@ -32,7 +37,7 @@ FORMATS: Mapping[str, Callable[[Found], str | bytes]] = {
 
 
 def report(
-    targets: Run | EmbeddingSet | Sequence[Run | EmbeddingSet],
+    targets: Target | Sequence[Target],
     path: str | os.PathLike[str],
     *,
     format: str | None = None,
@@ -45,8 +50,9 @@ def report(
 
     Parameters
     ----------
-    targets : Run, EmbeddingSet, or a sequence of them
-        The first is the reference that the others are compared with.
+    targets : Run, EmbeddingSet, path, what is in memory, or a list of them
+        Each is what `cl_viz.open_run` takes; a tuple of arrays is one set with as many views. The first is the
+        reference that the others are compared with.
     path : path
         File to write, whole or not at all.
     format : {"html", "json", "parquet", "md"}, optional
@@ -65,8 +71,7 @@ def report(
     """
     kind = format_of(path, format)
     check_writable(path)
-    chosen = [targets] if isinstance(targets, Run | EmbeddingSet) else list(targets)
-    runs = [target if isinstance(target, Run) else Run.from_set(target) for target in chosen]
+    runs = [open_run(target) for target in _listed(targets)]
     if len({run.name for run in runs}) < len(runs):
         raise InputError("two runs have the same name", where="report", remedy="rename one: run.renamed(name)")
     keeper = scanner or Scanner()
@@ -79,6 +84,13 @@ def report(
         results = check(run, others=runs, step=step, layer=layer, scanner=keeper, progress=part)
         found.append((run.get(step, layer), results))
     return write_report(found, path, kind)
+
+
+def _listed(targets: Any) -> list[Any]:
+    """Return the runs there are; a tuple of arrays is one set with several views."""
+    kinds = (Run, EmbeddingSet, str, os.PathLike, Mapping)
+    several = isinstance(targets, list | tuple) and all(isinstance(target, kinds) for target in targets)
+    return list(targets) if several else [targets]
 
 
 def write_report(found: Found, path: str | os.PathLike[str], format: str | None = None) -> Path:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from cl_viz.core.embedding_set import EmbeddingSet
 from cl_viz.core.errors import InputError
@@ -12,8 +14,11 @@ from cl_viz.core.run import Run
 from cl_viz.diagnostics._comparing.resampling import resample
 from cl_viz.diagnostics._comparing.run_table import RunTable, tabulate
 from cl_viz.diagnostics._comparing.same_samples import Pairing, pairing
-from cl_viz.diagnostics._running import DIAGNOSTICS, diagnose, passes_of
+from cl_viz.diagnostics._running import DIAGNOSTICS, as_run, diagnose, passes_of
 from cl_viz.engine.scanner import Scanner
+
+if TYPE_CHECKING:
+    from cl_viz.encoders import Target
 
 
 def compared_diagnostics() -> tuple[str, ...]:
@@ -22,7 +27,7 @@ def compared_diagnostics() -> tuple[str, ...]:
 
 
 def compare_runs(
-    runs: Sequence[Run | EmbeddingSet],
+    runs: Sequence[Target] | Mapping[str, Target],
     *,
     reference: str = "",
     diagnostics: Sequence[str] = (),
@@ -37,8 +42,8 @@ def compare_runs(
 
     Parameters
     ----------
-    runs : sequence of Run or EmbeddingSet
-        Two or more, of different names.
+    runs : sequence, or mapping by name, of Run or EmbeddingSet, path, or what is in memory
+        Two or more, of different names; a mapping names them. Each is what `cl_viz.open_run` takes.
     reference : str
         Name of the run that the others are compared with; by default the first.
     diagnostics : sequence of str
@@ -68,13 +73,18 @@ def compare_runs(
     Examples
     --------
     >>> cl_viz.compare_runs(cl_viz.sample_runs())  # doctest: +SKIP
+    >>> cl_viz.compare_runs({"before": "old.npz", "after": embeddings}).table()  # doctest: +SKIP
     """
-    made = [run if isinstance(run, Run) else Run.from_set(run) for run in runs]
+    made = _as_runs(runs)
     names = [run.name for run in made]
     if len(made) < 2:
         raise InputError(f"got {len(made)} runs", where="compare_runs", allowed="two runs or more")
     if len(set(names)) < len(names):
-        raise InputError("two runs have the same name", where="compare_runs", remedy="rename one: run.renamed(name)")
+        raise InputError(
+            "two runs have the same name",
+            where="compare_runs",
+            remedy="rename one: run.renamed(name); or name them: compare_runs({name: run, ...})",
+        )
     reference = reference or names[0]
     if reference not in names:
         raise InputError(f"no run {reference!r} to compare with", where="compare_runs", allowed=", ".join(names))
@@ -98,6 +108,17 @@ def compare_runs(
         )
     progress(1.0, "done")
     return tabulate(results, pairings, reference, drawn)
+
+
+def _as_runs(runs: Sequence[Target] | Mapping[str, Target]) -> list[Run]:
+    if isinstance(runs, Mapping):
+        return [as_run(run).renamed(str(name)) for name, run in runs.items()]
+    if isinstance(runs, Run | EmbeddingSet | str | os.PathLike) or hasattr(runs, "ndim"):
+        raise InputError(
+            f"got one {type(runs).__name__}", where="compare_runs", allowed="two runs or more",
+            remedy="give them as a list, compare_runs([first, second]), or by name, compare_runs({name: run, ...})",
+        )  # fmt: skip
+    return [as_run(run) for run in runs]
 
 
 def pairings_with(runs: Sequence[Run], reference: str, step: int | None, layer: str | None) -> dict[str, Pairing]:
