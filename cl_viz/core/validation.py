@@ -13,6 +13,9 @@ from cl_viz.core.errors import InputError
 BLOCK_BYTES = 8 << 20
 """Of the float64 copy of a block of rows: a mapped file may be larger than memory, and a block this small stays in the
 processor's cache."""
+LARGEST_ENTRY = float(np.finfo(np.float32).max)
+SMALLEST_ENTRY = float(np.finfo(np.float32).smallest_subnormal)
+"""What single precision can hold. Encoders give no more, and in float64 the squares of squares of more overflow."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +25,8 @@ class RowQuality:
     Attributes
     ----------
     has_nan, has_infinite, is_zero : NDArray[np.bool_], shape (N,)
-        Rows with a NaN entry, with an infinite entry (and no NaN), and rows that are all zeros.
+        Rows with a NaN entry; with an entry that is infinite or beyond `LARGEST_ENTRY` (and no NaN); and rows that are
+        all zeros, or below `SMALLEST_ENTRY` in every entry.
     norms : NDArray[np.float64], shape (N,)
         Euclidean norm of each row, in float64; NaN or infinite where the row is.
     """
@@ -50,7 +54,7 @@ def row_quality(array: NDArray[np.generic]) -> RowQuality:
     """Inspect every row of an (N, D) array, block by block.
 
     Norms are taken in float64 after dividing by the row's largest magnitude, so that neither float16 nor very
-    large float32 rows overflow, and a subnormal row is not mistaken for a zero row.
+    large float32 rows overflow, and a row that is subnormal in float32 is not mistaken for a zero row.
     """
     n_rows = array.shape[0]
     has_nan = np.zeros(n_rows, dtype=np.bool_)
@@ -61,9 +65,9 @@ def row_quality(array: NDArray[np.generic]) -> RowQuality:
         with np.errstate(invalid="ignore"):  # a signalling NaN, as damaged files hold them, is a NaN too
             block = np.asarray(array[rows], dtype=np.float64)
         has_nan[rows] = np.isnan(block).any(axis=1)
-        has_infinite[rows] = np.isinf(block).any(axis=1) & ~has_nan[rows]
-        largest = np.abs(block).max(axis=1)
-        is_zero[rows] = largest == 0
+        largest = np.abs(block).max(axis=1)  # NaN where the row has one: neither large nor small
+        has_infinite[rows] = largest > LARGEST_ENTRY
+        is_zero[rows] = largest < SMALLEST_ENTRY
         scale = np.where((largest > 0) & np.isfinite(largest), largest, 1.0)
         with np.errstate(invalid="ignore", over="ignore"):
             norms[rows] = scale * np.sqrt(np.square(block / scale[:, None]).sum(axis=1))

@@ -247,8 +247,8 @@ SPEC = DiagnosticSpec(
     quantities=(
         QuantitySpec("rows", "Rows", "Rows of all views.", "rows", (0.0, math.inf)),
         _count("nan_rows", "NaN rows", "Rows with a NaN entry."),
-        _count("infinite_rows", "Infinite rows", "Rows with an infinite entry and no NaN."),
-        _count("zero_rows", "Zero rows", "Rows that are all zeros."),
+        _count("infinite_rows", "Infinite rows", "Rows with an entry that is infinite or above 3.4e38, and no NaN."),
+        _count("zero_rows", "Zero rows", "Rows that are all zeros, or below 1.4e-45 in size."),
         QuantitySpec(
             "unusable_share",
             "Unusable rows",
@@ -298,7 +298,8 @@ SPEC = DiagnosticSpec(
     traps=(
         "Duplicates are exact, bit by bit (0 and -0 count as equal); near-duplicates are not counted. float16 "
         "overflows above 65,504 and turns into infinite entries; int8 dumps are read without their scale, which a "
-        "cosine does not need."
+        "cosine does not need. Of float64 rows what single precision cannot hold is counted with the infinite (above "
+        "3.4e38) or the zero ones (below 1.4e-45): no encoder gives it, and products of it overflow or vanish."
     ),
     sources=(_thresholds.UNUSABLE_ROWS.source, _thresholds.DUPLICATE_ROWS.source),
     thresholds=(

@@ -30,6 +30,32 @@ def test_planted_faults_are_counted() -> None:
     assert any("2 NaN and 1 infinite and 1 zero" in finding.message for finding in found.findings)
 
 
+def test_what_single_precision_cannot_hold_is_counted_and_left_out() -> None:
+    rows = np.asarray(sphere(40, 6), dtype=np.float64)
+    rows[0] *= 1e200
+    rows[1] *= 1e-200
+    rows[2] *= 1e38
+    rows[3] *= 1e-44
+    found = quality(rows)
+    assert (found["infinite_rows"].value, found["zero_rows"].value, found.caveats.n_excluded) == (1, 1, 2)
+
+
+@pytest.mark.parametrize("scale", [1e37, 1e-44])
+@pytest.mark.parametrize(
+    ("name", "rows_as"),
+    [("isotropy", "raw"), ("spectrum", "raw"), ("neural_collapse", "raw"), ("class_separation", "stored")],
+)
+def test_no_scale_that_counts_as_usable_changes_what_has_none(name: str, rows_as: str, scale: float) -> None:
+    rows, label = np.asarray(sphere(60, 5), dtype=np.float64) + 0.2, np.arange(60) % 3
+    plain, scaled = (
+        cl_viz.diagnose(name, cl_viz.EmbeddingSet.from_arrays(factor * rows, label=label), params={"rows": rows_as})
+        for factor in (1.0, scale)
+    )
+    for quantity in ("isoscore", "mean_cosine", "largest_share", "nc1_pinv", "nc1_cdnv", "silhouette_euclidean"):
+        if quantity in plain.quantities:
+            assert scaled[quantity].value == pytest.approx(plain[quantity].value, rel=1e-6), quantity
+
+
 @settings(max_examples=40, deadline=None)
 @given(st.integers(0, 20), st.sampled_from(["float16", "float32", "float64", "int8"]), st.integers(0, 99))
 def test_duplicates_are_exact(copies: int, dtype: str, seed: int) -> None:
