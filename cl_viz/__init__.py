@@ -43,11 +43,13 @@ _EXPORTS = {
     "compare_runs": "cl_viz.diagnostics",
     "train_run": "cl_viz.simulate",
     "Recorder": "cl_viz.recording.recorder",
+    "save_run": "cl_viz.recording.saving",
     "render": "cl_viz.figures",
     "scatter_widget": "cl_viz.figures.scatter_widget",
     "explore": "cl_viz.figures",
     "progress_bar": "cl_viz.core.progress",
     "report": "cl_viz.reporting.building",
+    "open_app": "cl_viz.dashboard.starting",
 }
 
 # Rooms that are called by their own name: cl_viz.lessons.figure(...), cl_viz.losses.compute(...)

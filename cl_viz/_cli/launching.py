@@ -1,38 +1,12 @@
-"""Starting the dashboard: the app of the checkout, or the one inside the installed wheel."""
+"""Starting the dashboard in the place of the command."""
 
 from __future__ import annotations
 
 import os
-import socket
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
-import cl_viz
-from cl_viz.core.errors import InputError
-
-ADDRESS = "127.0.0.1"
-
-
-def app_script() -> Path:
-    """Return the path of ``app.py``: beside the package in a checkout, inside it in a wheel.
-
-    Raises
-    ------
-    InputError
-        If neither is there.
-    """
-    package = Path(cl_viz.__file__).parent
-    places = (package / "_app" / "app.py", package.parent / "app.py")
-    for place in places:
-        if place.is_file():
-            return place
-    raise InputError(
-        "the dashboard is not part of this installation",
-        where=str(package),
-        allowed=" or ".join(map(str, places)),
-        remedy="install cl-viz from its wheel, or run from a checkout",
-    )
+from cl_viz.dashboard.starting import app_script, check_free, server_command
 
 
 def start_app(targets: Sequence[str], port: int | None) -> None:
@@ -48,26 +22,10 @@ def start_app(targets: Sequence[str], port: int | None) -> None:
     Raises
     ------
     InputError
-        If the port is taken.
+        If the port is taken, or the dashboard is not part of the installation.
     """
-    script = app_script()
-    command = [sys.executable, "-P", "-m", "streamlit", "run", str(script)]
+    command = server_command(app_script(), targets, port)
     if port is not None:
-        _check_free(port)
-        command += ["--server.port", str(port)]
+        check_free(port, where="--port", remedy="leave --port out to take the first free one")
     sys.stdout.flush()
-    os.execv(sys.executable, [*command, "--", *targets])
-
-
-def _check_free(port: int) -> None:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((ADDRESS, port))
-        except OSError as error:
-            raise InputError(
-                f"port {port} cannot be used: {error.strerror}",
-                where="--port",
-                allowed="a free port, 1024 to 65535",
-                remedy="leave --port out to take the first free one",
-            ) from error
+    os.execv(sys.executable, command)

@@ -16,15 +16,13 @@ import streamlit as st
 from cl_viz.core.errors import ClVizError, InputError
 from cl_viz.core.run import Run
 from cl_viz.dashboard import state
+from cl_viz.dashboard.starting import SAMPLE
 from cl_viz.dashboard.text import without_folders
 from cl_viz.encoders import open_run, sample_run_names, sample_runs
 from cl_viz.formats import load
 
 OPEN_VARIABLE = "CL_VIZ_OPEN"
 """Environment variable with paths to open at start, separated as in PATH."""
-
-SAMPLE_PREFIX = "sample:"
-"""What stands before the name of a bundled sample where paths are given."""
 
 _LOCAL = {"localhost", "127.0.0.1", "::1"}
 _COPY_BYTES = 1 << 20
@@ -54,8 +52,8 @@ def open_at_start() -> None:
     paths = start_paths()
     for path in paths:
         with _remembered():
-            if path.startswith(SAMPLE_PREFIX):
-                open_sample(path.removeprefix(SAMPLE_PREFIX))
+            if path.startswith(SAMPLE):
+                open_sample(path.removeprefix(SAMPLE))
             else:
                 open_path(path)
     if not paths:

@@ -7,12 +7,17 @@ with flat pages: the first session of a server that opens a link to a page is to
 from __future__ import annotations
 
 import importlib
+import os
+import signal
+import sys
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import streamlit as st
 from streamlit.runtime.pages_manager import PagesManager
+
+from cl_viz.dashboard.starting import LEASH
 
 _FOR_PAGES = ("cl_viz.diagnostics", "cl_viz.figures.rendering", "cl_viz.dashboard.panels")
 """What every page imports before it can draw its title."""
@@ -31,6 +36,8 @@ async def lifespan(app: st.App) -> AsyncIterator[None]:
     """Run around the life of the server."""
     PagesManager.uses_pages_directory = False
     threading.Thread(target=_load, name="cl_viz-load", daemon=True).start()
+    if os.environ.get(LEASH):
+        threading.Thread(target=_stop_with_standard_input, name="cl_viz-leash", daemon=True).start()
     yield
 
 
@@ -46,3 +53,9 @@ def _load() -> None:
     load_for_pages()
     for name in _FOR_CHECKUP:
         importlib.import_module(name)
+
+
+def _stop_with_standard_input() -> None:
+    """End the server when the process that started it is gone, however it went: its end of the pipe closes."""
+    sys.stdin.read()
+    os.kill(os.getpid(), signal.SIGTERM)

@@ -127,8 +127,11 @@ def _digit_card(folder: Path, facts: Mapping[str, Any]) -> DigitRunCard:
 
 def _dump_card(folder: Path, facts: Mapping[str, Any]) -> DumpCard:
     views = facts.get("views")
+    # In the folder itself, or from the folder that holds all runs.
+    beside = (folder / str(facts["dump"])).is_file()
+    root = folder if beside else folder.parent.parent
     return DumpCard(
-        dump=_inside(folder.parent.parent, folder.parent.parent, facts["dump"]),
+        dump=_inside(root, root, facts["dump"]),
         views=None if views is None else tuple(str(view) for view in views),
         roles=MappingProxyType({str(role): str(column) for role, column in facts.get("roles", {}).items()}),
         facts=facts,

@@ -13,12 +13,15 @@ from safetensors.numpy import save_file
 
 from cl_viz.core.errors import FormatError, InputError
 from cl_viz.encoders._card import CARD, read_card
+from cl_viz.encoders._encoded import ENCODED
 from cl_viz.encoders._recorded import METRICS, PROBE, read_metrics, snapshot_file, snapshot_files
 from cl_viz.encoders._recorded_card import SNAPSHOTS, VERSION, RecordedCard
 from cl_viz.formats._guard import replacing
 from cl_viz.recording._encoding import Layers
 from cl_viz.recording._probe import Probe
 
+STORAGE = frozenset({SNAPSHOTS, "dump", "checkpoints", ENCODED})
+"""Facts of a card that say where a run's embeddings are; no other facts may have these names."""
 ABANDONED = "abandoned"
 """Folder of the snapshots of steps that a resumed training went back before."""
 _UNFINISHED = ".writing-*"
@@ -44,7 +47,7 @@ class RunFolder:
     def __init__(self, path: Path, probe: Probe, facts: Mapping[str, Any]) -> None:
         self.path = path
         self.probe = probe
-        self.facts = _plain_facts(facts)
+        self.facts = plain_facts(facts, "Recorder")
         self._hash = probe.hash()
         self.card: RecordedCard | None = None
         try:
@@ -151,15 +154,22 @@ class RunFolder:
         self.card = card
 
 
-def _plain_facts(facts: Mapping[str, Any]) -> dict[str, Any]:
-    reserved = {SNAPSHOTS, "dump", "checkpoints"} & set(facts)
+def plain_facts(facts: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """Return the facts of a card.
+
+    Raises
+    ------
+    InputError
+        If one has a name that the folder itself needs, or holds what JSON cannot say.
+    """
+    reserved = STORAGE & set(facts)
     if reserved:
-        raise InputError(f"a fact is called {sorted(reserved)[0]!r}", where="Recorder", remedy="give it another name")
+        raise InputError(f"a fact is called {min(reserved)!r}", where=where, remedy="give it another name")
     try:
         json.dumps(dict(facts), allow_nan=False)
     except (TypeError, ValueError) as error:
         raise InputError(
-            f"a fact of the card cannot be written ({error})", where="Recorder",
+            f"a fact of the card cannot be written ({error})", where=where,
             allowed="text, finite numbers, true and false, lists and mappings of these",
         ) from error  # fmt: skip
     return dict(facts)
