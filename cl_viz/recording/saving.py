@@ -104,4 +104,4 @@ def _probe(first: EmbeddingSet) -> Probe:
             remedy="write each set with cl_viz.save",
         )  # fmt: skip
     columns = {name: column_to_store(values) for name, values in first.metadata[first.view_names[0]].items()}
-    return Probe(first.views, first.n, columns, dict(first.roles))
+    return Probe(first.views, first.n, columns, {str(role): column for role, column in first.roles.items()})
