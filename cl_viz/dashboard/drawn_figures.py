@@ -10,7 +10,7 @@ import streamlit as st
 
 from cl_viz.core.result import Result
 from cl_viz.core.view import View
-from cl_viz.dashboard import figure_titles, state
+from cl_viz.dashboard import figure_room, figure_titles, state
 from cl_viz.dashboard.bounded_store import BoundedStore
 from cl_viz.figures import at_ends, below_each_other, compare, render
 from cl_viz.figures.marking import at_step
@@ -93,7 +93,7 @@ def chart(
     title : str
         What the figure says; it stands above the figure, and is its text for those who cannot see it.
     height : int
-        Pixels, its own title included.
+        Pixels, its own title included; it grows with the lines of a long title and of a long legend.
     wide : bool
         Whether it was drawn as wide as the page: the picture is that wide, in a window of any size.
     clicked : bool
@@ -107,7 +107,7 @@ def chart(
             drawn,
             theme=None,
             width="stretch",
-            height=height,
+            height=figure_room.needed(drawn, height, wide=wide),
             key=key,
             config={
                 "displaylogo": False,

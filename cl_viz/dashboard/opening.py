@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -26,6 +27,9 @@ OPEN_VARIABLE = "CL_VIZ_OPEN"
 
 _LOCAL = {"localhost", "127.0.0.1", "::1"}
 _COPY_BYTES = 1 << 20
+_UPLOADS = "cl_viz-upload-"
+"""What the name of a session's folder of uploads begins with."""
+_UPLOAD_PLACE = re.compile(re.escape(os.path.join(tempfile.gettempdir(), _UPLOADS)) + r"[^/\\]*[/\\][^/\\]*[/\\]")
 
 Stamp = tuple[tuple[str, int, int], ...]
 """Path, bytes and time of writing (ns) of each file that a run is read from."""
@@ -44,7 +48,7 @@ def _from_path(path: str, stamp: Stamp, choices: str, _choices: Mapping[str, Any
 @st.cache_resource(scope="session", show_spinner=False, on_release=lambda folder: shutil.rmtree(folder, True))
 def _upload_folder() -> Path:
     """Return this session's own folder; it is deleted when the session ends."""
-    return Path(tempfile.mkdtemp(prefix="cl_viz-upload-"))
+    return Path(tempfile.mkdtemp(prefix=_UPLOADS))
 
 
 def open_at_start() -> None:
@@ -105,8 +109,8 @@ def shown_path(path: str) -> str:
 
 
 def shown_text(text: str) -> str:
-    """Return a text as visitors may see it: where the server is open to others, the last name alone of each path."""
-    return text if paths_allowed() else without_folders(text)
+    """Return a text as it is shown: an upload has its own name, and visitors see the last name alone of each path."""
+    return _UPLOAD_PLACE.sub("", text) if paths_allowed() else without_folders(text)
 
 
 def typed_path(text: str) -> str:

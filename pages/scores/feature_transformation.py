@@ -33,9 +33,8 @@ def show(runs: list[state.OpenRun]) -> None:
         panels.findings(shown)
     if panels.has_view(shown, "distribution"):
         one = panels.one_of(shown, "distribution")
+        panels.say_whose(shown, one)
         panels.figure(one, "distribution")
-        if len(shown.results) > 1:
-            st.caption("The figures show the reference run, chosen in the sidebar; the numbers below all shown runs.")
         left, right = st.columns(2, gap="medium")
         with left:
             panels.figure(one, "push_by_rank", height=panels.SIDE_HEIGHT, explained=False)

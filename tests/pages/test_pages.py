@@ -153,6 +153,11 @@ def test_no_two_buttons_are_read_out_alike(page: str, open_app: OpenApp, dump: D
     assert len(set(labels)) == len(labels)
 
 
+def test_transformed_features_are_shown_of_a_run_that_is_named(open_app: OpenApp, dump: Dump) -> None:
+    app = open_app(dump("first.npz"), dump("second.npz"), page="scores/feature_transformation")
+    assert any("show first, the reference run" in caption.value for caption in app.caption)
+
+
 def test_a_hidden_run_is_not_shown(open_app: OpenApp, dump: Dump) -> None:
     app = open_app(dump("first.npz"), dump("second.npz"), page="scores/distributions")
     for box in app.sidebar.checkbox:
@@ -188,6 +193,7 @@ def test_a_bad_upload_is_explained_and_nothing_is_lost(
     assert not app.exception
     assert len(boxes(app)) == 1
     assert name.split(".")[0] in boxes(app)[0]
+    assert "upload" not in boxes(app)[0], "the folder it was copied to is nothing to look into"
     assert list(app.session_state["_runs"]) == ["first"]
     next(button for button in app.button if button.label == "Dismiss").click().run()
     assert boxes(app) == []
