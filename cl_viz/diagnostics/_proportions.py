@@ -13,13 +13,13 @@ from cl_viz.core.influences import Influences
 from cl_viz.core.result import Interval
 
 
-def wilson(successes: int, trials: int, level: float = 0.95) -> Interval:
+def wilson(successes: float, trials: int, level: float = 0.95) -> Interval:
     """Return the Wilson score interval of a proportion of independent samples.
 
     Parameters
     ----------
-    successes, trials : int
-        ``0 <= successes <= trials``, at least one trial.
+    successes, trials : float, int
+        ``0 <= successes <= trials``, at least one trial; of tied results the expected number of successes.
     level : float
         Confidence, in (0, 1).
 
@@ -43,16 +43,17 @@ def _wilson_ends(share: float, trials: float, level: float) -> tuple[float, floa
     return max(0.0, centre - width) if share > 0 else 0.0, min(1.0, centre + width) if share < 1 else 1.0
 
 
-def share_of_hits(hits: NDArray[np.bool_], level: float = 0.95) -> Interval:
+def share_of_hits(hits: NDArray[np.bool_] | NDArray[np.float64], level: float = 0.95) -> Interval:
     """Return the Wilson interval of the share of hits, with what each sample contributes to it.
 
     Parameters
     ----------
-    hits : NDArray[np.bool_], shape (n,)
-        In the order of the samples, so that runs on the same samples can be compared one by one.
+    hits : NDArray, shape (n,)
+        Whether, or of tied results how likely, each sample is one. In the order of the samples, so that runs on the
+        same samples can be compared one by one.
     level : float
     """
-    found = wilson(int(hits.sum()), len(hits), level)
+    found = wilson(float(hits.sum()), len(hits), level)
     share = float(hits.mean())
     # At an end of the range no sample differs from another, and their spread says nothing.
     return found if share in (0.0, 1.0) else replace(found, influences=Influences.keep([hits - share], [len(hits)]))

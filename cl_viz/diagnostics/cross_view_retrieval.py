@@ -16,7 +16,8 @@ from cl_viz.core.result import Finding, Interval, Level, Quantity, Result, Sourc
 from cl_viz.core.specs import DiagnosticSpec, QuantitySpec
 from cl_viz.core.view import Axis, Lines, Series
 from cl_viz.diagnostics._groups.judgement import percent
-from cl_viz.diagnostics._groups.ranking import ALL_SEARCHED, RelevantRanks, ranks_of_partners, searched_for
+from cl_viz.diagnostics._groups.ranking import ALL_SEARCHED, ranks_of_partners, searched_for
+from cl_viz.diagnostics._groups.relevant_ranks import MCSHERRY, RelevantRanks
 from cl_viz.diagnostics._proportions import share_of_hits, wilson
 from cl_viz.diagnostics._thresholds import downstream as _thresholds
 from cl_viz.diagnostics._thresholds.open_level import open_level
@@ -139,7 +140,7 @@ def _quantities(found: Directions, sizes: dict[str, int]) -> dict[str, Quantity]
     return made
 
 
-def _of_median(ranks: NDArray[np.int64]) -> Interval | None:
+def _of_median(ranks: NDArray[np.float64]) -> Interval | None:
     """Return the interval between two order statistics: so many queries lie below the median by the binomial law."""
     size = len(ranks)
     # The least count that so few exceed; the solution between two counts may be rounded past a whole one.
@@ -195,7 +196,7 @@ def _by_depth(found: Directions, sizes: dict[str, int], run: str) -> Lines:
         (f"{found.second} to {found.first}", found.back, sizes[found.first]),
     ):
         depths = np.array([k for k in DEPTHS if k <= gallery])
-        ends = [wilson(int(ranks.hit(int(k)).sum()), len(ranks.first)) for k in depths]
+        ends = [wilson(float(ranks.hit(int(k)).sum()), len(ranks.first)) for k in depths]
         series.append(
             Series(
                 name,
@@ -270,9 +271,11 @@ SPEC = DiagnosticSpec(
     ),
     traps=(
         "The rate falls as the gallery grows: compare only at equal N. With several captions an image, image to text "
-        "counts a hit where any caption is found, and text to image has as many queries as captions. Ties are ranked "
-        "by row. Rows without a partner are no queries, but stay in the gallery."
+        "counts a hit where any caption is found, and text to image has as many queries as captions. Rows of "
+        "one score, such as copies of a document that no id says are one, share their places: hits and ranks are "
+        "expected values over their orders. trec_eval, and with it BEIR and MTEB, order such rows by the names of the "
+        "documents, most other code as they come. Rows without a partner are no queries, but stay in the gallery."
     ),
-    sources=(RADFORD,),
+    sources=(RADFORD, MCSHERRY),
     thresholds=(_thresholds.SKILL,),
 )

@@ -14,7 +14,8 @@ from cl_viz.core.view import Axis, Bars, Lines, Series, Table, View
 from cl_viz.diagnostics._groups.judgement import BARS, percent
 from cl_viz.diagnostics._groups.labelled_view import LabelledView, ViewParams, labelled_view
 from cl_viz.diagnostics._groups.probes import Codes, stratified_sample
-from cl_viz.diagnostics._groups.ranking import ALL_SEARCHED, RelevantRanks, ranks_by_label, searched_for
+from cl_viz.diagnostics._groups.ranking import ALL_SEARCHED, ranks_by_label, searched_for
+from cl_viz.diagnostics._groups.relevant_ranks import MCSHERRY, RelevantRanks
 from cl_viz.diagnostics._proportions import share_of_hits, wilson
 from cl_viz.diagnostics._thresholds import downstream as _thresholds
 from cl_viz.diagnostics._thresholds.open_level import open_level
@@ -82,7 +83,7 @@ def compute(inputs: SetInputs, params: LabelRetrievalParams) -> Result:
 def _quantities(ranks: RelevantRanks, depth: int, gallery: int) -> dict[str, Quantity]:
     n_queries = len(ranks.first)
 
-    def counted(hits: NDArray[np.bool_]) -> tuple[float, Interval]:
+    def counted(hits: NDArray[np.float64]) -> tuple[float, Interval]:
         return float(hits.mean()), share_of_hits(hits)
 
     def averaged(values: NDArray[np.float64]) -> tuple[float, Interval]:
@@ -178,7 +179,7 @@ def _by_depth(ranks: RelevantRanks, depth: int, gallery: int, run: str) -> Lines
     """What is found among the first k results, named three ways."""
     depths = np.array(sorted({k for k in (*DEPTHS, depth) if k < gallery}))
     n_queries = len(ranks.first)
-    hits = [wilson(int(ranks.hit(int(k)).sum()), n_queries) for k in depths]
+    hits = [wilson(float(ranks.hit(int(k)).sum()), n_queries) for k in depths]
     recalls = [ranks.recall(int(k)) for k in depths]
     series = (
         Series("hit rate", depths, np.array([ranks.hit(int(k)).mean() for k in depths]), run=run, n=n_queries,
@@ -263,10 +264,11 @@ SPEC = DiagnosticSpec(
         "Say which Recall@k is meant: with 60 samples a class the hit rate at 10 can be 1 where true recall is at most "
         "0.17. Libraries that cut the ranking at k give a smaller MAP@R and mAP when k is below R (pytorch-metric-"
         "learning only warns); torchmetrics counts relevant samples of a score of 0 or below as irrelevant. Here the "
-        "ranking is whole. The query is not among its results, ties are ranked by row, and queries whose label no "
-        "other sample has are left out and counted; they stay in the gallery. Queries are drawn by class where there "
-        "are many."
+        "ranking is whole. The query is not among its results, and queries whose label no other sample has "
+        "are left out and counted; they stay in the gallery. Samples of one score share their places: every measure "
+        "is its expected value over their orders (trec_eval, BEIR and MTEB order them by name, most other code as "
+        "they come). Queries are drawn by class where there are many."
     ),
-    sources=(MUSGRAVE, MANNING),
+    sources=(MUSGRAVE, MANNING, MCSHERRY),
     thresholds=(_thresholds.SKILL,),
 )  # fmt: skip

@@ -69,8 +69,11 @@ MEANS = {
 BY_AXIS = {"spectrum": {"std_of_unit_rows"}}
 
 
-def trained(order: NDArray[np.int64], turn: NDArray[np.float64]) -> Run:
-    """Return a run of three steps and two layers, its samples in an order and its axes turned."""
+def trained(order: NDArray[np.int64], turn: NDArray[np.float64], copies: int = 1) -> Run:
+    """Return a run of three steps and two layers, its samples in an order and its axes turned.
+
+    Where there are `copies`, so many samples share each row of the second view, as queries do a document.
+    """
     draw = np.random.default_rng(0)
     classes = np.arange(N) % 4
     base = 1.2 * draw.normal(size=(4, DIM))[classes] + draw.normal(size=(N, DIM))
@@ -79,6 +82,7 @@ def trained(order: NDArray[np.int64], turn: NDArray[np.float64]) -> Run:
     for step, noise in ((0, 2.0), (10, 0.8), (100, 0.3)):
         for layer, bend in (("projector", lambda rows: rows), ("backbone", np.tanh)):
             views = {name: bend(base + noise * draw.normal(size=(N, DIM))) @ turn for name in ("a", "b")}
+            views["b"] = views["b"][np.arange(N) // (8 * copies) * 8 + np.arange(N) % 8] if copies > 1 else views["b"]
             steps[Snapshot(step, layer)] = EmbeddingSet.from_arrays(
                 {name: rows[order] for name, rows in views.items()},
                 metadata={name: column[order] for name, column in columns.items()},
@@ -107,6 +111,30 @@ def test_neither_order_nor_axes_matter(name: str, seed: int) -> None:
             assert found is None, quantity
         else:
             assert found == pytest.approx(expected, rel=1e-4, abs=1e-5), quantity
+
+
+@cache
+def in_order(name: str, copies: int) -> Result:
+    found: Result = cl_viz.diagnose(name, trained(np.arange(N), np.eye(DIM), copies))
+    return found
+
+
+@pytest.mark.parametrize("copies", [1, 3])
+@pytest.mark.parametrize("name", list(DIAGNOSTICS))
+def test_the_order_of_rows_does_not_matter(name: str, copies: int) -> None:
+    order = np.random.default_rng(7).permutation(N)
+    expected, found = in_order(name, copies), cl_viz.diagnose(name, trained(order, np.eye(DIM), copies))
+    drawn = set(found.quantities) if BY_DRAW.get(name, ()) is None else BY_DRAW.get(name, set())
+    for quantity, own in found.quantities.items():
+        other = expected.quantities[quantity]
+        if own.value is None or other.value is None:
+            assert own.value is other.value is None, quantity
+        elif quantity not in drawn:
+            assert own.value == pytest.approx(other.value, rel=1e-6, abs=1e-9), quantity
+        elif own.interval is not None and other.interval is not None:
+            # Another order is another draw: the two intervals are of one number.
+            assert own.interval.low <= other.interval.high, quantity
+            assert other.interval.low <= own.interval.high, quantity
 
 
 def changed(change: Callable[[NDArray[np.float64]], NDArray[np.float64]], times: int = 1) -> Run:

@@ -14,7 +14,7 @@ import cl_viz
 from cl_viz.core.embedding_set import EmbeddingSet
 from cl_viz.diagnostics._dense import downstream as dense
 from cl_viz.diagnostics._groups import probes
-from cl_viz.diagnostics._groups import ranking as _ranking
+from cl_viz.diagnostics._groups import relevant_ranks as _ranking
 from cl_viz.diagnostics.cluster_agreement import cluster
 from cl_viz.diagnostics.cross_view_retrieval import random_hit_rate
 from cl_viz.diagnostics.label_retrieval import random_map_at_r
@@ -129,16 +129,18 @@ def test_retrieval_is_its_dense_twin(example: EmbeddingSet, depth: int) -> None:
 
 
 def test_measures_of_a_ranking_that_one_can_count_by_hand() -> None:
-    scores = np.array([[0.9, 0.8, 0.7, 0.6, -0.5], [0.5, 0.5, 0.5, 0.5, 0.5]])
+    scores = np.array([[0.9, 0.8, 0.7, 0.6, -0.5], [0.9, 0.8, 0.5, 0.4, 0.3]])
     relevant = np.array([[True, False, True, False, True], [False, False, True, True, False]])
     found = dense.relevant_ranks(scores, relevant)
-    assert found.ranks.tolist() == [1, 3, 5, 3, 4]
+    assert (1 + found.above).tolist() == [1, 3, 5, 3, 4]
+    assert found.tied.tolist() == [1] * 5
     assert found.average_precision() == pytest.approx([(1 + 2 / 3 + 3 / 5) / 3, (1 / 3 + 2 / 4) / 2])
     assert found.average_precision_above_zero()[0] == pytest.approx((1 + 2 / 3) / 2)
     assert found.map_at_r() == pytest.approx([(1 + 2 / 3) / 3, 0])
     assert found.r_precision() == pytest.approx([2 / 3, 0])
     assert found.recall(3) == pytest.approx([2 / 3, 1 / 2])
-    assert found.hit(2).tolist() == [True, False]
+    assert found.hit(2).tolist() == [1, 0]
+    assert found.first.tolist() == [1, 3]
     assert found.reciprocal_rank() == pytest.approx([1, 1 / 3])
     assert found.reciprocal_rank(2) == pytest.approx([1, 0])
 
@@ -153,7 +155,7 @@ def test_a_few_relevant_rows_are_counted_as_they_are_sorted(monkeypatch: pytest.
     counted = _ranking.relevant_ranks(scores, relevant)
     monkeypatch.setattr(_ranking, "_FEW", 0)
     by_sorting = _ranking.relevant_ranks(scores, relevant)
-    for name in ("ranks", "offsets", "scores"):
+    for name in ("above", "tied", "offsets", "scores"):
         assert np.array_equal(getattr(counted, name), getattr(by_sorting, name)), name
 
 
@@ -165,6 +167,80 @@ def test_the_expectations_of_a_random_order_are_those_of_all_orders() -> None:
     assert random_map_at_r(np.array([2]), 6)[0] == pytest.approx(found.map_at_r().mean())
     for depth in (1, 2, 4, 5, 9):
         assert random_hit_rate(np.array([2]), 5, depth)[0] == pytest.approx(found.hit(depth).mean())
+
+
+MEASURES = {
+    "hit 1": lambda ranks: ranks.hit(1),
+    "hit 3": lambda ranks: ranks.hit(3),
+    "recall 2": lambda ranks: ranks.recall(2),
+    "r_precision": lambda ranks: ranks.r_precision(),
+    "r_precision 2": lambda ranks: ranks.r_precision(2),
+    "map_at_r": lambda ranks: ranks.map_at_r(),
+    "map_at_r 2": lambda ranks: ranks.map_at_r(2),
+    "average_precision": lambda ranks: ranks.average_precision(),
+    "average_precision 3": lambda ranks: ranks.average_precision(3),
+    "average_precision_above_zero": lambda ranks: ranks.average_precision_above_zero(),
+    "reciprocal_rank": lambda ranks: ranks.reciprocal_rank(),
+    "reciprocal_rank 2": lambda ranks: ranks.reciprocal_rank(2),
+    "first": lambda ranks: ranks.first,
+}
+
+
+@pytest.mark.parametrize("few", [0, 100])
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 2**16))
+def test_of_tied_scores_a_measure_is_its_mean_over_all_orders(few: int, seed: int) -> None:
+    draw = np.random.default_rng(seed)
+    scores = draw.integers(-1, 2, size=5).astype(np.float64)
+    relevant = draw.random(5) < 0.5
+    relevant[draw.integers(5)] = True
+    # The order of the columns breaks ties; sums of cosines round each a little differently.
+    orders = np.array([scores - 1e-6 * np.array(order) for order in permutations(range(5))])
+    broken = _ranking.relevant_ranks(orders, np.broadcast_to(relevant, orders.shape))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_ranking, "_FEW", few)
+        tied = _ranking.relevant_ranks(scores[None] + 1e-15 * draw.normal(size=(1, 5)), relevant[None])
+    for name, measure in MEASURES.items():
+        if name == "average_precision_above_zero":
+            # Scores of 0 are not above it, those that break ties are.
+            broken = _ranking.relevant_ranks(orders + 0.5, np.broadcast_to(relevant, orders.shape))
+            tied = _ranking.relevant_ranks(scores[None] + 0.5, relevant[None])
+        assert measure(tied)[0] == pytest.approx(measure(broken).mean(), abs=1e-9), name
+
+
+def copies(order: np.ndarray, n: int = 60) -> EmbeddingSet:
+    """Return queries of which three each share a document, twice a copy of it, and no id says so."""
+    draw = np.random.default_rng(0)
+    documents = draw.normal(size=(n // 3, 6))[np.arange(n) // 3]
+    queries = documents + 0.8 * draw.normal(size=(n, 6))
+    label = np.arange(n) % 4
+    views = {"query": queries[order], "document": documents[order]}
+    return EmbeddingSet.from_arrays(views, metadata={"label": label[order]}, roles={"label": "label"})
+
+
+@pytest.mark.parametrize("name", ["cross_view_retrieval", "label_retrieval", "modality_gap"])
+@pytest.mark.parametrize("view", [1, 2])
+def test_copies_of_documents_may_stand_in_any_order(name: str, view: int) -> None:
+    params = {"view": view} if name == "label_retrieval" else {}
+    expected = cl_viz.diagnose(name, copies(np.arange(60)), **params)
+    by_draw = ("separability",)
+    for seed in range(3):
+        found = cl_viz.diagnose(name, copies(np.random.default_rng(seed).permutation(60)), **params)
+        for quantity in found.quantities:
+            if not quantity.startswith(by_draw):
+                value = expected.quantities[quantity].value
+                assert found.quantities[quantity].value == (None if value is None else pytest.approx(value, rel=1e-6))
+
+
+def test_queries_that_share_a_document_hit_a_third_of_it_each() -> None:
+    rows = sphere(20, 8)
+    found = ask(
+        "cross_view_retrieval",
+        EmbeddingSet.from_arrays({"q": np.repeat(rows, 3, axis=0), "d": np.repeat(rows, 3, axis=0)}),
+    )
+    assert found["recall_at_1_there"].value == pytest.approx(1 / 3)
+    assert found["recall_at_5_there"].value == pytest.approx(1)
+    assert found["median_rank_there"].value == pytest.approx(2)
 
 
 @pytest.mark.parametrize("rows_used", ["unit", "stored"])

@@ -174,8 +174,8 @@ def test_rotation_and_lengths_of_rows_do_not_matter(seed: int) -> None:
 
 
 def test_exact_p_of_paired_hits() -> None:
-    before, after = np.zeros(30, dtype=bool), np.zeros(30, dtype=bool)
-    before[:2], after[2:12] = True, True
+    before, after = np.zeros(30), np.zeros(30)
+    before[:2], after[2:12] = 1, 1
     assert mcnemar(Closing("a", "b", before, after)) == pytest.approx(binomtest(10, 12).pvalue)
     assert mcnemar(Closing("a", "b", before, before)) == 1
 

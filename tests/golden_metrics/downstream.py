@@ -13,7 +13,7 @@ from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 
 from cl_viz.diagnostics._dense import downstream as dense
 from cl_viz.diagnostics._groups.probes import balanced_accuracy, group_counts, predict_in_folds
-from cl_viz.diagnostics._groups.ranking import RelevantRanks
+from cl_viz.diagnostics._groups.relevant_ranks import RelevantRanks
 from cl_viz.diagnostics.cluster_agreement import cluster
 from tests.golden_records import Metric, Record, inputs, resolve
 
@@ -122,7 +122,7 @@ def _full_map(record: Record, arrays: dict[str, np.ndarray], records: list[Recor
     # The peer works in float32 and is asked for nine digits: its sums are repeated on our ranks.
     theirs = []
     for start, stop in zip(ranks.offsets[:-1], ranks.offsets[1:], strict=True):
-        found = torch.from_numpy(ranks.ranks[start:stop][ranks.scores[start:stop] > 0])
+        found = torch.from_numpy(1 + ranks.above[start:stop][ranks.scores[start:stop] > 0])
         theirs.append(torch.div(torch.arange(len(found), dtype=torch.float32) + 1, found.float()).mean())
     assert own.mean() == pytest.approx(float(torch.stack(theirs).mean()), rel=1e-6)
     return float(torch.stack(theirs).mean())

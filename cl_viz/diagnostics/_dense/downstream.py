@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from cl_viz.diagnostics._dense.scores import cosine_scores
 from cl_viz.diagnostics._groups.probes import Codes, Rows, stratified_folds, vote
-from cl_viz.diagnostics._groups.ranking import RelevantRanks, relevant_ranks
+from cl_viz.diagnostics._groups.relevant_ranks import RelevantRanks, relevant_ranks
 
 
 def neighbor_prediction(train: Rows, codes: Codes, test: Rows, k: int, temperature: float | None) -> Codes:

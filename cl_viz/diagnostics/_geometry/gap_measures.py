@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from cl_viz.diagnostics._geometry import modality_measures as measures
 from cl_viz.diagnostics._geometry.modality_pairs import DrawnPairs, ModalityPairs
-from cl_viz.diagnostics._groups.ranking import RelevantRanks, ranks_of_partners, shifted
+from cl_viz.diagnostics._groups.ranking import ranks_of_partners, shifted
+from cl_viz.diagnostics._groups.relevant_ranks import RelevantRanks
 from cl_viz.diagnostics._thresholds import modality_gap as _thresholds
 from cl_viz.engine.inputs import SetInputs
 
@@ -29,14 +30,14 @@ class Closing:
     Attributes
     ----------
     view, other : str
-    before, after : NDArray[np.bool_], shape (Q,)
-        Whether each query's first result is its own sample.
+    before, after : NDArray[np.float64], shape (Q,)
+        How likely each query's first result is its own sample; 0 or 1 unless scores are tied.
     """
 
     view: str
     other: str
-    before: NDArray[np.bool_]
-    after: NDArray[np.bool_]
+    before: NDArray[np.float64]
+    after: NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -126,7 +127,7 @@ def _closing(
 ) -> Closing:
     """Search from `view` in `other`, as it is and with the first view moved onto the second's centre."""
 
-    def first_is_own(own: NDArray[np.float64] | None, gallery: NDArray[np.float64] | None) -> NDArray[np.bool_]:
+    def first_is_own(own: NDArray[np.float64] | None, gallery: NDArray[np.float64] | None) -> NDArray[np.float64]:
         ranks: RelevantRanks | None = ranks_of_partners(
             pairs.embedding_set, view, other, params.queries, params.seed, own, gallery
         )

@@ -23,8 +23,8 @@ _STRANGERS = 400
 
 def mcnemar(closing: Closing) -> float:
     """Return the two-sided exact p of McNemar's test that closing the gap changes the share of hits."""
-    gained = int((closing.after & ~closing.before).sum())
-    lost = int((closing.before & ~closing.after).sum())
+    change = closing.after - closing.before
+    gained, lost = (round(float(np.maximum(0, side).sum())) for side in (change, -change))
     return min(1.0, 2 * float(bdtr(min(gained, lost), gained + lost, 0.5))) if gained + lost else 1.0
 
 
@@ -189,7 +189,7 @@ def _retrieval(found: GapMeasures, run: str) -> Bars:
     names = np.array([f"{closing.view} to {closing.other}" for closing in both], dtype=object)
     series = []
     for label, hits in (("as it is", [c.before for c in both]), ("gap closed", [c.after for c in both])):
-        ends = [wilson(int(found_hits.sum()), len(found_hits)) for found_hits in hits]
+        ends = [wilson(float(found_hits.sum()), len(found_hits)) for found_hits in hits]
         series.append(
             Series(
                 label,
