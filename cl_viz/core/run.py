@@ -122,5 +122,6 @@ class Run:
         )
         held = next(iter(self._loaded.values()), next(iter(self._sources.values())))
         inside = repr(held) if len(self._sources) == 1 and isinstance(held, EmbeddingSet) else None
-        facts = {"snapshots at steps": steps, "layers kept": layers, "embeddings": inside, **self.card}
+        plain = {name: fact for name, fact in self.card.items() if not isinstance(fact, Mapping)}
+        facts = {"snapshots at steps": steps, "layers kept": layers, "embeddings": inside, **plain}
         return fact_table(f"Run {self.name}", facts)

@@ -10,7 +10,7 @@ from cl_viz.core.embedding_set import ROLES, EmbeddingSet
 from cl_viz.core.errors import InputError, similar_name
 from cl_viz.core.named import Named
 from cl_viz.core.notebook_html import SMALL, folded
-from cl_viz.core.progress import ProgressCallback, silent
+from cl_viz.core.progress import ProgressCallback, or_bar
 from cl_viz.core.quantity_table import quantity_table
 from cl_viz.core.result import LEVELS, Findings, Result
 from cl_viz.core.run import Run
@@ -92,7 +92,7 @@ def check(
     step: int | None = None,
     layer: str | None = None,
     scanner: Scanner | None = None,
-    progress: ProgressCallback = silent,
+    progress: ProgressCallback | None = None,
     **roles: RoleValue,
 ) -> Checkup:
     """Run every quick diagnostic, with the run card's parameters; no pass over pairs is made twice.
@@ -123,6 +123,7 @@ def check(
     >>> cl_viz.check((view_1, view_2), label=labels)["spectrum"].figure()  # doctest: +SKIP
     """
     run = as_run(_with_roles(target, roles) if roles else target)
+    progress = or_bar(progress, f"Checkup of {run.name}")
     keeper = scanner or Scanner()
     quick = [spec for spec in DIAGNOSTICS.values() if spec.quick]
     keeper.expect(run.get(step, layer), passes_of(quick))

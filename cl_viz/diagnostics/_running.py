@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from cl_viz.core.embedding_set import EmbeddingSet
 from cl_viz.core.errors import MissingInputError
-from cl_viz.core.progress import ProgressCallback, silent
+from cl_viz.core.progress import ProgressCallback, or_bar, silent
 from cl_viz.core.registry import Registry
 from cl_viz.core.result import Caveats, Finding, Result
 from cl_viz.core.run import Run
@@ -45,7 +45,7 @@ def diagnose(
     layer: str | None = None,
     params: Mapping[str, Any] | None = None,
     scanner: Scanner | None = None,
-    progress: ProgressCallback = silent,
+    progress: ProgressCallback | None = None,
     **settings: Any,
 ) -> Result:
     """Run one diagnostic.
@@ -65,7 +65,8 @@ def diagnose(
         The diagnostic's parameters; those not given take the run card's value, then the default.
     scanner : Scanner, optional
         Has the passes made and keeps them; pass one to several calls and no pass is made twice.
-    progress : callable
+    progress : callable, optional
+        Called with the fraction done and a few words. By default a notebook shows a bar where it takes a while.
     **settings
         Single parameters: ``temperature=0.2`` is short for ``params={"temperature": 0.2}``.
 
@@ -86,12 +87,15 @@ def diagnose(
     """
     spec = DIAGNOSTICS[name]
     run, params = as_run(target), {**(params or {}), **settings}
+    progress = or_bar(progress, spec.title)
     made = spec.params.make(params, dict(run.card))
     try:
         inputs = _gathered(spec, run, _as_runs(others, target, run), step, layer, scanner, progress)
         result = without_praise(spec.compute(inputs, made), inputs)
     except MissingInputError as error:
+        progress(1.0, "done")
         return unknown_result(spec, run, error, step, layer)
+    progress(1.0, "done")
     assumed = spec.params.assumed(params, run.card)
     findings = tuple(_with_assumptions(finding, assumed) for finding in result.findings)
     return replace(result, findings=findings, caveats=_completed(result, assumed))

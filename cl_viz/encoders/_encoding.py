@@ -19,7 +19,7 @@ from cl_viz.core.embedding_set import EmbeddingSet
 from cl_viz.core.encoder import Encoder, EncoderSpec, Recognised
 from cl_viz.core.errors import InputError
 from cl_viz.core.lazily import lazily
-from cl_viz.core.progress import ProgressCallback, silent
+from cl_viz.core.progress import ProgressCallback, or_bar, silent
 from cl_viz.core.run import Run
 from cl_viz.encoders import _encoded, _running_on
 from cl_viz.encoders._data import EncodingData, open_data
@@ -114,7 +114,9 @@ def encode(
         checkpoint, data, views=views, layer=layer, batch_size=batch_size, device=device, seed=seed, trust=trust,
         pixels=pixels, size=size,
     )  # fmt: skip
-    run = encoding.run(out, progress or silent)
+    progress = or_bar(progress, "Encoding")
+    run = encoding.run(out, progress)
+    progress(1.0, "done")
     return run if layer == ALL_LAYERS else run.get()
 
 

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from cl_viz.core.embedding_set import EmbeddingSet
-from cl_viz.core.progress import ProgressCallback, silent
+from cl_viz.core.progress import ProgressCallback, or_bar
 from cl_viz.core.run import Run
 from cl_viz.engine.best_pairs import Candidates
 from cl_viz.engine.device import describe_device, resolve_device
@@ -41,7 +41,7 @@ def find_pairs(
     ranks: bool = True,
     device: str = "auto",
     precision: Precision = "auto",
-    progress: ProgressCallback = silent,
+    progress: ProgressCallback | None = None,
     **asked: Any,
 ) -> FoundPairs:
     """Find the pairs that answer a question, exactly, in one pass over tiles of scores.
@@ -108,7 +108,7 @@ def find_pairs(
     """
     from cl_viz.formats import as_set
 
-    embedding_set = as_set(data, step, layer)
+    embedding_set, progress = as_set(data, step, layer), or_bar(progress, "Pairs")
     query = query_of(embedding_set, question, asked)
     target = resolve_device(device)
     dtype = score_type(embedding_set, target, precision)

@@ -13,7 +13,7 @@ import torch
 
 from cl_viz.core.embedding_set import EmbeddingSet
 from cl_viz.core.errors import InputError
-from cl_viz.core.progress import ProgressCallback, silent
+from cl_viz.core.progress import ProgressCallback, or_bar, silent
 from cl_viz.core.run import Run
 from cl_viz.engine import compiled
 from cl_viz.engine.anchor_pass import scan_anchors
@@ -64,7 +64,7 @@ def scan(
     seed: int = 0,
     cache: bool = True,
     cluster: Client | str | None = None,
-    progress: ProgressCallback = silent,
+    progress: ProgressCallback | None = None,
 ) -> Statistics:
     """Compute the statistics of all pairs of a set, exactly, without ever holding N x N numbers.
 
@@ -92,8 +92,9 @@ def scan(
         stopped or killed goes on where it was (on a cluster it begins again).
     cluster : distributed.Client or str, optional
         A Dask client, or the address of a scheduler, whose workers make the pass; see `cl_viz.engine.cluster`.
-    progress : callable
-        Called with fraction and message now and then; may raise `Cancelled` to stop.
+    progress : callable, optional
+        Called with fraction and message now and then; may raise `Cancelled` to stop. By default a notebook shows a bar
+        where it takes more than two seconds.
 
     Returns
     -------
@@ -120,12 +121,14 @@ def scan(
 
         return scan_cluster(
             embedding_set, cluster, device,
-            anchors=n_anchors, neighbors=neighbors, precision=precision, seed=seed, cache=cache, progress=progress,
+            anchors=n_anchors, neighbors=neighbors, precision=precision, seed=seed, cache=cache,
+            progress=or_bar(progress, "All pairs"),
         )  # fmt: skip
     embedding_set = as_set(embedding_set)
     target = resolve_device(device)
     dtype = score_type(embedding_set, target, precision)
     check_neighbors(neighbors)
+    progress = or_bar(progress, "All pairs")
     job = _Job(embedding_set, target, dtype, n_anchors, neighbors, seed, cache, progress)
     found = job.cached() if cache else job.run()
     progress(1.0, "done")

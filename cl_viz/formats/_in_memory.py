@@ -40,7 +40,7 @@ def memory_dump(source: Any) -> tuple[RawDump, tuple[str, ...] | None]:
     if isinstance(source, EmbeddingSet | Run):
         raise InputError(
             f"the {'run' if isinstance(source, Run) else 'set'} {source.name!r} is open already", where=str(MEMORY),
-            remedy="use it as it is: run.get(step, layer) is a set of a run, set.with_roles(label=COLUMN) changes roles",
+            remedy="use it itself; run.get(step, layer) is a set of a run, set.with_roles(label=COLUMN) changes roles",
         )  # fmt: skip
     if hasattr(source, "to_pandas"):
         source = source.to_pandas()

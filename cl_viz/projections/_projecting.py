@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from cl_viz.core.embedding_set import EmbeddingSet
 from cl_viz.core.errors import InputError
 from cl_viz.core.params import Params
-from cl_viz.core.progress import ProgressCallback, silent
+from cl_viz.core.progress import ProgressCallback, or_bar, silent
 from cl_viz.core.run import Run
 from cl_viz.formats import as_set
 from cl_viz.projections._cache import MapCache
@@ -87,10 +87,10 @@ def project(
     embedding_set = as_set(data)
     request = checked_request(embedding_set, method, dim, view, params, seed, device)
     maker = MapMaker.of_set(request, embedding_set, MapCache(cache))
-    layout = maker.layout(part_of(progress or silent, 0.0, LAYOUT_PART))
-    kept = maker.kept(layout, every_error, part_of(progress or silent, LAYOUT_PART, 1.0))
-    if progress is not None:
-        progress(1.0, "done")
+    progress = or_bar(progress, f"Map of {embedding_set.name}")
+    layout = maker.layout(part_of(progress, 0.0, LAYOUT_PART))
+    kept = maker.kept(layout, every_error, part_of(progress, LAYOUT_PART, 1.0))
+    progress(1.0, "done")
     return as_projection(layout, kept, request, embedding_set)
 
 

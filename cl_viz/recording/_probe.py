@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from cl_viz.core.embedding_set import ROLES, Column
-from cl_viz.core.errors import InputError
+from cl_viz.core.errors import InputError, similar_name
 from cl_viz.formats._dump import column_to_store
 
 
@@ -53,7 +53,10 @@ class Probe:
                              allowed="two samples or more, as many in each view")  # fmt: skip
         unknown = [role for role in role_values if role not in ROLES]
         if unknown:
-            raise InputError(f"unknown role {unknown[0]!r}", where="Recorder", allowed=", ".join(ROLES))
+            raise InputError(
+                f"unknown role {unknown[0]!r}", where="Recorder", allowed=", ".join(ROLES),
+                remedy=similar_name(unknown[0], ROLES),
+            )  # fmt: skip
         given = {**(metadata or {}), **{role: values for role, values in role_values.items() if values is not None}}
         columns = {name: _column(name, values, rows) for name, values in given.items()}
         return cls(views, rows, columns, {role: role for role in role_values if role in columns})

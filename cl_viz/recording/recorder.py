@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
@@ -23,6 +23,9 @@ from cl_viz.recording._encoding import EncodeFunction, cuda_is_used, encode_prob
 from cl_viz.recording._folder import RunFolder
 from cl_viz.recording._measures import MEASURES, collapse_reason, measure
 from cl_viz.recording._probe import Probe
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 PathLike = str | os.PathLike[str]
 
@@ -205,6 +208,12 @@ class Recorder:
     def history(self) -> dict[int, dict[str, float]]:
         """What was measured, by step; the names are those of `cl_viz.recording.metrics_of`."""
         return {step: dict(self._history[step]) for step in sorted(self._history)}
+
+    def table(self) -> pd.DataFrame:
+        """Return what was measured as a pandas frame, a row a step, for example for ``recorder.table().plot()``."""
+        import pandas as pd
+
+        return pd.DataFrame.from_dict(self.history, orient="index").rename_axis("step")
 
     @property
     def should_stop(self) -> bool:

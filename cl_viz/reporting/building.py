@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from cl_viz.core.embedding_set import EmbeddingSet
 from cl_viz.core.errors import InputError
-from cl_viz.core.progress import ProgressCallback, silent
+from cl_viz.core.progress import ProgressCallback, or_bar
 from cl_viz.core.result import Result
 from cl_viz.core.run import Run
 from cl_viz.diagnostics import check
@@ -44,7 +44,7 @@ def report(
     step: int | None = None,
     layer: str | None = None,
     scanner: Scanner | None = None,
-    progress: ProgressCallback = silent,
+    progress: ProgressCallback | None = None,
 ) -> Path:
     """Check some runs and write what was found.
 
@@ -75,7 +75,7 @@ def report(
     if len({run.name for run in runs}) < len(runs):
         raise InputError("two runs have the same name", where="report", remedy="rename one: run.renamed(name)")
     keeper = scanner or Scanner()
-    found = []
+    found, progress = [], or_bar(progress, "Report")
     for place, run in enumerate(runs):
 
         def part(done: float, message: str, place: int = place, name: str = run.name) -> None:
@@ -83,6 +83,7 @@ def report(
 
         results = check(run, others=runs, step=step, layer=layer, scanner=keeper, progress=part)
         found.append((run.get(step, layer), results))
+    progress(1.0, "done")
     return write_report(found, path, kind)
 
 

@@ -79,6 +79,9 @@ def test_a_recorder_shows_itself_small_and_escaped(encoder: TinyEncoder, inputs:
         assert part in shown
     assert len(shown) < 3_000
     assert repr(recorder).endswith("every=2, 4 snapshots)")
+    table = recorder.table()
+    assert table.index.tolist() == [0, 2, 4, 6]
+    assert table.to_dict("index") == recorder.history
 
 
 def test_what_is_written_is_what_the_model_says_in_evaluation_mode(

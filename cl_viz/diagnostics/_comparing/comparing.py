@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from cl_viz.core.embedding_set import EmbeddingSet
 from cl_viz.core.errors import InputError
-from cl_viz.core.progress import ProgressCallback, silent
+from cl_viz.core.progress import ProgressCallback, or_bar, silent
 from cl_viz.core.result import Result
 from cl_viz.core.run import Run
 from cl_viz.diagnostics._comparing.resampling import resample
@@ -36,7 +36,7 @@ def compare_runs(
     resamples: int = 0,
     seed: int = 0,
     scanner: Scanner | None = None,
-    progress: ProgressCallback = silent,
+    progress: ProgressCallback | None = None,
 ) -> RunTable:
     """Put the quantities of several runs side by side, and say which differ beyond noise.
 
@@ -75,7 +75,7 @@ def compare_runs(
     >>> cl_viz.compare_runs(cl_viz.sample_runs())  # doctest: +SKIP
     >>> cl_viz.compare_runs({"before": "old.npz", "after": embeddings}).table()  # doctest: +SKIP
     """
-    made = _as_runs(runs)
+    made, progress = _as_runs(runs), or_bar(progress, "Comparison")
     names = [run.name for run in made]
     if len(made) < 2:
         raise InputError(f"got {len(made)} runs", where="compare_runs", allowed="two runs or more")
@@ -96,7 +96,7 @@ def compare_runs(
         keeper.expect(run.get(step, layer), passes_of(DIAGNOSTICS[name] for name in asked))
     for place, (run, name) in enumerate([(run, name) for run in made for name in asked]):
         progress(share * place / (len(made) * len(asked)), f"{run.name}: {DIAGNOSTICS[name].title}")
-        results[run.name].append(diagnose(name, run, step=step, layer=layer, scanner=keeper))
+        results[run.name].append(diagnose(name, run, step=step, layer=layer, scanner=keeper, progress=silent))
     drawn = None
     if resamples:
 
