@@ -107,7 +107,8 @@ def influence_interval(
         centre = math.log(share / (1 - share))
         width = z_value * error / (high - low) / (share * (1 - share))
         start, stop = (low + (high - low) * _logistic(end) for end in (centre - width, centre + width))
-        return Interval(start, stop, level, method, kept)
+        # There and back again a value near an end is rounded: the interval holds it all the same.
+        return Interval(min(start, estimate), max(stop, estimate), level, method, kept)
     if low == 0 and estimate > 0:
         width = z_value * error / estimate
         return Interval(estimate * math.exp(-width), estimate * math.exp(min(700.0, width)), level, method, kept)

@@ -23,8 +23,9 @@ _MISSING = {
     "duplicate_share": "add usable rows: two or more are compared",
     "norm_mean": "add usable rows: there is none",
     "norm_variation": "add usable rows: the variation is that of two or more",
+    "smallest_class": "add a label column in which samples have labels (Data page)",
 }
-"""What a number that is not about labels needs where it has no value."""
+"""What a number needs where it has no value, unless that is a label column."""
 
 
 @dataclass(frozen=True)

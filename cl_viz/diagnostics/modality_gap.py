@@ -155,7 +155,9 @@ def _quantities(found: GapMeasures) -> dict[str, Quantity]:
     }  # fmt: skip
     best = float(DELTAS[int(found.losses.argmin())])
     values["lowest_loss_shift"] = best, None, min(n_drawn, BATCH), "pairs"
-    values["closing_shift"] = found.closing_shift(), None, n_drawn, "pairs"
+    # A gap that is rounding has no direction to move along: the centres meet where they are.
+    closing = found.closing_shift() if gap > 1e-12 else 0.0
+    values["closing_shift"] = closing, None, n_drawn, "pairs"
     for direction, closing in (("there", found.there), ("back", found.back)):
         for when, hits in (("before", closing.before), ("after", closing.after)):
             ends = share_of_hits(hits)
@@ -168,6 +170,8 @@ def _quantities(found: GapMeasures) -> dict[str, Quantity]:
         made[spec.name] = Quantity(
             spec.name, spec.label, value, spec.unit, interval, count, unit, spec.range, null,
             label if null is not None else "",
+            # Only the shift at which the centres meet may have no value.
+            "along this gap the centres do not meet at any shift up to 1.5" if value is None else "",
         )  # fmt: skip
     return made
 

@@ -158,7 +158,7 @@ class PairSketch:
             remedy = "add a second view of the samples, or choose positives='labels'"
         else:
             found = self.histogram([Relation.SAME_SAMPLE, Relation.SAME_LABEL], roles.negatives)
-            remedy = "add a label column (Data page), or choose positives='views'"
+            remedy = "add a label column in which samples share labels (Data page), or choose positives='views'"
             if not self.has(*KNOWN_LABELS):
                 raise MissingInputError("there are no labels to make positives of", remedy=remedy)
         if not found.count:
@@ -184,7 +184,10 @@ class PairSketch:
         if roles.positives == "labels":
             raise MissingInputError("with label positives a false negative cannot be told", remedy="add a second view")
         if not self.has(*KNOWN_LABELS):
-            raise MissingInputError("false negatives need labels", remedy="add a label column (Data page)")
+            raise MissingInputError(
+                "false negatives need labels",
+                remedy="add a label column in which two samples or more have one (Data page)",
+            )
         if self.has(Relation.UNKNOWN_LABEL) and not self.has(Relation.SAME_LABEL):
             # That of the few which have a label none share one says nothing of the others.
             raise MissingInputError("no two samples are known to share a label", remedy="add labels of more samples")

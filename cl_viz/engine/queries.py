@@ -62,7 +62,10 @@ class AnchorQueries:
             return cls(sketch, roles, CandidatePoints.kept(sketch, roles))
         labels = [sketch.candidates[view].moments[:, int(Relation.SAME_LABEL), 0] for view in sketch.views_for(roles)]
         if not np.any(labels):
-            raise MissingInputError("no anchor has a positive of its label", remedy="add a label column (Data page)")
+            raise MissingInputError(
+                "no anchor has a positive of its label",
+                remedy="add a label column in which samples share labels (Data page)",
+            )
         positives = CandidatePoints.of(sketch, roles, side=SAME)
         return cls(sketch, roles, CandidatePoints.of(sketch, roles, side=OTHER), positives)
 

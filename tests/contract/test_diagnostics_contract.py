@@ -77,6 +77,9 @@ INPUTS: dict[str, Callable[[], Run | EmbeddingSet]] = {
     "one label for all": lambda: _labelled(np.zeros(60, dtype=int)),
     "a label for each": lambda: _labelled(np.arange(60)),
     "labels missing for some": lambda: _labelled([None if i % 3 == 0 else f"<b>{i % 2}</b>" for i in range(60)]),
+    "one point a class, views equal": lambda: EmbeddingSet.from_arrays(
+        {"a": np.repeat(_rows(2), 20, axis=0), "b": np.repeat(_rows(2), 20, axis=0)}, label=np.arange(40) // 20
+    ),
     "bad rows": _with_bad_rows,
     "all rows equal": lambda: EmbeddingSet.from_arrays({"a": np.ones((20, 4)), "b": np.ones((20, 4))}),
     "two samples": lambda: EmbeddingSet.from_arrays({"a": _rows(2), "b": _rows(2, seed=1)}, label=[0, 1]),

@@ -149,6 +149,16 @@ def test_what_no_label_tells_is_unknown_and_not_good(lost: str) -> None:
         assert "label" in missing.missing
 
 
+@pytest.mark.parametrize("name", ["score_distribution", "hardness", "uniformity_tolerance"])
+def test_a_label_column_without_labels_is_not_asked_for_again(name: str) -> None:
+    found = ask(name, losing(np.ones(N, dtype=bool)))
+    said = [entry.missing for entry in found.quantities.values() if entry.value is None]
+    said += [finding.message + finding.advice for finding in found.findings if finding.level == "unknown"]
+    asked = [text for text in said if "label column" in text]
+    assert asked
+    assert all("in which" in text for text in asked), asked
+
+
 def test_mixtures_are_judged_by_the_items_whose_label_is_known() -> None:
     lost = np.random.default_rng(4).random(N) < 0.5
     found = ask("feature_transformation", losing(lost), anchors=40, mixed_pairs=10.0, hardest=20.0)

@@ -45,7 +45,9 @@ def class_tolerance(inputs: SetInputs) -> ClassTolerance:
     classes = inputs.moments.classes
     if not classes or not any((found.counts > 1).any() for found in classes.values()):
         what = "no two samples share a label" if classes else "the tolerance is that of samples of one label"
-        raise MissingInputError(what, where=inputs.run, remedy="add a label column (Data page)")
+        raise MissingInputError(
+            what, where=inputs.run, remedy="add a label column in which samples share labels (Data page)"
+        )
     parts, literal, means = [], [], []
     for found in classes.values():
         counts = found.counts.astype(np.float64)
@@ -68,8 +70,8 @@ def class_tolerance(inputs: SetInputs) -> ClassTolerance:
     )
 
 
-def _interval(inputs: SetInputs, value: float) -> Interval:
-    """Return the interval from the influence of each sample, averaged over views.
+def _interval(inputs: SetInputs, value: float) -> Interval | None:
+    """Return the interval from the influence of each sample, averaged over views; None where none moves anything.
 
     With S the sum of cosines over same-label pairs and C their number, the derivative of S / C with respect to the
     weight of sample i of class k is (2 (z_i . s_k - 1) - 2 (n_k - 1) S / C) / C, where s_k is the sum of the class.
@@ -77,7 +79,9 @@ def _interval(inputs: SetInputs, value: float) -> Interval:
     codes = inputs.embedding_set.codes("label")
     assert codes is not None
     influences = [_influence(inputs, view, codes[0][index]) for index, view in enumerate(inputs.moments.classes)]
-    return influence_interval(value, np.mean(influences, axis=0), limits=(-1.0, 1.0))
+    influence = np.mean(influences, axis=0)
+    # Rounding is not spread: with the rows of every class equal no sample says what another would change.
+    return influence_interval(value, influence, limits=(-1.0, 1.0)) if influence.std() > 1e-12 else None
 
 
 def _influence(inputs: SetInputs, view: str, codes: NDArray[np.int64]) -> Values:
