@@ -34,7 +34,8 @@ class SupConParams(Params):
     )
     without_positive: str = param(
         "zero",
-        "An anchor whose label nobody shares counts as 0 in the mean (the authors' code), or is dropped from it.",
+        "An anchor whose label nobody shares counts as 0 in the mean (the authors' code), or is dropped from it where "
+        "others are left.",
         choices=("zero", "drop"),
     )
 
@@ -131,7 +132,9 @@ def _scores_and_positives(inputs: LossInputs, loss: str, temperature: float) -> 
 def _chosen_anchors(per_anchor: Tensor, n_positive: Tensor, n_samples: int, params: SupConParams) -> Tensor:
     if params.anchors == "first_view":
         per_anchor, n_positive = per_anchor[:n_samples], n_positive[:n_samples]
-    return per_anchor[n_positive > 0] if params.without_positive == "drop" else per_anchor
+    has_positive = n_positive > 0
+    # Where nobody has a positive nobody is dropped: the zeros have a mean, no values have none.
+    return per_anchor[has_positive] if params.without_positive == "drop" and has_positive.any() else per_anchor
 
 
 _KHOSLA = Source("Khosla and others 2020, Supervised contrastive learning", "https://arxiv.org/abs/2004.11362")

@@ -102,6 +102,9 @@ def test_anchors_without_positives_are_zero_or_dropped():
     nobody = replace(alone, labels=torch.arange(6))
     for name in ("supcon_per_positive", "focal_supcon", "triplet", "supcon_in"):
         assert call(name, nobody).abs().max() == 0
+    # Nobody is dropped where nobody would be left: the mean of no values is none.
+    for name in ("supcon_out", "supcon_in"):
+        assert call(name, nobody, without_positive="drop").mean() == 0
 
 
 def test_focal_supcon_is_its_definition():
