@@ -32,7 +32,7 @@ def needed(drawn: Figure, height: int, *, wide: bool) -> int:
     wide : bool
         Whether it is as wide as the page.
     """
-    lines = drawn.layout.title.text.count("<br>") + 1
+    lines = str(drawn.layout.title.text).count("<br>") + 1
     legend = min(legend_height(drawn, wide=wide), _MOST_LEGEND)
     return height + max(0, legend - _USUAL_LEGEND) + TITLE_LINE * max(0, lines - _USUAL_TITLE)
 

@@ -28,6 +28,9 @@ _STYLE = """
 [data-testid="stMain"] [data-testid="stElementContainer"]:has([data-testid="stPageLink"])
   + [data-testid="stElementContainer"] [data-testid="stCaptionContainer"] { padding-left: 0.5rem; }
 [data-testid="stButtonGroup"] [role="radiogroup"] { flex-wrap: wrap; }
+[data-testid="stSidebarUserContent"] [data-testid="stCheckbox"] [data-testid="stWidgetLabel"] * {
+  white-space: normal; overflow-wrap: anywhere;
+}
 [data-testid="stSidebarHeader"] { height: 2.4rem; min-height: 2.4rem; padding: 0.4rem 1rem 0; margin: 0; }
 [data-testid="stSidebarUserContent"] [data-testid="stHorizontalBlock"] { flex-wrap: nowrap; }
 [data-testid="stSidebarUserContent"] [data-testid="stHorizontalBlock"] > :last-child { min-width: 0; flex: 1 1 0; }

@@ -23,6 +23,7 @@ from cl_viz.dashboard import (
     finding_lines,
     forms,
     pair_links,
+    run_names,
     state,
     table_columns,
 )
@@ -275,7 +276,10 @@ def _quantity_table(shown: Shown) -> None:
     table: dict[str, list[str]] = {"Quantity": [labels[name] for name in names]}
     for result in shown.results:
         table[result.run] = [result.quantities[name].text() if name in result.quantities else "" for name in names]
-    config = {name: st.column_config.TextColumn(name, alignment="right") for name in list(table)[1:]}
+    config = {
+        name: st.column_config.TextColumn(short, alignment="right", help=run_names.tip(name, short))
+        for name, short in run_names.told_apart(list(table)[1:]).items()
+    }
     config["Quantity"] = st.column_config.TextColumn("Quantity", pinned=True)
     st.dataframe(pd.DataFrame(table), hide_index=True, column_config=config, width="stretch", height="content")
 

@@ -12,7 +12,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from cl_viz.core.result import Finding, Result
 from cl_viz.core.view import Table, told
-from cl_viz.dashboard import cache, errors, figure_buttons, state
+from cl_viz.dashboard import cache, errors, figure_buttons, run_names, state
 from cl_viz.dashboard.long_work import LongWork
 from cl_viz.dashboard.text import escape
 from cl_viz.diagnostics import (
@@ -183,8 +183,10 @@ def _draw_table(view: Table, table: RunTable) -> None:
     st.markdown(f"**{escape(told(view))}**")
     frame = pd.DataFrame(dict(view.columns))
     config: dict[str, Any] = {
-        table.heading(run): st.column_config.TextColumn(table.heading(run), alignment="right", width=240)
-        for run in table.runs
+        table.heading(run): st.column_config.TextColumn(
+            table.heading(run).replace(run, short, 1), alignment="right", width=240, help=run_names.tip(run, short)
+        )
+        for run, short in run_names.told_apart(table.runs).items()
     }
     # Names in full where that leaves every run in sight at a width of 1280.
     config["quantity"] = st.column_config.TextColumn("Quantity", pinned=True, width=280 if len(table.runs) < 3 else 150)

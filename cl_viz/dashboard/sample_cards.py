@@ -28,6 +28,8 @@ from cl_viz.dashboard.text import escape
 
 MOST_CARDS = 60
 """Cards of one grid; more are for pages or a table."""
+_TEXTS_IN_A_LINE = 5
+"""Cards a line where they show texts alone, which would be broken within words in narrower ones."""
 _LONGEST_TEXT = 280
 _LONGEST_VALUE = 60
 _MOST_WITHOUT_ROLE = 3
@@ -221,7 +223,7 @@ def draw_grid(
     view : str, optional
         By default the first.
     columns : int
-        Cards a line.
+        Cards a line; fewer where there is text and no picture.
     notes : mapping, optional
         More lines: name to one value a row.
     """
@@ -231,6 +233,8 @@ def draw_grid(
         make_card(embedding_set, row, view, folders=folders, notes={k: v[place] for k, v in (notes or {}).items()})
         for place, row in enumerate(shown)
     ]
+    if any(card.text for card in made) and not any(card.picture for card in made):
+        columns = min(columns, _TEXTS_IN_A_LINE)
     for start in range(0, len(made), columns):
         for cell, card in zip(st.columns(columns, gap="small"), made[start : start + columns], strict=False):
             with cell, st.container(border=True, gap="xxsmall"):

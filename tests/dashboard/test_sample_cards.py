@@ -12,12 +12,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import streamlit as st
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from cl_viz.core.embedding_set import EmbeddingSet
 from cl_viz.core.pictures import Unreadable, find_file
-from cl_viz.dashboard.sample_cards import cut, make_card
+from cl_viz.dashboard.sample_cards import cut, draw_grid, make_card
 from cl_viz.dashboard.sample_media import LIMITS, entry_bytes, sound, thumbnail
 
 HOSTILE = "<script>alert(1)</script> ![x](http://evil/x.png) **bold** :smile:"
@@ -243,6 +244,18 @@ def test_columns_without_a_role_tell_a_sample_that_has_neither_text_nor_picture(
 
 def test_text_is_cut_without_reading_all_of_it() -> None:
     assert cut("x" * 10_000_000, 10) == "xxxxxxxxxx… (10,000,000 characters)"
+
+
+def test_cards_of_texts_alone_are_wide(opened: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    columns = st.columns
+    monkeypatch.setattr(st, "columns", lambda count, **given: asked.append(count) or columns(count, **given))
+    pictured = sample_set(opened)
+    texts = pictured.with_roles(image=None)
+    for shown in (pictured, texts):
+        monkeypatch.setattr("cl_viz.dashboard.state.media_folders", lambda: [opened])
+        draw_grid(None, shown, range(4), columns=10)
+    assert asked == [10, 5]
 
 
 def _page(folder: str) -> None:

@@ -193,3 +193,16 @@ def test_every_pair_of_runs_and_the_samples_that_moved_are_shown(open_app: OpenA
     assert "nearest neighbours**" in texts(app)
     assert "Near in first only" in texts(app)
     assert "Row " in texts(app)
+
+
+def test_columns_of_long_names_are_headed_by_what_tells_them_apart(
+    open_app: OpenApp, dump: Dump, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_numbers, "compared_diagnostics", lambda: ("dimension_ranks",))
+    names = [f"simclr-resnet50-imagenet100-temperature-0.{digit}-strong" for digit in (1, 5)]
+    app = open_app(*(dump(f"{name}.npz") for name in names), page=PAGE)
+    assert boxes(app) == []
+    columns = json.loads(app.dataframe[0].proto.columns)
+    assert columns[f"{names[0]} (reference)"]["label"] == "…0.1… (reference)"
+    assert columns[names[1]] | {"label": "…0.5…"} == columns[names[1]]
+    assert columns[names[1]]["help"] == names[1]
