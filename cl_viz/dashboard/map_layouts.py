@@ -224,10 +224,10 @@ def _begun(each: EmbeddingSet, sets: Sequence[EmbeddingSet], choice: MapChoice, 
     total = seconds(sets, choice)
     others = f" and {len(sets) - 1} more" if len(sets) > 1 else ""
     if state.is_stopped(job):
-        _offer(f"{label} of {each.name} was stopped", 0.0, sets, choice)
+        _offer(f"The {label} map of {each.name} was stopped", 0.0, sets, choice)
         return None
     if total > long_work.ASK_ABOVE_SECONDS and not state.is_confirmed(job):
-        what = f"{label} of {each.name}{others} (N = {len(each.views[choice.view]):,}) takes"
+        what = f"The {label} map of {each.name}{others} (N = {len(each.views[choice.view]):,}) takes"
         _offer(what, total, sets, choice)
         return None
     running = start(each, **choice.arguments, judged=False)
@@ -247,7 +247,7 @@ def _ended(running: Running, each: EmbeddingSet, choice: MapChoice, job: str, la
         made = running.result()
     except Cancelled:
         state.stop_job(job)
-        _offer(f"{label} of {each.name} was stopped", 0.0, [each], choice)
+        _offer(f"The {label} map of {each.name} was stopped", 0.0, [each], choice)
         return None
     except ClVizError:
         # It is not begun again by itself; the button that offers it stands below the error.

@@ -20,7 +20,7 @@ from cl_viz.dashboard.text import cite, escape
 from cl_viz.diagnostics._selection import selection_mix, selection_scores
 from cl_viz.figures import render
 from cl_viz.figures.map_colours import Categories, Colouring, Scale, by_entries
-from cl_viz.projections import PROJECTIONS
+from cl_viz.projections import PROJECTIONS, Projection
 
 T = TypeVar("T")
 
@@ -151,7 +151,9 @@ def _table(entry: Shown, colouring: Colouring, places: NDArray[np.int64]) -> NDA
     frame = sample_frame(entry, shown)
     if isinstance(colouring, Scale):
         frame[colouring.label] = colouring.values[shown]
-    frame["error of the map"] = entry.projection.error[shown]
+    if entry.projection.complete:
+        # Of a few rows that were drawn it says nothing of these.
+        frame["error of the map"] = entry.projection.error[shown]
     config: dict[str, Any] = {
         str(name): st.column_config.NumberColumn(str(name), format="%.3g")
         for name, kind in frame.dtypes.items()
@@ -182,22 +184,35 @@ def _percent(share: float) -> str:
 
 
 def heading(entry: Shown, label: str, several: bool) -> None:
-    """Draw a map's title: what it keeps of the neighbourhoods, with N."""
-    recall, trust = entry.projection.neighbor_recall, entry.projection.trustworthiness
+    """Draw a map's title; beside another map it names the run."""
     owner = f"{entry.opened.name}: " if several else ""
-    if not entry.projection.judged:
-        text = f"{owner}{label} of {int(entry.projection.usable.sum()):,} samples; what it keeps is not known yet"
-    elif recall.value is None or trust.value is None:
-        text = f"{owner}{label} of {int(entry.projection.usable.sum()):,} samples; too few to say what it keeps"
+    st.markdown(f"**{escape(owner + kept_in_words(entry.projection, label))}**")
+
+
+def kept_in_words(projection: Projection, label: str) -> str:
+    """Return what a map keeps of the neighbourhoods, each number with its N.
+
+    Parameters
+    ----------
+    projection : Projection
+    label : str
+        Of its method.
+    """
+    recall, trust, usable = projection.neighbor_recall, projection.trustworthiness, int(projection.usable.sum())
+    if not projection.judged:
+        return f"{label} of {usable:,} samples; what it keeps is not known yet"
+    if recall.value is None or trust.value is None:
+        return f"{label} of {usable:,} samples; too few to say what it keeps"
+    trusted, n = f"trustworthiness {trust.value:.2f}", f"N = {recall.n:,}"
+    if trust.n < recall.n:
+        # Ranks among all samples are looked up for a draw only.
+        found = f"{n}; {trusted}, N = {trust.n:,} of {trust.population:,}"
     else:
         of = f" of {recall.population:,}" if recall.n < recall.population else ""
-        between = "" if recall.interval is None else f", 95 %: {_percent(recall.interval[0])} to "
-        between += "" if recall.interval is None else f"{_percent(recall.interval[1])} %"
-        text = (
-            f"{owner}{label} keeps {_percent(recall.value)} % of the {recall.k} nearest neighbours "
-            f"(trustworthiness {trust.value:.2f}, N = {recall.n:,}{of}{between})"
-        )
-    st.markdown(f"**{escape(text)}**")
+        found = f"{trusted}, {n}{of}"
+    if recall.interval is not None:
+        found += f", 95 %: {_percent(recall.interval[0])} to {_percent(recall.interval[1])} %"
+    return f"{label} keeps {_percent(recall.value)} % of the {recall.k} nearest neighbours ({found})"
 
 
 def buttons(

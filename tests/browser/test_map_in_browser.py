@@ -320,7 +320,7 @@ def test_a_map_that_is_made_shows_how_far_it_is_and_can_be_stopped(address: str,
     )  # fmt: skip
     assert len(workers() - others) == 1
     main.get_by_role("button", name="Stop").click()
-    expect(main).to_contain_text("UMAP of small was stopped", timeout=SETTLE)
+    expect(main).to_contain_text("The UMAP map of small was stopped", timeout=SETTLE)
     assert workers() <= others
     expect(bar).to_have_count(0)
 

@@ -136,6 +136,20 @@ def test_a_clicked_sample_is_shown_with_its_nearest_in_both_runs(
     assert "The search for the nearest samples" in fine(app).info[0].value
 
 
+def test_samples_are_listed_with_the_error_of_the_map_only_where_it_is_known_of_all(
+    open_app: OpenApp, tmp_path: Path
+) -> None:
+    everywhere = {"outline": "-9,-9 9,-9 9,9 -9,9", "outline_of": "left@None"}
+    for n, known in ((300, True), (5_200, False)):
+        path = tmp_path / f"rows {n}.npz"
+        rows = np.random.default_rng(n).normal(size=(n, 3)).astype(np.float32)
+        np.savez(path, view_1=rows, label=np.arange(n) % 3)
+        app = fine(open_app(path, page=PAGE, **everywhere))
+        (table,) = app.dataframe
+        assert ("error of the map" in table.value.columns) == known
+        assert len(table.value) == 50
+
+
 def test_three_samples_without_labels_rows_without_a_direction_and_space(open_app: OpenApp, tmp_path: Path) -> None:
     few, broken = tmp_path / "few.npz", tmp_path / "broken.npz"
     np.savez(few, view_1=np.eye(3, 5, dtype=np.float32))

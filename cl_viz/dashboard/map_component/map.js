@@ -354,10 +354,24 @@ class PointMap {
     const box = this.plot.querySelector(".nsewdrag")?.getBoundingClientRect();
     if (!box || event.clientX < box.left || event.clientX > box.right || event.clientY < box.top || event.clientY > box.bottom) return;
     const { xaxis, yaxis } = this.plot._fullLayout;
+    const at = [xaxis.p2d(event.clientX - box.left), yaxis.p2d(event.clientY - box.top)];
     // Where points lie on each other, the one whose text is shown is the one that is meant.
-    this.mark = this.under ?? [xaxis.p2d(event.clientX - box.left), yaxis.p2d(event.clientY - box.top)];
+    this.mark = this.under ?? this.nearestPoint(...at) ?? at;
     this.Plotly.relayout(this.plot, { shapes: this.shapes() });
     this.tell("click", this.mark);
+  }
+
+  /* The place of the point that is nearest; nothing where the map is a picture. */
+  nearestPoint(x, y) {
+    if (this.message.kind !== "points") return null;
+    let [nearest, least] = [null, Infinity];
+    for (const trace of this.plot.data) {
+      for (let at = 0; at < trace.x.length; at++) {
+        const distance = (trace.x[at] - x) ** 2 + (trace.y[at] - y) ** 2;
+        if (distance < least) [nearest, least] = [[trace.x[at], trace.y[at]], distance];
+      }
+    }
+    return nearest;
   }
 
   /* The outlines, and a ring around the place that was clicked. */
