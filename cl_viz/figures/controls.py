@@ -121,15 +121,14 @@ def _figure(entry: go.Figure | Moving, widgets: Any) -> Any:
 
 
 def _json_ready(figure: go.Figure) -> go.Figure:
-    """Return a figure as plotly's widget takes it: None for NaN in tables, which JSON has not, and no width."""
+    """Return a figure as plotly's widget takes it: None for NaN in tables, which JSON has not."""
     for trace in figure.data:
         for name, value in trace.to_plotly_json().items():
             if isinstance(value, np.ndarray) and value.ndim > 1 and value.dtype.kind == "f":
                 sent = value.astype(object)
                 sent[~np.isfinite(value)] = None
                 trace[name] = sent.tolist()
-    # As wide as the cell: without this the widget takes 700 pixels, and titles are cut.
-    return figure.update_layout(autosize=True)
+    return figure
 
 
 def _control(info: ParamInfo, value: Any, widgets: Any) -> Any:

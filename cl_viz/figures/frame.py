@@ -127,7 +127,8 @@ def new_canvas(title: str, theme: Theme, *, wide: bool = False) -> Canvas:
             "y": 1,
             "yref": "container",
             "yanchor": "top",
-            "pad": {"t": 10, "l": 2},
+            # Plotly draws a title of several lines half a line higher than one of a single line.
+            "pad": {"t": 10 if len(lines) == 1 else 20, "l": 2},
             "font": {"size": _TITLE_SIZE, "weight": 600, "color": theme.text},
         },
         "margin": {"l": 64, "r": 24, "t": 20 + TITLE_LINE * len(lines), "b": 52},

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,7 +66,7 @@ def fit(inputs: ProjectionInputs, params: UmapParams) -> NDArray[np.float32]:
     itself = np.arange(size, dtype=np.int32)[:, None]
     indices = np.concatenate([itself, near.indices], axis=1)[:, :n_neighbors]
     distances = np.concatenate([np.zeros((size, 1), np.float32), 1.0 - near.scores], axis=1)[:, :n_neighbors]
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), _written_rounds():
         # That the seed makes it use one thread, that new rows cannot be added, that the graph has several parts.
         warnings.simplefilter("ignore")
         mapper = library.UMAP(
@@ -123,6 +125,19 @@ def _start(inputs: ProjectionInputs, init: str) -> Any:
     largest = np.abs(scores).max()
     noise = np.random.default_rng(inputs.seed).normal(scale=1e-4, size=scores.shape)
     return (10.0 * scores / (largest or 1.0) + noise).astype(np.float32)
+
+
+@contextmanager
+def _written_rounds() -> Iterator[None]:
+    """Have umap-learn write its rounds: in a notebook it takes a tqdm that draws a bar instead, and leaves it there."""
+    from tqdm.std import tqdm
+
+    layouts: Any = importlib.import_module("umap.layouts")
+    theirs, layouts.tqdm = layouts.tqdm, tqdm
+    try:
+        yield
+    finally:
+        layouts.tqdm = theirs
 
 
 class _Epochs:

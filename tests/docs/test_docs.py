@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 import torch
 
+import cl_viz
 from cl_viz.diagnostics import DIAGNOSTICS, SAMPLE_QUANTITIES
 from cl_viz.encoders import ENCODERS
 from cl_viz.engine.queries import AnchorQueries
@@ -145,6 +146,25 @@ def test_the_page_on_questions_names_them_all_and_its_python_runs() -> None:
         exec(block, known)
     assert known["loss"].shape == (3, 1000)
     assert known["means"].mean.shape == (3,)
+
+
+def test_the_python_of_the_walk_through_a_notebook_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    page = (CHECKOUT / "docs" / "notebook.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    assert len(blocks) >= 7
+    known: dict[str, Any] = {}
+    for block in blocks:
+        exec(block, known)
+    assert known["checkup"]["score_distribution"] is known["result"]
+    assert known["colder"]["false_negative_push"].value != known["result"]["false_negative_push"].value
+    assert "isotropy.mean_cosine" in set(known["changed"]["key"])
+    assert len(known["everything"]) == len(pd.read_csv(tmp_path / "checkup.csv")) > len(known["numbers"]) > 5
+    assert len(known["pairs"]) == 20
+    assert known["norms"].shape == (180,)
+    for name in ("scores.html", "report.html"):
+        assert not re.search(r'<(script|link)[^>]*(src|href)="http', (tmp_path / name).read_text(encoding="utf-8"))
+    assert cl_viz.load(tmp_path / "mine.parquet").n == 180
 
 
 def test_the_python_on_queries_and_documents_runs(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 import pytest
@@ -197,3 +198,18 @@ def test_many_rows_of_principal_components_are_judged_by_a_draw(
         assert every.complete
         np.testing.assert_array_equal(every.error, whole.error)
         assert every.neighbor_recall == whole.neighbor_recall
+
+
+def test_umap_tells_its_rounds_where_tqdm_would_draw_a_bar(
+    clumps: EmbeddingSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    layouts = pytest.importorskip("umap.layouts")
+
+    def drawn(*_: object, **__: object) -> NoReturn:
+        raise AssertionError("a bar of its own")
+
+    monkeypatch.setattr(layouts, "tqdm", drawn)
+    said: list[str] = []
+    cl_viz.project(clumps, "umap", params={"epochs": 7}, cache=False, progress=lambda _, message: said.append(message))
+    assert "UMAP: round 7 of 7" in said
+    assert layouts.tqdm is drawn
