@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from cl_viz.core.embedding_set import EmbeddingSet
-from cl_viz.core.errors import FormatError
+from cl_viz.core.errors import FormatError, similar_name
 from cl_viz.core.run import Run
 
 SAMPLE = "sample:"
@@ -89,8 +89,16 @@ def check_exists(target: str) -> None:
             "there is no such file or folder",
             where=target,
             allowed=f"a dump, a checkpoint, a run folder, or {SAMPLE}NAME for a bundled run",
-            remedy="check the spelling, and the folder the command was started in",
+            remedy=_alike(Path(target)) or "check the spelling, and the folder the command was started in",
         )
+
+
+def _alike(path: Path) -> str | None:
+    """Return the name in the folder of a path that is spelt most like it, as a question."""
+    try:
+        return similar_name(path.name, [entry.name for entry in path.parent.iterdir()])
+    except OSError:
+        return None
 
 
 def check_one_exists(targets: Sequence[str]) -> None:

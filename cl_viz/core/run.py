@@ -92,6 +92,12 @@ class Run:
         wanted_step = self.steps[-1] if step is None else step
         wanted_layer = self.layers[0] if layer is None else layer
         key = Snapshot(wanted_step, wanted_layer)
+        if key not in self._sources and list(self._sources) == [Snapshot(None, None)]:
+            raise InputError(
+                "this is one set of embeddings, without steps or layers",
+                where=self.name,
+                remedy="leave step and layer out; a run folder or a list of steps has them",
+            )
         if key not in self._sources:
             raise InputError(
                 f"no snapshot at step {wanted_step}, layer {wanted_layer}",

@@ -156,8 +156,8 @@ def _quantities(found: GapMeasures) -> dict[str, Quantity]:
     best = float(DELTAS[int(found.losses.argmin())])
     values["lowest_loss_shift"] = best, None, min(n_drawn, BATCH), "pairs"
     # A gap that is rounding has no direction to move along: the centres meet where they are.
-    closing = found.closing_shift() if gap > 1e-12 else 0.0
-    values["closing_shift"] = closing, None, n_drawn, "pairs"
+    meeting = found.closing_shift() if gap > 1e-12 else 0.0
+    values["closing_shift"] = meeting, None, n_drawn, "pairs"
     for direction, closing in (("there", found.there), ("back", found.back)):
         for when, hits in (("before", closing.before), ("after", closing.after)):
             ends = share_of_hits(hits)

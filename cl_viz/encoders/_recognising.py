@@ -11,6 +11,7 @@ from pathlib import Path
 
 from cl_viz.core.encoder import EncoderSpec, Recognised
 from cl_viz.core.errors import FormatError, UnsafeFileError
+from cl_viz.core.stand_ins import refuse_stand_in
 from cl_viz.encoders import ENCODERS
 from cl_viz.encoders._torch_weights import is_weights, state_dict
 
@@ -112,6 +113,7 @@ def refuse_checkpoint(path: PathLike) -> None:
 
 
 def _unknown(path: Path) -> FormatError:
+    refuse_stand_in(path)
     families = "; ".join(spec.label for spec in ENCODERS.values())
     said = _found_in_folder(path) if path.is_dir() else _found_in_file(path)
     return FormatError(

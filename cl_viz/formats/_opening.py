@@ -6,6 +6,7 @@ from pathlib import Path
 
 from cl_viz.core.errors import FormatError
 from cl_viz.core.specs import FormatSpec, RawDump
+from cl_viz.core.stand_ins import refuse_stand_in
 from cl_viz.formats._guard import check_present
 from cl_viz.formats._registry import FORMATS, formats_sentence
 
@@ -18,9 +19,11 @@ def recognise(path: Path) -> FormatSpec:
     Raises
     ------
     FormatError
-        If the path is missing or empty, the content is not what the suffix says, or no format knows it.
+        If the path is missing, empty or a stand-in for the file, the content is not what the suffix says, or no format
+        knows it.
     """
     check_present(path)
+    refuse_stand_in(path)
     head = _head(path)
     suffix = "" if path.is_dir() else path.suffix.lower()
     named = [spec for spec in FORMATS.values() if suffix and suffix in spec.suffixes]

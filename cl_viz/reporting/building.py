@@ -110,5 +110,9 @@ def format_of(path: str | os.PathLike[str], format: str | None = None) -> str:
     kind = (format or Path(path).suffix.removeprefix(".")).lower()
     kind = {"htm": "html", "markdown": "md"}.get(kind, kind)
     if kind not in FORMATS:
-        raise InputError(f"format {kind!r}", where=str(path), allowed=", ".join(FORMATS), remedy="name one by --format")
+        said = (
+            f"no report is written as {kind!r}" if kind else "the name of the file has no suffix that says its format"
+        )
+        remedy = "give the file one of these suffixes, or pass a format (--format)"
+        raise InputError(said, where=str(path), allowed=", ".join(FORMATS), remedy=remedy)
     return kind

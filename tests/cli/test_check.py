@@ -252,8 +252,30 @@ def test_a_device_that_is_absent_is_unusable_input(labelled_dump: Path, capsys: 
 def test_json_into_a_missing_folder_is_unusable_input(
     labelled_dump: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["check", str(labelled_dump), "--json", str(tmp_path / "absent" / "out.json")]) == 2
-    assert "cannot be written" in capsys.readouterr().err
+    for option in ("--json", "--junit"):
+        assert main(["check", str(labelled_dump), option, str(tmp_path / "absent" / "out")]) == 2
+        told = capsys.readouterr()
+        assert "there is no such folder" in told.err
+        assert not told.out, "told before the work"
+    assert main(["check", str(labelled_dump), "--json", str(tmp_path)]) == 2
+    assert "this is a folder" in capsys.readouterr().err
+
+
+def test_a_baseline_that_is_none_is_told_before_the_work(
+    labelled_dump: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["check", str(labelled_dump), "--baseline", str(labelled_dump)]) == 2
+    told = capsys.readouterr()
+    assert "no result of an earlier check" in told.err
+    assert not told.out
+
+
+def test_mistyped_paths_and_steps_of_a_dump_are_told(labelled_dump: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", str(labelled_dump.with_name(f"{labelled_dump.stem}s.npz"))]) == 2
+    assert f"did you mean '{labelled_dump.name}'?" in " ".join(capsys.readouterr().err.split())
+    for option in (["--step", "3"], ["--layer", "backbone"]):
+        assert main(["check", str(labelled_dump), *option]) == 2
+        assert "without steps or layers" in capsys.readouterr().err
 
 
 def test_markup_in_names_is_shown_as_text(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -326,4 +348,4 @@ def test_report_writes_what_its_name_says_and_compare_says_what_changed(
     assert main(["report", str(healthy_dump), "--label", "colour", "-o", str(some)]) == 2
     assert "colour" in capsys.readouterr().err
     assert main(["compare", str(healthy_dump), str(collapsed_dump)]) == 0
-    assert "changes beyond noise" in capsys.readouterr().out
+    assert "changes beyond noise" in " ".join(capsys.readouterr().out.split())

@@ -39,6 +39,19 @@ def test_convert_never_replaces_a_file_unasked(
     assert cl_viz.load(out).n == 120
 
 
+def test_convert_tells_a_missing_source_or_a_folder_before_it_speaks_of_replacing(
+    labelled_dump: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["convert", str(tmp_path / "out.csv"), str(labelled_dump)]) == 2
+    told = capsys.readouterr().err
+    assert "no such file" in told
+    assert "--overwrite" not in told
+    assert main(["convert", str(labelled_dump), str(tmp_path)]) == 2
+    told = capsys.readouterr().err
+    assert "this is a folder" in told
+    assert "--overwrite" not in told
+
+
 def test_convert_to_an_unknown_suffix_names_those_that_work(
     labelled_dump: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

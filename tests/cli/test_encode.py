@@ -107,3 +107,8 @@ def test_other_commands_say_that_a_checkpoint_needs_data(program: Path, capsys: 
     assert "recognised: a program (program), 7 parameters" in shown
     assert "not used: 1 key: head.weight" in shown
     assert "note: guessed" in shown
+
+
+def test_data_in_the_place_of_the_checkpoint_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["encode", "sample:digits", "weights.pt", "-o", str(tmp_path / "out")]) == 2
+    assert "CHECKPOINT, then DATA" in capsys.readouterr().err

@@ -76,7 +76,7 @@ def test_the_list_names_every_method_and_parameter(capsys: pytest.CaptureFixture
         (["DUMP", "-m", "mds"], "pacmap, pca, tsne, umap"),
         (["DUMP", "-m", "pca", "-p", "perplexity=3"], "whiten=bool"),
         (["DUMP", "-m", "tsne", "--dim", "3"], "dim = 3"),
-        (["DUMP", "-m", "pca", "-o", "/nowhere/map.csv"], "cannot be written"),
+        (["DUMP", "-m", "pca", "-o", "/nowhere/map.csv"], "there is no such folder"),
     ],
 )
 def test_what_cannot_be_done_is_told(

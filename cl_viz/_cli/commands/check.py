@@ -63,7 +63,14 @@ def check(
 
     check_one_exists(paths)
     from cl_viz._cli.checking import check_targets, gate, report_checked
+    from cl_viz.reporting import check_writable, read_document
 
+    # What cannot be read or written is told before the work, and not after.
+    for output in (json, junit):
+        if output not in (None, "-"):
+            check_writable(output)
+    if baseline is not None:
+        read_document(baseline)
     wanted_roles = choices(view, pairs, label=label, subclass=subclass, group=group, text=text, image=image, id=id)
     outcome = check_targets(paths, wanted_roles, step=step, layer=layer, device=device)
     report_checked(outcome.checked, json)

@@ -44,10 +44,13 @@ def convert(
 ) -> None:
     """Write a dump, or one snapshot of a run, in another format."""
     from cl_viz._cli.console import answers
-    from cl_viz._cli.opening import open_target
+    from cl_viz._cli.opening import check_exists, open_target
     from cl_viz._cli.progress import progress_bar
     from cl_viz._cli.writing import writing
+    from cl_viz.reporting import check_writable
 
+    check_exists(source)
+    check_writable(target)
     if target.exists() and not overwrite:
         raise InputError("the file is already there", where=str(target), remedy="pass --overwrite, or another name")
     wanted_roles = choices(view, pairs, label=label, subclass=subclass, group=group, text=text, image=image, id=id)

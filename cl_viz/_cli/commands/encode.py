@@ -8,11 +8,13 @@ from typing import Annotated
 import typer
 
 from cl_viz._cli.options import Device
+from cl_viz.core.errors import InputError
 from cl_viz.core.normalisation import NAMED
 
+_SAMPLE_DATA = "sample:digits"
 _DATA = (
     "A folder of images, a table (.csv, .tsv, .parquet, .jsonl) with texts or image paths, a .npy array of images, or "
-    "sample:digits."
+    f"{_SAMPLE_DATA}."
 )
 
 
@@ -56,6 +58,10 @@ def encode(
 
     Ctrl-C or a crash loses nothing: the same command goes on where it ended.
     """
+    if checkpoint == _SAMPLE_DATA:
+        raise InputError(
+            f"{_SAMPLE_DATA} is data, and no checkpoint", where="cl-viz encode", allowed="CHECKPOINT, then DATA"
+        )
     from cl_viz._cli.encoding import encode_into
 
     encode_into(

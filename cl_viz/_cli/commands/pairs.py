@@ -9,6 +9,7 @@ import typer
 
 import cl_viz
 from cl_viz._cli.options import Device, Identifier, Label, Layer, Pairs, Step, Target, Text, Views, choices
+from cl_viz.core.errors import InputError
 
 
 def list_pairs(
@@ -46,11 +47,18 @@ def list_pairs(
 ) -> None:
     """Write the pairs behind a question about scores as a mining list: rows, ids, labels and texts, score, ranks."""
     from cl_viz._cli.console import answers
-    from cl_viz._cli.opening import open_target
+    from cl_viz._cli.opening import check_exists, open_target
     from cl_viz._cli.pair_lists import check_list_file, write_list
     from cl_viz._cli.progress import progress_bar
+    from cl_viz.reporting import check_writable
 
+    check_exists(path)
     check_list_file(output)
+    check_writable(output)
+    if question == "interval" and (low is None or high is None):
+        raise InputError(
+            "an interval needs its ends", where="cl-viz pairs", remedy="pass --low and --high: --low 0.4 --high 0.6"
+        )
     found_in = open_target(path, choices(view, pairs, label=label, text=text, id=id)).get(step, layer)
     asked = {"m": m, "positives": positives, "negatives": negatives, "low": low, "high": high, "order": order}
     with progress_bar(path) as report:

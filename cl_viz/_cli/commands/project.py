@@ -40,18 +40,21 @@ def project(
     Prints how much of the neighbourhoods the map keeps: trustworthiness and neighbour recall.
     """
     from cl_viz._cli.console import answers
-    from cl_viz._cli.opening import open_target
+    from cl_viz._cli.opening import check_exists, open_target
     from cl_viz._cli.parameters import read_parameters
     from cl_viz._cli.progress import progress_bar
     from cl_viz._cli.projecting import check_suffix, list_methods, write_map
     from cl_viz.projections import known_method
+    from cl_viz.reporting import check_writable
 
     if show_list:
         list_methods(answers())
         raise typer.Exit(FINE)
     if path is None:
         raise InputError("no path was given", where="cl-viz project", allowed=TARGET)
+    check_exists(path)
     check_suffix(output)
+    check_writable(output)
     params = read_parameters(known_method(method), param or [])
     with progress_bar(path) as report:
         report(0.0, "opening")

@@ -57,8 +57,8 @@ def report(
     from cl_viz._cli.writing import writing
     from cl_viz.reporting import check_writable, format_of, write_report
 
-    kind = format_of(output, format)
     check_writable(output)
+    kind = format_of(output, format)
     wanted_roles = choices(view, pairs, label=label, subclass=subclass, group=group, text=text, image=image, id=id)
     outcome = check_targets(paths, wanted_roles, step=step, layer=layer, device=device)
     if outcome.checked:
