@@ -270,6 +270,9 @@ def _draw_maps(
             # The map on which an outline was drawn makes the others faint by itself, without being drawn again.
             own = kept.outlined == entry.place and kept.picked is None
             scene = _scene(kept, entry, colouring, None if own else found)
+            if own and scene.header["kind"] == "picture":
+                # It has no points that the browser could make faint.
+                scene = _scene(kept, entry, colouring, found)
             draw_map(
                 scene,
                 key=component_key(entry.slot),

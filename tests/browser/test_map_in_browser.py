@@ -207,6 +207,16 @@ def test_a_million_are_a_picture_that_becomes_points_by_zooming_in(address: str,
     opened(page, f"{address}?map_run=million")
     assert "1,000,000 samples in view, shown as their density" in status(page)
     assert 10_000 < wire.largest() < LARGEST_MESSAGE
+    # Beside an outline the picture is faint, too: it is painted again.
+    before = revision(page)
+    lasso(page, share=0.1)
+    assert 0 < count(selection(page)) < 1_000_000
+    wait_until(page, f"() => document.querySelector('{MAP}').dataset.revision !== '{before}'")
+    assert page.evaluate(OUTLINES.format(0)) == 1
+    page.get_by_role("application").focus()
+    page.keyboard.press("Escape")
+    wait_until(page, f"() => document.querySelector('{MAP}').dataset.revision === '{before}'")
+    assert page.evaluate(OUTLINES.format(0)) == 0
     plot = page.get_by_role("application")
     assert "Keys:" in str(plot.get_attribute("aria-label"))
     plot.focus()
