@@ -154,8 +154,9 @@ def _asked(prediction: Prediction, key: str) -> str | float | None:
     label = f"**Predict: {prediction.ask}**"
     if prediction.kind == "number":
         low, high = (None if math.isinf(end) else float(end) for end in prediction.range)
+        between = "" if low is None or high is None else f" from {low:g} to {high:g}"
         return st.number_input(
-            label, low, high, None, key=key, bind="query-params", placeholder="Type a number", width=420
+            label, low, high, None, key=key, bind="query-params", placeholder=f"Type a number{between}", width=420
         )
     if prediction.kind == "pick":
         return st.segmented_control(label, prediction.options, key=key, bind="query-params")

@@ -66,6 +66,10 @@ def test_a_lesson_can_be_followed_to_its_end(name: str, open_app: OpenApp) -> No
         assert step.title in [heading.value for heading in app.header]
         assert "when you have made a prediction" in texts(app)
         assert len(figures(app)) == (step.setup is not None)
+        if step.prediction.kind == "number":
+            low, high = step.prediction.range
+            asked = widget(app, f"{lesson.name}.{step.name}").proto.placeholder
+            assert asked == f"Type a number from {low:g} to {high:g}"
         assert step.explained() not in texts(app)
         right = number % 2 == 0
         predict(app, lesson, step.name, step.prediction.answer() if right else wrong(step.prediction))
