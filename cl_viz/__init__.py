@@ -45,6 +45,7 @@ _EXPORTS = {
     "Recorder": "cl_viz.recording.recorder",
     "save_run": "cl_viz.recording.saving",
     "render": "cl_viz.figures",
+    "use_theme": "cl_viz.figures",
     "scatter_widget": "cl_viz.figures.scatter_widget",
     "explore": "cl_viz.figures",
     "progress_bar": "cl_viz.core.progress",

@@ -18,7 +18,7 @@ def draw_with(draw: Draw) -> None:
     _handed_in[:] = [draw]
 
 
-def drawn(view: Any, theme: str = "light", **look: Any) -> Any:
+def drawn(view: Any, theme: str | None = None, **look: Any) -> Any:
     """Return the figure of a view."""
     (draw,) = _handed_in
     return draw(view, theme, **look)

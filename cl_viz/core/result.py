@@ -156,14 +156,15 @@ class Result:
         """
         return quantity_table([self]).drop(columns=["run", "diagnostic"]).set_index("quantity")
 
-    def figure(self, name: str = "", theme: str = "light", **look: Any) -> go.Figure:
+    def figure(self, name: str = "", theme: str | None = None, **look: Any) -> go.Figure:
         """Draw one of the figures, as `cl_viz.render` does.
 
         Parameters
         ----------
         name : str
             Key of ``views``; by default the first.
-        theme : {"light", "dark"}
+        theme : {"light", "dark"}, optional
+            By default the one that `cl_viz.use_theme` set, at first light.
         **look
             As for `cl_viz.render`.
 

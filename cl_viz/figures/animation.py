@@ -8,7 +8,7 @@ from cl_viz.core.lesson import Animation
 from cl_viz.core.view import View
 from cl_viz.figures.frame import plain
 from cl_viz.figures.rendering import render
-from cl_viz.figures.theme import THEMES, ThemeName
+from cl_viz.figures.theme import THEMES, ThemeName, known_theme
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -16,13 +16,15 @@ if TYPE_CHECKING:
 _FRAME_MS = 120
 
 
-def animate(animation: Animation, theme: ThemeName = "light", *, slider: bool = True, wide: bool = False) -> go.Figure:
+def animate(
+    animation: Animation, theme: ThemeName | None = None, *, slider: bool = True, wide: bool = False
+) -> go.Figure:
     """Draw an animation at its last moment, with buttons to play and pause.
 
     Parameters
     ----------
     animation : Animation
-    theme : {"light", "dark"}
+    theme : {"light", "dark"}, optional
     slider : bool
         Whether there is a slider; without it the host has one of its own, for example one that keys can move.
     wide : bool
@@ -32,6 +34,7 @@ def animate(animation: Animation, theme: ThemeName = "light", *, slider: bool = 
     -------
     plotly.graph_objects.Figure
     """
+    theme = known_theme(theme)
     drawn = render(animation.moments[-1], theme, wide=wide)
     drawn.frames = [
         _frame(shown, label, theme, wide) for shown, label in zip(animation.moments, animation.labels, strict=True)

@@ -30,7 +30,7 @@ def explore(
     step: int | None = None,
     layer: str | None = None,
     params: Mapping[str, Any] | None = None,
-    theme: ThemeName = "light",
+    theme: ThemeName | None = None,
     **settings: Any,
 ) -> Any:
     """Show a diagnostic's figure in a notebook, with a control for each of its parameters.
@@ -49,7 +49,7 @@ def explore(
         As for `cl_viz.diagnose`.
     params : mapping, optional
         Where the controls start; ``temperature=0.2`` is short for ``params={"temperature": 0.2}``.
-    theme : {"light", "dark"}
+    theme : {"light", "dark"}, optional
     **settings
         Single parameters.
 

@@ -16,7 +16,7 @@ from cl_viz.figures.lines import draw_lines
 from cl_viz.figures.point_map import draw_point_map
 from cl_viz.figures.scatter import draw_scatter
 from cl_viz.figures.table import draw_table
-from cl_viz.figures.theme import THEMES, ThemeName
+from cl_viz.figures.theme import THEMES, ThemeName, known_theme
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 def render(
     view: View | Result,
-    theme: ThemeName = "light",
+    theme: ThemeName | None = None,
     *,
     run_colours: Mapping[str, int] | None = None,
     log_y: bool = False,
@@ -36,7 +36,8 @@ def render(
     ----------
     view : View or Result
         Of a result, its first figure; ``result.views`` has them all.
-    theme : {"light", "dark"}
+    theme : {"light", "dark"}, optional
+        By default the one that `cl_viz.use_theme` set, at first light.
     run_colours : Mapping[str, int], optional
         Number of each run's or loss's colour; by default in order of appearance.
     log_y : bool
@@ -54,11 +55,9 @@ def render(
     InputError
         If the theme is not known, or there is no figure.
     """
-    if theme not in THEMES:
-        raise InputError(f"theme = {theme!r}", where="render", allowed=", ".join(THEMES))
     if isinstance(view, Result):
         view = view.views[next(iter(view.views), "")]
-    chosen, colours = THEMES[theme], run_colours or {}
+    chosen, colours = THEMES[known_theme(theme)], run_colours or {}
     if isinstance(view, Heatmap):
         return draw_heatmap(view, chosen, wide=wide)
     if isinstance(view, Table):

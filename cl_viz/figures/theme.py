@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from cl_viz.core.errors import InputError
 from cl_viz.core.view import Meaning
 
 ThemeName = Literal["light", "dark"]
@@ -85,6 +86,37 @@ DARK = Theme(
 )
 
 THEMES: Mapping[str, Theme] = {"light": LIGHT, "dark": DARK}
+_unless_told: list[ThemeName] = ["light"]
+
+
+def use_theme(theme: ThemeName) -> None:
+    """Draw figures in a theme from now on, where none is asked for: for notebooks on a dark page.
+
+    Parameters
+    ----------
+    theme : {"light", "dark"}
+
+    Raises
+    ------
+    InputError
+        If the theme is not known.
+    """
+    _unless_told[:] = [known_theme(theme)]
+
+
+def known_theme(theme: ThemeName | None) -> ThemeName:
+    """Return a theme that is asked for, or the one in use.
+
+    Raises
+    ------
+    InputError
+        If it is not known.
+    """
+    chosen = theme or _unless_told[0]
+    if chosen not in THEMES:
+        raise InputError(f"theme = {chosen!r}", where="figures", allowed=", ".join(THEMES))
+    return chosen
+
 
 FONT = "Source Sans, Source Sans Pro, Helvetica, Arial, sans-serif"
 

@@ -50,14 +50,14 @@ def view(lesson: str, name: str, **controls: Any) -> Figure:
     return draw(params.make(controls))
 
 
-def figure(lesson: str, name: str, *, theme: ThemeName = "light", **controls: Any) -> go.Figure:
+def figure(lesson: str, name: str, *, theme: ThemeName | None = None, **controls: Any) -> go.Figure:
     """Draw a figure of a lesson; one that moves has buttons to play and pause, and a slider.
 
     Parameters
     ----------
     lesson, name, **controls
         See `view`.
-    theme : {"light", "dark"}
+    theme : {"light", "dark"}, optional
 
     Returns
     -------

@@ -39,14 +39,14 @@ class Told:
         return self.text
 
 
-def setup(lesson: str, step: str, *, theme: ThemeName = "light") -> go.Figure:
+def setup(lesson: str, step: str, *, theme: ThemeName | None = None) -> go.Figure:
     """Draw what a step shows before its prediction.
 
     Parameters
     ----------
     lesson, step : str
         Names of the lesson and of its step.
-    theme : {"light", "dark"}
+    theme : {"light", "dark"}, optional
 
     Returns
     -------
@@ -108,14 +108,14 @@ def explain(lesson: str, step: str, **controls: Any) -> Told:
     return Told(f"*{shown}*\n\n{found.explained()}\n\n$$\n{found.formula}\n$$\n\n{papers}")
 
 
-def explore(lesson: str, step: str, *, theme: ThemeName = "light", **controls: Any) -> Any:
+def explore(lesson: str, step: str, *, theme: ThemeName | None = None, **controls: Any) -> Any:
     """Show the figures of a step in a notebook, with its controls above them.
 
     Parameters
     ----------
     lesson, step : str
         Names of the lesson and of its step.
-    theme : {"light", "dark"}
+    theme : {"light", "dark"}, optional
     **controls
         Where the controls start; those not given start at their defaults.
 
@@ -140,12 +140,12 @@ def explore(lesson: str, step: str, *, theme: ThemeName = "light", **controls: A
     )  # fmt: skip
 
 
-def _shown(step: LessonStep, params: Params, theme: ThemeName) -> Shown:
+def _shown(step: LessonStep, params: Params, theme: ThemeName | None) -> Shown:
     figures = tuple(_drawn(draw, params, theme) for draw in step.figures.values())
     return Shown(figures, f"<p>{html.escape(step.told(params))}</p>")
 
 
-def _drawn(draw: Draw, params: Params, theme: ThemeName) -> Any:
+def _drawn(draw: Draw, params: Params, theme: ThemeName | None) -> Any:
     found = draw(params)
     if isinstance(found, Animation):
         return Moving(lambda moment: render(found.moments[moment], theme), found.labels, found.unit)

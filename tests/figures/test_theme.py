@@ -6,7 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import cl_viz
+from cl_viz.core.errors import InputError
+from cl_viz.core.lesson import Animation
 from cl_viz.core.view import Axis, Lines, Series
+from cl_viz.figures.animation import animate
 from cl_viz.figures.rendering import render
 from cl_viz.figures.theme import DARK, LIGHT, Theme, as_text, contrast, loss_colour, run_colour, translucent
 
@@ -96,3 +100,19 @@ def test_the_page_has_the_background_of_the_figures_and_enough_contrast(theme: T
         if name.endswith("TextColor") or name in ("textColor", "linkColor", "primaryColor"):
             assert contrast(colour, theme.background) >= 4.5, name
             assert contrast(colour, config["sidebar"]["backgroundColor"]) >= 4.5, name
+
+
+def test_a_theme_in_use_is_that_of_figures_that_ask_for_none() -> None:
+    view = Lines("t", Axis("x"), Axis("y"), (Series("a", np.arange(2.0), np.arange(2.0)),))
+    light, dark = render(view, "light"), render(view, "dark")
+    assert render(view) == light != dark
+    try:
+        cl_viz.use_theme("dark")
+        assert render(view) == dark
+        assert render(view, "light") == light
+        moving = Animation((view, view), ("1", "2"), "step")
+        assert animate(moving) == animate(moving, "dark") != animate(moving, "light")
+    finally:
+        cl_viz.use_theme("light")
+    with pytest.raises(InputError, match=r"theme = 'grey'.*light, dark"):
+        cl_viz.use_theme("grey")  # type: ignore[arg-type]
