@@ -53,6 +53,12 @@ def test_every_number_is_that_of_its_dense_definition(spread: float) -> None:
     assert found["overlap"] == pytest.approx(dense.histogram_overlap(positives, negatives), abs=5e-4)
 
 
+def test_dense_definitions_of_float32_scores_are_those_of_their_float64_copies() -> None:
+    scores = [np.random.default_rng(seed).normal(seed, 1, 3000).astype(np.float32) for seed in (0, 1)]
+    for measure in (dense.auc, dense.dprime):
+        assert measure(*scores) == measure(*(one.astype(np.float64) for one in scores))
+
+
 def test_known_answers_on_the_paired_sphere() -> None:
     found = score_distribution(paired_sphere(600, 32, 0.4, classes=6))
     assert found["positive_mean"].value == pytest.approx(0.4, abs=1e-12)

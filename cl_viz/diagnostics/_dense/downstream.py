@@ -64,12 +64,13 @@ def silhouette(rows: Rows, codes: Codes, metric: Literal["cosine", "euclidean"])
     """Silhouette of every row from all distances, shape (n,); 0 for a class of one."""
     from sklearn.metrics import silhouette_samples
 
-    found: NDArray[np.float64] = silhouette_samples(rows, codes, metric=metric)
+    found: NDArray[np.float64] = silhouette_samples(np.asarray(rows, dtype=np.float64), codes, metric=metric)
     return found
 
 
 def davies_bouldin(rows: Rows, codes: Codes) -> float:
     """Mean over classes of the largest sum of two mean distances to the centre over the distance of the centres."""
+    rows = np.asarray(rows, dtype=np.float64)
     classes = np.unique(codes)
     centres = np.array([rows[codes == code].mean(axis=0) for code in classes])
     within = np.array(
@@ -82,6 +83,7 @@ def davies_bouldin(rows: Rows, codes: Codes) -> float:
 
 def calinski_harabasz(rows: Rows, codes: Codes) -> float:
     """Scatter between classes over scatter within, each over its degrees of freedom."""
+    rows = np.asarray(rows, dtype=np.float64)
     classes, n_rows = np.unique(codes), len(rows)
     centre = rows.mean(axis=0)
     between = sum(

@@ -174,7 +174,8 @@ def orthogonal_frame_distance(found: ClassStatistics) -> float:
 
 def nc2_etf_error_of_head(head: Values) -> float:
     """Frobenius distance of the normed Gram matrix of a head from a simplex ETF's."""
-    return float(np.linalg.norm(_normed(head @ head.T) - simplex_gram(len(head))))
+    wide = np.asarray(head, dtype=np.float64)
+    return float(np.linalg.norm(_normed(wide @ wide.T) - simplex_gram(len(head))))
 
 
 def nc3_cosines(head: Values, found: ClassStatistics) -> Values:

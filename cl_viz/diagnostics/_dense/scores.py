@@ -30,7 +30,9 @@ def auc(positives: Scores, negatives: Scores) -> float:
     """Probability that a positive scores above a negative, ties half: Mann-Whitney U over the number of pairs."""
     from scipy.stats import mannwhitneyu
 
-    return float(mannwhitneyu(positives, negatives).statistic / (len(positives) * len(negatives)))
+    # In single precision scipy adds up whole ranks until they are no longer whole.
+    found = mannwhitneyu(*(np.asarray(scores, dtype=np.float64) for scores in (positives, negatives)))
+    return float(found.statistic / (len(positives) * len(negatives)))
 
 
 def average_precision(positives: Scores, negatives: Scores) -> float:
@@ -46,6 +48,7 @@ def average_precision(positives: Scores, negatives: Scores) -> float:
 
 def dprime(positives: Scores, negatives: Scores) -> float:
     """Difference of means over the root of the mean variance (ddof = 1); NaN where both variances are 0."""
+    positives, negatives = (np.asarray(scores, dtype=np.float64) for scores in (positives, negatives))
     spread = math.sqrt((positives.var(ddof=1) + negatives.var(ddof=1)) / 2)
     return float((positives.mean() - negatives.mean()) / spread) if spread > 0 else math.nan
 
