@@ -212,6 +212,19 @@ class AnchorSketch:
         cross = tuple(view for view in self.candidates if view != self.view)
         return cross if roles.negatives == "cross" and cross else tuple(self.candidates)
 
+    def of_anchors(self, band: slice) -> AnchorSketch:
+        """Return the sketch of some anchors that follow each other."""
+        own = slice(int(self.offsets[band.start]), int(self.offsets[band.stop]))
+        candidates = {
+            view: AnchorCandidates(
+                seen.cells.of_anchors(band), seen.moments[band], seen.below[own],
+                seen.top_scores[band], seen.top_same[band],
+            )
+            for view, seen in self.candidates.items()
+        }  # fmt: skip
+        offsets = self.offsets[band.start : band.stop + 1] - own.start
+        return AnchorSketch(self.view, self.rows[band], self.population, self.positives[own], offsets, candidates)
+
     def negative_moments(self, roles: PairRoles) -> NDArray[np.float64]:
         """Return count, sum and sum of squares of each anchor's negatives, shape (A, 3)."""
         relations = [int(relation) for relation in negative_relations(roles)]

@@ -18,13 +18,14 @@ from numpy.typing import NDArray
 from cl_viz.core.lazily import lazily
 from cl_viz.engine.anchor_sketch import SAME, AnchorSketch
 from cl_viz.engine.pair_sketch import PairRoles, Relation
-from cl_viz.engine.weighted_points import CELL_WIDTH, Narrow, Values, WeightedPoints
+from cl_viz.engine.weighted_points import CELL_WIDTH, Narrow, Values, WeightedPoints, bands, threads
 
 _MOST_JOINED = 8
 _FLAT = 0.32
 """Largest change of factor * s over cells that are taken together: what third moments add stays near 1e-4."""
 _ALL_BELOW = _FLAT / (_MOST_JOINED * CELL_WIDTH)
 """Factor below which every candidate counts."""
+_BAND = 64
 _FAR = 14.0
 """What all candidates would add together, if each lay so far below the largest, over their number: 1e-6 of it."""
 
@@ -48,28 +49,12 @@ class CandidatePoints:
 
         The side `SAME` holds the pairs of one sample too, exactly.
         """
-        cells = sketch.cells(roles, without_tail=True)
-        tail, same = sketch.tail(roles)
-        anchor, place = np.nonzero(np.isfinite(tail))
-        owner = np.concatenate([cells.anchor, anchor])
-        scores = np.concatenate([cells.scores, tail[anchor, place].astype(np.float64)])
-        counts = np.concatenate([cells.counts, np.ones(len(anchor))])
-        own = np.concatenate([cells.side == SAME, same[anchor, place]])
-        single = np.arange(len(owner)) >= len(cells.anchor)
-        variance = _variance_within_cells(sketch, roles, owner, scores, counts, own)
-        if side is not None:
-            chosen = own == (side == SAME)
-            owner, scores, counts, own, single, variance = (
-                values[chosen] for values in (owner, scores, counts, own, single, variance)
-            )
-        if side == SAME:
-            extra = len(sketch.positives)
-            owner = np.concatenate([owner, sketch.anchor_of_positive()])
-            scores = np.concatenate([scores, sketch.positives])
-            counts = np.concatenate([counts, np.ones(extra)])
-            own, single = (np.concatenate([values, np.ones(extra, dtype=np.bool_)]) for values in (own, single))
-            variance = np.concatenate([variance, np.zeros(extra)])
-        return cls(WeightedPoints.ordered(len(sketch.rows), owner, scores, counts, variance, own, single))
+
+        def do(band: slice) -> WeightedPoints:
+            return _points(sketch.of_anchors(band), roles, side)
+
+        # So few anchors at a time that what is made of them on the way stays in the cache.
+        return cls(WeightedPoints.joined_up(list(threads().map(do, bands(len(sketch.rows), _BAND)))))
 
     @classmethod
     def kept(cls, sketch: AnchorSketch, roles: PairRoles) -> CandidatePoints:
@@ -180,6 +165,32 @@ def relative_penalty_share(sketch: AnchorSketch, roles: PairRoles, temperature: 
     told = np.isfinite(sketch.label_coverage(roles)) & (total > 0)
     share: Values = np.divide(own, total, out=np.full(len(total), np.nan), where=told)
     return share
+
+
+def _points(sketch: AnchorSketch, roles: PairRoles, side: int | None) -> WeightedPoints:
+    """Return the points of a few anchors; see `CandidatePoints.of`."""
+    cells = sketch.cells(roles, without_tail=True)
+    tail, same = sketch.tail(roles)
+    anchor, place = np.nonzero(np.isfinite(tail))
+    owner = np.concatenate([cells.anchor, anchor])
+    scores = np.concatenate([cells.scores, tail[anchor, place].astype(np.float64)])
+    counts = np.concatenate([cells.counts, np.ones(len(anchor))])
+    own = np.concatenate([cells.side == SAME, same[anchor, place]])
+    single = np.arange(len(owner)) >= len(cells.anchor)
+    variance = _variance_within_cells(sketch, roles, owner, scores, counts, own)
+    if side is not None:
+        chosen = own == (side == SAME)
+        owner, scores, counts, own, single, variance = (
+            values[chosen] for values in (owner, scores, counts, own, single, variance)
+        )
+    if side == SAME:
+        extra = len(sketch.positives)
+        owner = np.concatenate([owner, sketch.anchor_of_positive()])
+        scores = np.concatenate([scores, sketch.positives])
+        counts = np.concatenate([counts, np.ones(extra)])
+        own, single = (np.concatenate([values, np.ones(extra, dtype=np.bool_)]) for values in (own, single))
+        variance = np.concatenate([variance, np.zeros(extra)])
+    return WeightedPoints.ordered(len(sketch.rows), owner, scores, counts, variance, own, single)
 
 
 def _variance_within_cells(

@@ -7,7 +7,7 @@ function of the score over the candidates of every anchor is then one product of
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from cl_viz.core.lazily import lazily
 from cl_viz.engine import bins
-from cl_viz.engine.weighted_points import WeightedPoints
+from cl_viz.engine.weighted_points import WeightedPoints, bands, threads
 
 Values = NDArray[np.float64]
 Narrow = NDArray[np.float32]
@@ -73,31 +73,31 @@ class ScoreGrid:
         """Put points on the grid; with `own` those of the anchor's own label only; `order` is that of the rows."""
         n_anchors = len(points.starts) - 1
         row_of = np.arange(n_anchors) if order is None else np.argsort(order)
-        owner = np.repeat(np.arange(n_anchors), np.diff(points.starts))
-        place = (points.distance + points.largest[owner] + 1) / STEP
-        first = int(np.floor(place.min(initial=0.0 if not len(place) else np.inf))) - _BEFORE
-        width = int(np.floor(place.max(initial=first))) + _AFTER + 1 - first
+        first, width = _reach(points)
         weights = torch.empty((n_anchors, width), dtype=torch.float32)
         kept_above = torch.empty((n_anchors, -(-width // _APART)), dtype=torch.float32)
-        most, least = np.zeros(width), np.full(width, np.inf)
-        counts = points.counts * points.own if own else points.counts
-        for rows, part in _bands(points.starts):
-            anchor, shape = owner[part] - rows.start, (rows.stop - rows.start, width)
-            found = _spread(place[part] - first, counts[part], points.variance[part], anchor, shape)
+
+        def put(rows: slice) -> tuple[Values, Values]:
+            part = slice(int(points.starts[rows.start]), int(points.starts[rows.stop]))
+            anchor = np.repeat(np.arange(rows.stop - rows.start), np.diff(points.starts[rows.start : rows.stop + 1]))
+            place = (points.distance[part] + points.largest[rows][anchor] + 1) / STEP - first
+            counts = points.counts[part] * points.own[part] if own else points.counts[part]
+            found = _spread(place, counts, points.variance[part], anchor, (rows.stop - rows.start, width))
             into = torch.from_numpy(row_of[rows])
             weights[into] = torch.from_numpy(found).float()
             above = np.cumsum(found[:, ::-1], axis=1)[:, ::-1]
             kept_above[into] = torch.from_numpy(above[:, ::_APART].astype(np.float32))
-            np.maximum(most, above.max(axis=0), out=most)
-            np.minimum(least, above.min(axis=0), out=least)
+            return above.max(axis=0), above.min(axis=0)
+
+        above = list(threads().map(put, bands(n_anchors, _ANCHORS_AT_ONCE)))
         return cls(
             np.asarray((first + np.arange(width)) * STEP - 1, dtype=np.float64),
             weights,
             kept_above,
             row_of,
             points.largest,
-            most,
-            np.maximum(least, 0.0),
+            np.max([np.zeros(width), *(most for most, _ in above)], axis=0),
+            np.maximum(np.min([least for _, least in above], axis=0), 0.0),
         )
 
     def chosen(self, anchors: NDArray[np.int64]) -> ScoreGrid:
@@ -216,11 +216,14 @@ def _counted_above(weights: torch.Tensor) -> torch.Tensor:
     return blocks.flip(1).cumsum(dim=1).flip(1).float()
 
 
-def _bands(starts: NDArray[np.int64]) -> Iterator[tuple[slice, slice]]:
-    """Yield anchors, some at a time, and their points."""
-    for low in range(0, len(starts) - 1, _ANCHORS_AT_ONCE):
-        high = min(low + _ANCHORS_AT_ONCE, len(starts) - 1)
-        yield slice(low, high), slice(int(starts[low]), int(starts[high]))
+def _reach(points: WeightedPoints) -> tuple[int, int]:
+    """Return the first grid point that is needed, counted from a score of -1, and how many are."""
+    has = np.flatnonzero(np.diff(points.starts) > 0)
+    if not len(has):
+        return -_BEFORE, _BEFORE + _AFTER
+    lowest = np.minimum.reduceat(points.distance, points.starts[has]) + points.largest[has]
+    first = int(np.floor((lowest.min() + 1) / STEP)) - _BEFORE
+    return first, int(np.floor((points.largest[has].max() + 1) / STEP)) + _AFTER + 1 - first
 
 
 def _spread(

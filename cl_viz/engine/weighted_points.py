@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import torch
@@ -84,6 +85,26 @@ class WeightedPoints:
             largest,
         )
 
+    @classmethod
+    def joined_up(cls, parts: Sequence[WeightedPoints]) -> WeightedPoints:
+        """Return the points of the anchors of all parts, one part after the other."""
+        before = np.cumsum([0, *(len(part) for part in parts)])
+        starts = [part.starts[:-1] + first for part, first in zip(parts, before[:-1], strict=True)]
+
+        def whole(name: str) -> NDArray[Any]:
+            return np.concatenate([getattr(part, name) for part in parts])
+
+        return cls(
+            np.append(np.concatenate(starts), before[-1]),
+            whole("distance"),
+            whole("counts"),
+            whole("variance"),
+            whole("own"),
+            whole("single"),
+            whole("largest"),
+            parts[0].width,
+        )
+
     def __len__(self) -> int:
         return len(self.distance)
 
@@ -115,7 +136,7 @@ class WeightedPoints:
 
         if not self._parts:
             return [np.zeros(len(self.starts) - 1) for _ in values(slice(0, 0))]
-        results = list(_threads().map(do, self._parts)) if len(self._parts) > 1 else [do(self._parts[0])]
+        results = list(threads().map(do, self._parts)) if len(self._parts) > 1 else [do(self._parts[0])]
         totals = [np.zeros(len(self.starts) - 1) for _ in results[0]]
         for (_, anchors, _), sums in zip(self._parts, results, strict=True):
             for total, found in zip(totals, sums, strict=True):
@@ -134,7 +155,7 @@ class WeightedPoints:
             sums = np.add.reduceat(weights, np.stack([begins, ends], axis=1).ravel(), dtype=np.float64)[::2]
             found[anchors] = np.where(ends > begins, sums, 0.0)
 
-        list(_threads().map(do, self._parts))
+        list(threads().map(do, self._parts))
         return found
 
     def near(self, limit: float) -> WeightedPoints:
@@ -222,5 +243,11 @@ class WeightedPoints:
 
 
 @lru_cache(maxsize=1)
-def _threads() -> ThreadPoolExecutor:
+def threads() -> ThreadPoolExecutor:
+    """Return threads for parts of an answer: numpy's own steps use one."""
     return ThreadPoolExecutor(max(1, torch.get_num_threads()), thread_name_prefix="cl_viz-queries")
+
+
+def bands(n_anchors: int, size: int) -> list[slice]:
+    """Return the anchors, some at a time; an empty band where there are none."""
+    return [slice(low, min(low + size, n_anchors)) for low in range(0, max(1, n_anchors), size)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable
 from typing import Literal
@@ -12,7 +13,7 @@ import torch
 
 import cl_viz
 from cl_viz.core.errors import InputError, MissingInputError
-from cl_viz.engine import batch_hits
+from cl_viz.engine import batch_hits, candidate_points, score_grid
 from cl_viz.engine.anchor_sketch import OTHER, SAME
 from cl_viz.engine.batch_expectation import BatchExpectation
 from cl_viz.engine.candidate_points import CandidatePoints
@@ -448,6 +449,25 @@ def test_points_of_one_side_that_are_known_exactly_are_single_candidates(side: i
     assert (points.own == (side == SAME)).all()
     np.testing.assert_array_equal(points.counts[points.single], 1)
     np.testing.assert_array_equal(points.variance[points.single], 0)
+
+
+@pytest.mark.parametrize("roles", [PairRoles(negatives="all"), PairRoles("labels")])
+def test_points_and_grid_are_the_same_however_many_anchors_are_made_at_once(
+    roles: PairRoles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sketch = cl_viz.scan(paired_sphere(300, 24, 0.5, classes=6), cache=False).anchors["view_1"]
+    order = np.argsort(sketch.positives)
+    sides = (None,) if roles.positives == "views" else (SAME, OTHER)
+
+    def made(at_once: int) -> list[WeightedPoints | ScoreGrid]:
+        monkeypatch.setattr(candidate_points, "_BAND", at_once)
+        monkeypatch.setattr(score_grid, "_ANCHORS_AT_ONCE", at_once)
+        points = [CandidatePoints.of(sketch, roles, side=side).every for side in sides]
+        return [*points, *(ScoreGrid.of(part, own=own, order=order) for part in points for own in (False, True))]
+
+    for few, every in zip(made(7), made(300), strict=True):
+        for name in (spec.name for spec in dataclasses.fields(every)):
+            np.testing.assert_array_equal(np.asarray(getattr(few, name)), np.asarray(getattr(every, name)), name)
 
 
 @pytest.mark.parametrize("negatives", ["cross", "all"])
