@@ -14,6 +14,7 @@ from cl_viz.diagnostics._geometry import modality_measures as measures
 from cl_viz.diagnostics._geometry.gap_measures import DELTAS, Closing
 from cl_viz.diagnostics._geometry.modality_pairs import ModalityPairs
 from cl_viz.diagnostics._geometry.modality_reading import mcnemar
+from cl_viz.diagnostics._geometry.separating_plane import SeparatingPlane
 from cl_viz.testing import modality_pair, paired_sphere, sphere
 
 
@@ -234,3 +235,22 @@ def test_closing_is_spoken_of_where_there_is_a_gap_and_in_whole_sentences() -> N
     assert f"from {second} to {first} (p = " in closing.message
     assert "There is from" not in closing.message
     assert [finding.quantity for finding in none.findings] == ["gap_norm"]
+
+
+@pytest.mark.parametrize("gap", [0.0, 0.4, 1.5])
+def test_the_plane_is_that_of_scikit_learn(gap: float) -> None:
+    from sklearn.linear_model import LogisticRegression
+
+    first, second = modality_pair(400, 16, gap).views.values()
+    rows = np.concatenate([first, second]).astype(np.float64)
+    fitted = LogisticRegression(max_iter=1000).fit(rows, np.repeat([0, 1], 400))
+    plane = SeparatingPlane.between(rows[:400], rows[400:])
+    np.testing.assert_allclose(plane.normal, fitted.coef_[0], rtol=1e-3, atol=1e-4)
+    assert plane.intercept == pytest.approx(fitted.intercept_[0], rel=1e-3, abs=1e-4)
+    expected = fitted.decision_function(rows) / np.linalg.norm(fitted.coef_)
+    np.testing.assert_allclose(plane.distances(rows), expected, rtol=1e-3, atol=2e-3)
+
+
+def test_two_sides_that_are_one_have_no_direction() -> None:
+    rows = np.ones((3, 2))
+    np.testing.assert_allclose(SeparatingPlane.between(rows, rows).distances(rows), 0.0, atol=1e-12)

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cl_viz.diagnostics._groups.probes import Rows, fit_probe
+from cl_viz.diagnostics._geometry.separating_plane import SeparatingPlane
+from cl_viz.diagnostics._groups.probes import Rows
 from cl_viz.diagnostics._groups.ranking import shifted
 
 Array = NDArray[np.float64]
@@ -123,15 +124,12 @@ def separability(first: Rows, second: Rows, seed: int) -> Separability:
     order = np.random.default_rng(seed).permutation(len(first))
     n_test = max(1, round(TEST_SHARE * len(first)))
     test, train = order[:n_test], order[n_test:]
-    truth = np.repeat([0, 1], [len(train)] * 2)
-    probe = fit_probe(np.concatenate([first[train], second[train]]), truth, scaling="stored")
-    held_out, own = np.concatenate([first[test], second[test]]), np.repeat([0, 1], [n_test] * 2)
-    decision, predicted = probe.decision(held_out), probe.predict(held_out)
-    length = probe.steepness
-    signed = decision * np.where(own == 1, 1, -1) / (length if length > 0 else 1.0)
-    hits = int((predicted == own).sum())
-    auc, influence = _placements(decision[:n_test], decision[n_test:])
-    return Separability(hits / len(own), auc, float(signed.min()), len(own), hits, influence)
+    plane = SeparatingPlane.between(first[train], second[train])
+    of_first, of_second = plane.distances(first[test]), plane.distances(second[test])
+    signed = np.concatenate([-of_first, of_second])
+    hits = int((of_first <= 0).sum() + (of_second > 0).sum())
+    auc, influence = _placements(of_first, of_second)
+    return Separability(hits / len(signed), auc, float(signed.min()), len(signed), hits, influence)
 
 
 def _placements(first: Array, second: Array) -> tuple[float, Array]:

@@ -125,16 +125,6 @@ class Probe:
         found: Codes = np.asarray(self._estimator.predict(rows), dtype=np.int64)
         return found
 
-    def decision(self, rows: Rows) -> NDArray[np.float64]:
-        """Return the scores that the prediction is taken from: (n,) for two classes, else (n, K)."""
-        found: NDArray[np.float64] = np.asarray(self._estimator.decision_function(rows), dtype=np.float64)
-        return found
-
-    @property
-    def steepness(self) -> float:
-        """Norm of the coefficients: what a decision is divided by to be a distance; only of two classes, not scaled."""
-        return float(np.linalg.norm(self._estimator.coef_))
-
 
 def fit_probe(
     rows: Rows,
