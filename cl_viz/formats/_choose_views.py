@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cl_viz.core.errors import InputError
+from cl_viz.core.errors import InputError, similar_name
 from cl_viz.core.specs import RawDump
 from cl_viz.formats._dump import PAIRS_KEY
 from cl_viz.formats._view_columns import is_negative
@@ -120,6 +120,7 @@ def _as_requested(arrays: Arrays, path: Path, requested: Sequence[str] | Mapping
                 f"no array {name!r} to use as a view",
                 where=str(path),
                 allowed=list_arrays(arrays) or "nothing: the file holds no numeric array of two axes",
+                remedy=similar_name(name, arrays),
             )
         if arrays[name].ndim != 2:
             raise _no_matrix({name: arrays[name]}, path)

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from cl_viz.core.as_array import as_array
 from cl_viz.core.embedding_set import Column, EmbeddingSet, Role
-from cl_viz.core.errors import FormatError, InputError
+from cl_viz.core.errors import FormatError, InputError, similar_name
 from cl_viz.core.run import Run
 from cl_viz.formats._assemble import Plan, as_pairs, build_set, make_plan, with_column
 from cl_viz.formats._choose_views import Requested
@@ -157,6 +157,7 @@ def _values(plan: Plan, role: Role, value: Any, path: Path, view: str | None) ->
             f"{role}={str(value)!r} is neither a column nor a file",
             where=str(path),
             allowed=f"columns: {', '.join(columns) or 'none'}; or a path to a file with one entry per row",
+            remedy=similar_name(str(value), columns),
         )
     return read_column(Path(value), role)
 

@@ -395,3 +395,12 @@ def test_a_column_called_like_a_view(suffix: str, tmp_path: Path) -> None:
     loaded = cl_viz.load(cl_viz.save(saved, tmp_path / f"a{suffix}"))
     assert loaded.view_names == ("image", "text")
     assert dict(loaded.roles) == {"text": "text"}
+
+
+def test_a_mistyped_column_or_array_is_guessed(tmp_path: Path) -> None:
+    path = tmp_path / "dump.npz"
+    np.savez(path, view_1=np.eye(4), view_2=np.eye(4), label=np.arange(4))
+    for asked, near in (({"label": "lable"}, "label"), ({"views": ["veiw_2"]}, "view_2")):
+        with pytest.raises(InputError, match=r"lable|veiw_2") as caught:
+            cl_viz.load(path, **asked)
+        assert caught.value.remedy == f"did you mean {near!r}?"
