@@ -33,6 +33,14 @@ def test_a_planted_gap_is_measured(gap: float) -> None:
     assert found.findings[0].level in ("watch", "bad")
 
 
+def test_centres_of_equal_views_meet_where_they_are() -> None:
+    rows = np.random.default_rng(0).normal(size=(40, 6))
+    for seed in range(5):
+        order = np.random.default_rng(seed).permutation(40)
+        found = ask(EmbeddingSet.from_arrays({"a": rows[order], "b": rows[order].copy()}))
+        assert found["closing_shift"].value == 0
+
+
 def test_a_wide_gap_between_views_whose_pairs_are_far_is_bad_and_says_why() -> None:
     found = ask(modality_pair(500, 16, 1.6))
     assert found.level == "bad"
