@@ -10,6 +10,7 @@ from rich.text import Text
 
 from cl_viz._cli.console import as_options
 from cl_viz.core.embedding_set import EmbeddingSet
+from cl_viz.core.progress import duration
 from cl_viz.core.result import Finding, Level, Result, format_number
 from cl_viz.core.run import Run, Snapshot
 from cl_viz.diagnostics import DIAGNOSTICS, all_findings, estimate
@@ -54,7 +55,7 @@ def show_left_out(console: Console, run: Run, snapshot: Snapshot, results: Seque
         seconds = estimate(name, run, step=snapshot.step, layer=snapshot.layer)
         if seconds > 0:
             spec = DIAGNOSTICS[name]
-            table.add_row(Text(name), Text(spec.question), Text(f"about {max(1, round(seconds)):,} s"))
+            table.add_row(Text(name), Text(spec.question), Text(f"about {duration(seconds)}"))
     if table.row_count:
         console.print(Text("Left out because slow; cl-viz diagnose NAME PATH runs one:", style="dim"))
         console.print(table, style="dim")

@@ -20,6 +20,19 @@ _PATIENCE = 2.0
 _LAYOUT = "{l_bar}{bar}| {elapsed}<{remaining}{postfix}"
 
 
+def duration(seconds: float) -> str:
+    """Return a time as people say it: ``"8 s"``, ``"12 min"`` from two minutes on, ``"2.5 h"`` from two hours on.
+
+    Parameters
+    ----------
+    seconds : float
+        At least 1 is said.
+    """
+    if seconds < 120:
+        return f"{max(1, round(seconds))} s"
+    return f"{seconds / 60:,.0f} min" if seconds < 7200 else f"{seconds / 3600:,.1f} h"
+
+
 def silent(fraction: float, message: str) -> None:
     """Report nothing: the default callback."""
 

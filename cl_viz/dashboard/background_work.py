@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar
 import streamlit as st
 
 from cl_viz.core.errors import Cancelled, ClVizError
-from cl_viz.core.progress import ProgressCallback
+from cl_viz.core.progress import ProgressCallback, duration
 from cl_viz.dashboard import state
 from cl_viz.dashboard.text import escape
 from cl_viz.projections import Job
@@ -114,7 +114,7 @@ def watch(running: Running, title: str, job: str) -> None:
         if running.done:
             st.rerun()
         left = running.seconds * (1 - running.fraction) / running.fraction if running.fraction > 0.05 else None
-        time = f"{running.seconds:,.0f} s so far" + (f", {left:,.0f} s left" if left is not None else "")
+        time = f"{running.seconds:,.0f} s so far" + (f", {duration(left)} left" if left is not None else "")
         text = f"{escape(title)}: {escape(running.message)}, {time}"
         st.progress(min(1.0, max(0.0, running.fraction)), text=text)
         st.button("Stop", key=f"_stop {job}", icon=":material/stop_circle:", on_click=stop)

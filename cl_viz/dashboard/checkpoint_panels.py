@@ -12,6 +12,7 @@ import streamlit as st
 from cl_viz.core.encoder import Recognised
 from cl_viz.core.errors import Cancelled, ClVizError
 from cl_viz.core.normalisation import LABELS
+from cl_viz.core.progress import duration
 from cl_viz.core.run import Run
 from cl_viz.dashboard import checkpoint_sources as chosen
 from cl_viz.dashboard import errors, navigation, opening, state
@@ -259,7 +260,7 @@ def _course(job: EncodingJob) -> None:
 
 def _progress(job: EncodingJob, standing: Standing) -> None:
     if standing.phase == "asking" and standing.estimate is not None and not job.stopping:
-        st.info(f"Encoding takes about {_duration(standing.estimate)}, as the first batch says.",
+        st.info(f"Encoding takes about {duration(standing.estimate)}, as the first batch says.",
                 icon=":material/hourglass:")  # fmt: skip
         with st.container(horizontal=True):
             st.button("Start", key="_confirm_encoding", icon=":material/play_arrow:", on_click=job.confirm)
@@ -271,12 +272,6 @@ def _progress(job: EncodingJob, standing: Standing) -> None:
         "Stopping" if job.stopping else "Stop", key="_stop_encoding", icon=":material/stop_circle:",
         disabled=job.stopping, on_click=job.stop, help="What was embedded is kept; encode again to go on.",
     )  # fmt: skip
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:,.0f} s"
-    return f"{seconds / 60:,.0f} min" if seconds < 5400 else f"{seconds / 3600:,.1f} h"
 
 
 def _open(job: EncodingJob, run: Run) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from cl_viz.core.progress import duration
 from cl_viz.core.result import Finding, Quantity, Result
 from cl_viz.core.specs import DiagnosticSpec
 from cl_viz.dashboard import aspects, cache, errors, finding_lines, state
@@ -118,7 +119,7 @@ def offer(slow: Mapping[str, Sequence[LongWork]]) -> None:
         for name, works in slow.items():
             seconds = sum(work.seconds for work in works)
             st.button(
-                f"{DIAGNOSTICS[name].title} ({_duration(seconds)})",
+                f"{DIAGNOSTICS[name].title} (about {duration(seconds)})",
                 key=f"_compute slow {name}",
                 icon=":material/play_arrow:",
                 help=escape(DIAGNOSTICS[name].question),
@@ -147,10 +148,6 @@ def take_away(files: Mapping[str, tuple[str, str, Callable[[], str | bytes]]]) -
                 on_click="ignore",
                 help=meaning,
             )
-
-
-def _duration(seconds: float) -> str:
-    return f"about {seconds / 60:,.0f} min" if seconds >= 90 else f"about {max(1.0, seconds):,.0f} s"
 
 
 def paragraphs(results: Results) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cl_viz.core.errors import Cancelled
+from cl_viz.core.progress import duration
 from cl_viz.dashboard import state
 
 ASK_ABOVE_SECONDS = 10.0
@@ -22,7 +23,7 @@ class LongWork(Cancelled):
     @classmethod
     def lasting(cls, what: str, seconds: float, job: str) -> LongWork:
         """Return the question whether to start a job; `what` says what would be done."""
-        work = cls(f"{what} about {max(1.0, seconds):,.0f} s", where=job, remedy="start it when you are ready")
+        work = cls(f"{what} about {duration(seconds)}", where=job, remedy="start it when you are ready")
         work.seconds = seconds
         return work
 

@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 
 import streamlit as st
 
-from cl_viz.core.progress import ProgressCallback
+from cl_viz.core.progress import ProgressCallback, duration
 from cl_viz.dashboard import errors, long_work, state
 from cl_viz.dashboard.bounded_store import BoundedStore
 from cl_viz.dashboard.long_work import LongWork
@@ -102,5 +102,5 @@ def _offer(title: str, works: Sequence[Work[T]], seconds: dict[str, float]) -> N
         return
     total = sum(seconds.get(work.label, 0.0) for work in works)
     names = "; ".join(work.label for work in works)
-    what = f"{title} of {names} takes about {total:,.0f} s" if total else f"{title} of {names} was stopped"
+    what = f"{title} of {names} takes about {duration(total)}" if total else f"{title} of {names} was stopped"
     errors.show_long_work([LongWork(what, where=work.job) for work in works], title)

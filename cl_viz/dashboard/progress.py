@@ -8,6 +8,7 @@ from types import TracebackType
 
 import streamlit as st
 
+from cl_viz.core.progress import duration
 from cl_viz.dashboard import state
 from cl_viz.dashboard.text import escape
 
@@ -46,7 +47,7 @@ class Progress:
             return
         self._last = now
         left = (now - self._began) * (1 - fraction) / fraction if fraction > 0.02 else None
-        text = f"{escape(self.title)}: {escape(message)}" + (f", {left:,.0f} s left" if left is not None else "")
+        text = f"{escape(self.title)}: {escape(message)}" + (f", {duration(left)} left" if left is not None else "")
         share = min(1.0, max(0.0, fraction))
         if self._bar is None:
             with slot.container():

@@ -10,6 +10,7 @@ from typing import Any
 import streamlit as st
 
 from cl_viz.core.errors import ClVizError
+from cl_viz.core.progress import duration
 from cl_viz.dashboard import errors, finding_lines, forms, loss_figures, opening, panels, state
 from cl_viz.dashboard.loss_choice import Choice, explain
 from cl_viz.dashboard.text import escape
@@ -68,7 +69,7 @@ def _start_control(choices: Sequence[Choice], images: TrainingImages | None, bud
     estimate = ""
     if images is not None and budget is not None and choices:
         seconds = training_seconds(images, budget, len(choices)) * (job.pace if job is not None else 1.0)
-        estimate = f", about {_duration(seconds)}"
+        estimate = f", about {duration(seconds)}"
     st.button(
         f"Train {len(choices)} loss{'es' if len(choices) != 1 else ''}{estimate}",
         key="_train",
@@ -79,12 +80,6 @@ def _start_control(choices: Sequence[Choice], images: TrainingImages | None, bud
         args=([(choice.loss, choice.parameters) for choice in choices], images, budget),
         help="One after the other, from the same weights, on the same batches and views.",
     )
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{max(1, round(seconds))} s"
-    return f"{round(seconds / 60):,} min"
 
 
 def _start(choices: list[tuple[str, Mapping[str, Any]]], images: TrainingImages, budget: TrainingBudget) -> None:
@@ -162,7 +157,7 @@ def _differing(budget: TrainingBudget) -> dict[str, Any]:
 
 def _progress(job: TrainingJob, standing: Standing) -> None:
     left = standing.seconds_left
-    text = escape(standing.message) + (f", about {_duration(left)} left" if left is not None else "")
+    text = escape(standing.message) + (f", about {duration(left)} left" if left is not None else "")
     bar, button = st.columns([5, 1], vertical_alignment="center")
     bar.progress(min(1.0, standing.fraction), text=text)
     button.button(

@@ -19,7 +19,7 @@ from cl_viz.core.embedding_set import EmbeddingSet
 from cl_viz.core.encoder import Encoder, EncoderSpec, Recognised
 from cl_viz.core.errors import InputError
 from cl_viz.core.lazily import lazily
-from cl_viz.core.progress import ProgressCallback, or_bar, silent
+from cl_viz.core.progress import ProgressCallback, duration, or_bar, silent
 from cl_viz.core.run import Run
 from cl_viz.encoders import _encoded, _running_on
 from cl_viz.encoders._data import EncodingData, open_data
@@ -331,5 +331,5 @@ def _chosen_layers(recognised: Recognised, layer: str | None) -> tuple[str, ...]
 def _pace(stop: int, start: int, n: int, seconds: float) -> str:
     """Return how far it is, how fast, and how long it still takes, in words."""
     rate = (stop - start) / max(seconds, 1e-9)
-    left = f", {(n - stop) / rate:,.0f} s left" if stop < n else ""
+    left = f", {duration((n - stop) / rate)} left" if stop < n else ""
     return f"{stop:,} of {n:,} rows, {rate:,.0f} rows a second{left}"

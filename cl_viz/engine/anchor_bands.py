@@ -12,7 +12,7 @@ from cl_viz.engine.fused_anchors import Section
 from cl_viz.engine.rows import ColumnTile, ViewRows
 from cl_viz.engine.tile_sizes import fitted
 
-ANCHOR_TILE = 256
+ANCHOR_TILE = 320
 COLUMN_TILE = 4096
 MOST_AT_ONCE, WIDE_TILE = 20_480, 8192
 """Columns that a band of anchors meets in one tile if these are all; columns of a tile if there are more, which still

@@ -91,3 +91,11 @@ def test_what_takes_long_shows_its_bar_in_a_notebook(
     for title, ask in asked.items():
         ask()
         assert f"{title}: " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("seconds", "told"),
+    [(0.2, "1 s"), (8.4, "8 s"), (119.4, "119 s"), (150.0, "2 min"), (5000.0, "83 min"), (9000.0, "2.5 h")],
+)
+def test_times_are_told_in_the_unit_that_people_use(seconds: float, told: str) -> None:
+    assert progress.duration(seconds) == told

@@ -204,10 +204,10 @@ def test_neighbours_of_all_blocks_of_views_are_held_at_once(given_rates: None) -
 @pytest.mark.parametrize(
     ("n", "n_anchors", "k", "precision", "said"),
     [
-        (3000, 300, 0, "float32", 256 * 3000 * 4 + 32 * 2500 * 8),
-        (3000, 300, 0, "float64", 256 * 3000 * 8 + 32 * 2500 * 16),
+        (3000, 400, 0, "float32", 320 * 3000 * 4 + 32 * 2500 * 8),
+        (3000, 400, 0, "float64", 320 * 3000 * 8 + 32 * 2500 * 16),
         (21_000, 256, 0, "float32", 256 * 8192 * 4 + 256 * 2500 * 8),
-        (5000, 300, 3, "float32", 256 * 4096 * 4 + 256 * 2500 * 8),
+        (5000, 400, 3, "float32", 320 * 4096 * 4 + 320 * 2500 * 8),
     ],
 )
 def test_threads_take_the_memory_for_anchors_that_is_said(
