@@ -155,7 +155,7 @@ def new_canvas(title: str, theme: Theme, *, wide: bool = False) -> Canvas:
             "activecolor": theme.text,
             "orientation": "v",
         },
-        # Zoom and hidden curves stay when a control changes the numbers.
+        # Where a figure is changed in its place, as in a notebook, zoom and hidden curves stay.
         "uirevision": "cl_viz",
         "bargap": 0.35,
     }
@@ -238,12 +238,24 @@ def write_powers(settings: dict[str, Any], low: float, high: float) -> None:
     settings["tickfont"] = settings["tickfont"] | {"size": _TEXT_SIZE - 1}
 
 
+def _cut(label: str, longest: int, kept_at_end: int) -> str:
+    """Return a name of `longest` letters at most, of which so many are its last ones."""
+    if len(label) <= longest:
+        return label
+    return f"{label[: longest - 1 - kept_at_end]}…{label[len(label) - kept_at_end :]}"
+
+
 def shorten(axis: dict[str, Any], labels: Sequence[str], most: int, longest: int) -> None:
-    """End long names of categories early and leave some out where there are many: pointing at one tells it in full."""
+    """End long names of categories early and leave some out where there are many: pointing at one tells it in full.
+
+    Where some would then be the same, names lose their middle instead.
+    """
     if all(len(label) <= longest for label in labels):
         return  # plotly leaves out what does not fit
     places = range(0, len(labels), -(-len(labels) // most))
-    texts = [label if len(label) <= longest else f"{label[: longest - 1]}…" for label in labels]
+    texts = [_cut(label, longest, 0) for label in labels]
+    if len(set(texts)) < len(set(labels)):
+        texts = [_cut(label, longest, longest // 2) for label in labels]
     axis.update(tickmode="array", tickvals=list(places), ticktext=[plain(texts[place]) for place in places])
 
 

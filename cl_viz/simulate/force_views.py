@@ -142,7 +142,8 @@ def _finding(label: str, found: LossForces) -> Finding:
         )
     parts = [f"{_percent(found, name)} {words}" for name, words in _IN_WORDS.items() if _known(found, name)]
     if not parts:
-        message = f"{label} acts on coordinates and not on pairs: no pair has a share of its gradient {sample}."
+        message = f"{label} acts on coordinates and not on the scores of pairs alone: no pair has a share of its " \
+                  f"gradient {sample}."  # fmt: skip
         return Finding("forces", "unknown", message, "Look where it leads: the flow needs no shares.", WANG_LIU)
     message = f"{label}: of its gradient {', '.join(parts)} {sample}."
     if not _known(found, "false_negatives") and "labels" in losses()[found.loss].needs:

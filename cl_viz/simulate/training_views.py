@@ -71,7 +71,7 @@ def training_views(points: Points, *, n_images: int | None = None) -> dict[str, 
         ]
         if series:
             title = _title(name, measures[0][0], series)
-            found[name] = Lines(title, Axis("Training step", "steps"), axis, tuple(series))
+            found[name] = Lines(title, Axis("Training step", "steps"), axis, tuple(series), n=n_images)
     return found
 
 

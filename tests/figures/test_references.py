@@ -125,6 +125,8 @@ def test_many_and_long_names_of_classes_are_shortened_and_told_in_full() -> None
     figure = render(view)
     assert len(figure.layout.xaxis.ticktext) <= 8
     assert all(len(text) <= 22 for text in figure.layout.yaxis.ticktext)
+    # What they differ in stays, also where it is their end.
+    assert len(set(figure.layout.yaxis.ticktext)) == len(figure.layout.yaxis.ticktext) > 1
     assert list(figure.data[0].x) == list(labels)
     assert len(figure.data) == 1
 

@@ -133,6 +133,7 @@ def test_curves_become_figures_and_sentences(images: TrainingImages) -> None:
     assert tuple(views) == FIGURES
     for view in views.values():
         assert {series.run for series in view.series} == {"trained-ntxent", "trained-uniformity"}
+        assert view.n == 60
         cl_viz.render(view)
     assert "trained-ntxent" in views["knn_accuracy"].title
     for finding in training_findings(trained):
