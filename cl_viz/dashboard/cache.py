@@ -35,16 +35,33 @@ from cl_viz.diagnostics import (
     passes_of,
     sample_quantities,
 )
+from cl_viz.engine import compiled
 from cl_viz.engine.device import describe_device
 from cl_viz.engine.memory import array_bytes
+from cl_viz.engine.plan import plan
 from cl_viz.engine.scanner import Scanner
 
 T = TypeVar("T")
 
 _FIRST_GUESS = 1.5e7
-"""Scores a second, before a scan was timed."""
+"""Scores a second, before anything was timed: what a pass does without its compiled loops."""
+_WORTH_TIMING = 10.0
+"""Seconds by that guess from which on parts of a pass are timed, which takes a second or two."""
+_READY_SECONDS = 3.0
+"""How long the loops are waited for: on a machine that has them on disk they are there by then."""
 FACTS_BYTES = 2e9
 """Memory for statistics, neighbours and what was derived from them."""
+
+
+def _scores_a_second(embedding_set: EmbeddingSet, scores: float) -> float:
+    """Return how fast the fastest pass so far was; before the first one, how fast parts of a pass are."""
+    timed = _speed().get("scores")
+    if timed is not None or scores < _WORTH_TIMING * _FIRST_GUESS:
+        return timed or _FIRST_GUESS
+    if not compiled.wait(_READY_SECONDS) and not compiled.failure():
+        return _FIRST_GUESS
+    planned = plan(embedding_set)
+    return planned.scores / planned.seconds
 
 
 @dataclass
@@ -88,7 +105,7 @@ class _AskingScanner(Scanner):
             return kept
         labelled = labelled_count(embedding_set) if scores and what in self.again else 0
         share = labelled / sum(embedding_set.sizes)
-        seconds = (1 + share**2) * scores / (_speed().get("scores") or _FIRST_GUESS)
+        seconds = (1 + share**2) * scores / _scores_a_second(embedding_set, scores) if scores else 0.0
         second = f", and again of the {100 * share:.0f} % that have a label" if labelled else ""
         where = f"{embedding_set.name} ({embedding_set.n:,} samples{second}) on {describe_device()}"
         long_work.ask_if_long(f"all pairs of {where} take", seconds, self.job)
