@@ -34,10 +34,6 @@ NUMBERS = (
 """The numbers of the first figure, as plotly holds them in the browser."""
 
 
-def paint_of(page: Page, selector: str) -> str:
-    return str(page.evaluate("s => getComputedStyle(document.querySelector(s)).backgroundColor", selector))
-
-
 def test_scores_open_by_their_link_on_a_fresh_server(new_page: NewPage) -> None:
     """The very first request of a server is the deep link; runs and controls are those of the link."""
     with server() as fresh:
@@ -94,7 +90,12 @@ def test_a_page_and_its_figures_follow_the_theme_of_the_system(
         settle(page)
         no_error_box(page)
         wanted = {"light": "rgb(255, 255, 255)", "dark": "rgb(21, 24, 28)"}[theme]
-        assert paint_of(page, "[data-testid=stApp]") == wanted
+        # The page is painted anew a moment after the system's theme has changed.
+        wait_until(
+            page,
+            "wanted => getComputedStyle(document.querySelector('[data-testid=stApp]')).backgroundColor === wanted",
+            arg=wanted,
+        )
         if name != "checkup":
             paper = {"light": "#ffffff", "dark": "#15181c"}[theme]
             wait_until(

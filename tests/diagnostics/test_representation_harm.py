@@ -106,7 +106,8 @@ def test_the_harm_of_a_family_is_computed_once() -> None:
     fractions: list[float] = []
     for run in runs[0::2]:
         cl_viz.diagnose(NAME, run, others=runs, scanner=scanner, progress=lambda done, _: fractions.append(done))
-    assert len(fractions) == 6
+    # Six runs looked at once; the questions after the first only say that they are done.
+    assert sum(done < 1.0 for done in fractions) == 5
 
 
 @pytest.mark.parametrize(
