@@ -152,7 +152,9 @@ SPEC = DiagnosticSpec(
     compute=compute,
     passes=("statistics",),
     quantities=(
-        QuantitySpec("alignment", "Alignment", "Mean score of the positives (A).", "cosine", (-1.0, 1.0), "higher"),
+        QuantitySpec(
+            "alignment", "Alignment magnitude", "Mean score of the positives (A).", "cosine", (-1.0, 1.0), "higher"
+        ),
         QuantitySpec("adapted_temperature", "Adapted temperature", "tau_0 (1 + alpha (A - A_0))."),
         QuantitySpec(
             "loss",
